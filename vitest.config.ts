@@ -1,0 +1,21 @@
+import { defineConfig } from 'vitest/config';
+
+const conditions = ['@queue-canary/source', 'node', 'import', 'default'];
+const shared = {
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+};
+
+/**
+ * `unit`: beside the sources, no sockets beyond loopback, milliseconds each. `integration`: real SDK
+ * clients, real processes, real git, `cdk deploy`. `system`: what needs more than npm installs.
+ */
+export default defineConfig({
+  test: {
+    projects: [
+      { ...shared, test: { name: 'unit', include: ['packages/*/src/**/*.test.ts', 'tools/**/*.test.ts', 'scenarios/**/*.test.ts', 'examples/**/*.unit.test.ts'], exclude: ['**/node_modules/**'] } },
+      { ...shared, test: { name: 'integration', include: ['packages/*/test/**/*.test.ts', 'examples/app/test/**/*.test.ts'], exclude: ['**/node_modules/**'], testTimeout: 120_000, hookTimeout: 120_000 } },
+      { ...shared, test: { name: 'system', include: ['packages/*/system/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 300_000 } },
+    ],
+  },
+});
