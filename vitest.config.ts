@@ -13,9 +13,38 @@ const shared = {
 export default defineConfig({
   test: {
     projects: [
-      { ...shared, test: { name: 'unit', include: ['packages/*/src/**/*.test.ts', 'tools/**/*.test.ts', 'scenarios/**/*.test.ts', 'examples/**/*.unit.test.ts'], exclude: ['**/node_modules/**'] } },
-      { ...shared, test: { name: 'integration', include: ['packages/*/test/**/*.test.ts', 'examples/app/test/**/*.test.ts'], exclude: ['**/node_modules/**'], testTimeout: 120_000, hookTimeout: 120_000 } },
-      { ...shared, test: { name: 'system', include: ['packages/*/system/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 300_000 } },
+      {
+        ...shared,
+        test: {
+          name: 'unit',
+          include: [
+            'packages/*/src/**/*.test.ts',
+            'tools/**/*.test.ts',
+            'scenarios/**/*.test.ts',
+            'examples/**/*.unit.test.ts',
+          ],
+          exclude: ['**/node_modules/**'],
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: 'integration',
+          include: ['packages/*/test/**/*.test.ts', 'examples/app/test/**/*.test.ts'],
+          exclude: ['**/node_modules/**'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: 'system',
+          include: ['packages/*/system/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
     ],
   },
 });

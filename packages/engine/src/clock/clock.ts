@@ -1,0 +1,51 @@
+/** A cancellable timer armed on a {@link Clock}. */
+export interface Timer {
+  cancel(): void;
+}
+
+/**
+ * The engine's only source of time. Everything that waits takes one of these, so that the same code runs in
+ * real time and in virtual time.
+ */
+export interface Clock {
+  /** Milliseconds since the Unix epoch. */
+  nowMs(): number;
+  /** Runs `run` once, `delayMs` milliseconds from now; a negative or zero delay runs it as soon as possible. */
+  setTimer(delayMs: number, run: () => void): Timer;
+}
+
+/** Resolves after `delayMs` on the given clock, or earlier when `signal` aborts. */
+export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const done = () => {
+      signal?.removeEventListener('abort', abort);
+      resolve();
+    };
+    const timer = clock.setTimer(delayMs, done);
+    const abort = () => {
+      timer.cancel();
+      done();
+    };
+    signal?.addEventListener('abort', abort, { once: true });
+  });
+}
+
+const LONGEST_TIMEOUT_MS = 2_147_483_647;
+
+/** Real time. Timers never keep the process alive on their own: the listening socket does. */
+export class SystemClock implements Clock {
+  nowMs(): number {
+    return Date.now();
+  }
+
+  setTimer(delayMs: number, run: () => void): Timer {
+    let handle: NodeJS.Timeout;
+    const arm = (remainingMs: number) => {
+      const stepMs = Math.min(Math.max(remainingMs, 0), LONGEST_TIMEOUT_MS);
+      handle = setTimeout(() => (remainingMs > stepMs ? arm(remainingMs - stepMs) : run()), stepMs);
+    };
+    arm(delayMs);
+    return { cancel: () => clearTimeout(handle) };
+  }
+}

@@ -1,0 +1,111 @@
+import type { Clock, Timer } from './clock.ts';
+
+interface Entry {
+  dueMs: number;
+  sequence: number;
+  run: () => void;
+  cancelled: boolean;
+}
+
+/**
+ * Time that moves only when told to. `advanceBy` steps *to* each due time in order of (due, sequence), runs
+ * what is due, lets the work that it started settle, and only then goes on; so a 60 s timer that re-arms
+ * itself fires five times over 300 s.
+ */
+export class VirtualClock implements Clock {
+  #nowMs: number;
+  #sequence = 0;
+  readonly #heap: Entry[] = [];
+
+  constructor(startMs = Date.UTC(2026, 0, 1)) {
+    this.#nowMs = startMs;
+  }
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  setTimer(delayMs: number, run: () => void): Timer {
+    const entry: Entry = {
+      dueMs: this.#nowMs + Math.max(delayMs, 0),
+      sequence: this.#sequence++,
+      run,
+      cancelled: false,
+    };
+    this.#push(entry);
+    return {
+      cancel: () => {
+        entry.cancelled = true;
+      },
+    };
+  }
+
+  /** Moves time forward by `durationMs`, running every timer that falls due, including re-armed ones. */
+  async advanceBy(durationMs: number): Promise<void> {
+    const targetMs = this.#nowMs + durationMs;
+    await settle();
+    for (let next = this.#peek(); next && next.dueMs <= targetMs; next = this.#peek()) {
+      this.#pop();
+      if (next.cancelled) continue;
+      this.#nowMs = next.dueMs;
+      next.run();
+      await settle();
+    }
+    this.#nowMs = targetMs;
+  }
+
+  /** Advances in steps until `condition` holds; gives up with an error after `withinMs` of virtual time. */
+  async advanceUntil(condition: () => boolean, withinMs: number): Promise<void> {
+    const deadlineMs = this.#nowMs + withinMs;
+    await settle();
+    while (!condition()) {
+      const next = this.#peek();
+      if (!next || next.dueMs > deadlineMs) {
+        throw new Error(`condition did not hold within ${withinMs} ms of virtual time`);
+      }
+      await this.advanceBy(next.dueMs - this.#nowMs);
+    }
+  }
+
+  #peek(): Entry | undefined {
+    while (this.#heap[0]?.cancelled) this.#pop();
+    return this.#heap[0];
+  }
+
+  #push(entry: Entry): void {
+    const heap = this.#heap;
+    let index = heap.push(entry) - 1;
+    while (index > 0) {
+      const parent = (index - 1) >> 1;
+      if (!before(entry, heap[parent]!)) break;
+      heap[index] = heap[parent]!;
+      index = parent;
+    }
+    heap[index] = entry;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (!last || heap.length === 0) return;
+    let index = 0;
+    for (;;) {
+      let child = 2 * index + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
+      if (!before(heap[child]!, last)) break;
+      heap[index] = heap[child]!;
+      index = child;
+    }
+    heap[index] = last;
+  }
+}
+
+function before(a: Entry, b: Entry): boolean {
+  return a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.sequence < b.sequence);
+}
+
+/** Lets microtasks and already queued immediates run: two turns cover "commit, then reply, then react". */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 4; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+}

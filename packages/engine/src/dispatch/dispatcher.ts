@@ -1,0 +1,231 @@
+import type { Clock } from '../clock/clock.ts';
+import { AwsFault, InvariantError } from '../errors.ts';
+import type { Authorizer } from '../iam/authorizer.ts';
+import type { Ids } from '../ids.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { State } from '../state/state.ts';
+import { type Shape, shapeOf } from '../wire/shapes.ts';
+import { SERVICES, type ServiceDescription, type ServiceName } from './sdk.ts';
+import type { Call, Operation, Principal, Service } from './service.ts';
+
+/** One operation with what its SDK schema says about it. */
+export interface OperationModel {
+  readonly service: ServiceName;
+  readonly name: string;
+  readonly input: Shape;
+  readonly output: Shape;
+  readonly http: readonly [method: string, path: string, status: number] | undefined;
+}
+
+/** A service's operations and modelled errors, read from the SDK package. */
+export interface ServiceModel {
+  readonly description: ServiceDescription;
+  readonly operations: ReadonlyMap<string, OperationModel>;
+  /** Traits of modelled errors by name: `error`, `httpError`, `awsQueryError`. */
+  readonly errors: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+}
+
+interface CallOptions {
+  readonly endpoint: string;
+  readonly signal?: AbortSignal;
+  readonly requestId?: string;
+}
+
+type AnyOperation = Operation<Record<string, unknown>, Record<string, unknown>>;
+
+const READ_ONLY = /^(Get|List|Describe|Head|BatchGet|Query|Filter|Test|Validate|Estimate)/;
+const NEVER = new AbortController().signal;
+
+/**
+ * The one way in. Every call, from a socket or from another service, is (principal, service, operation,
+ * input): validated against the SDK's schema, authorised, run, journaled, and answered only once what it
+ * wrote is on disk.
+ */
+export class Dispatcher {
+  readonly #services = new Map<ServiceName, Service>();
+  readonly #models = new Map<ServiceName, Promise<ServiceModel>>();
+  readonly #state: State;
+  readonly #journal: Journal;
+  readonly #clock: Clock;
+  readonly #ids: Ids;
+  readonly #authorizer: Authorizer;
+
+  constructor(parts: { state: State; journal: Journal; clock: Clock; ids: Ids; authorizer: Authorizer }) {
+    this.#state = parts.state;
+    this.#journal = parts.journal;
+    this.#clock = parts.clock;
+    this.#ids = parts.ids;
+    this.#authorizer = parts.authorizer;
+  }
+
+  register(service: Service): void {
+    if (this.#services.has(service.name))
+      throw new InvariantError(`service ${service.name} registered twice`);
+    this.#services.set(service.name, service);
+  }
+
+  services(): IterableIterator<Service> {
+    return this.#services.values();
+  }
+
+  /** Loads (once) what the SDK says about a service. */
+  model(name: ServiceName): Promise<ServiceModel> {
+    let model = this.#models.get(name);
+    if (!model) {
+      model = loadModel(name);
+      this.#models.set(name, model);
+    }
+    return model;
+  }
+
+  async dispatch(
+    principal: Principal,
+    serviceName: ServiceName,
+    operationName: string,
+    input: Record<string, unknown>,
+    options: CallOptions,
+  ): Promise<Record<string, unknown>> {
+    const service = this.#services.get(serviceName);
+    const operation = (service?.operations as Record<string, AnyOperation> | undefined)?.[operationName];
+    const { operations, description } = await this.model(serviceName);
+    const model = operations.get(operationName);
+    if (!model) {
+      throw new AwsFault('UnknownOperationException', `${serviceName} has no operation ${operationName}`);
+    }
+    if (!operation) {
+      throw new AwsFault(
+        'NotImplemented',
+        `the local engine does not implement ${serviceName}:${operationName}; CONTRIBUTING.md says how to add an operation`,
+        501,
+      );
+    }
+    requireMembers(serviceName, model.input, input);
+    this.#authorizer.authorize({
+      principal,
+      actions: operation.actions?.(input) ?? [`${description.iamPrefix}:${operationName}`],
+      resources: operation.resources?.(input) ?? ['*'],
+      conditions: operation.conditions?.(input) ?? {},
+      passesRoles: operation.passesRoles?.(input) ?? [],
+      resourcePolicy: (arn) => service?.resourcePolicy?.(arn),
+      accessDeniedCode: description.accessDeniedCode,
+    });
+    const call: Call = {
+      principal,
+      requestId: options.requestId ?? this.#ids.uuid(),
+      service: serviceName,
+      operation: operationName,
+      atMs: this.#clock.nowMs(),
+      endpoint: options.endpoint,
+      signal: options.signal ?? NEVER,
+    };
+    const journaled = operation.journaled ?? !READ_ONLY.test(operationName);
+    try {
+      const output = await operation.run(input, call);
+      if (journaled) this.#journal.append(serviceName, 'call', describe(call, model.input, input));
+      if (this.#state.dirty) await this.#state.committed();
+      return output;
+    } catch (error) {
+      if (journaled && error instanceof AwsFault) {
+        this.#journal.append(serviceName, 'call.failed', {
+          ...describe(call, model.input, input),
+          code: error.code,
+          message: error.message,
+        });
+      }
+      throw error;
+    }
+  }
+}
+
+async function loadModel(name: ServiceName): Promise<ServiceModel> {
+  const description = SERVICES[name];
+  const module = await description.load();
+  const operations = new Map<string, OperationModel>();
+  const errors = new Map<string, Record<string, unknown>>();
+  for (const value of Object.values(module)) {
+    if (!Array.isArray(value)) continue;
+    const [kind, , itemName, traits] = value as [number, string, string, Record<string, unknown> | 0];
+    if (kind === 9) {
+      const http = traits ? (traits.http as OperationModel['http']) : undefined;
+      operations.set(itemName, {
+        service: name,
+        name: itemName,
+        input: shapeOf((value[4] as () => unknown)()),
+        output: shapeOf((value[5] as () => unknown)()),
+        http,
+      });
+    } else if (kind === -3) {
+      errors.set(itemName, traits || {});
+    }
+  }
+  return { description, operations, errors };
+}
+
+function requireMembers(service: ServiceName, shape: Shape, input: Record<string, unknown>): void {
+  const missing = missingMember(shape, input, '');
+  if (!missing) return;
+  if (service === 'sqs') {
+    throw new AwsFault('MissingParameter', `The request must contain the parameter ${missing}.`);
+  }
+  throw new AwsFault(
+    SERVICES[service].protocol === 'json' && service !== 'ecs'
+      ? 'ValidationException'
+      : service === 'ecs'
+        ? 'InvalidParameterException'
+        : 'ValidationError',
+    `1 validation error detected: Value null at '${missing}' failed to satisfy constraint: Member must not be null`,
+  );
+}
+
+function missingMember(shape: Shape, value: unknown, path: string): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (shape.kind === 'struct') {
+    const struct = value as Record<string, unknown>;
+    for (const name of shape.required) {
+      if (struct[name] === undefined || struct[name] === null) return path ? `${path}.${name}` : name;
+    }
+    for (const name of Object.keys(struct)) {
+      const member = shape.members.get(name);
+      if (!member || (member.kind !== 'struct' && member.kind !== 'list')) continue;
+      const missing = missingMember(member, struct[name], path ? `${path}.${name}` : name);
+      if (missing) return missing;
+    }
+  } else if (shape.kind === 'list' && (shape.value?.kind === 'struct' || shape.value?.kind === 'list')) {
+    for (const [index, item] of (value as unknown[]).entries()) {
+      const missing = missingMember(shape.value, item, `${path}.${index + 1}.member`);
+      if (missing) return missing;
+    }
+  }
+  return undefined;
+}
+
+const LONGEST_JOURNALED_TEXT = 300;
+
+/** The journal keeps who did what to what: long texts are cut, binary and sensitive members left out. */
+function describe(call: Call, shape: Shape, input: Record<string, unknown>): Record<string, unknown> {
+  return {
+    operation: call.operation,
+    principal: call.principal.arn,
+    requestId: call.requestId,
+    input: redact(shape, input),
+  };
+}
+
+function redact(shape: Shape | undefined, value: unknown): unknown {
+  if (shape?.traits.sensitive) return '(sensitive)';
+  if (typeof value === 'string') {
+    return value.length > LONGEST_JOURNALED_TEXT ? `${value.slice(0, LONGEST_JOURNALED_TEXT)}…` : value;
+  }
+  if (value instanceof Uint8Array) return `(${value.byteLength} bytes)`;
+  if (value instanceof Date) return value.toISOString();
+  if (Array.isArray(value)) return value.slice(0, 20).map((item) => redact(shape?.value, item));
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [
+        key,
+        redact(shape?.members.get(key) ?? shape?.value, item),
+      ]),
+    );
+  }
+  return value;
+}

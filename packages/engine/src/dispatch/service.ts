@@ -1,0 +1,107 @@
+import type { Clock } from '../clock/clock.ts';
+import type { Pace } from '../clock/pace.ts';
+import type { Ids } from '../ids.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { State } from '../state/state.ts';
+import type { Input, OperationName, Output, ServiceName } from './sdk.ts';
+
+/** Who makes a call. */
+export interface Principal {
+  /**
+   * `root`: the account's owner, may do everything. `role`: a session of a role. `service`: an AWS service on
+   * its own behalf, for vended metrics, logs and events. `anonymous`: an unsigned call.
+   */
+  readonly kind: 'root' | 'role' | 'user' | 'service' | 'anonymous';
+  /** ARN as `sts:GetCallerIdentity` reports it; for a service its principal, such as `events.amazonaws.com`. */
+  readonly arn: string;
+  readonly accountId: string;
+  /** ARN of the role whose policies apply; for `role` only. */
+  readonly roleArn?: string;
+  /** Session policy that narrows the role further, as JSON. */
+  readonly sessionPolicy?: string;
+}
+
+/** Facts about the call that an operation is serving. */
+export interface Call {
+  readonly principal: Principal;
+  readonly requestId: string;
+  readonly service: ServiceName;
+  readonly operation: string;
+  /** Instant of arrival, milliseconds since the epoch. */
+  readonly atMs: number;
+  /** Base URL under which the caller reached the engine, for URLs in replies. */
+  readonly endpoint: string;
+  /** Aborts when the caller went away: a long poll must not hand out messages to nobody. */
+  readonly signal: AbortSignal;
+}
+
+/** One operation of a service: what it does, and what IAM must allow for it. */
+export interface Operation<I, O> {
+  readonly run: (input: I, call: Call) => O | Promise<O>;
+  /** ARNs that the caller must be allowed to act on; every one is checked. @default - `*` */
+  readonly resources?: (input: I) => string[];
+  /** IAM actions where they differ from the operation's name. @default - `<prefix>:<Operation>` */
+  readonly actions?: (input: I) => string[];
+  /** Condition keys of the request, such as `iam:PassedToService`. */
+  readonly conditions?: (input: I) => Record<string, string | string[]>;
+  /** Roles that the call hands to a service: each needs `iam:PassRole` for that service principal. */
+  readonly passesRoles?: (input: I) => Array<{ roleArn: string; service: string }>;
+  /** Whether each call is journaled: on for changes, off for reads and for message traffic. @default - `true` unless the name begins with Get, List, Describe, Head or BatchGet */
+  readonly journaled?: boolean;
+}
+
+export type OperationTable<S extends ServiceName> = {
+  readonly [O in OperationName<S>]?: Operation<Input<S, O>, Output<S, O>>;
+};
+
+/** A service of the engine. Services never import each other: they call through {@link Engine.call}. */
+export interface Service<S extends ServiceName = ServiceName> {
+  readonly name: S;
+  readonly operations: OperationTable<S>;
+  /** Policy attached to a resource (queue, topic, function, bucket, ...), as JSON, if it has one. */
+  readonly resourcePolicy?: (resourceArn: string) => string | undefined;
+  /** Starts background behaviour, reconciling what a crash left behind. Everything is restored by then. */
+  readonly start?: () => void | Promise<void>;
+  /** Ends background behaviour and everything that it started; must not throw. */
+  readonly stop?: () => Promise<void>;
+}
+
+/** What every service is built from. */
+export interface Engine {
+  readonly clock: Clock;
+  readonly pace: Pace;
+  readonly ids: Ids;
+  readonly state: State;
+  readonly journal: Journal;
+  readonly accountId: string;
+  readonly region: string;
+  /** Directory for files of this engine: images, bundles, repositories. Each service uses a folder named after it. */
+  readonly directory: string;
+  /** `http://127.0.0.1:PORT`, known once the engine listens. */
+  readonly endpoint: () => string;
+  /** Calls an operation as `principal`: validated, authorised and journaled like a call from outside. */
+  readonly call: <S extends ServiceName, O extends OperationName<S> & string>(
+    principal: Principal,
+    service: S,
+    operation: O,
+    input: Input<S, O>,
+  ) => Promise<Output<S, O>>;
+  /** A session of a role, for a service acting with it. Fails with `AccessDenied` if the role does not trust `service`. */
+  readonly assumeRole: (roleArn: string, service: string, sessionName: string) => Principal;
+  /** Temporary credentials for a process that acts with a role (task, build, function), valid until released. */
+  readonly credentials: (principal: Principal) => Credentials;
+}
+
+export interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string;
+  readonly expiration: Date;
+  /** Environment variables with which an SDK uses these credentials and this engine. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** The AWS service principal acting on its own behalf (vended metrics, logs, events). */
+export function servicePrincipal(engine: Pick<Engine, 'accountId'>, service: string): Principal {
+  return { kind: 'service', arn: service, accountId: engine.accountId };
+}

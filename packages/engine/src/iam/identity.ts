@@ -1,0 +1,132 @@
+import type { Clock } from '../clock/clock.ts';
+import type { Credentials, Principal } from '../dispatch/service.ts';
+import { AwsFault } from '../errors.ts';
+import type { Ids } from '../ids.ts';
+import type { State, Table } from '../state/state.ts';
+import type { WireRequest } from '../wire/protocols.ts';
+import { readSignature, verifySignature } from './signature.ts';
+
+interface StoredKey {
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+  readonly principal: Principal;
+  /** Absent for long-lived keys. */
+  readonly expiresAtMs?: number;
+}
+
+const SESSION_MS = 12 * 3_600_000;
+
+/**
+ * Who is calling: access keys and sessions, and the check of request signatures. The account's root key is
+ * made once per state directory and shown by `queue-canary up`.
+ */
+export class Identity {
+  readonly #keys: Table<StoredKey>;
+  readonly #clock: Clock;
+  readonly #ids: Ids;
+  readonly #endpoint: () => string;
+  readonly #region: string;
+  readonly root: Principal;
+  readonly rootAccessKeyId: string;
+
+  constructor(parts: {
+    state: State;
+    clock: Clock;
+    ids: Ids;
+    endpoint: () => string;
+    accountId: string;
+    region: string;
+  }) {
+    this.#keys = parts.state.table<StoredKey>('identity.keys');
+    this.#clock = parts.clock;
+    this.#ids = parts.ids;
+    this.#endpoint = parts.endpoint;
+    this.#region = parts.region;
+    this.root = { kind: 'root', arn: `arn:aws:iam::${parts.accountId}:root`, accountId: parts.accountId };
+    const existing = [...this.#keys.entries()].find(([, key]) => key.principal.kind === 'root');
+    this.rootAccessKeyId = existing?.[0] ?? `AKIA${parts.ids.suffix(16)}`;
+    if (!existing) {
+      this.#keys.put(this.rootAccessKeyId, { secretAccessKey: parts.ids.hex(40), principal: this.root });
+    }
+    for (const [id, key] of [...this.#keys.entries()]) if (this.#expired(key)) this.#keys.delete(id);
+  }
+
+  /** The owner's long-lived credentials. */
+  rootCredentials(): { accessKeyId: string; secretAccessKey: string } {
+    return {
+      accessKeyId: this.rootAccessKeyId,
+      secretAccessKey: this.#keys.get(this.rootAccessKeyId)!.secretAccessKey,
+    };
+  }
+
+  /** Issues session credentials for a principal. They survive a restart of the engine until they expire. */
+  issue(principal: Principal, durationMs = SESSION_MS): Credentials {
+    const accessKeyId = `ASIA${this.#ids.suffix(16)}`;
+    const secretAccessKey = this.#ids.hex(40);
+    const sessionToken = this.#ids.hex(64);
+    const expiresAtMs = this.#clock.nowMs() + durationMs;
+    this.#keys.put(accessKeyId, { secretAccessKey, sessionToken, principal, expiresAtMs });
+    return {
+      accessKeyId,
+      secretAccessKey,
+      sessionToken,
+      expiration: new Date(expiresAtMs),
+      environment: {
+        AWS_ACCESS_KEY_ID: accessKeyId,
+        AWS_SECRET_ACCESS_KEY: secretAccessKey,
+        AWS_SESSION_TOKEN: sessionToken,
+        AWS_REGION: this.#region,
+        AWS_DEFAULT_REGION: this.#region,
+        AWS_ENDPOINT_URL: this.#endpoint(),
+        AWS_EC2_METADATA_DISABLED: 'true',
+      },
+    };
+  }
+
+  /** The principal of an access key without checking a signature, for protocols that carry a token instead. */
+  principalOf(accessKeyId: string, sessionToken?: string): Principal | undefined {
+    const key = this.#keys.get(accessKeyId);
+    if (!key || this.#expired(key) || (sessionToken !== undefined && key.sessionToken !== sessionToken))
+      return undefined;
+    return key.principal;
+  }
+
+  /** Checks a secret sent in clear (HTTP Basic over loopback: git and the image registry). */
+  checkSecret(accessKeyId: string, secret: string): Principal | undefined {
+    const key = this.#keys.get(accessKeyId);
+    if (!key || this.#expired(key) || key.secretAccessKey !== secret) return undefined;
+    return key.principal;
+  }
+
+  /** Verifies a request's signature and returns who signed it. Unsigned requests are `anonymous`. */
+  authenticate(request: WireRequest): { principal: Principal; service: string | undefined } {
+    const claimed = readSignature(request);
+    if (!claimed) {
+      return { principal: { kind: 'anonymous', arn: 'anonymous', accountId: '' }, service: undefined };
+    }
+    const key = this.#keys.get(claimed.accessKeyId);
+    if (!key) {
+      throw new AwsFault(
+        'InvalidClientTokenId',
+        'The security token included in the request is invalid: the engine does not know this access key. Use the credentials that `queue-canary up` prints.',
+        403,
+      );
+    }
+    if (key.sessionToken !== undefined && key.sessionToken !== claimed.sessionToken) {
+      throw new AwsFault(
+        'InvalidClientTokenId',
+        'The security token included in the request is invalid.',
+        403,
+      );
+    }
+    if (this.#expired(key)) {
+      throw new AwsFault('ExpiredToken', 'The security token included in the request is expired', 403);
+    }
+    verifySignature(request, claimed, key.secretAccessKey);
+    return { principal: key.principal, service: claimed.service };
+  }
+
+  #expired(key: StoredKey): boolean {
+    return key.expiresAtMs !== undefined && key.expiresAtMs <= this.#clock.nowMs();
+  }
+}

@@ -1,0 +1,187 @@
+import type { Principal } from '../dispatch/service.ts';
+import { AwsFault } from '../errors.ts';
+import type { State } from '../state/state.ts';
+import type { AuthorizationRequest, Authorizer } from './authorizer.ts';
+import {
+  type Decision,
+  evaluate,
+  evaluateResourcePolicy,
+  type PolicyDocument,
+  parsePolicy,
+} from './policy.ts';
+import { AWS_MANAGED_POLICIES, type Role, RoleStore } from './roles.ts';
+
+/**
+ * IAM's decision for every call: an explicit deny wins, then the role's policies (bounded by session policy
+ * and permissions boundary) or a resource policy must allow. Deny is the default, and its message names the
+ * principal, the action and the resource.
+ *
+ * `aws:SecureTransport` is `true` for loopback: traffic that never leaves the machine stands for TLS.
+ */
+export class PolicyAuthorizer implements Authorizer {
+  readonly store: RoleStore;
+  readonly #accountId: string;
+  readonly #parsed = new Map<string, PolicyDocument>();
+
+  constructor(parts: { state: State; accountId: string }) {
+    this.store = new RoleStore(parts.state);
+    this.#accountId = parts.accountId;
+  }
+
+  authorize(request: AuthorizationRequest): void {
+    const { principal } = request;
+    if (principal.kind === 'service') return;
+    const requests = request.actions.flatMap((action) =>
+      request.resources.map((resource) => ({ action, resource })),
+    );
+    for (const { action, resource } of requests) {
+      this.#require(request, action, resource, request.conditions);
+    }
+    for (const { roleArn, service } of request.passesRoles) {
+      this.#require(request, 'iam:PassRole', roleArn, { 'iam:PassedToService': service });
+    }
+  }
+
+  /** A session of `roleArn` for an AWS service; refused unless the role trusts that service. */
+  assumeRole(roleArn: string, service: string, sessionName: string): Principal {
+    const role = this.store.roles.get(roleArn);
+    if (!role)
+      throw new AwsFault(
+        'AccessDenied',
+        `the role ${roleArn} does not exist, so ${service} cannot assume it`,
+        403,
+      );
+    const decision = evaluateResourcePolicy(
+      this.#parse(role.trustPolicy),
+      { action: 'sts:AssumeRole', resource: '*', keys: this.#keys(roleArn, {}) },
+      { aws: [], service },
+    );
+    if (decision !== 'allow') {
+      throw new AwsFault('AccessDenied', `the role ${roleArn} does not trust ${service}`, 403);
+    }
+    return this.session(role, sessionName);
+  }
+
+  /** The principal of a role session. */
+  session(role: Role, sessionName: string, sessionPolicy?: string): Principal {
+    return {
+      kind: 'role',
+      arn: `arn:aws:sts::${this.#accountId}:assumed-role/${role.roleName}/${sessionName}`,
+      accountId: this.#accountId,
+      roleArn: role.arn,
+      ...(sessionPolicy === undefined ? {} : { sessionPolicy }),
+    };
+  }
+
+  /** Whether `caller` may assume `role` according to the role's trust policy. */
+  trusts(role: Role, caller: Principal): boolean {
+    return (
+      evaluateResourcePolicy(
+        this.#parse(role.trustPolicy),
+        { action: 'sts:AssumeRole', resource: '*', keys: this.#keys(caller.arn, {}) },
+        { aws: this.#names(caller), service: caller.kind === 'service' ? caller.arn : undefined },
+      ) === 'allow'
+    );
+  }
+
+  #require(
+    request: AuthorizationRequest,
+    action: string,
+    resource: string,
+    conditions: Readonly<Record<string, string | string[]>>,
+  ): void {
+    const { principal } = request;
+    const context = { action, resource, keys: this.#keys(principal.arn, conditions) };
+    const resourcePolicy = request.resourcePolicy(resource);
+    const byResource: Decision = resourcePolicy
+      ? evaluateResourcePolicy(this.#parse(resourcePolicy), context, {
+          aws: this.#names(principal),
+          service: undefined,
+        })
+      : 'none';
+    const byIdentity = this.#identityDecision(principal, context);
+    if (byIdentity !== 'deny' && byResource !== 'deny' && (byIdentity === 'allow' || byResource === 'allow'))
+      return;
+    const because =
+      byIdentity === 'deny'
+        ? 'with an explicit deny in an identity-based policy'
+        : byResource === 'deny'
+          ? 'with an explicit deny in a resource-based policy'
+          : `because no identity-based policy allows the ${action} action`;
+    throw new AwsFault(
+      request.accessDeniedCode,
+      `User: ${principal.arn} is not authorized to perform: ${action} on resource: ${resource} ${because}`,
+      request.accessDeniedCode === 'AccessDeniedException' ? 400 : 403,
+    );
+  }
+
+  #identityDecision(
+    principal: Principal,
+    context: { action: string; resource: string; keys: ReadonlyMap<string, readonly string[]> },
+  ): Decision {
+    if (principal.kind === 'root') return 'allow';
+    const role = principal.roleArn === undefined ? undefined : this.store.roles.get(principal.roleArn);
+    if (!role) return 'none';
+    const documents = [
+      ...Object.values(role.inlinePolicies),
+      ...role.attachedPolicyArns.map((arn) => this.#managed(arn)),
+    ].filter((document) => document !== undefined);
+    let allowed = false;
+    for (const document of documents) {
+      const decision = evaluate(this.#parse(document), context);
+      if (decision === 'deny') return 'deny';
+      if (decision === 'allow') allowed = true;
+    }
+    if (!allowed) return 'none';
+    const bounds = [
+      principal.sessionPolicy,
+      role.permissionsBoundary && this.#managed(role.permissionsBoundary),
+    ];
+    for (const bound of bounds) {
+      if (bound === undefined) continue;
+      const decision = evaluate(this.#parse(bound), context);
+      if (decision !== 'allow') return decision;
+    }
+    return 'allow';
+  }
+
+  #managed(arn: string): string | undefined {
+    const own = this.store.policies.get(arn)?.document;
+    if (own !== undefined) return own;
+    const aws = AWS_MANAGED_POLICIES[arn];
+    return aws === undefined ? undefined : JSON.stringify(aws);
+  }
+
+  #names(principal: Principal): string[] {
+    const names = [principal.arn, principal.accountId, `arn:aws:iam::${principal.accountId}:root`];
+    return principal.roleArn ? [...names, principal.roleArn] : names;
+  }
+
+  #keys(
+    principalArn: string,
+    conditions: Readonly<Record<string, string | string[]>>,
+  ): ReadonlyMap<string, readonly string[]> {
+    const keys = new Map<string, readonly string[]>([
+      ['aws:securetransport', ['true']],
+      ['aws:principalarn', [principalArn]],
+      ['aws:principalaccount', [this.#accountId]],
+      ['aws:sourceip', ['127.0.0.1']],
+    ]);
+    for (const [key, value] of Object.entries(conditions)) {
+      keys.set(key.toLowerCase(), Array.isArray(value) ? value : [value]);
+    }
+    return keys;
+  }
+
+  #parse(text: string): PolicyDocument {
+    let document = this.#parsed.get(text);
+    if (!document) {
+      const parsed = parsePolicy(text);
+      if ('error' in parsed) throw new AwsFault('MalformedPolicyDocument', parsed.error);
+      document = parsed;
+      if (this.#parsed.size > 1000) this.#parsed.clear();
+      this.#parsed.set(text, document);
+    }
+    return document;
+  }
+}

@@ -1,0 +1,45 @@
+import { randomBytes } from 'node:crypto';
+
+/** Source of identifiers. Injected, so that a simulated world draws the same ones from its seed. */
+export interface Ids {
+  uuid(): string;
+  /** Lower-case hexadecimal of the given length. */
+  hex(length: number): string;
+  /** Upper-case letters and digits, as CloudFormation appends to generated names. */
+  suffix(length: number): string;
+  /** Uniform in [0, 1). */
+  random(): number;
+}
+
+const SUFFIX_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+
+/** Identifiers derived from a source of random bytes. */
+export class ByteIds implements Ids {
+  readonly #bytes: (count: number) => Uint8Array;
+
+  constructor(bytes: (count: number) => Uint8Array = randomBytes) {
+    this.#bytes = bytes;
+  }
+
+  uuid(): string {
+    const bytes = Uint8Array.from(this.#bytes(16));
+    bytes[6] = (bytes[6]! & 0x0f) | 0x40;
+    bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+    const hex = Buffer.from(bytes).toString('hex');
+    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  }
+
+  hex(length: number): string {
+    return Buffer.from(this.#bytes(Math.ceil(length / 2)))
+      .toString('hex')
+      .slice(0, length);
+  }
+
+  suffix(length: number): string {
+    return Array.from(this.#bytes(length), (byte) => SUFFIX_ALPHABET[byte % 32]).join('');
+  }
+
+  random(): number {
+    return Buffer.from(this.#bytes(6)).readUIntBE(0, 6) / 2 ** 48;
+  }
+}

@@ -1,0 +1,21 @@
+import type { Dispatcher } from '../dispatch/dispatcher.ts';
+import type { Engine, Service } from '../dispatch/service.ts';
+import type { Identity } from '../iam/identity.ts';
+import type { PolicyAuthorizer } from '../iam/policy-authorizer.ts';
+import type { HttpHandler } from '../wire/server.ts';
+import { createSsm } from './ssm/ssm.ts';
+import { createSts } from './sts/sts.ts';
+
+/** Parts of the engine that only a few services need. */
+export interface EngineParts {
+  readonly identity: Identity;
+  readonly authorizer: PolicyAuthorizer;
+  readonly dispatcher: Dispatcher;
+  /** Adds a handler for HTTP requests that are not AWS API calls. */
+  readonly handle: (handler: HttpHandler) => void;
+}
+
+/** Every service of the engine, in the order in which they start; they stop in reverse. */
+export function createServices(engine: Engine, parts: EngineParts): Service[] {
+  return [createSts(engine, parts.identity, parts.authorizer), createSsm(engine)] as Service[];
+}
