@@ -1,0 +1,64 @@
+import type { Track } from './observed.ts';
+import type { ReleaseRecord } from './record.ts';
+
+/**
+ * One thing to do to the world. Each is idempotent and names the release (or the state) that it is meant
+ * for, so that a late or repeated execution finds nothing to do or a conflict, never another release.
+ *
+ * The record writes are barriers: they come first in a plan, and when one does not succeed nothing after it
+ * is done. So a rollback is durable before anything is touched, and a job is completed only after its
+ * release is recorded. All other effects of a plan are independent of each other.
+ */
+export type Effect =
+  | RecordWrite
+  /** Writes the image that new task definitions of the template use. */
+  | { readonly kind: 'recordImage'; readonly imageUri: string }
+  /** Answers the pending approval with a rejection; the token makes it conditional. */
+  | {
+      readonly kind: 'rejectApproval';
+      readonly executionId: string;
+      readonly stage: string;
+      readonly action: string;
+      readonly token: string;
+      readonly reason: string;
+    }
+  /** Stops the execution at once. What its actions have started, an ECS deployment above all, goes on. */
+  | { readonly kind: 'stopExecution'; readonly executionId: string; readonly reason: string }
+  /** Deploys a recorded task definition, superseding whatever deployment is under way. */
+  | {
+      readonly kind: 'restoreService';
+      readonly executionId: string;
+      readonly track: Track;
+      readonly taskDefinitionArn: string;
+      /** What the service was seen to deploy; if that has changed, look again instead. */
+      readonly observedTaskDefinitionArn: string;
+      /** Deploys it anew although the service names it already, because that deployment failed. */
+      readonly forceNew: boolean;
+    }
+  /** Keeps newer executions in front of the canary while a release is under way. */
+  | { readonly kind: 'closeCanaryStage'; readonly executionId: string; readonly reason: string }
+  /** Lets the newest waiting execution reach the canary. */
+  | { readonly kind: 'openCanaryStage' }
+  | { readonly kind: 'completeJob'; readonly jobId: string; readonly executionId: string }
+  /** Asks CodePipeline to call again, in about 30 seconds. */
+  | { readonly kind: 'continueJob'; readonly jobId: string }
+  | { readonly kind: 'failJob'; readonly jobId: string; readonly reason: string }
+  | { readonly kind: 'notify'; readonly subject: string; readonly message: string };
+
+/** A conditional write of the record: it takes place only at the parameter version that was observed. */
+export interface RecordWrite {
+  readonly kind: 'recordLastGood' | 'recordDecision' | 'recordRestored' | 'recordBaseline';
+  readonly executionId: string;
+  readonly next: ReleaseRecord;
+  readonly ifVersion: number;
+}
+
+/** Whether nothing after this effect may be done unless it succeeded. */
+export function isBarrier(effect: Effect): effect is RecordWrite {
+  return (
+    effect.kind === 'recordLastGood' ||
+    effect.kind === 'recordDecision' ||
+    effect.kind === 'recordRestored' ||
+    effect.kind === 'recordBaseline'
+  );
+}

@@ -1,0 +1,114 @@
+import { type ActionRun, type Execution, type PipelineState, type StageState, stages } from './observed.ts';
+
+type Step = keyof typeof stages;
+
+/** How far an execution has come, by what its actions have done. */
+export interface Journey {
+  readonly execution: Execution;
+  /** When its first canary deployment began: from here on, what goes wrong is its doing. */
+  readonly canaryStartedAt: number;
+  /** When its latest canary deployment began; orders releases, also after a retry. */
+  readonly canaryLastStartedAt: number;
+  readonly canary: ActionRun;
+  readonly verdict?: ActionRun;
+  readonly stable?: ActionRun;
+  readonly record?: ActionRun;
+}
+
+/** Whether the execution can still change something by itself. */
+export function isActive(execution: Execution): boolean {
+  return execution.status === 'InProgress' || execution.status === 'Stopping';
+}
+
+/**
+ * The executions that have touched the canary, in the order of their latest canary deployment, newest
+ * first. They are found by what they did, never by their position in the pipeline's list: the newest
+ * execution is often one that still builds.
+ */
+export function releases(pipeline: PipelineState): readonly Journey[] {
+  const journeys: Journey[] = [];
+  for (const execution of pipeline.executions) {
+    const journey = journeyOf(pipeline, execution);
+    if (journey !== undefined) journeys.push(journey);
+  }
+  return journeys.sort(
+    (a, b) =>
+      b.canaryLastStartedAt - a.canaryLastStartedAt ||
+      b.execution.startedAt - a.execution.startedAt ||
+      (a.execution.id < b.execution.id ? 1 : -1),
+  );
+}
+
+/**
+ * The release that decisions are about, if any execution has ever touched the canary.
+ *
+ * One that is changing stable comes first, since it is the one with something to lose; else the newest
+ * active one; else the newest of all, whose end may still have to be made good.
+ */
+export function currentRelease(pipeline: PipelineState): Journey | undefined {
+  const all = releases(pipeline);
+  const active = all.filter((journey) => isActive(journey.execution));
+  return active.findLast((journey) => hasReachedStable(journey)) ?? active[0] ?? all[0];
+}
+
+/** Active executions beside the current release that have touched the canary as well. */
+export function intruders(pipeline: PipelineState, release: Journey): readonly Journey[] {
+  return releases(pipeline).filter(
+    (journey) => isActive(journey.execution) && journey.execution.id !== release.execution.id,
+  );
+}
+
+/** Whether the release has begun to change stable. */
+export function hasReachedStable(journey: Journey): boolean {
+  return journey.stable !== undefined || journey.record !== undefined;
+}
+
+/** Newer executions that have been built and wait for the canary, newest first. */
+export function waitingForCanary(pipeline: PipelineState, release: Journey): readonly Execution[] {
+  const inbound = stageNamed(pipeline, stages.canary.stage)?.inboundExecutionIds ?? [];
+  return pipeline.executions
+    .filter(
+      (execution) =>
+        execution.status === 'InProgress' &&
+        execution.id !== release.execution.id &&
+        execution.startedAt >= release.execution.startedAt &&
+        latestRun(pipeline, execution.id, 'canary') === undefined &&
+        (inbound.includes(execution.id) ||
+          latestRun(pipeline, execution.id, 'build')?.status === 'Succeeded'),
+    )
+    .sort((a, b) => b.startedAt - a.startedAt);
+}
+
+export function stageNamed(pipeline: PipelineState, name: string): StageState | undefined {
+  return pipeline.stages.find((stage) => stage.name === name);
+}
+
+function journeyOf(pipeline: PipelineState, execution: Execution): Journey | undefined {
+  const canaryRuns = runs(pipeline, execution.id, 'canary');
+  const canary = canaryRuns[0];
+  if (canary === undefined) return undefined;
+  const verdict = latestRun(pipeline, execution.id, 'verdict');
+  const stable = latestRun(pipeline, execution.id, 'stable');
+  const record = latestRun(pipeline, execution.id, 'record');
+  return {
+    execution,
+    canaryStartedAt: Math.min(...canaryRuns.map((run) => run.startedAt)),
+    canaryLastStartedAt: canary.startedAt,
+    canary,
+    ...(verdict && { verdict }),
+    ...(stable && { stable }),
+    ...(record && { record }),
+  };
+}
+
+function latestRun(pipeline: PipelineState, executionId: string, step: Step): ActionRun | undefined {
+  return runs(pipeline, executionId, step)[0];
+}
+
+/** Runs of one action in one execution, latest first. */
+function runs(pipeline: PipelineState, executionId: string, step: Step): ActionRun[] {
+  const { stage, action } = stages[step];
+  return pipeline.actions
+    .filter((run) => run.executionId === executionId && run.stage === stage && run.action === action)
+    .sort((a, b) => b.startedAt - a.startedAt);
+}

@@ -1,0 +1,181 @@
+import type { ReleaseRecord } from './record.ts';
+
+/** What was read, or why it could not be: a failed look is never mistaken for an empty world. */
+export type Reading<T> =
+  | { readonly known: true; readonly value: T }
+  | { readonly known: false; readonly problem: string };
+
+/** A reading that succeeded. */
+export function known<T>(value: T): Reading<T> {
+  return { known: true, value };
+}
+
+/** A reading that failed, with the cause and what to do about it. */
+export function unknown(problem: string): { readonly known: false; readonly problem: string } {
+  return { known: false, problem };
+}
+
+export type Track = 'canary' | 'stable';
+
+/** Both tracks, the one that is restored first in front. */
+export const tracks: readonly Track[] = ['canary', 'stable'];
+
+/** The pipeline's stages and actions, by the names that the constructs give them. */
+export const stages = {
+  source: { stage: 'Source', action: 'Source' },
+  build: { stage: 'Build', action: 'Build' },
+  canary: { stage: 'Canary', action: 'DeployCanary' },
+  verdict: { stage: 'Verdict', action: 'Approve' },
+  stable: { stage: 'Stable', action: 'DeployStable' },
+  record: { stage: 'Record', action: 'Record' },
+} as const;
+
+export type ExecutionStatus =
+  | 'InProgress'
+  | 'Stopping'
+  | 'Stopped'
+  | 'Succeeded'
+  | 'Superseded'
+  | 'Failed'
+  | 'Cancelled';
+
+/** One run of the pipeline. Instants here and below are epoch milliseconds. */
+export interface Execution {
+  readonly id: string;
+  readonly status: ExecutionStatus;
+  readonly startedAt: number;
+  readonly updatedAt: number;
+  /** The commit that the Source action took; unknown until it has run. */
+  readonly commit?: string;
+  readonly commitMessage?: string;
+  /** Why it was stopped, where somebody said so. */
+  readonly stopReason?: string;
+}
+
+export type ActionStatus = 'InProgress' | 'Succeeded' | 'Failed' | 'Abandoned';
+
+/** One run of one action within one execution; a retried stage yields several for the same action. */
+export interface ActionRun {
+  readonly executionId: string;
+  readonly stage: string;
+  readonly action: string;
+  readonly status: ActionStatus;
+  readonly startedAt: number;
+  readonly updatedAt: number;
+  /** What the action said about itself: an approver's comment, the cause of a failure. */
+  readonly summary?: string;
+}
+
+/** One stage as it is now. CodePipeline shows only the latest execution of each. */
+export interface StageState {
+  readonly name: string;
+  readonly latestExecutionId?: string;
+  readonly latestStatus?: string;
+  /** Executions that wait in front of the stage. */
+  readonly inboundExecutionIds: readonly string[];
+  /** False when the transition into the stage is disabled. */
+  readonly transitionEnabled: boolean;
+  readonly transitionDisabledReason?: string;
+}
+
+/** A manual approval that somebody may answer. The token is a credential: never log it. */
+export interface PendingApproval {
+  readonly executionId: string;
+  readonly stage: string;
+  readonly action: string;
+  readonly token: string;
+  readonly since?: number;
+}
+
+export interface PipelineState {
+  readonly name: string;
+  readonly stages: readonly StageState[];
+  readonly executions: readonly Execution[];
+  readonly actions: readonly ActionRun[];
+  readonly approval?: PendingApproval;
+}
+
+export type RolloutState = 'IN_PROGRESS' | 'COMPLETED' | 'FAILED';
+
+/** One ECS deployment of a service. */
+export interface ServiceDeployment {
+  readonly id: string;
+  readonly taskDefinitionArn: string;
+  readonly rolloutState: RolloutState;
+  readonly rolloutReason?: string;
+  readonly createdAt?: number;
+  readonly running: number;
+  readonly pending: number;
+}
+
+/** One of the two services: what it is told to run and what it does run. */
+export interface ServiceState {
+  readonly track: Track;
+  readonly name: string;
+  readonly desired: number;
+  readonly running: number;
+  readonly pending: number;
+  /** The deployment that ECS moves the service to, finished or not. */
+  readonly primary: ServiceDeployment;
+  /** Older deployments that still own tasks. */
+  readonly others: readonly ServiceDeployment[];
+  /** The worker container's image in the primary deployment's task definition. */
+  readonly imageUri: string;
+  /** `sha256:...`; absent when the image is named by tag, which identifies nothing. */
+  readonly imageDigest?: string;
+}
+
+export type AlarmValue = 'OK' | 'ALARM' | 'INSUFFICIENT_DATA';
+
+export interface AlarmState {
+  readonly name: string;
+  readonly value: AlarmValue;
+  /** When it last went from one state to another; evaluations that change nothing do not count. */
+  readonly transitionedAt: number;
+  readonly reason?: string;
+}
+
+/** The dead-letter queue, seen in two independent ways, because each has a blind spot. */
+export interface DeadLetters {
+  /** Messages in it now, whether visible or not: current, but blind to what was purged or redriven. */
+  readonly depth: Reading<number>;
+  /**
+   * Sum of the increases that its metrics show since the release's canary deployment began. Metrics come
+   * once a minute, and up to 15 minutes late for a queue that wakes up. Zero when there is no release.
+   */
+  readonly metricGrowth: Reading<number>;
+}
+
+/** The record together with the parameter version it was read at, for the conditional write. */
+export interface RecordReading {
+  readonly record: ReleaseRecord;
+  readonly version: number;
+}
+
+/** Whether each task definition of the last good release can still be deployed. */
+export interface RestorePoints {
+  readonly canary: boolean;
+  readonly stable: boolean;
+}
+
+/** A CodePipeline job that this wake has to answer. */
+export interface Job {
+  readonly id: string;
+  /** The execution that the action's user parameters name, where they do. */
+  readonly executionId?: string;
+}
+
+/** Everything that a decision depends on, read afresh at every wake. */
+export interface Observed {
+  readonly pipeline: Reading<PipelineState>;
+  readonly canary: Reading<ServiceState>;
+  readonly stable: Reading<ServiceState>;
+  readonly alarms: Reading<readonly AlarmState[]>;
+  readonly deadLetters: DeadLetters;
+  readonly record: Reading<RecordReading>;
+  /** The image that new task definitions of the template use. */
+  readonly image: Reading<string>;
+  /** Known once there is a last good release. */
+  readonly restorePoints: Reading<RestorePoints>;
+  readonly job?: Job;
+}

@@ -1,0 +1,190 @@
+/** A release that both services ran at steady state: what every rollback returns to. */
+export interface LastGood {
+  /** The pipeline execution that brought it, or `initial` for the image the services were created with. */
+  readonly executionId: string;
+  /** Unknown for the image that the services were created with. */
+  readonly commit?: string;
+  readonly imageDigest: string;
+  readonly imageUri: string;
+  readonly canaryTaskDefinitionArn: string;
+  readonly stableTaskDefinitionArn: string;
+  /** ISO 8601. */
+  readonly recordedAt: string;
+}
+
+/** The execution id of the last good release that no pipeline execution brought. */
+export const initialExecutionId = 'initial';
+
+/** `abort` ends a release on request before stable was touched; everything else is a `rollback`. */
+export type DecisionKind = 'rollback' | 'abort';
+
+/** Who or what ended a release. */
+export type DecidedBy = 'health' | 'person' | 'pipeline' | 'newerCommit';
+
+/**
+ * The decision to end a release, written before anything is touched, so that a rollback goes on after the
+ * alarm has cleared and after a crash. It stays as history until the next one.
+ */
+export interface Decision {
+  readonly executionId: string;
+  readonly kind: DecisionKind;
+  readonly reason: string;
+  readonly by: DecidedBy;
+  /** ISO 8601. */
+  readonly decidedAt: string;
+  /** ISO 8601; when both services were back on the last good release. */
+  readonly restoredAt?: string;
+}
+
+/** Where the dead-letter queue stood when the release's canary deployment was first seen. */
+export interface Baseline {
+  readonly executionId: string;
+  readonly deadLetters: number;
+}
+
+/** The durable record of one application's releases (SSM parameter, JSON). */
+export interface ReleaseRecord {
+  readonly version: 1;
+  readonly lastGood?: LastGood;
+  readonly decision?: Decision;
+  readonly baseline?: Baseline;
+}
+
+export type RecordResult =
+  | { readonly ok: true; readonly record: ReleaseRecord }
+  | { readonly ok: false; readonly problem: string };
+
+/**
+ * The record that a parameter's text holds, or what is wrong with it.
+ *
+ * A record that cannot be read whole is never read in part: half a record would name a rollback target
+ * that nobody recorded.
+ */
+export function parseRecord(text: string): RecordResult {
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    return { ok: false, problem: 'it is not JSON' };
+  }
+  if (!isObject(document)) return { ok: false, problem: 'it is not a JSON object' };
+  if (document.version !== 1) {
+    return {
+      ok: false,
+      problem: `its version is ${JSON.stringify(document.version)}, and this controller reads version 1`,
+    };
+  }
+  const reader = new FieldReader();
+  const lastGood = reader.section(document, 'lastGood', (s) => ({
+    executionId: s.text('executionId'),
+    ...s.optionalText('commit'),
+    imageDigest: s.text('imageDigest', /^sha256:[0-9a-f]{64}$/),
+    imageUri: s.text('imageUri'),
+    canaryTaskDefinitionArn: s.text('canaryTaskDefinitionArn'),
+    stableTaskDefinitionArn: s.text('stableTaskDefinitionArn'),
+    recordedAt: s.text('recordedAt'),
+  }));
+  const decision = reader.section(document, 'decision', (s) => ({
+    executionId: s.text('executionId'),
+    kind: s.oneOf('kind', decisionKinds),
+    reason: s.text('reason'),
+    by: s.oneOf('by', deciders),
+    decidedAt: s.text('decidedAt'),
+    ...s.optionalText('restoredAt'),
+  }));
+  const baseline = reader.section(document, 'baseline', (s) => ({
+    executionId: s.text('executionId'),
+    deadLetters: s.count('deadLetters'),
+  }));
+  if (reader.problems.length > 0) return { ok: false, problem: reader.problems.join('; ') };
+  return {
+    ok: true,
+    record: {
+      version: 1,
+      ...(lastGood && { lastGood }),
+      ...(decision && { decision }),
+      ...(baseline && { baseline }),
+    },
+  };
+}
+
+/** The record as the parameter's text. */
+export function formatRecord(record: ReleaseRecord): string {
+  return JSON.stringify(record);
+}
+
+const decisionKinds: readonly DecisionKind[] = ['rollback', 'abort'];
+const deciders: readonly DecidedBy[] = ['health', 'person', 'pipeline', 'newerCommit'];
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Collects every problem of a document instead of stopping at the first. */
+class FieldReader {
+  readonly problems: string[] = [];
+
+  section<T>(
+    document: Record<string, unknown>,
+    name: string,
+    read: (section: SectionReader) => T,
+  ): T | undefined {
+    const value = document[name];
+    if (value === undefined) return undefined;
+    if (!isObject(value)) {
+      this.problems.push(`${name} is not an object`);
+      return undefined;
+    }
+    return read(new SectionReader(name, value, this.problems));
+  }
+}
+
+class SectionReader {
+  readonly #name: string;
+  readonly #values: Record<string, unknown>;
+  readonly #problems: string[];
+
+  constructor(name: string, values: Record<string, unknown>, problems: string[]) {
+    this.#name = name;
+    this.#values = values;
+    this.#problems = problems;
+  }
+
+  text(field: string, pattern = /./): string {
+    const value = this.#values[field];
+    if (typeof value === 'string' && pattern.test(value)) return value;
+    this.#wrong(field, value);
+    return '';
+  }
+
+  optionalText<K extends string>(field: K): { [P in K]?: string } {
+    const value = this.#values[field];
+    if (value === undefined) return {};
+    const optional: { [P in K]?: string } = {};
+    optional[field] = this.text(field);
+    return optional;
+  }
+
+  oneOf<T extends string>(field: string, allowed: readonly T[]): T {
+    const value = this.#values[field];
+    const found = allowed.find((candidate) => candidate === value);
+    if (found !== undefined) return found;
+    this.#wrong(field, value);
+    return allowed[0]!;
+  }
+
+  count(field: string): number {
+    const value = this.#values[field];
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+    this.#wrong(field, value);
+    return 0;
+  }
+
+  #wrong(field: string, value: unknown): void {
+    this.#problems.push(
+      value === undefined
+        ? `${this.#name}.${field} is missing`
+        : `${this.#name}.${field} cannot be ${JSON.stringify(value)}`,
+    );
+  }
+}
