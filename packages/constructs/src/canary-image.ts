@@ -1,0 +1,155 @@
+import { Aws, RemovalPolicy } from 'aws-cdk-lib';
+import * as codebuild from 'aws-cdk-lib/aws-codebuild';
+import * as codecommit from 'aws-cdk-lib/aws-codecommit';
+import * as ecr from 'aws-cdk-lib/aws-ecr';
+import * as ecs from 'aws-cdk-lib/aws-ecs';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import * as ssm from 'aws-cdk-lib/aws-ssm';
+import { Construct } from 'constructs';
+import { WORKER_CONTAINER_NAME } from './names.ts';
+
+/** Value of the image parameter until the first image has been built. */
+const NO_IMAGE_YET = 'none';
+
+/** Options of {@link CanaryImage}. */
+export interface CanaryImageProps {
+  /**
+   * Name of the CodeCommit repository. CloudFormation cannot generate one.
+   *
+   * @default - the name of the stack, so that copies of the stack do not collide
+   */
+  readonly repositoryName?: string;
+
+  /**
+   * Branch whose commits are built and released.
+   *
+   * @default - main
+   */
+  readonly branch?: string;
+
+  /**
+   * CPU architecture of the image and of the tasks that run it. CodeBuild builds on the same
+   * architecture, so nothing is emulated.
+   *
+   * @default - ARM64, about a fifth cheaper on Fargate than x86
+   */
+  readonly architecture?: ecs.CpuArchitecture;
+
+  /**
+   * How many images the repository keeps; older ones expire.
+   *
+   * A task can only start while its image exists, and a rollback needs the image of the last good
+   * release, so a limit must exceed the releases that can fail in a row.
+   *
+   * @default - every image is kept
+   */
+  readonly imageCountMax?: number;
+
+  /**
+   * How long build logs are kept.
+   *
+   * @default - one month
+   */
+  readonly logRetention?: logs.RetentionDays;
+
+  /**
+   * What happens to the code and image repositories when the stack is deleted. With `DESTROY` the
+   * commits and all images go with it.
+   *
+   * @default - both repositories are retained
+   */
+  readonly removalPolicy?: RemovalPolicy;
+}
+
+/**
+ * Where the worker's source becomes its image: a CodeCommit repository, a CodeBuild project that runs
+ * the repository's own `buildspec.yml`, an ECR repository, and the parameter that names the image that
+ * task definitions start with.
+ *
+ * The build gets `REPOSITORY_URI` and `CONTAINER_NAME`, tags the image with the commit and leaves
+ * `imagedefinitions.json` with the digest. Tags are immutable, so a digest and a commit stay one thing.
+ */
+export class CanaryImage extends Construct {
+  /** Repository that holds the worker's source. */
+  readonly codeRepository: codecommit.Repository;
+  /** Repository that holds the built images. */
+  readonly imageRepository: ecr.Repository;
+  /** Project that builds a commit into an image. */
+  readonly buildProject: codebuild.Project;
+  /** Role of the build. */
+  readonly buildRole: iam.Role;
+  /** Parameter with the digest-form image URI for new task definitions; `none` before the first build. */
+  readonly imageParameter: ssm.StringParameter;
+  /** Branch whose commits are released. */
+  readonly branch: string;
+  /** CPU architecture of the image. */
+  readonly architecture: ecs.CpuArchitecture;
+  /** Registry address of the image repository, as ECR itself reports it. */
+  readonly imageRepositoryUri: string;
+
+  constructor(scope: Construct, id: string, props: CanaryImageProps = {}) {
+    super(scope, id);
+    const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN;
+    this.branch = props.branch ?? 'main';
+    this.architecture = props.architecture ?? ecs.CpuArchitecture.ARM64;
+
+    this.codeRepository = new codecommit.Repository(this, 'Code', {
+      repositoryName: props.repositoryName ?? Aws.STACK_NAME,
+      description: 'Source of the queue worker; a push starts a canary release',
+    });
+    this.codeRepository.applyRemovalPolicy(removalPolicy);
+
+    this.imageRepository = new ecr.Repository(this, 'Images', {
+      imageTagMutability: ecr.TagMutability.IMMUTABLE,
+      imageScanOnPush: true,
+      emptyOnDelete: removalPolicy === RemovalPolicy.DESTROY,
+      removalPolicy,
+    });
+    if (props.imageCountMax !== undefined) {
+      this.imageRepository.addLifecycleRule({ maxImageCount: props.imageCountMax });
+    }
+    this.imageRepositoryUri = (this.imageRepository.node.defaultChild as ecr.CfnRepository).attrRepositoryUri;
+
+    const buildLogs = new logs.LogGroup(this, 'BuildLogs', {
+      retention: props.logRetention ?? logs.RetentionDays.ONE_MONTH,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    this.buildRole = new iam.Role(this, 'BuildRole', {
+      assumedBy: new iam.ServicePrincipal('codebuild.amazonaws.com'),
+    });
+    this.buildProject = new codebuild.Project(this, 'Build', {
+      description: 'Builds the queue worker by its own buildspec.yml',
+      // Given its permissions below: CDK would add a log group that is not this project's.
+      role: this.buildRole.withoutPolicyUpdates(),
+      source: codebuild.Source.codeCommit({ repository: this.codeRepository, branchOrRef: this.branch }),
+      environment: {
+        ...buildMachine(this.architecture),
+        computeType: codebuild.ComputeType.SMALL,
+        privileged: true,
+      },
+      environmentVariables: {
+        REPOSITORY_URI: { value: this.imageRepositoryUri },
+        CONTAINER_NAME: { value: WORKER_CONTAINER_NAME },
+      },
+      logging: { cloudWatch: { logGroup: buildLogs } },
+      grantReportGroupPermissions: false,
+    });
+    buildLogs.grantWrite(this.buildRole);
+    this.codeRepository.grantPull(this.buildRole);
+    this.imageRepository.grantPullPush(this.buildRole);
+
+    // Changing any property of this parameter makes CloudFormation write its value again, which would
+    // forget the promoted image. Leave it alone.
+    this.imageParameter = new ssm.StringParameter(this, 'ImageParameter', { stringValue: NO_IMAGE_YET });
+  }
+}
+
+function buildMachine(architecture: ecs.CpuArchitecture): codebuild.BuildEnvironment {
+  return {
+    buildImage:
+      architecture === ecs.CpuArchitecture.X86_64
+        ? codebuild.LinuxBuildImage.AMAZON_LINUX_2023_5
+        : codebuild.LinuxArmBuildImage.AMAZON_LINUX_2023_STANDARD_3_0,
+  };
+}

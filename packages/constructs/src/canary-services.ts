@@ -1,0 +1,209 @@
+import { Duration } from 'aws-cdk-lib';
+import type * as ec2 from 'aws-cdk-lib/aws-ec2';
+import * as ecs from 'aws-cdk-lib/aws-ecs';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import type * as sqs from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import { BacklogScaling } from './backlog-scaling.ts';
+import type { CanaryImage } from './canary-image.ts';
+import { WorkerService } from './worker-service.ts';
+
+const FARGATE_STOP_TIMEOUT_MAX = Duration.seconds(120);
+
+/** Size and behaviour of the two services. */
+export interface WorkerCapacityProps {
+  /**
+   * Tasks of the canary service. Fixed: the canary's share must not grow with the backlog.
+   *
+   * @default - 1
+   */
+  readonly canaryTasks?: number;
+
+  /**
+   * Fewest tasks of the stable service. With 0 it sleeps when nothing waits.
+   *
+   * @default - 3
+   */
+  readonly stableTasksMin?: number;
+
+  /**
+   * Most tasks of the stable service.
+   *
+   * @default - 10, or the minimum if that is larger
+   */
+  readonly stableTasksMax?: number;
+
+  /**
+   * Waiting messages per running stable task at which the service grows: the latency that you accept,
+   * divided by the time one message takes.
+   *
+   * @default - 100
+   */
+  readonly backlogPerTask?: number;
+
+  /**
+   * CPU units of a task; 1024 are one vCPU. Fargate allows certain pairs of CPU and memory only.
+   *
+   * @default - 256
+   */
+  readonly cpu?: number;
+
+  /**
+   * Memory of a task, in MiB.
+   *
+   * @default - 512
+   */
+  readonly memoryLimitMiB?: number;
+
+  /**
+   * Run stable tasks on Fargate Spot, about a third of the price. One task stays on demand, and so does
+   * the canary: an interruption would restart its bake.
+   *
+   * @default - false
+   */
+  readonly spot?: boolean;
+
+  /**
+   * Time between SIGTERM and SIGKILL. Must exceed the longest message plus one long poll; at most two
+   * minutes on Fargate.
+   *
+   * @default - 30 seconds
+   */
+  readonly stopTimeout?: Duration;
+
+  /**
+   * Running tasks that a deployment of the stable service keeps, in percent of the desired count.
+   *
+   * @default - 100: a promotion does not cost capacity while a backlog waits
+   */
+  readonly minHealthyPercent?: number;
+
+  /**
+   * Tasks that a deployment may run, old and new, in percent of the desired count.
+   *
+   * @default - 200
+   */
+  readonly maxHealthyPercent?: number;
+
+  /**
+   * Settings of the worker, the same on both tracks.
+   *
+   * @default - only what the construct itself sets: QC_APP, QC_TRACK, QUEUE_URL
+   */
+  readonly environment?: Record<string, string>;
+
+  /**
+   * How long the logs of workers and controller are kept.
+   *
+   * @default - one month
+   */
+  readonly logRetention?: logs.RetentionDays;
+}
+
+/** Options of {@link CanaryServices}. */
+export interface CanaryServicesProps extends WorkerCapacityProps {
+  /** Name under which outcomes are reported. */
+  readonly appName: string;
+  /** Where the worker's image comes from. */
+  readonly image: CanaryImage;
+  /** Queue that both services consume. */
+  readonly queue: sqs.IQueue;
+  /** Network that the tasks run in. */
+  readonly vpc: ec2.IVpc;
+  /** Subnets that the tasks run in. */
+  readonly subnets: ec2.SubnetSelection;
+  /** Whether tasks get public addresses. */
+  readonly assignPublicIp: boolean;
+}
+
+/**
+ * A small canary service and a large stable one that pull from the same queue.
+ *
+ * The canary's share of the messages follows its share of the tasks; it is never an exact percentage.
+ */
+export class CanaryServices extends Construct {
+  /** Cluster of both services, with Container Insights. */
+  readonly cluster: ecs.Cluster;
+  /** Gets a new version first. */
+  readonly canary: WorkerService;
+  /** Carries the load; scales with the backlog. */
+  readonly stable: WorkerService;
+  /** How stable follows the backlog. */
+  readonly scaling: BacklogScaling;
+
+  constructor(scope: Construct, id: string, props: CanaryServicesProps) {
+    super(scope, id);
+    const canaryTasks = wholeNumber('canaryTasks', props.canaryTasks ?? 1, 1);
+    const minCapacity = wholeNumber('stableTasksMin', props.stableTasksMin ?? 3, 0);
+    const maxCapacity = wholeNumber('stableTasksMax', props.stableTasksMax ?? Math.max(10, minCapacity), 1);
+    if (maxCapacity < minCapacity) {
+      throw new Error(`stableTasksMax (${maxCapacity}) must not be below stableTasksMin (${minCapacity})`);
+    }
+    const backlogPerTask = props.backlogPerTask ?? 100;
+    if (!(backlogPerTask > 0))
+      throw new Error(`backlogPerTask must be greater than 0, got ${backlogPerTask}`);
+    const stopTimeout = props.stopTimeout ?? Duration.seconds(30);
+    if (stopTimeout.toSeconds() > FARGATE_STOP_TIMEOUT_MAX.toSeconds()) {
+      throw new Error(
+        `stopTimeout must be at most ${FARGATE_STOP_TIMEOUT_MAX.toSeconds()} seconds on Fargate, got ${stopTimeout.toSeconds()}`,
+      );
+    }
+    const minHealthyPercent = props.minHealthyPercent ?? 100;
+    const maxHealthyPercent = props.maxHealthyPercent ?? 200;
+    if (maxHealthyPercent <= minHealthyPercent) {
+      throw new Error(
+        `maxHealthyPercent (${maxHealthyPercent}) must exceed minHealthyPercent (${minHealthyPercent}): otherwise no deployment can proceed`,
+      );
+    }
+
+    const spot = props.spot ?? false;
+    this.cluster = new ecs.Cluster(this, 'Cluster', {
+      vpc: props.vpc,
+      containerInsightsV2: ecs.ContainerInsights.ENABLED,
+      enableFargateCapacityProviders: spot,
+    });
+    const common = {
+      appName: props.appName,
+      image: props.image,
+      queue: props.queue,
+      // Under exactOptionalPropertyTypes the class does not match its own interface.
+      cluster: this.cluster as ecs.ICluster,
+      subnets: props.subnets,
+      assignPublicIp: props.assignPublicIp,
+      cpu: props.cpu ?? 256,
+      memoryLimitMiB: props.memoryLimitMiB ?? 512,
+      stopTimeout,
+      environment: props.environment ?? {},
+      logRetention: props.logRetention ?? logs.RetentionDays.ONE_MONTH,
+    };
+    this.canary = new WorkerService(this, 'Canary', {
+      ...common,
+      track: 'canary',
+      desiredCount: canaryTasks,
+      minHealthyPercent: 100,
+      maxHealthyPercent: 200,
+      spot: false,
+    });
+    this.stable = new WorkerService(this, 'Stable', {
+      ...common,
+      track: 'stable',
+      minHealthyPercent,
+      maxHealthyPercent,
+      spot,
+    });
+    this.scaling = new BacklogScaling(this, 'Scaling', {
+      service: this.stable.service,
+      queue: props.queue,
+      minCapacity,
+      maxCapacity,
+      backlogPerTask,
+    });
+  }
+}
+
+function wholeNumber(name: string, value: number, min: number): number {
+  if (!Number.isInteger(value) || value < min) {
+    throw new Error(`${name} must be a whole number of at least ${min}, got ${value}`);
+  }
+  return value;
+}

@@ -1,0 +1,30 @@
+import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
+import type { Construct } from 'constructs';
+import { CanaryImage, type CanaryImageProps } from './canary-image.ts';
+
+/** Options of {@link ImageStack}. */
+export interface ImageStackProps extends StackProps, CanaryImageProps {}
+
+/**
+ * The first of the two stacks: source, build and images of the worker.
+ *
+ * It is deployed alone, because ECS services cannot start before an image exists: push the worker's
+ * source, build it once, then deploy {@link PipelineStack}.
+ */
+export class ImageStack extends Stack {
+  /** The image that the pipeline stack releases. */
+  readonly image: CanaryImage;
+
+  constructor(scope: Construct, id: string, props: ImageStackProps = {}) {
+    super(scope, id, props);
+    this.image = new CanaryImage(this, 'Image', props);
+    const outputs = {
+      RepositoryCloneUrlHttp: this.image.codeRepository.repositoryCloneUrlHttp,
+      RepositoryName: this.image.codeRepository.repositoryName,
+      BuildProjectName: this.image.buildProject.projectName,
+      ImageRepositoryUri: this.image.imageRepositoryUri,
+      ImageParameterName: this.image.imageParameter.parameterName,
+    };
+    for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value });
+  }
+}

@@ -1,0 +1,13 @@
+export { BacklogScaling, type BacklogScalingProps } from './backlog-scaling.ts';
+export { CanaryImage, type CanaryImageProps } from './canary-image.ts';
+export { CanaryServices, type CanaryServicesProps, type WorkerCapacityProps } from './canary-services.ts';
+export { ImageStack, type ImageStackProps } from './image-stack.ts';
+export type { Track } from './names.ts';
+export { PipelineStack, type PipelineStackProps } from './pipeline-stack.ts';
+export { ReleaseController, type ReleaseControllerProps } from './release-controller.ts';
+export { ReleaseDashboard, type ReleaseDashboardProps } from './release-dashboard.ts';
+export { ReleasePipeline, type ReleasePipelineProps } from './release-pipeline.ts';
+export type { ReleasePolicyProps } from './release-policy.ts';
+export { WorkerNetwork, type WorkerNetworkProps } from './worker-network.ts';
+export { WorkerQueue, type WorkerQueueProps } from './worker-queue.ts';
+export { WorkerService, type WorkerServiceProps, type WorkerTaskProps } from './worker-service.ts';

@@ -1,0 +1,178 @@
+import { Aws, CfnOutput, type Duration, type RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import type * as logs from 'aws-cdk-lib/aws-logs';
+import * as sns from 'aws-cdk-lib/aws-sns';
+import type { Construct } from 'constructs';
+import type { CanaryImage } from './canary-image.ts';
+import { CanaryServices, type WorkerCapacityProps } from './canary-services.ts';
+import { ReleaseController } from './release-controller.ts';
+import { ReleaseDashboard } from './release-dashboard.ts';
+import { ReleasePipeline } from './release-pipeline.ts';
+import type { ReleasePolicyProps } from './release-policy.ts';
+import { WorkerNetwork } from './worker-network.ts';
+import { WorkerQueue } from './worker-queue.ts';
+
+/** Options of {@link PipelineStack}. */
+export interface PipelineStackProps extends StackProps, WorkerCapacityProps, ReleasePolicyProps {
+  /** What is released: the construct of the image stack. */
+  readonly image: CanaryImage;
+
+  /**
+   * Name under which the workers report outcomes (dimension `App`). Two systems in one account and
+   * region need different ones, or their metrics mix.
+   *
+   * @default - the name of the stack
+   */
+  readonly appName?: string;
+
+  /**
+   * Time a received message stays hidden from other workers.
+   *
+   * @default - 30 seconds
+   */
+  readonly visibilityTimeout?: Duration;
+
+  /**
+   * Deliveries before a message is dead-lettered.
+   *
+   * @default - 3
+   */
+  readonly maxReceiveCount?: number;
+
+  /**
+   * NAT gateways; 0 runs the tasks in public subnets.
+   *
+   * @default - 1
+   */
+  readonly natGateways?: number;
+
+  /**
+   * Time within which a service must reach steady state on a new version.
+   *
+   * @default - 30 minutes
+   */
+  readonly deploymentTimeout?: Duration;
+
+  /**
+   * How long logs are kept.
+   *
+   * @default - one month; flow logs one week
+   */
+  readonly logRetention?: logs.RetentionDays;
+
+  /**
+   * What happens to both queues, with their messages, when the stack is deleted.
+   *
+   * @default - the queues are retained
+   */
+  readonly queueRemovalPolicy?: RemovalPolicy;
+
+  /**
+   * What happens to the artifact bucket when the stack is deleted. With `DESTROY` it must be emptied
+   * first.
+   *
+   * @default - the bucket is retained
+   */
+  readonly artifactRemovalPolicy?: RemovalPolicy;
+}
+
+/**
+ * The second of the two stacks: queue, network, both services, pipeline and controller.
+ *
+ * It needs an image: deploy the image stack and build once before it.
+ */
+export class PipelineStack extends Stack {
+  /** Network of the tasks. */
+  readonly network: WorkerNetwork;
+  /** Queue that the worker consumes. */
+  readonly workerQueue: WorkerQueue;
+  /** The canary and the stable service. */
+  readonly services: CanaryServices;
+  /** Decides about releases. */
+  readonly controller: ReleaseController;
+  /** Carries releases out. */
+  readonly pipeline: ReleasePipeline;
+  /** Told when a release waits for a person. Subscribe to it. */
+  readonly approvalTopic: sns.Topic;
+
+  constructor(scope: Construct, id: string, props: PipelineStackProps) {
+    super(scope, id, props);
+    const { image } = props;
+    const appName = props.appName ?? this.stackName;
+    const pipelineName = Aws.STACK_NAME;
+    const given = <K extends keyof PipelineStackProps>(...keys: K[]): Pick<PipelineStackProps, K> =>
+      Object.fromEntries(
+        keys.filter((key) => props[key] !== undefined).map((key) => [key, props[key]]),
+      ) as Pick<PipelineStackProps, K>;
+
+    this.network = new WorkerNetwork(this, 'Network', given('natGateways'));
+    this.workerQueue = new WorkerQueue(this, 'Queue', {
+      ...given('visibilityTimeout', 'maxReceiveCount', 'alarmThreshold'),
+      ...(props.queueRemovalPolicy === undefined ? {} : { removalPolicy: props.queueRemovalPolicy }),
+    });
+    this.services = new CanaryServices(this, 'Services', {
+      ...given(
+        'canaryTasks',
+        'stableTasksMin',
+        'stableTasksMax',
+        'backlogPerTask',
+        'cpu',
+        'memoryLimitMiB',
+        'spot',
+        'stopTimeout',
+        'minHealthyPercent',
+        'maxHealthyPercent',
+        'environment',
+        'logRetention',
+      ),
+      appName,
+      image,
+      queue: this.workerQueue.queue,
+      vpc: this.network.vpc,
+      subnets: this.network.taskSubnets,
+      assignPublicIp: this.network.assignPublicIp,
+    });
+    this.approvalTopic = new sns.Topic(this, 'ApprovalTopic', {
+      displayName: `${appName} releases`,
+      enforceSSL: true,
+    });
+    this.controller = new ReleaseController(this, 'Controller', {
+      ...given('bakeTime', 'watchTime', 'onNewerCommit', 'alarmThreshold', 'logRetention'),
+      appName,
+      pipelineName,
+      approvalAction: ReleasePipeline.APPROVAL_ACTION,
+      image,
+      queue: this.workerQueue,
+      services: this.services,
+      topic: this.approvalTopic,
+    });
+    this.pipeline = new ReleasePipeline(this, 'Pipeline', {
+      ...given('deploymentTimeout'),
+      ...(props.artifactRemovalPolicy === undefined ? {} : { removalPolicy: props.artifactRemovalPolicy }),
+      pipelineName,
+      image,
+      services: this.services,
+      controller: this.controller.function,
+      approvalTopic: this.approvalTopic,
+      undeliveredEvents: this.controller.undeliveredEvents,
+    });
+    new ReleaseDashboard(this, 'Dashboard', { appName, queue: this.workerQueue, services: this.services });
+
+    const outputs = {
+      QueueUrl: this.workerQueue.queue.queueUrl,
+      DeadLetterQueueUrl: this.workerQueue.deadLetterQueue.queueUrl,
+      ClusterName: this.services.cluster.clusterName,
+      CanaryServiceName: this.services.canary.service.serviceName,
+      StableServiceName: this.services.stable.service.serviceName,
+      PipelineName: this.pipeline.pipelineName,
+      ControllerFunctionName: this.controller.function.functionName,
+      ReleaseParameterName: this.controller.releaseParameter.parameterName,
+      DeadLetterAlarmName: this.workerQueue.deadLetterAlarm.alarmName,
+      ApprovalTopicArn: this.approvalTopic.topicArn,
+      CanaryLogGroupName: this.services.canary.logGroup.logGroupName,
+      StableLogGroupName: this.services.stable.logGroup.logGroupName,
+      ControllerLogGroupName: this.controller.logGroup.logGroupName,
+      ArtifactBucketName: this.pipeline.artifactBucket.bucketName,
+    };
+    for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value });
+  }
+}

@@ -1,0 +1,234 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { ArnFormat, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import * as events from 'aws-cdk-lib/aws-events';
+import * as targets from 'aws-cdk-lib/aws-events-targets';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import type * as sns from 'aws-cdk-lib/aws-sns';
+import * as sqs from 'aws-cdk-lib/aws-sqs';
+import * as ssm from 'aws-cdk-lib/aws-ssm';
+import { Construct } from 'constructs';
+import type { CanaryImage } from './canary-image.ts';
+import type { CanaryServices } from './canary-services.ts';
+import { WORKER_CONTAINER_NAME } from './names.ts';
+import { type ReleasePolicyProps, renderPolicy } from './release-policy.ts';
+import type { WorkerQueue } from './worker-queue.ts';
+
+/** The bundle that the package ships; see `tools/bundle-controller.ts`. */
+const CONTROLLER_BUNDLE = join(import.meta.dirname, '..', 'assets', 'controller');
+
+/** Options of {@link ReleaseController}. */
+export interface ReleaseControllerProps extends ReleasePolicyProps {
+  /** Name under which outcomes are reported. */
+  readonly appName: string;
+  /** Pipeline that the controller watches. Its name, because the pipeline in turn invokes the controller. */
+  readonly pipelineName: string;
+  /** Stage and action at which the pipeline waits for the verdict. */
+  readonly approvalAction: string;
+  /** Image whose parameter a promotion writes. */
+  readonly image: CanaryImage;
+  /** Queue whose dead letters end a release. */
+  readonly queue: WorkerQueue;
+  /** The two services that are restored. */
+  readonly services: CanaryServices;
+  /** Where the controller announces that it waits for a person, and what became of a release. */
+  readonly topic: sns.ITopic;
+  /**
+   * How long the controller's log is kept.
+   *
+   * @default - one month
+   */
+  readonly logRetention?: logs.RetentionDays;
+}
+
+/**
+ * The function that decides about a release and restores the last good one, and what wakes it.
+ *
+ * Every event only means "look now": it reads the live state and acts on that, so events that come
+ * late, twice or out of order change nothing, and a minute's schedule covers events that never come.
+ */
+export class ReleaseController extends Construct {
+  /** The controller. */
+  readonly function: lambda.Function;
+  /** The controller's log. */
+  readonly logGroup: logs.LogGroup;
+  /** JSON record of the last good release. */
+  readonly releaseParameter: ssm.StringParameter;
+  /** Events that EventBridge could not deliver. */
+  readonly undeliveredEvents: sqs.Queue;
+
+  constructor(scope: Construct, id: string, props: ReleaseControllerProps) {
+    super(scope, id);
+    if (!existsSync(join(CONTROLLER_BUNDLE, 'index.js'))) {
+      throw new Error(
+        `the controller bundle is missing at ${CONTROLLER_BUNDLE}: in a checkout run "node tools/bundle-controller.ts", otherwise reinstall the package`,
+      );
+    }
+
+    // As with the image parameter: a change here would make CloudFormation write the value again and
+    // forget the last good release.
+    this.releaseParameter = new ssm.StringParameter(this, 'Release', { stringValue: '{"version":1}' });
+
+    this.logGroup = new logs.LogGroup(this, 'Logs', {
+      retention: props.logRetention ?? logs.RetentionDays.ONE_MONTH,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const role = new iam.Role(this, 'Role', { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') });
+    this.logGroup.grantWrite(role);
+    for (const statement of permissions(this, props, this.releaseParameter)) role.addToPolicy(statement);
+
+    const { canary, stable, cluster } = props.services;
+    this.function = new lambda.Function(this, 'Function', {
+      description: 'Watches a canary release and promotes it or restores the last good one',
+      runtime: lambda.Runtime.NODEJS_24_X,
+      architecture: lambda.Architecture.ARM_64,
+      code: lambda.Code.fromAsset(CONTROLLER_BUNDLE),
+      handler: 'index.handler',
+      memorySize: 256,
+      timeout: Duration.minutes(1),
+      role,
+      logGroup: this.logGroup,
+      environment: {
+        QC_APP: props.appName,
+        QC_PIPELINE_NAME: props.pipelineName,
+        QC_CLUSTER: cluster.clusterName,
+        QC_CANARY_SERVICE: canary.service.serviceName,
+        QC_STABLE_SERVICE: stable.service.serviceName,
+        QC_CONTAINER_NAME: WORKER_CONTAINER_NAME,
+        QC_RELEASE_PARAMETER: this.releaseParameter.parameterName,
+        QC_IMAGE_PARAMETER: props.image.imageParameter.parameterName,
+        QC_ALARM_NAMES: props.queue.deadLetterAlarm.alarmName,
+        QC_DLQ_NAME: props.queue.deadLetterQueue.queueName,
+        QC_TOPIC_ARN: props.topic.topicArn,
+        QC_POLICY: renderPolicy(props),
+      },
+    });
+
+    this.undeliveredEvents = new sqs.Queue(this, 'UndeliveredEvents', {
+      enforceSSL: true,
+      encryption: sqs.QueueEncryption.SQS_MANAGED,
+      retentionPeriod: Duration.days(14),
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    for (const [ruleId, rule] of Object.entries(wakeUps(props))) {
+      new events.Rule(this, ruleId, {
+        ...rule,
+        targets: [
+          new targets.LambdaFunction(this.function, {
+            deadLetterQueue: this.undeliveredEvents,
+            // An event older than this says nothing that the schedule has not found out meanwhile.
+            maxEventAge: Duration.minutes(10),
+          }),
+        ],
+      });
+    }
+  }
+}
+
+function wakeUps({
+  pipelineName,
+  queue,
+  services,
+}: ReleaseControllerProps): Record<string, events.RuleProps> {
+  return {
+    AlarmChanged: {
+      description: 'The dead-letter alarm changed its state',
+      eventPattern: {
+        source: ['aws.cloudwatch'],
+        detailType: ['CloudWatch Alarm State Change'],
+        resources: [queue.deadLetterAlarm.alarmArn],
+      },
+    },
+    PipelineChanged: {
+      description: 'A stage or an execution of the release pipeline changed its state',
+      eventPattern: {
+        source: ['aws.codepipeline'],
+        detailType: [
+          'CodePipeline Pipeline Execution State Change',
+          'CodePipeline Stage Execution State Change',
+        ],
+        detail: { pipeline: [pipelineName] },
+      },
+    },
+    DeploymentChanged: {
+      description: 'A deployment of the canary or the stable service changed its state',
+      eventPattern: {
+        source: ['aws.ecs'],
+        detailType: ['ECS Deployment State Change'],
+        resources: [services.canary.service.serviceArn, services.stable.service.serviceArn],
+      },
+    },
+    TaskStopped: {
+      description: 'A task of the cluster stopped',
+      eventPattern: {
+        source: ['aws.ecs'],
+        detailType: ['ECS Task State Change'],
+        detail: { clusterArn: [services.cluster.clusterArn], lastStatus: ['STOPPED'] },
+      },
+    },
+    EveryMinute: {
+      description: 'Looks at the release even when no event arrives',
+      schedule: events.Schedule.rate(Duration.minutes(1)),
+    },
+  };
+}
+
+function permissions(
+  scope: Construct,
+  props: ReleaseControllerProps,
+  releaseParameter: ssm.IStringParameter,
+): iam.PolicyStatement[] {
+  const { services, image, queue, topic, pipelineName } = props;
+  const { canary, stable, cluster } = services;
+  const stack = Stack.of(scope);
+  const pipelineArn = stack.formatArn({ service: 'codepipeline', resource: pipelineName });
+  const tasksArn = stack.formatArn({
+    service: 'ecs',
+    resource: 'task',
+    resourceName: `${cluster.clusterName}/*`,
+    arnFormat: ArnFormat.SLASH_RESOURCE_NAME,
+  });
+  const allow = (actions: string[], resources: string[], conditions: iam.Conditions = {}) =>
+    new iam.PolicyStatement({ actions, resources, conditions });
+  return [
+    allow(
+      [
+        'codepipeline:GetPipelineState',
+        'codepipeline:GetPipelineExecution',
+        'codepipeline:ListPipelineExecutions',
+        'codepipeline:ListActionExecutions',
+        'codepipeline:StopPipelineExecution',
+      ],
+      [pipelineArn],
+    ),
+    allow(['codepipeline:PutApprovalResult'], [`${pipelineArn}/${props.approvalAction}`]),
+    // A job has no ARN; only the pipeline's own function knows its id.
+    allow(['codepipeline:PutJobSuccessResult', 'codepipeline:PutJobFailureResult'], ['*']),
+    allow(
+      ['ecs:DescribeServices', 'ecs:UpdateService'],
+      [canary.service.serviceArn, stable.service.serviceArn],
+    ),
+    allow(['ecs:DescribeTaskDefinition'], ['*']),
+    allow(['ecs:ListTasks'], ['*'], { ArnEquals: { 'ecs:cluster': cluster.clusterArn } }),
+    allow(['ecs:DescribeTasks'], [tasksArn]),
+    allow(
+      ['iam:PassRole'],
+      [
+        canary.taskRole.roleArn,
+        canary.executionRole.roleArn,
+        stable.taskRole.roleArn,
+        stable.executionRole.roleArn,
+      ],
+      { StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } },
+    ),
+    allow(['cloudwatch:DescribeAlarms', 'cloudwatch:GetMetricData'], ['*']),
+    allow(['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], [queue.deadLetterQueue.queueArn]),
+    allow(
+      ['ssm:GetParameter', 'ssm:PutParameter'],
+      [releaseParameter.parameterArn, image.imageParameter.parameterArn],
+    ),
+    allow(['sns:Publish'], [topic.topicArn]),
+  ];
+}

@@ -1,0 +1,351 @@
+import { ArnFormat, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import * as codepipeline from 'aws-cdk-lib/aws-codepipeline';
+import * as events from 'aws-cdk-lib/aws-events';
+import * as targets from 'aws-cdk-lib/aws-events-targets';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import type * as lambda from 'aws-cdk-lib/aws-lambda';
+import * as s3 from 'aws-cdk-lib/aws-s3';
+import type * as sns from 'aws-cdk-lib/aws-sns';
+import type * as sqs from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import type { CanaryImage } from './canary-image.ts';
+import type { CanaryServices } from './canary-services.ts';
+import type { WorkerService } from './worker-service.ts';
+
+const PIPELINE_NAME_LENGTH_MAX = 100;
+const ECS_DEPLOYMENT_MINUTES_MAX = 60;
+
+/** Options of {@link ReleasePipeline}. */
+export interface ReleasePipelineProps {
+  /** Name of the pipeline; the controller has to know it before the pipeline exists. */
+  readonly pipelineName: string;
+  /** What is built. */
+  readonly image: CanaryImage;
+  /** Where it is deployed. */
+  readonly services: CanaryServices;
+  /** Invoked at the end to watch the promotion and record it as the last good release. */
+  readonly controller: lambda.IFunction;
+  /** Told when a release waits for approval. */
+  readonly approvalTopic: sns.ITopic;
+  /** Keeps pushes that could not start the pipeline. */
+  readonly undeliveredEvents: sqs.IQueue;
+
+  /**
+   * Time within which a service must reach steady state on the new version, at most an hour.
+   *
+   * @default - 30 minutes
+   */
+  readonly deploymentTimeout?: Duration;
+
+  /**
+   * How long source and build artifacts are kept.
+   *
+   * @default - 30 days
+   */
+  readonly artifactRetention?: Duration;
+
+  /**
+   * What happens to the artifact bucket when the stack is deleted. CloudFormation deletes empty buckets
+   * only, so with `DESTROY` it must be emptied first.
+   *
+   * @default - the bucket is retained
+   */
+  readonly removalPolicy?: RemovalPolicy;
+}
+
+/**
+ * The release as a CodePipeline: source, build, canary, verdict, stable, record.
+ *
+ * Every action has a role of its own, so the canary's deployment cannot touch the stable service and
+ * the approval can do nothing but announce itself. The pipeline's role may only take on those roles.
+ */
+export class ReleasePipeline extends Construct {
+  /** Stage and action where a person decides, as `PutApprovalResult` names them. */
+  static readonly APPROVAL_ACTION = 'Verdict/Approve';
+
+  /** Name of the pipeline. */
+  readonly pipelineName: string;
+  /** ARN of the pipeline. */
+  readonly pipelineArn: string;
+  /** Where actions hand their artifacts on. */
+  readonly artifactBucket: s3.Bucket;
+
+  constructor(scope: Construct, id: string, props: ReleasePipelineProps) {
+    super(scope, id);
+    const { image, services } = props;
+    const timeout = props.deploymentTimeout ?? Duration.minutes(30);
+    if (timeout.toMinutes() > ECS_DEPLOYMENT_MINUTES_MAX) {
+      throw new Error(
+        `deploymentTimeout must be at most ${ECS_DEPLOYMENT_MINUTES_MAX} minutes, got ${timeout.toMinutes()}`,
+      );
+    }
+    if (Stack.of(this).stackName.length > PIPELINE_NAME_LENGTH_MAX) {
+      throw new Error(
+        `the pipeline is named after the stack, and ${PIPELINE_NAME_LENGTH_MAX} characters is the longest pipeline name: shorten "${Stack.of(this).stackName}"`,
+      );
+    }
+
+    this.artifactBucket = new s3.Bucket(this, 'Artifacts', {
+      blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
+      encryption: s3.BucketEncryption.S3_MANAGED,
+      enforceSSL: true,
+      objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+      lifecycleRules: [
+        {
+          expiration: props.artifactRetention ?? Duration.days(30),
+          abortIncompleteMultipartUploadAfter: Duration.days(1),
+        },
+      ],
+      removalPolicy: props.removalPolicy ?? RemovalPolicy.RETAIN,
+    });
+
+    const pipelineRole = new iam.Role(this, 'Role', {
+      assumedBy: new iam.ServicePrincipal('codepipeline.amazonaws.com'),
+    });
+    const roles = new ActionRoles(this, this.artifactBucket, pipelineRole);
+    pipelineRole.addToPolicy(roles.bucketAccess());
+    pipelineRole.addToPolicy(roles.objectAccess('s3:GetObject', 's3:GetObjectVersion', 's3:PutObject'));
+
+    const deploy = (track: WorkerService) => ({
+      category: 'Deploy',
+      provider: 'ECS',
+      configuration: {
+        ClusterName: services.cluster.clusterName,
+        ServiceName: track.service.serviceName,
+        FileName: 'imagedefinitions.json',
+        DeploymentTimeout: String(timeout.toMinutes()),
+      },
+      inputs: ['Image'],
+    });
+    const pipeline = new codepipeline.CfnPipeline(this, 'Resource', {
+      name: props.pipelineName,
+      pipelineType: 'V2',
+      executionMode: 'SUPERSEDED',
+      roleArn: pipelineRole.roleArn,
+      artifactStore: { type: 'S3', location: this.artifactBucket.bucketName },
+      stages: [
+        stage('Source', 'Source', {
+          category: 'Source',
+          provider: 'CodeCommit',
+          configuration: {
+            RepositoryName: image.codeRepository.repositoryName,
+            BranchName: image.branch,
+            PollForSourceChanges: false,
+          },
+          outputs: ['Source'],
+          role: roles.source(image),
+        }),
+        stage('Build', 'Build', {
+          category: 'Build',
+          provider: 'CodeBuild',
+          configuration: { ProjectName: image.buildProject.projectName },
+          inputs: ['Source'],
+          outputs: ['Image'],
+          role: roles.build(image),
+        }),
+        stage('Canary', 'DeployCanary', {
+          ...deploy(services.canary),
+          role: roles.deploy('CanaryActionRole', services, services.canary),
+        }),
+        stage('Verdict', 'Approve', {
+          category: 'Approval',
+          provider: 'Manual',
+          configuration: {
+            NotificationArn: props.approvalTopic.topicArn,
+            CustomData: 'The canary runs the new version. Approve to release it to the stable service.',
+          },
+          role: roles.approve(props.approvalTopic),
+        }),
+        stage('Stable', 'DeployStable', {
+          ...deploy(services.stable),
+          role: roles.deploy('StableActionRole', services, services.stable),
+        }),
+        stage('Record', 'Record', {
+          category: 'Invoke',
+          provider: 'Lambda',
+          configuration: { FunctionName: props.controller.functionName },
+          role: roles.record(props.controller),
+        }),
+      ],
+    });
+    this.pipelineName = props.pipelineName;
+    this.pipelineArn = Stack.of(this).formatArn({ service: 'codepipeline', resource: props.pipelineName });
+
+    const buildArtifacts = new iam.Policy(this, 'BuildArtifacts', {
+      statements: [
+        roles.bucketAccess(),
+        roles.objectAccess('s3:GetObject', 's3:GetObjectVersion', 's3:PutObject'),
+      ],
+    });
+    image.buildRole.attachInlinePolicy(buildArtifacts);
+
+    // The pipeline starts when it is created, so everything that its roles may do must be in force.
+    pipeline.node.addDependency(pipelineRole, ...roles.all, buildArtifacts);
+
+    new events.Rule(this, 'Pushed', {
+      description: `A commit was pushed to ${image.branch}`,
+      eventPattern: {
+        source: ['aws.codecommit'],
+        detailType: ['CodeCommit Repository State Change'],
+        resources: [image.codeRepository.repositoryArn],
+        detail: {
+          event: ['referenceCreated', 'referenceUpdated'],
+          referenceType: ['branch'],
+          referenceName: [image.branch],
+        },
+      },
+      targets: [
+        new targets.CodePipeline(codepipeline.Pipeline.fromPipelineArn(this, 'Target', this.pipelineArn), {
+          deadLetterQueue: props.undeliveredEvents,
+        }),
+      ],
+    });
+  }
+}
+
+interface Action {
+  readonly category: string;
+  readonly provider: string;
+  readonly configuration: Record<string, string | boolean>;
+  readonly inputs?: string[];
+  readonly outputs?: string[];
+  readonly role: iam.Role;
+}
+
+function stage(
+  name: string,
+  actionName: string,
+  action: Action,
+): codepipeline.CfnPipeline.StageDeclarationProperty {
+  const artifacts = (names: string[] = []) => names.map((artifact) => ({ name: artifact }));
+  return {
+    name,
+    actions: [
+      {
+        name: actionName,
+        actionTypeId: { category: action.category, owner: 'AWS', provider: action.provider, version: '1' },
+        configuration: action.configuration,
+        inputArtifacts: artifacts(action.inputs),
+        outputArtifacts: artifacts(action.outputs),
+        roleArn: action.role.roleArn,
+        runOrder: 1,
+      },
+    ],
+  };
+}
+
+/** One role per action, each assumable by the pipeline's role only. */
+class ActionRoles {
+  readonly all: iam.Role[] = [];
+  readonly #scope: Construct;
+  readonly #bucket: s3.Bucket;
+  readonly #pipelineRole: iam.Role;
+
+  constructor(scope: Construct, bucket: s3.Bucket, pipelineRole: iam.Role) {
+    this.#scope = scope;
+    this.#bucket = bucket;
+    this.#pipelineRole = pipelineRole;
+  }
+
+  source({ codeRepository }: CanaryImage): iam.Role {
+    return this.#role('SourceActionRole', [
+      new iam.PolicyStatement({
+        actions: [
+          'codecommit:GetBranch',
+          'codecommit:GetCommit',
+          'codecommit:GetRepository',
+          'codecommit:UploadArchive',
+          'codecommit:GetUploadArchiveStatus',
+          'codecommit:CancelUploadArchive',
+        ],
+        resources: [codeRepository.repositoryArn],
+      }),
+      this.bucketAccess(),
+      this.objectAccess('s3:GetObject', 's3:GetObjectVersion', 's3:PutObject'),
+    ]);
+  }
+
+  build({ buildProject }: CanaryImage): iam.Role {
+    return this.#role('BuildActionRole', [
+      new iam.PolicyStatement({
+        actions: ['codebuild:StartBuild', 'codebuild:BatchGetBuilds', 'codebuild:StopBuild'],
+        resources: [buildProject.projectArn],
+      }),
+    ]);
+  }
+
+  deploy(id: string, { cluster }: CanaryServices, track: WorkerService): iam.Role {
+    const stack = Stack.of(this.#scope);
+    const ecsArn = (resource: string, resourceName: string) =>
+      stack.formatArn({ service: 'ecs', resource, resourceName, arnFormat: ArnFormat.SLASH_RESOURCE_NAME });
+    return this.#role(id, [
+      new iam.PolicyStatement({
+        actions: ['ecs:DescribeServices', 'ecs:UpdateService'],
+        resources: [track.service.serviceArn],
+      }),
+      // ECS does not authorise these two by resource.
+      new iam.PolicyStatement({
+        actions: ['ecs:DescribeTaskDefinition', 'ecs:RegisterTaskDefinition'],
+        resources: ['*'],
+      }),
+      new iam.PolicyStatement({
+        actions: ['ecs:TagResource'],
+        resources: [ecsArn('task-definition', `${track.taskDefinition.family}:*`)],
+        conditions: { StringEquals: { 'ecs:CreateAction': 'RegisterTaskDefinition' } },
+      }),
+      new iam.PolicyStatement({
+        actions: ['ecs:ListTasks'],
+        resources: ['*'],
+        conditions: { ArnEquals: { 'ecs:cluster': cluster.clusterArn } },
+      }),
+      new iam.PolicyStatement({
+        actions: ['ecs:DescribeTasks'],
+        resources: [ecsArn('task', `${cluster.clusterName}/*`)],
+      }),
+      new iam.PolicyStatement({
+        actions: ['iam:PassRole'],
+        resources: [track.taskRole.roleArn, track.executionRole.roleArn],
+        conditions: { StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } },
+      }),
+      this.bucketAccess(),
+      this.objectAccess('s3:GetObject', 's3:GetObjectVersion'),
+    ]);
+  }
+
+  approve(topic: sns.ITopic): iam.Role {
+    return this.#role('ApproveActionRole', [
+      new iam.PolicyStatement({ actions: ['sns:Publish'], resources: [topic.topicArn] }),
+    ]);
+  }
+
+  record(controller: lambda.IFunction): iam.Role {
+    return this.#role('RecordActionRole', [
+      new iam.PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [controller.functionArn] }),
+      // CodePipeline looks the function up by name before it invokes it; the list has no resources.
+      new iam.PolicyStatement({ actions: ['lambda:ListFunctions'], resources: ['*'] }),
+    ]);
+  }
+
+  bucketAccess(): iam.PolicyStatement {
+    return new iam.PolicyStatement({
+      actions: ['s3:GetBucketAcl', 's3:GetBucketLocation', 's3:GetBucketVersioning'],
+      resources: [this.#bucket.bucketArn],
+    });
+  }
+
+  objectAccess(...actions: string[]): iam.PolicyStatement {
+    return new iam.PolicyStatement({ actions, resources: [this.#bucket.arnForObjects('*')] });
+  }
+
+  #role(id: string, statements: iam.PolicyStatement[]): iam.Role {
+    const role = new iam.Role(this.#scope, id, {
+      assumedBy: new iam.ArnPrincipal(this.#pipelineRole.roleArn),
+    });
+    for (const statement of statements) role.addToPolicy(statement);
+    this.#pipelineRole.addToPolicy(
+      new iam.PolicyStatement({ actions: ['sts:AssumeRole'], resources: [role.roleArn] }),
+    );
+    this.all.push(role);
+    return role;
+  }
+}

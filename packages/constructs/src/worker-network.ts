@@ -1,0 +1,64 @@
+import { RemovalPolicy } from 'aws-cdk-lib';
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+
+/** Options of {@link WorkerNetwork}. */
+export interface WorkerNetworkProps {
+  /**
+   * NAT gateways, up to one per zone. Tasks then run in private subnets.
+   *
+   * With 0 there are only public subnets: tasks get public addresses, which costs a fraction of a NAT
+   * gateway for a few tasks. Nothing can connect to them either way: the security group admits nobody.
+   *
+   * @default - 1; its zone going down cuts the tasks of the other zone off
+   */
+  readonly natGateways?: number;
+
+  /**
+   * How long flow logs are kept.
+   *
+   * @default - one week
+   */
+  readonly flowLogRetention?: logs.RetentionDays;
+}
+
+/** A VPC over two Availability Zones, with flow logs, made for tasks that only call out. */
+export class WorkerNetwork extends Construct {
+  /** Two Availability Zones of whatever region the stack lands in; nothing is looked up. */
+  readonly vpc: ec2.IVpc;
+  /** Subnets that tasks run in. */
+  readonly taskSubnets: ec2.SubnetSelection;
+  /** Whether tasks need public addresses to reach AWS. */
+  readonly assignPublicIp: boolean;
+
+  constructor(scope: Construct, id: string, props: WorkerNetworkProps = {}) {
+    super(scope, id);
+    const availabilityZones = 2;
+    const natGateways = props.natGateways ?? 1;
+    if (!Number.isInteger(natGateways) || natGateways < 0 || natGateways > availabilityZones) {
+      throw new Error(`natGateways must be 0, 1 or ${availabilityZones}, got ${natGateways}`);
+    }
+    this.assignPublicIp = natGateways === 0;
+    this.taskSubnets = {
+      subnetType: this.assignPublicIp ? ec2.SubnetType.PUBLIC : ec2.SubnetType.PRIVATE_WITH_EGRESS,
+    };
+
+    const publicSubnets = { name: 'Public', subnetType: ec2.SubnetType.PUBLIC, mapPublicIpOnLaunch: false };
+    const privateSubnets = { name: 'Private', subnetType: ec2.SubnetType.PRIVATE_WITH_EGRESS };
+    const flowLogs = new logs.LogGroup(this, 'FlowLogs', {
+      retention: props.flowLogRetention ?? logs.RetentionDays.ONE_WEEK,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const vpc = new ec2.Vpc(this, 'Vpc', {
+      maxAzs: availabilityZones,
+      natGateways,
+      subnetConfiguration: this.assignPublicIp ? [publicSubnets] : [publicSubnets, privateSubnets],
+      restrictDefaultSecurityGroup: false,
+      flowLogs: { All: { destination: ec2.FlowLogDestination.toCloudWatchLogs(flowLogs) } },
+      gatewayEndpoints: { S3: { service: ec2.GatewayVpcEndpointAwsService.S3 } },
+    });
+    // Under exactOptionalPropertyTypes the class does not match its own interface.
+    this.vpc = vpc as ec2.IVpc;
+  }
+}

@@ -1,0 +1,154 @@
+import { Aws, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import * as sqs from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+
+const DEAD_LETTER_RETENTION = Duration.days(14);
+const SQS_METRIC_PERIOD = Duration.minutes(1);
+
+/** Options of {@link WorkerQueue}. */
+export interface WorkerQueueProps {
+  /**
+   * Name of the queue.
+   *
+   * The dead-letter queue admits only this queue, and each of the two refers to the other, so one of the
+   * names must be known before either exists.
+   *
+   * @default - the name of the stack and the id of this construct
+   */
+  readonly queueName?: string;
+
+  /**
+   * Time a received message stays hidden. A worker that dies or hangs holds its messages that long.
+   *
+   * @default - 30 seconds
+   */
+  readonly visibilityTimeout?: Duration;
+
+  /**
+   * Deliveries before a message is moved to the dead-letter queue by the next receive.
+   *
+   * With 1, a task that is stopped in mid-message dead-letters a good message; with many, a message
+   * that only the canary fails is nearly always saved by stable on a retry.
+   *
+   * @default - 3
+   */
+  readonly maxReceiveCount?: number;
+
+  /**
+   * How long an unprocessed message is kept. The dead-letter queue keeps the original enqueue time, so
+   * this must stay below its 14 days.
+   *
+   * @default - four days
+   */
+  readonly retentionPeriod?: Duration;
+
+  /**
+   * New dead letters within a minute that raise the alarm.
+   *
+   * @default - 1
+   */
+  readonly alarmThreshold?: number;
+
+  /**
+   * What happens to both queues, and the messages in them, when the stack is deleted.
+   *
+   * @default - the queues are retained
+   */
+  readonly removalPolicy?: RemovalPolicy;
+}
+
+/**
+ * The queue that both tracks consume, its dead-letter queue, and an alarm on *new* dead letters.
+ *
+ * CloudWatch acts on state transitions only: an alarm on the depth would stay in ALARM while residue of
+ * an earlier release lies in the dead-letter queue, and the next bad release would be silent.
+ */
+export class WorkerQueue extends Construct {
+  /** Queue that both services consume. */
+  readonly queue: sqs.Queue;
+  /** Where messages go that were received more than `maxReceiveCount` times. */
+  readonly deadLetterQueue: sqs.Queue;
+  /** In ALARM while the dead-letter queue grows. */
+  readonly deadLetterAlarm: cloudwatch.Alarm;
+
+  constructor(scope: Construct, id: string, props: WorkerQueueProps = {}) {
+    super(scope, id);
+    const maxReceiveCount = props.maxReceiveCount ?? 3;
+    const retentionPeriod = props.retentionPeriod ?? Duration.days(4);
+    const alarmThreshold = props.alarmThreshold ?? 1;
+    if (!Number.isInteger(maxReceiveCount) || maxReceiveCount < 1 || maxReceiveCount > 1000) {
+      throw new Error(`maxReceiveCount must be a whole number from 1 to 1000, got ${maxReceiveCount}`);
+    }
+    if (!(alarmThreshold > 0)) {
+      throw new Error(
+        `alarmThreshold must be greater than 0, got ${alarmThreshold}: at 0 the alarm never clears`,
+      );
+    }
+    if (retentionPeriod.toSeconds() >= DEAD_LETTER_RETENTION.toSeconds()) {
+      throw new Error(
+        `retentionPeriod must be below the dead-letter queue's ${DEAD_LETTER_RETENTION.toDays()} days: a dead letter keeps its enqueue time and would expire on arrival`,
+      );
+    }
+    const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN;
+
+    const queueName = props.queueName ?? defaultQueueName(this);
+    this.deadLetterQueue = new sqs.Queue(this, 'DeadLetterQueue', {
+      enforceSSL: true,
+      encryption: sqs.QueueEncryption.SQS_MANAGED,
+      retentionPeriod: DEAD_LETTER_RETENTION,
+      redriveAllowPolicy: {
+        redrivePermission: sqs.RedrivePermission.BY_QUEUE,
+        sourceQueues: [
+          sqs.Queue.fromQueueAttributes(this, 'OnlySource', {
+            queueArn: Stack.of(this).formatArn({ service: 'sqs', resource: queueName }),
+            fifo: false,
+          }),
+        ],
+      },
+      removalPolicy,
+    });
+    this.queue = new sqs.Queue(this, 'Queue', {
+      queueName,
+      enforceSSL: true,
+      encryption: sqs.QueueEncryption.SQS_MANAGED,
+      visibilityTimeout: props.visibilityTimeout ?? Duration.seconds(30),
+      retentionPeriod,
+      deadLetterQueue: { queue: this.deadLetterQueue, maxReceiveCount },
+      removalPolicy,
+    });
+
+    this.deadLetterAlarm = new cloudwatch.Alarm(this, 'DeadLetterAlarm', {
+      alarmDescription: 'Messages were dead-lettered within the last minute',
+      metric: new cloudwatch.MathExpression({
+        expression: 'IF(DIFF(visible) > 0, DIFF(visible), 0)',
+        label: 'New dead letters',
+        period: SQS_METRIC_PERIOD,
+        usingMetrics: {
+          visible: this.deadLetterQueue.metricApproximateNumberOfMessagesVisible({
+            statistic: cloudwatch.Stats.MAXIMUM,
+            period: SQS_METRIC_PERIOD,
+          }),
+        },
+      }),
+      threshold: alarmThreshold,
+      comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      evaluationPeriods: 1,
+      datapointsToAlarm: 1,
+      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+    });
+  }
+}
+
+const QUEUE_NAME_LENGTH_MAX = 80;
+
+function defaultQueueName(scope: Construct): string {
+  const suffix = `-${scope.node.id}`;
+  const { stackName } = Stack.of(scope);
+  if (stackName.length + suffix.length > QUEUE_NAME_LENGTH_MAX) {
+    throw new Error(
+      `the queue would be named after the stack, but "${stackName}${suffix}" is longer than ${QUEUE_NAME_LENGTH_MAX} characters: set queueName`,
+    );
+  }
+  return `${Aws.STACK_NAME}${suffix}`;
+}
