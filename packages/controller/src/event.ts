@@ -1,0 +1,88 @@
+import type { Job } from '@queue-canary/core';
+import { UserError } from './user-error.ts';
+
+/** What an invocation asks for. */
+export type Request =
+  /** Look now; what happened is observed, never taken from the event. */
+  | { readonly kind: 'wake'; readonly source: string }
+  | { readonly kind: 'job'; readonly job: Job }
+  | { readonly kind: 'rollback'; readonly executionId?: string; readonly reason: string };
+
+/**
+ * The request that a Lambda event carries.
+ *
+ * Everything is a wake except a CodePipeline job, which must be answered, and a person's rollback, which
+ * must be made durable. An EventBridge event of a kind that this version does not know is a wake too.
+ */
+export function parseEvent(event: unknown): Request {
+  if (!isObject(event)) return { kind: 'wake', source: 'unknown' };
+  if (event.queueCanary !== undefined) return personRequest(event);
+  const job = event['CodePipeline.job'];
+  if (job !== undefined) return { kind: 'job', job: parseJob(job) };
+  const { source, 'detail-type': detailType } = event;
+  return {
+    kind: 'wake',
+    source: [source, detailType].filter((part) => typeof part === 'string').join(': ') || 'unknown',
+  };
+}
+
+function personRequest(event: Record<string, unknown>): Request {
+  switch (event.queueCanary) {
+    case 'wake':
+      return { kind: 'wake', source: 'person' };
+    case 'rollback': {
+      const { executionId, reason } = event;
+      if (executionId !== undefined && typeof executionId !== 'string') {
+        throw new UserError(
+          'InvalidRequest',
+          'executionId must be the id of a pipeline execution, as text; leave it out to mean the current release',
+        );
+      }
+      return {
+        kind: 'rollback',
+        ...(executionId !== undefined && { executionId }),
+        reason: typeof reason === 'string' && reason !== '' ? reason : 'a person asked for a rollback',
+      };
+    }
+    default:
+      throw new UserError(
+        'InvalidRequest',
+        `${JSON.stringify(event.queueCanary)} is not a request that the controller knows; use "wake" or "rollback"`,
+      );
+  }
+}
+
+function parseJob(job: unknown): Job {
+  if (!isObject(job) || typeof job.id !== 'string') {
+    throw new UserError(
+      'InvalidRequest',
+      'the event has a CodePipeline.job without an id; only CodePipeline itself can start such a job',
+    );
+  }
+  const configuration = at(job, 'data', 'actionConfiguration', 'configuration');
+  const executionId = executionIdFrom(isObject(configuration) ? configuration.UserParameters : undefined);
+  return { id: job.id, ...(executionId !== undefined && { executionId }) };
+}
+
+/** User parameters may be absent, or JSON that names the execution by CodePipeline's own variable. */
+function executionIdFrom(userParameters: unknown): string | undefined {
+  if (typeof userParameters !== 'string' || userParameters === '') return undefined;
+  let document: unknown;
+  try {
+    document = JSON.parse(userParameters);
+  } catch {
+    throw new UserError(
+      'InvalidRequest',
+      'the user parameters of the Record action must be empty or {"executionId":"#{codepipeline.PipelineExecutionId}"}',
+    );
+  }
+  return isObject(document) && typeof document.executionId === 'string' ? document.executionId : undefined;
+}
+
+function at(value: unknown, ...path: readonly string[]): unknown {
+  return path.reduce<unknown>((inner, key) => (isObject(inner) ? inner[key] : undefined), value);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

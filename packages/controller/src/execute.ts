@@ -1,0 +1,102 @@
+import { type Effect, isBarrier, stages } from '@queue-canary/core';
+import type { Gateways, Outcome } from './gateways.ts';
+import { messageOf } from './thrown.ts';
+
+/** What became of one effect. Carries no tokens, so that it can be logged whole. */
+export interface EffectReport {
+  readonly kind: Effect['kind'];
+  readonly outcome: Outcome['kind'] | 'failed' | 'skipped';
+  readonly target?: string;
+  readonly detail?: string;
+}
+
+export interface ExecutionReport {
+  readonly effects: readonly EffectReport[];
+  /** Whether the world had changed since it was observed, so that one has to look again. */
+  readonly conflict: boolean;
+  /** What failed; the other effects were carried out all the same. */
+  readonly errors: readonly unknown[];
+}
+
+/**
+ * Carries out a plan's effects in order.
+ *
+ * A barrier that does not succeed ends it there: nothing is touched for a decision that is not durable. Any
+ * other failure leaves the remaining effects to be tried, since they do not depend on it.
+ */
+export async function execute(effects: readonly Effect[], gateways: Gateways): Promise<ExecutionReport> {
+  const reports: EffectReport[] = [];
+  const errors: unknown[] = [];
+  let conflict = false;
+  let closed = false;
+  for (const effect of effects) {
+    const about = { kind: effect.kind, ...targetOf(effect) };
+    if (closed) {
+      reports.push({ ...about, outcome: 'skipped' });
+      continue;
+    }
+    try {
+      const outcome = await carryOut(effect, gateways);
+      conflict ||= outcome.kind === 'conflict';
+      closed = outcome.kind === 'conflict' && isBarrier(effect);
+      reports.push({
+        ...about,
+        outcome: outcome.kind,
+        ...(outcome.detail !== undefined && { detail: outcome.detail }),
+      });
+    } catch (error) {
+      errors.push(error);
+      closed = isBarrier(effect);
+      reports.push({ ...about, outcome: 'failed', detail: messageOf(error) });
+    }
+  }
+  return { effects: reports, conflict, errors };
+}
+
+function carryOut(effect: Effect, gateways: Gateways): Promise<Outcome> {
+  const { pipeline, services, record, notifications } = gateways;
+  switch (effect.kind) {
+    case 'recordLastGood':
+    case 'recordDecision':
+    case 'recordRestored':
+    case 'recordBaseline':
+      return record.write(effect.next, effect.ifVersion);
+    case 'recordImage':
+      return record.writeImage(effect.imageUri);
+    case 'rejectApproval':
+      return pipeline.reject(effect);
+    case 'stopExecution':
+      return pipeline.stop(effect.executionId, effect.reason);
+    case 'restoreService':
+      return services.restore(effect);
+    case 'closeCanaryStage':
+      return pipeline.closeStage(stages.canary.stage, effect.reason);
+    case 'openCanaryStage':
+      return pipeline.openStage(stages.canary.stage);
+    case 'completeJob':
+      return pipeline.completeJob(effect.jobId);
+    case 'continueJob':
+      return pipeline.continueJob(effect.jobId);
+    case 'failJob':
+      return pipeline.failJob(effect.jobId, effect.reason);
+    case 'notify':
+      return notifications.publish(effect.subject, effect.message);
+  }
+}
+
+function targetOf(effect: Effect): { target?: string } {
+  switch (effect.kind) {
+    case 'restoreService':
+      return { target: `${effect.track} to ${effect.taskDefinitionArn}` };
+    case 'recordImage':
+      return { target: effect.imageUri };
+    case 'notify':
+      return { target: effect.subject };
+    case 'openCanaryStage':
+    case 'continueJob':
+    case 'failJob':
+      return {};
+    default:
+      return { target: effect.executionId };
+  }
+}

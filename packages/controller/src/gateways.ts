@@ -1,0 +1,82 @@
+import type {
+  AlarmState,
+  PipelineState,
+  RecordReading,
+  ReleaseRecord,
+  ServiceState,
+  Track,
+} from '@queue-canary/core';
+
+/**
+ * What a change came to: `done`; `alreadyDone`, when the world was so already; or `conflict`, when it has
+ * changed since it was observed, so that somebody else did something and one has to look again.
+ */
+export interface Outcome {
+  readonly kind: 'done' | 'alreadyDone' | 'conflict';
+  readonly detail?: string;
+}
+
+export const done: Outcome = { kind: 'done' };
+
+/** The pipeline: what it shows, and every way to steer it. */
+export interface PipelineGateway {
+  read(): Promise<PipelineState>;
+  reject(approval: {
+    readonly stage: string;
+    readonly action: string;
+    readonly token: string;
+    readonly reason: string;
+  }): Promise<Outcome>;
+  /** Stops at once, abandoning the running actions. */
+  stop(executionId: string, reason: string): Promise<Outcome>;
+  closeStage(stage: string, reason: string): Promise<Outcome>;
+  openStage(stage: string): Promise<Outcome>;
+  completeJob(jobId: string): Promise<Outcome>;
+  continueJob(jobId: string): Promise<Outcome>;
+  failJob(jobId: string, reason: string): Promise<Outcome>;
+}
+
+export interface ServiceGateway {
+  read(track: Track): Promise<ServiceState>;
+  /** Whether the task definition exists and can be deployed. */
+  isDeployable(taskDefinitionArn: string): Promise<boolean>;
+  restore(restore: {
+    readonly track: Track;
+    readonly taskDefinitionArn: string;
+    readonly observedTaskDefinitionArn: string;
+    readonly forceNew: boolean;
+  }): Promise<Outcome>;
+}
+
+export interface AlarmGateway {
+  read(): Promise<readonly AlarmState[]>;
+}
+
+export interface DeadLetterGateway {
+  /** Messages in the queue now, visible or not. */
+  depth(): Promise<number>;
+  /** Sum of the increases that the queue's metrics show between two instants, epoch milliseconds. */
+  metricGrowth(sinceMs: number, untilMs: number): Promise<number>;
+}
+
+export interface RecordGateway {
+  read(): Promise<RecordReading>;
+  /** Writes only if the parameter is still at `ifVersion`. */
+  write(next: ReleaseRecord, ifVersion: number): Promise<Outcome>;
+  readImage(): Promise<string>;
+  writeImage(imageUri: string): Promise<Outcome>;
+}
+
+export interface NotificationGateway {
+  publish(subject: string, message: string): Promise<Outcome>;
+}
+
+/** Everything outside that the controller sees and touches. */
+export interface Gateways {
+  readonly pipeline: PipelineGateway;
+  readonly services: ServiceGateway;
+  readonly alarms: AlarmGateway;
+  readonly deadLetters: DeadLetterGateway;
+  readonly record: RecordGateway;
+  readonly notifications: NotificationGateway;
+}

@@ -1,0 +1,43 @@
+import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
+import { CodePipelineClient } from '@aws-sdk/client-codepipeline';
+import { ECSClient } from '@aws-sdk/client-ecs';
+import { SNSClient } from '@aws-sdk/client-sns';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { SSMClient } from '@aws-sdk/client-ssm';
+import type { Gateways } from '../gateways.ts';
+import type { Names } from '../names.ts';
+import { AwsAlarmGateway } from './alarms.ts';
+import { AwsDeadLetterGateway } from './dead-letters.ts';
+import { AwsNotificationGateway } from './notifications.ts';
+import { AwsPipelineGateway } from './pipeline.ts';
+import { AwsRecordGateway } from './record.ts';
+import { AwsServiceGateway } from './services.ts';
+
+/** Where AWS is; what is left out comes from the environment, as for every SDK client. */
+export interface Connection {
+  readonly region?: string;
+  readonly endpoint?: string;
+  readonly credentials?: {
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+    readonly sessionToken?: string;
+  };
+}
+
+/** Gateways to one application in AWS or a local engine. Throttling is left to the SDK's own retries. */
+export function createAwsGateways(names: Names, connection: Connection = {}): Gateways {
+  const cloudWatch = new CloudWatchClient(connection);
+  return {
+    pipeline: new AwsPipelineGateway(new CodePipelineClient(connection), names.pipeline),
+    services: new AwsServiceGateway(new ECSClient(connection), {
+      cluster: names.cluster,
+      canary: names.canaryService,
+      stable: names.stableService,
+      container: names.container,
+    }),
+    alarms: new AwsAlarmGateway(cloudWatch, names.alarms),
+    deadLetters: new AwsDeadLetterGateway(new SQSClient(connection), cloudWatch, names.deadLetterQueue),
+    record: new AwsRecordGateway(new SSMClient(connection), names),
+    notifications: new AwsNotificationGateway(new SNSClient(connection), names.topicArn),
+  };
+}

@@ -1,0 +1,153 @@
+import {
+  type Deployment,
+  DescribeServicesCommand,
+  DescribeTaskDefinitionCommand,
+  type ECSClient,
+  type Service,
+  UpdateServiceCommand,
+} from '@aws-sdk/client-ecs';
+import type { ServiceDeployment, ServiceState, Track } from '@queue-canary/core';
+import { done, type Outcome, type ServiceGateway } from '../gateways.ts';
+import { awsErrorCode } from '../thrown.ts';
+import { UserError } from '../user-error.ts';
+
+/** Where the two services are found. */
+export interface ServiceNames {
+  readonly cluster: string;
+  readonly canary: string;
+  readonly stable: string;
+  /** The container whose image is released. */
+  readonly container: string;
+}
+
+/** Both services through ECS's API. */
+export class AwsServiceGateway implements ServiceGateway {
+  readonly #client: ECSClient;
+  readonly #names: ServiceNames;
+  /** A revision's image never changes, so each is asked for once. */
+  readonly #images = new Map<string, string>();
+
+  constructor(client: ECSClient, names: ServiceNames) {
+    this.#client = client;
+    this.#names = names;
+  }
+
+  async read(track: Track): Promise<ServiceState> {
+    const service = await this.#describe(track);
+    const deployments = service.deployments ?? [];
+    const primary = deployments.find((candidate) => candidate.status === 'PRIMARY');
+    if (primary?.taskDefinition === undefined) {
+      throw new UserError(
+        'NoDeployment',
+        `the ${track} service ${this.#names[track]} has no primary deployment; deploy the pipeline stack again`,
+      );
+    }
+    const imageUri = await this.#image(primary.taskDefinition);
+    const imageDigest = /@(sha256:[0-9a-f]{64})$/.exec(imageUri)?.[1];
+    return {
+      track,
+      name: this.#names[track],
+      desired: service.desiredCount ?? 0,
+      running: service.runningCount ?? 0,
+      pending: service.pendingCount ?? 0,
+      primary: deployment(primary),
+      others: deployments.filter((candidate) => candidate !== primary).map(deployment),
+      imageUri,
+      ...(imageDigest !== undefined && { imageDigest }),
+    };
+  }
+
+  async isDeployable(taskDefinitionArn: string): Promise<boolean> {
+    try {
+      const output = await this.#client.send(
+        new DescribeTaskDefinitionCommand({ taskDefinition: taskDefinitionArn }),
+      );
+      return output.taskDefinition?.status === 'ACTIVE';
+    } catch (error) {
+      // ECS says ClientException, and nothing more exact, for a revision that does not exist.
+      if (awsErrorCode(error) === 'ClientException') return false;
+      throw error;
+    }
+  }
+
+  /**
+   * Deploys the task definition, unless the service has moved on since it was observed.
+   *
+   * `UpdateService` has no condition, so the service is read once more just before; what is left is the
+   * moment between the two calls, and the next wake sees what happened in it.
+   */
+  async restore(restore: {
+    readonly track: Track;
+    readonly taskDefinitionArn: string;
+    readonly observedTaskDefinitionArn: string;
+    readonly forceNew: boolean;
+  }): Promise<Outcome> {
+    const service = await this.#describe(restore.track);
+    const current = service.deployments?.find((candidate) => candidate.status === 'PRIMARY');
+    if (!restore.forceNew && current?.taskDefinition === restore.taskDefinitionArn) {
+      return { kind: 'alreadyDone', detail: `${restore.track} deploys ${restore.taskDefinitionArn} already` };
+    }
+    if (current?.taskDefinition !== restore.observedTaskDefinitionArn) {
+      return {
+        kind: 'conflict',
+        detail: `${restore.track} deploys ${current?.taskDefinition} now, not ${restore.observedTaskDefinitionArn}`,
+      };
+    }
+    await this.#client.send(
+      new UpdateServiceCommand({
+        cluster: this.#names.cluster,
+        service: this.#names[restore.track],
+        taskDefinition: restore.taskDefinitionArn,
+        ...(restore.forceNew && { forceNewDeployment: true }),
+      }),
+    );
+    return done;
+  }
+
+  async #describe(track: Track): Promise<Service> {
+    const { cluster } = this.#names;
+    const name = this.#names[track];
+    const output = await this.#client.send(new DescribeServicesCommand({ cluster, services: [name] }));
+    const service = output.services?.[0];
+    if (service === undefined || service.status === 'INACTIVE') {
+      throw new UserError(
+        'ServiceNotFound',
+        `there is no ${track} service ${name} in cluster ${cluster} (${output.failures?.[0]?.reason ?? service?.status ?? 'MISSING'}); deploy the pipeline stack`,
+      );
+    }
+    return service;
+  }
+
+  async #image(taskDefinitionArn: string): Promise<string> {
+    const cached = this.#images.get(taskDefinitionArn);
+    if (cached !== undefined) return cached;
+    const output = await this.#client.send(
+      new DescribeTaskDefinitionCommand({ taskDefinition: taskDefinitionArn }),
+    );
+    const containers = output.taskDefinition?.containerDefinitions ?? [];
+    const image = containers.find((container) => container.name === this.#names.container)?.image;
+    if (image === undefined) {
+      throw new UserError(
+        'ContainerNotFound',
+        `task definition ${taskDefinitionArn} has no container named ${this.#names.container} (it has ${containers.map((container) => container.name).join(', ') || 'none'}); name it so, or change the controller's container name`,
+      );
+    }
+    this.#images.set(taskDefinitionArn, image);
+    return image;
+  }
+}
+
+function deployment(source: Deployment): ServiceDeployment {
+  const running = source.runningCount ?? 0;
+  const desired = source.desiredCount ?? 0;
+  return {
+    id: source.id ?? '',
+    taskDefinitionArn: source.taskDefinition ?? '',
+    // Services without the rolling controller report no rollout state.
+    rolloutState: source.rolloutState ?? (running >= desired ? 'COMPLETED' : 'IN_PROGRESS'),
+    ...(source.rolloutStateReason !== undefined && { rolloutReason: source.rolloutStateReason }),
+    ...(source.createdAt && { createdAt: source.createdAt.getTime() }),
+    running,
+    pending: source.pendingCount ?? 0,
+  };
+}

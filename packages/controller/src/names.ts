@@ -1,0 +1,14 @@
+/** The resources of one application, as the pipeline stack's outputs or the function's environment name them. */
+export interface Names {
+  readonly pipeline: string;
+  readonly cluster: string;
+  readonly canaryService: string;
+  readonly stableService: string;
+  /** The container whose image is released. */
+  readonly container: string;
+  readonly releaseParameter: string;
+  readonly imageParameter: string;
+  readonly alarms: readonly string[];
+  readonly deadLetterQueue: string;
+  readonly topicArn: string;
+}

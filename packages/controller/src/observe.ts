@@ -1,0 +1,85 @@
+import {
+  currentRelease,
+  type Job,
+  known,
+  type Observed,
+  type PipelineState,
+  type Reading,
+  type RecordReading,
+  type RestorePoints,
+  type ServiceState,
+  unknown,
+} from '@queue-canary/core';
+import type { Gateways } from './gateways.ts';
+import { messageOf } from './thrown.ts';
+
+/** Looks at everything that a decision depends on. */
+export type Observer = (nowMs: number, job?: Job) => Promise<Observed>;
+
+/**
+ * An observer over the given gateways.
+ *
+ * What cannot be read is reported as unknown with its cause; it never fails the whole look, since a missing
+ * metric must not keep a rollback from going on.
+ */
+export function observerOver(gateways: Gateways): Observer {
+  return async (nowMs, job) => {
+    const [pipeline, canary, stable, alarms, depth, record, image] = await Promise.all([
+      reading('the pipeline', () => gateways.pipeline.read()),
+      reading('the canary service', () => gateways.services.read('canary')),
+      reading('the stable service', () => gateways.services.read('stable')),
+      reading('the alarms', () => gateways.alarms.read()),
+      reading('the depth of the dead-letter queue', () => gateways.deadLetters.depth()),
+      reading('the release record', () => gateways.record.read()),
+      reading('the image parameter', () => gateways.record.readImage()),
+    ]);
+    const [metricGrowth, restorePoints] = await Promise.all([
+      reading('the metrics of the dead-letter queue', () => growth(gateways, pipeline, nowMs)),
+      reading('the recorded task definitions', () => deployable(gateways, record, canary, stable)),
+    ]);
+    return {
+      pipeline,
+      canary,
+      stable,
+      alarms,
+      deadLetters: { depth, metricGrowth },
+      record,
+      image,
+      restorePoints,
+      ...(job && { job }),
+    };
+  };
+}
+
+async function growth(gateways: Gateways, pipeline: Reading<PipelineState>, nowMs: number): Promise<number> {
+  const release = pipeline.known ? currentRelease(pipeline.value) : undefined;
+  return release === undefined ? 0 : gateways.deadLetters.metricGrowth(release.canaryStartedAt, nowMs);
+}
+
+/** Asks only about task definitions that are not deployed at this moment: those that are, can be. */
+async function deployable(
+  gateways: Gateways,
+  record: Reading<RecordReading>,
+  canary: Reading<ServiceState>,
+  stable: Reading<ServiceState>,
+): Promise<RestorePoints> {
+  const lastGood = record.known ? record.value.record.lastGood : undefined;
+  if (lastGood === undefined) return { canary: false, stable: false };
+  const check = (service: Reading<ServiceState>, arn: string): Promise<boolean> =>
+    service.known && service.value.primary.taskDefinitionArn === arn
+      ? Promise.resolve(true)
+      : gateways.services.isDeployable(arn);
+  const [canaryReady, stableReady] = await Promise.all([
+    check(canary, lastGood.canaryTaskDefinitionArn),
+    check(stable, lastGood.stableTaskDefinitionArn),
+  ]);
+  return { canary: canaryReady, stable: stableReady };
+}
+
+async function reading<T>(what: string, read: () => Promise<T>): Promise<Reading<T>> {
+  try {
+    return known(await read());
+  } catch (error) {
+    return unknown(`${what} cannot be read: ${messageOf(error)}`);
+  }
+}
