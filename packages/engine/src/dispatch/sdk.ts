@@ -45,11 +45,16 @@ export type Input<S extends ServiceName, O extends string> = SdkModules[S][Comma
     ? NonNullable<A[0]>
     : never;
 
+/** Streams and blob adapters of the client are plain bytes inside the engine. */
+type Plain<R> = {
+  [K in keyof Omit<R, '$metadata'>]: K extends 'Body' | 'Payload' ? Uint8Array | undefined : R[K & keyof R];
+};
+
 /** The SDK's output type of an operation, without the client's metadata. */
 export type Output<S extends ServiceName, O extends string> = SdkModules[S][CommandName<S, O>] extends new (
   ...args: never[]
 ) => { resolveMiddleware(...args: never[]): (...args: never[]) => Promise<{ output: infer R }> }
-  ? Omit<R, '$metadata'>
+  ? Plain<R>
   : never;
 
 /** How a service is addressed on the wire and in IAM. */

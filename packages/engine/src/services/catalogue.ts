@@ -3,6 +3,8 @@ import type { Engine, Service } from '../dispatch/service.ts';
 import type { Identity } from '../iam/identity.ts';
 import type { PolicyAuthorizer } from '../iam/policy-authorizer.ts';
 import type { HttpHandler } from '../wire/server.ts';
+import { createIam } from './iam/iam.ts';
+import { createS3 } from './s3/s3.ts';
 import { createSsm } from './ssm/ssm.ts';
 import { createSts } from './sts/sts.ts';
 
@@ -17,5 +19,10 @@ export interface EngineParts {
 
 /** Every service of the engine, in the order in which they start; they stop in reverse. */
 export function createServices(engine: Engine, parts: EngineParts): Service[] {
-  return [createSts(engine, parts.identity, parts.authorizer), createSsm(engine)] as Service[];
+  return [
+    createSts(engine, parts.identity, parts.authorizer),
+    createIam(engine, parts.authorizer),
+    createSsm(engine),
+    createS3(engine),
+  ] as Service[];
 }

@@ -1,0 +1,488 @@
+import { createHash } from 'node:crypto';
+import type { Input, OperationName, Output } from '../../dispatch/sdk.ts';
+import type { Engine, Operation, Service } from '../../dispatch/service.ts';
+import { AwsFault } from '../../errors.ts';
+import { ObjectStore, type ObjectVersion } from './object-store.ts';
+
+interface Bucket {
+  readonly name: string;
+  readonly createdAtMs: number;
+  readonly versioning: 'Enabled' | 'Suspended' | undefined;
+  readonly policy: string | undefined;
+  /** Configurations that the engine keeps and returns, by operation suffix, such as `Encryption`. */
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+interface Upload {
+  readonly bucket: string;
+  readonly key: string;
+  readonly contentType: string | undefined;
+  readonly parts: Readonly<Record<string, { blob: string; etag: string; size: number }>>;
+}
+
+const bucketArn = (bucket: string | undefined) => `arn:aws:s3:::${bucket}`;
+const onBucket = (input: { Bucket?: string | undefined }) => [bucketArn(input.Bucket)];
+const onObject = (input: { Bucket?: string | undefined; Key?: string | undefined }) => [
+  `${bucketArn(input.Bucket)}/${input.Key}`,
+];
+
+/** Configurations without effect on the engine's own behaviour: stored, returned, and missing with AWS's error. */
+const SETTINGS = {
+  Encryption: {
+    member: 'ServerSideEncryptionConfiguration',
+    missing: 'ServerSideEncryptionConfigurationNotFoundError',
+  },
+  LifecycleConfiguration: { member: 'LifecycleConfiguration', missing: 'NoSuchLifecycleConfiguration' },
+  OwnershipControls: { member: 'OwnershipControls', missing: 'OwnershipControlsNotFoundError' },
+  Tagging: { member: 'Tagging', missing: 'NoSuchTagSet' },
+  PublicAccessBlock: {
+    member: 'PublicAccessBlockConfiguration',
+    missing: 'NoSuchPublicAccessBlockConfiguration',
+  },
+  Logging: { member: 'BucketLoggingStatus', missing: undefined },
+} as const;
+
+/**
+ * Simple Storage Service, path style: buckets, versions, multipart uploads and bucket policies. Lifecycle
+ * rules, encryption and access logging are recorded only.
+ */
+export function createS3(engine: Engine): Service<'s3'> {
+  const buckets = engine.state.table<Bucket>('s3.buckets');
+  const uploads = engine.state.table<Upload>('s3.uploads');
+  const objects = new ObjectStore(engine);
+
+  const bucketOf = (name: string | undefined): Bucket => {
+    const bucket = buckets.get(name ?? '');
+    if (!bucket)
+      throw new AwsFault('NoSuchBucket', 'The specified bucket does not exist', 404, { BucketName: name });
+    return bucket;
+  };
+  const objectOf = (input: {
+    Bucket?: string | undefined;
+    Key?: string | undefined;
+    VersionId?: string | undefined;
+  }) => {
+    bucketOf(input.Bucket);
+    const version = objects.get(input.Bucket ?? '', input.Key ?? '', input.VersionId);
+    if (!version?.blob)
+      throw new AwsFault('NoSuchKey', 'The specified key does not exist.', 404, { Key: input.Key });
+    return version;
+  };
+  const attributes = (version: ObjectVersion) => ({
+    ETag: `"${version.etag}"`,
+    ContentLength: version.size,
+    ContentType: version.contentType,
+    ...(version.contentEncoding === undefined ? {} : { ContentEncoding: version.contentEncoding }),
+    LastModified: new Date(version.modifiedAtMs),
+    Metadata: { ...version.metadata },
+    ...(version.versionId === 'null' ? {} : { VersionId: version.versionId }),
+  });
+  const versionOf = (version: ObjectVersion) =>
+    version.versionId === 'null' ? {} : { VersionId: version.versionId };
+  const isVersioned = (bucket: Bucket) => bucket.versioning === 'Enabled';
+
+  return {
+    name: 's3',
+    resourcePolicy: (arn) => buckets.get(arn.replace('arn:aws:s3:::', '').split('/')[0]!)?.policy,
+    operations: {
+      CreateBucket: {
+        resources: onBucket,
+        run: (input) => {
+          const name = input.Bucket ?? '';
+          if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name)) {
+            throw new AwsFault('InvalidBucketName', `The specified bucket is not valid: ${name}`);
+          }
+          if (buckets.has(name)) {
+            throw new AwsFault(
+              'BucketAlreadyOwnedByYou',
+              'Your previous request to create the named bucket succeeded and you already own it.',
+              409,
+            );
+          }
+          buckets.put(name, {
+            name,
+            createdAtMs: engine.clock.nowMs(),
+            versioning: undefined,
+            policy: undefined,
+            settings: {},
+          });
+          return { Location: `/${name}` };
+        },
+      },
+      DeleteBucket: {
+        resources: onBucket,
+        run: (input) => {
+          const { name } = bucketOf(input.Bucket);
+          if (objects.list(name).length > 0) {
+            throw new AwsFault('BucketNotEmpty', 'The bucket you tried to delete is not empty', 409, {
+              BucketName: name,
+            });
+          }
+          buckets.delete(name);
+          return {};
+        },
+      },
+      HeadBucket: {
+        actions: () => ['s3:ListBucket'],
+        resources: onBucket,
+        run: (input) => {
+          if (!buckets.has(input.Bucket ?? '')) throw new AwsFault('NotFound', 'Not Found', 404);
+          return { BucketRegion: engine.region };
+        },
+      },
+      ListBuckets: {
+        actions: () => ['s3:ListAllMyBuckets'],
+        run: () => ({
+          Buckets: [...buckets.values()].map(({ name, createdAtMs }) => ({
+            Name: name,
+            CreationDate: new Date(createdAtMs),
+          })),
+          Owner: { ID: engine.accountId },
+        }),
+      },
+      GetBucketLocation: {
+        resources: onBucket,
+        run: (input) => {
+          bucketOf(input.Bucket);
+          return {};
+        },
+      },
+      GetBucketVersioning: {
+        resources: onBucket,
+        run: (input) => {
+          const { versioning } = bucketOf(input.Bucket);
+          return versioning === undefined ? {} : { Status: versioning };
+        },
+      },
+      PutBucketVersioning: {
+        resources: onBucket,
+        run: (input) => {
+          const bucket = bucketOf(input.Bucket);
+          buckets.put(bucket.name, { ...bucket, versioning: input.VersioningConfiguration?.Status });
+          return {};
+        },
+      },
+      GetBucketPolicy: {
+        resources: onBucket,
+        run: (input) => {
+          const { policy } = bucketOf(input.Bucket);
+          if (policy === undefined)
+            throw new AwsFault('NoSuchBucketPolicy', 'The bucket policy does not exist', 404);
+          return { Policy: policy };
+        },
+      },
+      PutBucketPolicy: {
+        resources: onBucket,
+        run: (input) => {
+          const bucket = bucketOf(input.Bucket);
+          buckets.put(bucket.name, { ...bucket, policy: input.Policy });
+          return {};
+        },
+      },
+      DeleteBucketPolicy: {
+        resources: onBucket,
+        run: (input) => {
+          const bucket = bucketOf(input.Bucket);
+          buckets.put(bucket.name, { ...bucket, policy: undefined });
+          return {};
+        },
+      },
+      GetBucketEncryption: readSetting('GetBucketEncryption', 'Encryption', 's3:GetEncryptionConfiguration'),
+      PutBucketEncryption: writeSetting('PutBucketEncryption', 'Encryption', 's3:PutEncryptionConfiguration'),
+      GetBucketLifecycleConfiguration: {
+        actions: () => ['s3:GetLifecycleConfiguration'],
+        resources: onBucket,
+        run: (input) => {
+          const stored = bucketOf(input.Bucket).settings.LifecycleConfiguration as { Rules?: [] } | undefined;
+          if (!stored)
+            throw new AwsFault(
+              'NoSuchLifecycleConfiguration',
+              'The lifecycle configuration does not exist',
+              404,
+            );
+          return { Rules: stored.Rules };
+        },
+      },
+      PutBucketLifecycleConfiguration: writeSetting(
+        'PutBucketLifecycleConfiguration',
+        'LifecycleConfiguration',
+        's3:PutLifecycleConfiguration',
+      ),
+      GetPublicAccessBlock: readSetting(
+        'GetPublicAccessBlock',
+        'PublicAccessBlock',
+        's3:GetBucketPublicAccessBlock',
+      ),
+      PutPublicAccessBlock: writeSetting(
+        'PutPublicAccessBlock',
+        'PublicAccessBlock',
+        's3:PutBucketPublicAccessBlock',
+      ),
+      PutBucketOwnershipControls: writeSetting(
+        'PutBucketOwnershipControls',
+        'OwnershipControls',
+        's3:PutBucketOwnershipControls',
+      ),
+      PutBucketTagging: writeSetting('PutBucketTagging', 'Tagging', 's3:PutBucketTagging'),
+      PutBucketLogging: writeSetting('PutBucketLogging', 'Logging', 's3:PutBucketLogging'),
+      PutObject: {
+        resources: onObject,
+        journaled: false,
+        run: (input) => {
+          const bucket = bucketOf(input.Bucket);
+          const body = input.Body instanceof Uint8Array ? input.Body : Buffer.from(String(input.Body ?? ''));
+          if (input.ContentMD5 && createHash('md5').update(body).digest('base64') !== input.ContentMD5) {
+            throw new AwsFault('BadDigest', 'The Content-MD5 you specified did not match what we received.');
+          }
+          const version = objects.put(
+            bucket.name,
+            input.Key ?? '',
+            body,
+            {
+              contentType: input.ContentType,
+              contentEncoding: input.ContentEncoding?.replace(/aws-chunked,?\s*/, '') || undefined,
+              metadata: input.Metadata,
+            },
+            isVersioned(bucket),
+          );
+          return { ETag: `"${version.etag}"`, ...versionOf(version) };
+        },
+      },
+      GetObject: {
+        resources: onObject,
+        run: (input) => {
+          const version = objectOf(input);
+          const body = objects.read(version);
+          const range = /^bytes=(\d*)-(\d*)$/.exec(input.Range ?? '');
+          if (!range) return { ...attributes(version), Body: new Uint8Array(body), AcceptRanges: 'bytes' };
+          const start = range[1] === '' ? Math.max(0, body.length - Number(range[2])) : Number(range[1]);
+          const end =
+            range[1] === '' || range[2] === ''
+              ? body.length - 1
+              : Math.min(Number(range[2]), body.length - 1);
+          if (start > end) throw new AwsFault('InvalidRange', 'The requested range is not satisfiable', 416);
+          return {
+            ...attributes(version),
+            Body: new Uint8Array(body.subarray(start, end + 1)),
+            ContentLength: end - start + 1,
+            ContentRange: `bytes ${start}-${end}/${body.length}`,
+          };
+        },
+      },
+      HeadObject: {
+        actions: () => ['s3:GetObject'],
+        resources: onObject,
+        run: (input) => {
+          const version = objects.get(input.Bucket ?? '', input.Key ?? '', input.VersionId);
+          if (!version?.blob) throw new AwsFault('NotFound', 'Not Found', 404);
+          return attributes(version);
+        },
+      },
+      DeleteObject: {
+        resources: onObject,
+        journaled: false,
+        run: (input) => {
+          const bucket = bucketOf(input.Bucket);
+          const version = objects.delete(bucket.name, input.Key ?? '', input.VersionId, isVersioned(bucket));
+          return version ? versionOf(version) : {};
+        },
+      },
+      DeleteObjects: {
+        actions: () => ['s3:DeleteObject'],
+        resources: (input) =>
+          (input.Delete?.Objects ?? []).map(({ Key }) => `${bucketArn(input.Bucket)}/${Key}`),
+        run: (input) => {
+          const bucket = bucketOf(input.Bucket);
+          const listed = input.Delete?.Objects ?? [];
+          for (const { Key, VersionId } of listed)
+            objects.delete(bucket.name, Key ?? '', VersionId, isVersioned(bucket));
+          return {
+            Deleted: input.Delete?.Quiet ? [] : listed.map(({ Key, VersionId }) => ({ Key, VersionId })),
+          };
+        },
+      },
+      ListObjectsV2: {
+        actions: () => ['s3:ListBucket'],
+        resources: onBucket,
+        run: (input) => {
+          const { name } = bucketOf(input.Bucket);
+          const prefix = input.Prefix ?? '';
+          const after = input.ContinuationToken
+            ? Buffer.from(input.ContinuationToken, 'base64').toString('utf8')
+            : (input.StartAfter ?? '');
+          const matching = objects
+            .list(name)
+            .filter(
+              ({ key, versions }) => key.startsWith(prefix) && key > after && versions[0]?.blob !== undefined,
+            );
+          const limit = Math.min(input.MaxKeys ?? 1000, 1000);
+          const page = matching.slice(0, limit);
+          const folders = new Set<string>();
+          const contents = page.filter(({ key }) => {
+            const cut = input.Delimiter ? key.indexOf(input.Delimiter, prefix.length) : -1;
+            if (cut >= 0) folders.add(key.slice(0, cut + input.Delimiter!.length));
+            return cut < 0;
+          });
+          const truncated = matching.length > page.length;
+          return {
+            Name: name,
+            Prefix: prefix,
+            MaxKeys: limit,
+            KeyCount: contents.length + folders.size,
+            IsTruncated: truncated,
+            Contents: contents.map(({ key, versions }) => ({
+              Key: key,
+              Size: versions[0]!.size,
+              ETag: `"${versions[0]!.etag}"`,
+              LastModified: new Date(versions[0]!.modifiedAtMs),
+              StorageClass: 'STANDARD' as const,
+            })),
+            CommonPrefixes: [...folders].map((Prefix) => ({ Prefix })),
+            ...(truncated ? { NextContinuationToken: Buffer.from(page.at(-1)!.key).toString('base64') } : {}),
+          };
+        },
+      },
+      ListObjectVersions: {
+        actions: () => ['s3:ListBucketVersions'],
+        resources: onBucket,
+        run: (input) => {
+          const { name } = bucketOf(input.Bucket);
+          const all = objects
+            .list(name)
+            .filter(({ key }) => key.startsWith(input.Prefix ?? ''))
+            .flatMap(({ key, versions }) =>
+              versions.map((version, index) => ({ key, version, latest: index === 0 })),
+            );
+          const shown = ({ key, version, latest }: (typeof all)[number]) => ({
+            Key: key,
+            VersionId: version.versionId,
+            IsLatest: latest,
+            LastModified: new Date(version.modifiedAtMs),
+          });
+          return {
+            Name: name,
+            IsTruncated: false,
+            Versions: all
+              .filter(({ version }) => version.blob !== undefined)
+              .map((item) => ({ ...shown(item), Size: item.version.size, ETag: `"${item.version.etag}"` })),
+            DeleteMarkers: all.filter(({ version }) => version.blob === undefined).map(shown),
+          };
+        },
+      },
+      CreateMultipartUpload: {
+        actions: () => ['s3:PutObject'],
+        resources: onObject,
+        journaled: false,
+        run: (input) => {
+          const bucket = bucketOf(input.Bucket);
+          const UploadId = engine.ids.hex(32);
+          uploads.put(UploadId, {
+            bucket: bucket.name,
+            key: input.Key ?? '',
+            contentType: input.ContentType,
+            parts: {},
+          });
+          return { Bucket: bucket.name, Key: input.Key, UploadId };
+        },
+      },
+      UploadPart: {
+        actions: () => ['s3:PutObject'],
+        resources: onObject,
+        journaled: false,
+        run: (input) => {
+          const upload = uploadOf(input.UploadId);
+          const body = input.Body instanceof Uint8Array ? input.Body : Buffer.from(String(input.Body ?? ''));
+          const etag = createHash('md5').update(body).digest('hex');
+          const part = { blob: objects.writeBlob(body), etag, size: body.byteLength };
+          uploads.put(input.UploadId!, {
+            ...upload,
+            parts: { ...upload.parts, [String(input.PartNumber)]: part },
+          });
+          return { ETag: `"${etag}"` };
+        },
+      },
+      CompleteMultipartUpload: {
+        actions: () => ['s3:PutObject'],
+        resources: onObject,
+        journaled: false,
+        run: (input) => {
+          const bucket = bucketOf(input.Bucket);
+          const upload = uploadOf(input.UploadId);
+          const listed = (input.MultipartUpload?.Parts ?? []).map(({ PartNumber, ETag }) => {
+            const part = upload.parts[String(PartNumber)];
+            if (!part || ETag?.replaceAll('"', '') !== part.etag) {
+              throw new AwsFault(
+                'InvalidPart',
+                `Part ${PartNumber} was not uploaded or its ETag does not match.`,
+              );
+            }
+            return part;
+          });
+          const digests = Buffer.concat(listed.map(({ etag }) => Buffer.from(etag, 'hex')));
+          const version = objects.put(
+            bucket.name,
+            upload.key,
+            Buffer.concat(listed.map(({ blob }) => objects.takeBlob(blob))),
+            {
+              contentType: upload.contentType,
+              etag: `${createHash('md5').update(digests).digest('hex')}-${listed.length}`,
+            },
+            isVersioned(bucket),
+          );
+          uploads.delete(input.UploadId!);
+          return { Bucket: bucket.name, Key: upload.key, ETag: `"${version.etag}"`, ...versionOf(version) };
+        },
+      },
+      AbortMultipartUpload: {
+        resources: onObject,
+        journaled: false,
+        run: (input) => {
+          for (const { blob } of Object.values(uploadOf(input.UploadId).parts)) objects.takeBlob(blob);
+          uploads.delete(input.UploadId!);
+          return {};
+        },
+      },
+    },
+  };
+
+  function uploadOf(uploadId: string | undefined): Upload {
+    const upload = uploads.get(uploadId ?? '');
+    if (!upload) throw new AwsFault('NoSuchUpload', 'The specified multipart upload does not exist.', 404);
+    return upload;
+  }
+
+  function readSetting<O extends OperationName<'s3'> & string>(
+    _operation: O,
+    name: keyof typeof SETTINGS,
+    action: string,
+  ): Operation<Input<'s3', O>, Output<'s3', O>> {
+    const { member, missing } = SETTINGS[name];
+    return {
+      actions: () => [action],
+      resources: (input) => onBucket(input as { Bucket?: string }),
+      run: (input) => {
+        const stored = bucketOf((input as { Bucket?: string }).Bucket).settings[name];
+        if (stored === undefined && missing) throw new AwsFault(missing, `The bucket has no ${member}`, 404);
+        return { [member]: stored } as Output<'s3', O>;
+      },
+    };
+  }
+
+  function writeSetting<O extends OperationName<'s3'> & string>(
+    _operation: O,
+    name: keyof typeof SETTINGS,
+    action: string,
+  ): Operation<Input<'s3', O>, Output<'s3', O>> {
+    const { member } = SETTINGS[name];
+    return {
+      actions: () => [action],
+      resources: (input) => onBucket(input as { Bucket?: string }),
+      run: (input) => {
+        const bucket = bucketOf((input as { Bucket?: string }).Bucket);
+        const value = (input as Record<string, unknown>)[member];
+        buckets.put(bucket.name, { ...bucket, settings: { ...bucket.settings, [name]: value } });
+        return {} as Output<'s3', O>;
+      },
+    };
+  }
+}

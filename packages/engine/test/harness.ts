@@ -1,0 +1,54 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { ByteIds, type EngineOptions, type RunningEngine, SystemClock, startEngine } from '../src/index.ts';
+
+/** What an SDK client needs to talk to a test engine. */
+export interface ClientConfig {
+  readonly endpoint: string;
+  readonly region: string;
+  readonly credentials: { accessKeyId: string; secretAccessKey: string };
+  readonly maxAttempts: number;
+}
+
+export interface TestEngine extends RunningEngine {
+  readonly directory: string;
+  readonly client: ClientConfig;
+}
+
+/** A real engine on a free port; closed and removed when the test ends. Any bug it reports fails the test. */
+export async function testEngine(options: Partial<EngineOptions> = {}): Promise<TestEngine> {
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'queue-canary-'));
+  const crashes: unknown[] = [];
+  const engine = await startEngine({
+    directory,
+    port: 0,
+    clock: new SystemClock(),
+    ids: new ByteIds(),
+    pace: 60,
+    onCrash: (error) => crashes.push(error),
+    ...options,
+  });
+  let open = true;
+  const close = async () => {
+    if (open) await engine.close();
+    open = false;
+  };
+  onTestFinished(async () => {
+    await close();
+    if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });
+    if (crashes.length > 0) throw crashes[0];
+  });
+  return {
+    ...engine,
+    close,
+    directory,
+    client: {
+      endpoint: engine.endpoint,
+      region: engine.region,
+      credentials: engine.rootCredentials,
+      maxAttempts: 1,
+    },
+  };
+}
