@@ -1,0 +1,151 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts'], {
+  cwd: root,
+  encoding: 'utf8',
+})
+  .split('\n')
+  .filter((file) => file !== '' && !file.endsWith('.d.ts'))
+  .flatMap((path) => {
+    try {
+      return [{ path, text: readFileSync(`${root}/${path}`, 'utf8') }];
+    } catch {
+      return []; // deleted in the work tree, still in the index
+    }
+  });
+const sources = files.filter(({ path }) => !path.endsWith('.test.ts') && !/\/(test|system)\//.test(path));
+
+/** Module specifiers that a file imports, static and dynamic. */
+function imports(text: string): string[] {
+  return [...text.matchAll(/(?:\bfrom\s*|\bimport\s*\(\s*|\bimport\s+)['"]([^'"]+)['"]/g)].map(
+    (match) => match[1]!,
+  );
+}
+
+function offenders(path: RegExp, allowed: (specifier: string, file: string) => boolean): string[] {
+  return sources
+    .filter((file) => path.test(file.path))
+    .flatMap((file) =>
+      imports(file.text)
+        .filter((specifier) => !allowed(specifier, file.path))
+        .map((specifier) => `${file.path} imports ${specifier}`),
+    );
+}
+
+const own = (specifier: string) => specifier.startsWith('.');
+
+test('core imports nothing but itself', () => {
+  expect(offenders(/^packages\/core\//, own)).toEqual([]);
+});
+
+test('the worker imports no other package of ours', () => {
+  expect(offenders(/^packages\/worker\//, (specifier) => !specifier.startsWith('@queue-canary/'))).toEqual(
+    [],
+  );
+});
+
+test('the controller imports core, and the AWS SDK only in its gateways', () => {
+  expect(
+    offenders(
+      /^packages\/controller\//,
+      (specifier, file) =>
+        own(specifier) ||
+        specifier === '@queue-canary/core' ||
+        (specifier.startsWith('@aws-sdk/') && /\/(gateways\/|main\.ts$)/.test(file)),
+    ),
+  ).toEqual([]);
+});
+
+test('the constructs import CDK and plain values of core', () => {
+  expect(
+    offenders(
+      /^packages\/constructs\//,
+      (specifier) => own(specifier) || /^(aws-cdk-lib|constructs|node:|@queue-canary\/core$)/.test(specifier),
+    ),
+  ).toEqual([]);
+});
+
+test('the engine never imports CDK, the constructs or the controller', () => {
+  expect(
+    offenders(
+      /^packages\/engine\//,
+      (specifier) => !/^(aws-cdk|constructs$|cdk-nag|@queue-canary\/(?!core$))/.test(specifier),
+    ),
+  ).toEqual([]);
+});
+
+test('the services of the engine do not import each other', () => {
+  expect(
+    offenders(/^packages\/engine\/src\/services\/[^/]+\//, (specifier, file) => {
+      const service = file.split('/')[4];
+      const target = new URL(specifier, `file:///${file}`).pathname.slice(1);
+      return (
+        !own(specifier) || !target.includes('/src/services/') || target.includes(`/src/services/${service}/`)
+      );
+    }),
+  ).toEqual([]);
+});
+
+test('the app is written against the public constructs', () => {
+  expect(
+    offenders(
+      /^examples\/app\//,
+      (specifier) =>
+        own(specifier) ||
+        /^(aws-cdk-lib|cdk-nag|constructs|node:|@queue-canary\/constructs$)/.test(specifier),
+    ),
+  ).toEqual([]);
+});
+
+test('the sample app stands alone', () => {
+  expect(
+    offenders(/^examples\/sample-app\//, (specifier) => !specifier.startsWith('@queue-canary/')),
+  ).toEqual([]);
+});
+
+/** Composition roots: programs that wire real time, randomness and the environment into the rest. */
+const ROOTS =
+  /^(packages\/engine\/src\/clock\/|packages\/engine\/src\/ids\.ts$|packages\/[^/]+\/src\/main\.ts$|packages\/engine\/src\/runtime\/[^.]*program[^/]*$|bench\/|tools\/|examples\/)/;
+
+test('time and randomness are ambient only in the clock and in composition roots', () => {
+  const banned = /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bsetTimeout\(|\bsetInterval\(/;
+  const found = files
+    .filter(({ path }) => !ROOTS.test(path) && !path.endsWith('tidy.test.ts'))
+    .flatMap(({ path, text }) =>
+      text
+        .split('\n')
+        .map((line, index) => ({ line, where: `${path}:${index + 1}` }))
+        .filter(({ line }) => banned.test(line.replace(/^\s*(\*|\/\/).*/, '')))
+        .map(({ line, where }) => `${where} ${line.trim()}`),
+    );
+  expect(found).toEqual([]);
+});
+
+test('no file silences the type checker or the linter, or is left for later', () => {
+  const banned =
+    /@ts-ignore|@ts-nocheck|biome-ignore|eslint-disable|\b(TODO|FIXME|XXX|HACK)\b|\.(skip|only|todo)\(|\bas any\b|as unknown as/;
+  const found = files
+    .filter(({ path }) => !path.endsWith('tidy.test.ts'))
+    .flatMap(({ path, text }) =>
+      text
+        .split('\n')
+        .flatMap((line, index) => (banned.test(line) ? [`${path}:${index + 1} ${line.trim()}`] : [])),
+    );
+  expect(found).toEqual([]);
+});
+
+test('files are kebab-case and none is a drawer of leftovers', () => {
+  const names = files.map(({ path }) => path.split('/').at(-1)!);
+  expect(
+    names.filter((name) => !/^[a-z0-9]+(-[a-z0-9]+)*(\.(test|config|unit\.test))?\.ts$/.test(name)),
+  ).toEqual([]);
+  expect(
+    files
+      .filter(({ path }) => /(^|\/)(utils?|helpers?|misc|common)(\.ts|\/)/.test(path))
+      .map(({ path }) => path),
+  ).toEqual([]);
+});
