@@ -1,0 +1,159 @@
+import type { Phase } from '../release/plan.ts';
+import type { ExecutionView, ReleaseView, StageStatus, StageView, TrackView } from './view.ts';
+
+/** How a piece of text is meant; the terminal gives each a colour, a log none. */
+export type Tone = 'good' | 'bad' | 'busy' | 'quiet' | 'strong';
+
+/** Dresses a piece of text for where it is shown. Must not change its visible width. */
+export type Styler = (tone: Tone, text: string) => string;
+
+const plain: Styler = (_tone, text) => text;
+
+const phaseTones: Readonly<Record<Phase, Tone>> = {
+  idle: 'quiet',
+  deploying: 'busy',
+  baking: 'busy',
+  awaitingApproval: 'strong',
+  promoting: 'busy',
+  succeeded: 'good',
+  rollingBack: 'bad',
+  rolledBack: 'bad',
+  aborted: 'bad',
+  halted: 'bad',
+};
+
+const phaseNames: Readonly<Record<Phase, string>> = {
+  idle: 'idle',
+  deploying: 'deploying the canary',
+  baking: 'baking',
+  awaitingApproval: 'awaiting approval',
+  promoting: 'promoting',
+  succeeded: 'succeeded',
+  rollingBack: 'rolling back',
+  rolledBack: 'rolled back',
+  aborted: 'aborted',
+  halted: 'halted: a person must act',
+};
+
+const stageSigns: Readonly<Record<StageStatus, { readonly sign: string; readonly tone: Tone }>> = {
+  waiting: { sign: '·', tone: 'quiet' },
+  running: { sign: '▸', tone: 'busy' },
+  succeeded: { sign: '✓', tone: 'good' },
+  failed: { sign: '✗', tone: 'bad' },
+  stopped: { sign: '■', tone: 'bad' },
+};
+
+/**
+ * The lines of a status report, without line ends.
+ *
+ * Times are given as ages relative to `nowMs`, so the same view at the same instant always renders alike.
+ */
+export function renderStatus(view: ReleaseView, nowMs: number, style: Styler = plain): string[] {
+  const lines: string[] = [];
+  const phase = style(phaseTones[view.phase], phaseNames[view.phase]);
+  lines.push(
+    `${label('Release')}${view.release ? `${name(view.release, style)}  ` : ''}${phase}${view.since === undefined ? '' : style('quiet', `  for ${age(nowMs - view.since)}`)}`,
+  );
+  if (view.stages.length > 0) {
+    lines.push(`${label('Stages')}${view.stages.map((stage) => stageText(stage, nowMs, style)).join('  ')}`);
+  }
+  for (const stage of view.stages) {
+    if (stage.status === 'failed' && stage.note !== undefined) {
+      lines.push(`${label('')}${style('bad', `${stage.name}: ${stage.note}`)}`);
+    }
+  }
+  for (const track of view.tracks) {
+    lines.push(`${label(track.track === 'canary' ? 'Canary' : 'Stable')}${trackText(track, style)}`);
+  }
+  for (const alarm of view.alarms) {
+    const tone: Tone = alarm.value === 'OK' ? 'good' : alarm.value === 'ALARM' ? 'bad' : 'quiet';
+    lines.push(
+      `${label('Alarm')}${alarm.name}  ${style(tone, alarm.value)}${style('quiet', `  for ${age(nowMs - alarm.since)}`)}`,
+    );
+  }
+  if (view.deadLetterDepth !== undefined) {
+    const grown = view.release?.deadLetters;
+    lines.push(
+      `${label('Dead letters')}${view.deadLetterDepth}${grown === undefined ? '' : style(grown > 0 ? 'bad' : 'quiet', `  ${grown} during this release`)}`,
+    );
+  }
+  lines.push(
+    `${label('Last good')}${
+      view.lastGood
+        ? `${view.lastGood.commit === undefined ? style('quiet', 'as created') : short(view.lastGood.commit)}  ${style('quiet', shortImage(view.lastGood.imageUri))}`
+        : style('quiet', 'none recorded yet')
+    }`,
+  );
+  for (const execution of view.waiting) lines.push(`${label('Waiting')}${name(execution, style)}`);
+  for (const execution of view.building) lines.push(`${label('Building')}${name(execution, style)}`);
+  if (view.approvalPending) {
+    lines.push(
+      `${label('Approval')}${style('strong', 'pending: queue-canary approve, or queue-canary reject')}`,
+    );
+  }
+  for (const reason of view.reasons) lines.push(`${label('Because')}${reason}`);
+  for (const problem of view.problems) {
+    if (!view.reasons.includes(problem)) lines.push(`${label('Unknown')}${style('bad', problem)}`);
+  }
+  return lines;
+}
+
+function stageText(stage: StageView, nowMs: number, style: Styler): string {
+  const { sign, tone } = stageSigns[stage.status];
+  const duration = stage.startedAt === undefined ? '' : ` ${age((stage.endedAt ?? nowMs) - stage.startedAt)}`;
+  return style(tone, `${sign} ${stage.name}${duration}`);
+}
+
+function trackText(track: TrackView, style: Styler): string {
+  const tasks = `${track.running}/${track.desired} tasks${track.pending > 0 ? ` (${track.pending} pending)` : ''}`;
+  const state = track.steady
+    ? style('good', 'steady')
+    : track.rollout === 'FAILED'
+      ? style('bad', 'deployment failed')
+      : style('busy', 'deploying');
+  const runs = { lastGood: 'last good', candidate: 'candidate', other: 'neither release' }[track.runs];
+  const version = track.commit === undefined ? shortImage(track.image) : short(track.commit);
+  return `${version}  ${style(track.runs === 'other' ? 'bad' : 'quiet', runs)}  ${tasks}  ${state}`;
+}
+
+function name(execution: ExecutionView, style: Styler): string {
+  const title = execution.commit === undefined ? execution.executionId.slice(0, 8) : short(execution.commit);
+  const message = execution.commitMessage?.split('\n', 1)[0];
+  return `${style('strong', title)}${message ? ` ${message}` : ''}`;
+}
+
+function label(text: string): string {
+  return text.padEnd(14);
+}
+
+function short(commit: string): string {
+  return commit.slice(0, 8);
+}
+
+/** `repository@sha256:0123abcd`, without the registry's host and most of the digest. */
+function shortImage(imageUri: string): string {
+  const [path = '', digest] = imageUri.split('@');
+  const repository = path.slice(path.lastIndexOf('/') + 1);
+  return digest === undefined ? repository : `${repository}@${digest.slice(0, 15)}`;
+}
+
+/** A duration in its two largest units: `45 s`, `3 min 20 s`, `2 h 5 min`, `4 d 1 h`. */
+function age(ms: number): string {
+  const total = Math.max(0, Math.round(ms / 1000));
+  if (total < 60) return `${total} s`;
+  const units: readonly (readonly [string, number])[] = [
+    ['d', 86_400],
+    ['h', 3600],
+    ['min', 60],
+    ['s', 1],
+  ];
+  const first = units.findIndex(([, size]) => total >= size);
+  const parts: string[] = [];
+  let rest = total;
+  for (const [unit, size] of units.slice(first, first + 2)) {
+    const count = Math.floor(rest / size);
+    rest -= count * size;
+    if (count > 0) parts.push(`${count} ${unit}`);
+  }
+  return parts.join(' ');
+}

@@ -1,0 +1,209 @@
+import { currentRelease, isActive, type Journey, waitingForCanary } from '../release/journey.ts';
+import {
+  type ActionRun,
+  type AlarmValue,
+  type Observed,
+  type PipelineState,
+  type Reading,
+  type RolloutState,
+  type ServiceState,
+  stages,
+  type Track,
+} from '../release/observed.ts';
+import { isSteady, type Phase, type Plan } from '../release/plan.ts';
+import type { Decision, LastGood, ReleaseRecord } from '../release/record.ts';
+
+export type StageStatus = 'waiting' | 'running' | 'succeeded' | 'failed' | 'stopped';
+
+/** One stage of the execution that the view is about. */
+export interface StageView {
+  readonly name: string;
+  readonly status: StageStatus;
+  /** When it began, epoch milliseconds; absent while it waits. */
+  readonly startedAt?: number;
+  /** When it ended, epoch milliseconds; absent until then. */
+  readonly endedAt?: number;
+  readonly note?: string;
+}
+
+/** One of the two services. */
+export interface TrackView {
+  readonly track: Track;
+  readonly service: string;
+  readonly desired: number;
+  readonly running: number;
+  readonly pending: number;
+  readonly image: string;
+  readonly imageDigest?: string;
+  /** The commit in that image, where it is the release's or the last good one's. */
+  readonly commit?: string;
+  readonly runs: 'lastGood' | 'candidate' | 'other';
+  readonly rollout: RolloutState;
+  readonly steady: boolean;
+}
+
+export interface AlarmView {
+  readonly name: string;
+  readonly value: AlarmValue;
+  /** Epoch milliseconds. */
+  readonly since: number;
+}
+
+/** An execution of the pipeline that is not the release. */
+export interface ExecutionView {
+  readonly executionId: string;
+  readonly commit?: string;
+  readonly commitMessage?: string;
+}
+
+/** What a person wants to see of a release: read by the command line and the dashboard alike. */
+export interface ReleaseView {
+  readonly phase: Phase;
+  /** When it came to this phase, epoch milliseconds. */
+  readonly since?: number;
+  readonly release?: ExecutionView & { readonly startedAt: number; readonly deadLetters?: number };
+  /** Stages of the release, or before any release of the newest execution. */
+  readonly stages: readonly StageView[];
+  /** What could be read of the two services, canary first. */
+  readonly tracks: readonly TrackView[];
+  readonly alarms: readonly AlarmView[];
+  /** Messages in the dead-letter queue now. */
+  readonly deadLetterDepth?: number;
+  /** Whether somebody can approve or reject now. The token stays where it was observed. */
+  readonly approvalPending: boolean;
+  /** Built and waiting for this release to end. */
+  readonly waiting: readonly ExecutionView[];
+  /** On its way through source and build. */
+  readonly building: readonly ExecutionView[];
+  readonly lastGood?: LastGood;
+  readonly decision?: Decision;
+  readonly reasons: readonly string[];
+  /** What could not be read. */
+  readonly problems: readonly string[];
+}
+
+/** The view of what was observed and planned; shows what is known when only some of it is. */
+export function viewRelease(observed: Observed, planned: Plan): ReleaseView {
+  const pipeline = valueIn(observed.pipeline);
+  const record = valueIn(observed.record)?.record;
+  const release = pipeline && currentRelease(pipeline);
+  const shown = release?.execution ?? pipeline?.executions[0];
+  const depth = valueIn(observed.deadLetters.depth);
+  const { release: summary } = planned;
+  const active = pipeline?.executions.filter(isActive) ?? [];
+  const waiting = pipeline && release ? waitingForCanary(pipeline, release) : [];
+  return {
+    phase: planned.phase,
+    ...(summary && {
+      since: summary.since,
+      release: {
+        executionId: summary.executionId,
+        ...(summary.commit !== undefined && { commit: summary.commit }),
+        ...(summary.commitMessage !== undefined && { commitMessage: summary.commitMessage }),
+        startedAt: summary.startedAt,
+        ...(summary.deadLetters !== undefined && { deadLetters: summary.deadLetters }),
+      },
+    }),
+    stages: pipeline && shown ? Object.values(stages).map((step) => stageView(pipeline, shown.id, step)) : [],
+    tracks: [observed.canary, observed.stable].flatMap((reading) =>
+      reading.known ? [trackView(reading.value, record, release)] : [],
+    ),
+    alarms: (valueIn(observed.alarms) ?? []).map(({ name, value, transitionedAt }) => ({
+      name,
+      value,
+      since: transitionedAt,
+    })),
+    ...(depth !== undefined && { deadLetterDepth: depth }),
+    approvalPending:
+      pipeline?.approval !== undefined && pipeline.approval.executionId === release?.execution.id,
+    waiting: waiting.map(executionView),
+    building: active
+      .filter((execution) => execution.id !== release?.execution.id && !waiting.includes(execution))
+      .map(executionView),
+    ...(record?.lastGood && { lastGood: record.lastGood }),
+    ...(record?.decision && { decision: record.decision }),
+    reasons: planned.reasons,
+    problems: [
+      observed.pipeline,
+      observed.canary,
+      observed.stable,
+      observed.record,
+      observed.alarms,
+      observed.deadLetters.depth,
+    ].flatMap((reading) => (reading.known ? [] : [reading.problem])),
+  };
+}
+
+function executionView(execution: { id: string; commit?: string; commitMessage?: string }): ExecutionView {
+  return {
+    executionId: execution.id,
+    ...(execution.commit !== undefined && { commit: execution.commit }),
+    ...(execution.commitMessage !== undefined && { commitMessage: execution.commitMessage }),
+  };
+}
+
+const statusOfRun: Readonly<Record<ActionRun['status'], StageStatus>> = {
+  InProgress: 'running',
+  Succeeded: 'succeeded',
+  Failed: 'failed',
+  Abandoned: 'stopped',
+};
+
+function stageView(
+  pipeline: PipelineState,
+  executionId: string,
+  step: { readonly stage: string; readonly action: string },
+): StageView {
+  const run = pipeline.actions
+    .filter(
+      (candidate) =>
+        candidate.executionId === executionId &&
+        candidate.stage === step.stage &&
+        candidate.action === step.action,
+    )
+    .reduce<ActionRun | undefined>(
+      (latest, candidate) => (latest && latest.startedAt >= candidate.startedAt ? latest : candidate),
+      undefined,
+    );
+  if (run === undefined) return { name: step.stage, status: 'waiting' };
+  return {
+    name: step.stage,
+    status: statusOfRun[run.status],
+    startedAt: run.startedAt,
+    ...(run.status !== 'InProgress' && { endedAt: run.updatedAt }),
+    ...(run.summary !== undefined && { note: run.summary }),
+  };
+}
+
+function trackView(
+  service: ServiceState,
+  record: ReleaseRecord | undefined,
+  release: Journey | undefined,
+): TrackView {
+  const lastGood = record?.lastGood;
+  const isLastGood = lastGood !== undefined && service.imageDigest === lastGood.imageDigest;
+  // The deploy actions are the only ones who bring another image, and only while their release lasts.
+  const isCandidate =
+    !isLastGood &&
+    release !== undefined &&
+    (service.track === 'canary' || release.stable !== undefined) &&
+    service.imageDigest !== undefined;
+  const commit = isLastGood ? lastGood.commit : isCandidate ? release.execution.commit : undefined;
+  return {
+    track: service.track,
+    service: service.name,
+    desired: service.desired,
+    running: service.running,
+    pending: service.pending,
+    image: service.imageUri,
+    ...(service.imageDigest !== undefined && { imageDigest: service.imageDigest }),
+    ...(commit !== undefined && { commit }),
+    runs: isLastGood ? 'lastGood' : isCandidate ? 'candidate' : 'other',
+    rollout: service.primary.rolloutState,
+    steady: isSteady(service),
+  };
+}
+
+function valueIn<T>(reading: Reading<T>): T | undefined {
+  return reading.known ? reading.value : undefined;
+}
