@@ -19,6 +19,11 @@ export interface Principal {
   readonly roleArn?: string;
   /** Session policy that narrows the role further, as JSON. */
   readonly sessionPolicy?: string;
+  /**
+   * ARN of the rule, topic or alarm for which a service acts; for `service` only. With it the call needs a
+   * statement of the resource's own policy that admits the service, as on AWS.
+   */
+  readonly sourceArn?: string;
 }
 
 /** Facts about the call that an operation is serving. */
@@ -101,7 +106,19 @@ export interface Credentials {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** The AWS service principal acting on its own behalf (vended metrics, logs, events). */
-export function servicePrincipal(engine: Pick<Engine, 'accountId'>, service: string): Principal {
-  return { kind: 'service', arn: service, accountId: engine.accountId };
+/**
+ * An AWS service as principal. On its own behalf (vended metrics, logs, events) it may do everything; for a
+ * customer's resource, given as `sourceArn`, only what the target's resource policy grants it.
+ */
+export function servicePrincipal(
+  engine: Pick<Engine, 'accountId'>,
+  service: string,
+  sourceArn?: string,
+): Principal {
+  return {
+    kind: 'service',
+    arn: service,
+    accountId: engine.accountId,
+    ...(sourceArn === undefined ? {} : { sourceArn }),
+  };
 }

@@ -30,7 +30,7 @@ export class PolicyAuthorizer implements Authorizer {
 
   authorize(request: AuthorizationRequest): void {
     const { principal } = request;
-    if (principal.kind === 'service') return;
+    if (principal.kind === 'service' && principal.sourceArn === undefined) return;
     const requests = request.actions.flatMap((action) =>
       request.resources.map((resource) => ({ action, resource })),
     );
@@ -91,12 +91,12 @@ export class PolicyAuthorizer implements Authorizer {
     conditions: Readonly<Record<string, string | string[]>>,
   ): void {
     const { principal } = request;
-    const context = { action, resource, keys: this.#keys(principal.arn, conditions) };
+    const context = { action, resource, keys: this.#keys(principal.arn, withSource(principal, conditions)) };
     const resourcePolicy = request.resourcePolicy(resource);
     const byResource: Decision = resourcePolicy
       ? evaluateResourcePolicy(this.#parse(resourcePolicy), context, {
-          aws: this.#names(principal),
-          service: undefined,
+          aws: principal.kind === 'service' ? [] : this.#names(principal),
+          service: principal.kind === 'service' ? principal.arn : undefined,
         })
       : 'none';
     const byIdentity = this.#identityDecision(principal, context);
@@ -107,7 +107,7 @@ export class PolicyAuthorizer implements Authorizer {
         ? 'with an explicit deny in an identity-based policy'
         : byResource === 'deny'
           ? 'with an explicit deny in a resource-based policy'
-          : `because no identity-based policy allows the ${action} action`;
+          : `because no ${principal.kind === 'service' ? 'resource' : 'identity'}-based policy allows the ${action} action`;
     throw new AwsFault(
       request.accessDeniedCode,
       `User: ${principal.arn} is not authorized to perform: ${action} on resource: ${resource} ${because}`,
@@ -184,4 +184,24 @@ export class PolicyAuthorizer implements Authorizer {
     }
     return document;
   }
+}
+
+/**
+ * The condition keys with which resource policies tell for whom a service acts. Only CloudWatch still sends
+ * the older `aws:SourceOwner`, so a topic's default policy admits its alarms and nothing else.
+ */
+function withSource(
+  principal: Principal,
+  conditions: Readonly<Record<string, string | string[]>>,
+): Readonly<Record<string, string | string[]>> {
+  if (principal.kind !== 'service' || principal.sourceArn === undefined) {
+    return { 'aws:sourceowner': principal.accountId, ...conditions };
+  }
+  return {
+    ...conditions,
+    'aws:sourcearn': principal.sourceArn,
+    'aws:sourceaccount': principal.accountId,
+    'aws:principalisawsservice': 'true',
+    ...(principal.arn === 'cloudwatch.amazonaws.com' ? { 'aws:sourceowner': principal.accountId } : {}),
+  };
 }
