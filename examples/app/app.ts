@@ -1,13 +1,19 @@
-import { App } from 'aws-cdk-lib';
+import { App, Validations } from 'aws-cdk-lib';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { acknowledgeFindings } from './acknowledgements.ts';
 import { addQueueCanary } from './queue-canary-app.ts';
 import { SettingsError } from './settings.ts';
 
 const app = new App({
   analyticsReporting: false,
-  context: { '@aws-cdk/core:defaultCrossStackReferences': 'strong' },
+  context: {
+    '@aws-cdk/core:defaultCrossStackReferences': 'strong',
+    '@aws-cdk/core:validateAgainstDefaultRules': true,
+  },
 });
+Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 try {
-  addQueueCanary(app);
+  acknowledgeFindings(addQueueCanary(app));
   app.synth();
 } catch (error) {
   if (!(error instanceof SettingsError)) throw error;

@@ -140,6 +140,7 @@ export class PipelineStack extends Stack {
       appName,
       pipelineName,
       approvalAction: ReleasePipeline.APPROVAL_ACTION,
+      canaryStage: ReleasePipeline.CANARY_STAGE,
       image,
       queue: this.workerQueue,
       services: this.services,

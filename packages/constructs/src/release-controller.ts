@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { ArnFormat, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
 import * as iam from 'aws-cdk-lib/aws-iam';
@@ -27,6 +27,8 @@ export interface ReleaseControllerProps extends ReleasePolicyProps {
   readonly pipelineName: string;
   /** Stage and action at which the pipeline waits for the verdict. */
   readonly approvalAction: string;
+  /** Stage that the controller closes to newer commits while a release is under way. */
+  readonly canaryStage: string;
   /** Image whose parameter a promotion writes. */
   readonly image: CanaryImage;
   /** Queue whose dead letters end a release. */
@@ -181,22 +183,15 @@ function permissions(
   releaseParameter: ssm.IStringParameter,
 ): iam.PolicyStatement[] {
   const { services, image, queue, topic, pipelineName } = props;
-  const { canary, stable, cluster } = services;
+  const { canary, stable } = services;
   const stack = Stack.of(scope);
   const pipelineArn = stack.formatArn({ service: 'codepipeline', resource: pipelineName });
-  const tasksArn = stack.formatArn({
-    service: 'ecs',
-    resource: 'task',
-    resourceName: `${cluster.clusterName}/*`,
-    arnFormat: ArnFormat.SLASH_RESOURCE_NAME,
-  });
   const allow = (actions: string[], resources: string[], conditions: iam.Conditions = {}) =>
     new iam.PolicyStatement({ actions, resources, conditions });
   return [
     allow(
       [
         'codepipeline:GetPipelineState',
-        'codepipeline:GetPipelineExecution',
         'codepipeline:ListPipelineExecutions',
         'codepipeline:ListActionExecutions',
         'codepipeline:StopPipelineExecution',
@@ -204,15 +199,18 @@ function permissions(
       [pipelineArn],
     ),
     allow(['codepipeline:PutApprovalResult'], [`${pipelineArn}/${props.approvalAction}`]),
+    allow(
+      ['codepipeline:DisableStageTransition', 'codepipeline:EnableStageTransition'],
+      [`${pipelineArn}/${props.canaryStage}`],
+    ),
     // A job has no ARN; only the pipeline's own function knows its id.
     allow(['codepipeline:PutJobSuccessResult', 'codepipeline:PutJobFailureResult'], ['*']),
     allow(
       ['ecs:DescribeServices', 'ecs:UpdateService'],
       [canary.service.serviceArn, stable.service.serviceArn],
     ),
+    // ECS does not authorise this by resource.
     allow(['ecs:DescribeTaskDefinition'], ['*']),
-    allow(['ecs:ListTasks'], ['*'], { ArnEquals: { 'ecs:cluster': cluster.clusterArn } }),
-    allow(['ecs:DescribeTasks'], [tasksArn]),
     allow(
       ['iam:PassRole'],
       [

@@ -63,6 +63,9 @@ export class ReleasePipeline extends Construct {
   /** Stage and action where a person decides, as `PutApprovalResult` names them. */
   static readonly APPROVAL_ACTION = 'Verdict/Approve';
 
+  /** Stage that deploys to the canary service. */
+  static readonly CANARY_STAGE = 'Canary';
+
   /** Name of the pipeline. */
   readonly pipelineName: string;
   /** ARN of the pipeline. */
@@ -143,7 +146,7 @@ export class ReleasePipeline extends Construct {
           outputs: ['Image'],
           role: roles.build(image),
         }),
-        stage('Canary', 'DeployCanary', {
+        stage(ReleasePipeline.CANARY_STAGE, 'DeployCanary', {
           ...deploy(services.canary),
           role: roles.deploy('CanaryActionRole', services, services.canary),
         }),

@@ -1,0 +1,101 @@
+import type { CfnElement } from 'aws-cdk-lib';
+import { Stack, Validations } from 'aws-cdk-lib';
+import type { IConstruct } from 'constructs';
+import type { QueueCanary } from './queue-canary-app.ts';
+
+interface Acknowledgement {
+  readonly at: IConstruct;
+  /** Rule of cdk-nag, with the finding in brackets where a rule reports several. */
+  readonly rule: string;
+  readonly reason: string;
+}
+
+const anyResource = 'AwsSolutions-IAM5[Resource::*]';
+const ecsHasNoResource =
+  'ECS authorises DescribeTaskDefinition and RegisterTaskDefinition on all resources only; ListTasks is restricted to this cluster by condition, and PassRole admits only the two roles of this track';
+
+/** Records why each remaining finding of cdk-nag is as it should be; any other finding fails synthesis. */
+export function acknowledgeFindings({ imageStack, pipelineStack }: QueueCanary): void {
+  const { image } = imageStack;
+  const { services, controller, pipeline } = pipelineStack;
+  const inPipeline = (id: string) => pipeline.node.findChild(id);
+  const artifacts = `AwsSolutions-IAM5[Resource::<${logicalId(pipeline.artifactBucket)}.Arn>/*]`;
+  const registryLogin =
+    'ecr:GetAuthorizationToken has no resource; pulling and pushing are limited to the image repository';
+
+  const acknowledgements: Acknowledgement[] = [
+    { at: image.buildRole, rule: anyResource, reason: registryLogin },
+    {
+      at: image.buildProject,
+      rule: 'AwsSolutions-CB4',
+      reason:
+        'Build output is encrypted with the AWS managed key of S3; a key of its own costs a dollar a month and protects nothing more here',
+    },
+    ...[services.canary, services.stable].flatMap((track): Acknowledgement[] => [
+      { at: track.executionRole, rule: anyResource, reason: registryLogin },
+      {
+        at: track.taskDefinition,
+        rule: 'AwsSolutions-ECS2',
+        reason: 'The variables name the queue and the track; there is no secret among them',
+      },
+    ]),
+    {
+      at: controller,
+      rule: anyResource,
+      reason:
+        'Job results, DescribeTaskDefinition, DescribeAlarms and GetMetricData have no resource to name; all that changes a service or the pipeline is limited to those of this stack',
+    },
+    {
+      at: controller.undeliveredEvents,
+      rule: 'AwsSolutions-SQS3',
+      reason: 'This is the dead-letter queue of the EventBridge rules',
+    },
+    {
+      at: pipeline.artifactBucket,
+      rule: 'AwsSolutions-S1',
+      reason:
+        'Holds what CodeCommit and ECR keep anyway, for 30 days, readable by the roles of the pipeline only; access logs would need a second bucket',
+    },
+    ...['Role', 'SourceActionRole', 'CanaryActionRole', 'StableActionRole', 'BuildArtifacts'].map(
+      (id): Acknowledgement => ({
+        at: inPipeline(id),
+        rule: artifacts,
+        reason: 'CodePipeline chooses the keys of its artifacts; the bucket is used for nothing else',
+      }),
+    ),
+    ...(
+      [
+        ['CanaryActionRole', services.canary],
+        ['StableActionRole', services.stable],
+      ] as const
+    ).flatMap(([id, track]): Acknowledgement[] => [
+      { at: inPipeline(id), rule: anyResource, reason: ecsHasNoResource },
+      {
+        at: inPipeline(id),
+        rule: ecsFinding('task-definition', `${track.taskDefinition.family}:*`),
+        reason: 'The revision number is known only when the action has registered it',
+      },
+      {
+        at: inPipeline(id),
+        rule: ecsFinding('task', `<${logicalId(services.cluster)}>/*`),
+        reason: 'Task ids are known only when the tasks run; the cluster is this stack’s own',
+      },
+    ]),
+    {
+      at: inPipeline('RecordActionRole'),
+      rule: anyResource,
+      reason: 'lambda:ListFunctions has no resource; invoking is limited to the controller',
+    },
+  ];
+  for (const { at, rule, reason } of acknowledgements) {
+    Validations.of(at).acknowledge({ id: `AwsSolutions::${rule}`, reason });
+  }
+}
+
+function ecsFinding(resource: string, name: string): string {
+  return `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ecs:<AWS::Region>:<AWS::AccountId>:${resource}/${name}]`;
+}
+
+function logicalId(construct: IConstruct): string {
+  return Stack.of(construct).getLogicalId(construct.node.defaultChild as CfnElement);
+}
