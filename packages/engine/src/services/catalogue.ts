@@ -3,6 +3,7 @@ import type { Engine, Service } from '../dispatch/service.ts';
 import type { Identity } from '../iam/identity.ts';
 import type { PolicyAuthorizer } from '../iam/policy-authorizer.ts';
 import type { HttpHandler } from '../wire/server.ts';
+import { createCodeCommit } from './codecommit/codecommit.ts';
 import { createIam } from './iam/iam.ts';
 import { createS3 } from './s3/s3.ts';
 import { createSsm } from './ssm/ssm.ts';
@@ -19,10 +20,14 @@ export interface EngineParts {
 
 /** Every service of the engine, in the order in which they start; they stop in reverse. */
 export function createServices(engine: Engine, parts: EngineParts): Service[] {
+  // The machine's own programs (git, the shells and tools of a build) are found as the engine was started.
+  const hostPath = process.env.PATH ?? '';
+  const codecommit = createCodeCommit(engine, { ...parts, hostPath });
   return [
     createSts(engine, parts.identity, parts.authorizer),
     createIam(engine, parts.authorizer),
     createSsm(engine),
     createS3(engine),
+    codecommit.service,
   ] as Service[];
 }

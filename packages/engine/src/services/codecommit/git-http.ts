@@ -1,0 +1,213 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Principal } from '../../dispatch/service.ts';
+import { AwsFault } from '../../errors.ts';
+import type { Authorizer } from '../../iam/authorizer.ts';
+import type { Identity } from '../../iam/identity.ts';
+import type { State } from '../../state/state.ts';
+import type { Repositories, Repository } from './repositories.ts';
+
+export const GIT_PATH = '/git/v1/repos/';
+
+const LONGEST_HEADER_BYTES = 64 * 1024;
+
+interface GitHttpParts {
+  readonly repositories: Repositories;
+  readonly identity: Identity;
+  readonly authorizer: Authorizer;
+  readonly state: State;
+}
+
+/**
+ * Serves clone, fetch and push over HTTP through `git http-backend`, streaming both ways.
+ *
+ * The user name is an access key id and the password its secret key: what CodeCommit's generated git
+ * credentials are on AWS. The key's owner needs `codecommit:GitPull` or `codecommit:GitPush`. A push is
+ * answered only after its changes are announced and on disk, and pushes to one repository go one at a time.
+ */
+export function gitHttpHandler(parts: GitHttpParts) {
+  return async (request: IncomingMessage, response: ServerResponse): Promise<boolean> => {
+    const url = request.url ?? '/';
+    if (!url.startsWith(GIT_PATH)) return false;
+    const mark = url.indexOf('?');
+    const path = mark < 0 ? url : url.slice(0, mark);
+    const query = mark < 0 ? '' : url.slice(mark + 1);
+    const match = /^([^/]+)\/(info\/refs|git-upload-pack|git-receive-pack)$/.exec(
+      path.slice(GIT_PATH.length),
+    );
+    if (!match) {
+      refuse(request, response, 404, 'not a git smart-HTTP address');
+      return true;
+    }
+    const [, encodedName, action] = match as unknown as [string, string, string];
+    const push =
+      action === 'git-receive-pack' || new URLSearchParams(query).get('service') === 'git-receive-pack';
+    const principal = authenticate(parts.identity, request);
+    if (!principal) {
+      response.setHeader('www-authenticate', 'Basic realm="CodeCommit", charset="UTF-8"');
+      refuse(
+        request,
+        response,
+        401,
+        'sign in with an access key id as the user name and its secret access key as the password',
+      );
+      return true;
+    }
+    const repositoryName = decodeURIComponent(encodedName.replace(/\.git$/, ''));
+    try {
+      parts.authorizer.authorize({
+        principal,
+        actions: [push ? 'codecommit:GitPush' : 'codecommit:GitPull'],
+        resources: [parts.repositories.arn(repositoryName)],
+        conditions: {},
+        passesRoles: [],
+        resourcePolicy: () => undefined,
+        accessDeniedCode: 'AccessDeniedException',
+      });
+    } catch (error) {
+      if (!(error instanceof AwsFault)) throw error;
+      refuse(request, response, 403, error.message);
+      return true;
+    }
+    const repository = parts.repositories.find(repositoryName);
+    if (!repository) {
+      refuse(request, response, 404, `repository ${repositoryName} does not exist`);
+      return true;
+    }
+    const serve = () =>
+      serveGit(parts.repositories, repository, { request, response, principal, action, query });
+    if (action !== 'git-receive-pack') {
+      await serve();
+      response.end();
+      return true;
+    }
+    await parts.repositories.exclusively(repository, async () => {
+      await serve();
+      await parts.repositories.announce(repository.repositoryName, principal.arn);
+      await parts.state.committed();
+    });
+    response.end();
+    return true;
+  };
+}
+
+function authenticate(identity: Identity, request: IncomingMessage): Principal | undefined {
+  const [scheme, encoded] = (request.headers.authorization ?? '').split(' ');
+  if (scheme?.toLowerCase() !== 'basic' || encoded === undefined) return undefined;
+  const text = Buffer.from(encoded, 'base64').toString('utf8');
+  const colon = text.indexOf(':');
+  return colon < 0 ? undefined : identity.checkSecret(text.slice(0, colon), text.slice(colon + 1));
+}
+
+function refuse(request: IncomingMessage, response: ServerResponse, status: number, message: string): void {
+  request.resume();
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' });
+  response.end(`${message}\n`);
+}
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly principal: Principal;
+  readonly action: string;
+  readonly query: string;
+}
+
+/** Runs `git http-backend` for one request; the response is written but left open. */
+async function serveGit(
+  repositories: Repositories,
+  repository: Repository,
+  exchange: Exchange,
+): Promise<void> {
+  const { request, response, principal, action, query } = exchange;
+  const header = (name: string) => {
+    const value = request.headers[name];
+    return typeof value === 'string' ? value : undefined;
+  };
+  const contentLength = header('content-length');
+  const contentEncoding = header('content-encoding');
+  const gitProtocol = header('git-protocol');
+  const child = repositories.git.spawn(['http-backend'], {
+    cwd: repositories.root,
+    env: {
+      GIT_PROJECT_ROOT: repositories.root,
+      GIT_HTTP_EXPORT_ALL: '1',
+      PATH_INFO: `/${repository.repositoryId}.git/${action}`,
+      QUERY_STRING: query,
+      REQUEST_METHOD: request.method ?? 'GET',
+      CONTENT_TYPE: header('content-type') ?? '',
+      REMOTE_USER: principal.arn,
+      REMOTE_ADDR: '127.0.0.1',
+      ...(contentLength === undefined ? {} : { CONTENT_LENGTH: contentLength }),
+      ...(contentEncoding === undefined ? {} : { HTTP_CONTENT_ENCODING: contentEncoding }),
+      ...(gitProtocol === undefined ? {} : { GIT_PROTOCOL: gitProtocol }),
+    },
+  });
+  const { stdin, stdout, stderr } = child;
+  if (!stdin || !stdout || !stderr) return;
+  const closed = once(child, 'close');
+  closed.catch(() => {});
+  const complaints: Buffer[] = [];
+  stderr.on('data', (chunk: Buffer) => complaints.push(chunk));
+  // Either side may go away first: git that has answered, or a client that gave up.
+  stdin.on('error', () => {});
+  request.on('error', () => {});
+  response.once('close', () => {
+    if (!response.writableFinished) child.kill();
+  });
+  request.pipe(stdin);
+  try {
+    await relay(stdout, response);
+    await closed;
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    complaints.push(Buffer.from(missing ? 'git is not installed' : (error as Error).message));
+  }
+  if (!response.headersSent) {
+    response.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' });
+    response.write(`git failed: ${Buffer.concat(complaints).toString('utf8').trim()}\n`);
+  }
+}
+
+/** Turns CGI output (header lines, an empty line, the body) into the response, honouring its back-pressure. */
+async function relay(output: AsyncIterable<Buffer>, response: ServerResponse): Promise<void> {
+  let head: Buffer | undefined = Buffer.alloc(0);
+  for await (const chunk of output) {
+    let body = chunk;
+    if (head !== undefined) {
+      head = Buffer.concat([head, chunk]);
+      const end = head.indexOf('\r\n\r\n');
+      if (end < 0) {
+        if (head.length > LONGEST_HEADER_BYTES) throw new Error('git http-backend sent no headers');
+        continue;
+      }
+      writeHead(response, head.toString('latin1', 0, end));
+      body = head.subarray(end + 4);
+      head = undefined;
+    }
+    if (body.length > 0 && !response.write(body) && !response.destroyed) {
+      await writable(response);
+    }
+  }
+}
+
+/** Resolves when the client has read on, or has gone. */
+async function writable(response: ServerResponse): Promise<void> {
+  const settled = new AbortController();
+  const { signal } = settled;
+  await Promise.race([once(response, 'drain', { signal }), once(response, 'close', { signal })]);
+  settled.abort();
+}
+
+function writeHead(response: ServerResponse, head: string): void {
+  let status = 200;
+  const headers: Record<string, string> = {};
+  for (const line of head.split('\r\n')) {
+    const colon = line.indexOf(':');
+    const name = line.slice(0, colon).toLowerCase();
+    const value = line.slice(colon + 1).trim();
+    if (name === 'status') status = Number.parseInt(value, 10);
+    else headers[name] = value;
+  }
+  response.writeHead(status, headers);
+}
