@@ -72,8 +72,10 @@ export function assessHealth(
 function liveGrowth(observed: Observed, record: ReleaseRecord, release: Journey): Reading<number> {
   const depth = observed.deadLetters.depth;
   if (!depth.known) return depth;
-  if (record.baseline?.executionId !== release.execution.id) {
+  const start =
+    record.baseline?.executionId === release.execution.id ? record.baseline.deadLetters : undefined;
+  if (start === undefined) {
     return { known: false, problem: 'the depth of the dead-letter queue at the start is not recorded yet' };
   }
-  return { known: true, value: Math.max(0, depth.value - record.baseline.deadLetters) };
+  return { known: true, value: Math.max(0, depth.value - start) };
 }

@@ -1,5 +1,5 @@
 import type { ReleasePolicy } from '../policy/policy.ts';
-import type { Effect, RecordWrite } from './effect.ts';
+import { type Effect, isBarrier, type RecordWrite } from './effect.ts';
 import { assessHealth, type Health } from './health.ts';
 import {
   currentRelease,
@@ -16,9 +16,16 @@ import {
   type PipelineState,
   type ServiceState,
   stages,
+  type Track,
   tracks,
 } from './observed.ts';
-import { type Decision, initialExecutionId, type LastGood, type ReleaseRecord } from './record.ts';
+import {
+  type Baseline,
+  type Decision,
+  initialExecutionId,
+  type LastGood,
+  type ReleaseRecord,
+} from './record.ts';
 
 /**
  * Where the current release is.
@@ -207,11 +214,12 @@ function endOf(world: World, release: Journey, health: Health): End | undefined 
     return { kind: onRequest, by: 'person', reason: stopped(release) };
   }
   if (health.failure !== undefined) return { kind: 'rollback', by: 'health', reason: health.failure };
-  if (release.record !== undefined && world.canary.imageDigest !== world.stable.imageDigest) {
+  const strayed = strayedTrack(world, release);
+  if (strayed !== undefined) {
     return {
       kind: 'rollback',
       by: 'health',
-      reason: `after the promotion the services run different images (canary ${world.canary.imageUri}, stable ${world.stable.imageUri})`,
+      reason: `${strayed} runs ${world[strayed].imageUri} instead of the candidate: it was changed from outside, perhaps by a stack update. Release the change again`,
     };
   }
   if (policy.onNewerCommit === 'supersede' && release.verdict?.status === 'InProgress') {
@@ -225,6 +233,25 @@ function endOf(world: World, release: Journey, health: Health): End | undefined 
     }
   }
   return undefined;
+}
+
+/** The image that the release is about, once the pipeline has brought it to the canary. */
+function candidateDigest(world: World, release: Journey): string | undefined {
+  const { baseline } = world.record;
+  return baseline?.executionId === release.execution.id ? baseline.candidateDigest : undefined;
+}
+
+/**
+ * The track that should run the candidate by now and does not. What was observed then says nothing about
+ * the candidate, and what would be recorded is not what was released.
+ */
+function strayedTrack(world: World, release: Journey): Track | undefined {
+  const { canary, stable } = world;
+  const candidate =
+    candidateDigest(world, release) ?? (release.record === undefined ? undefined : stable.imageDigest);
+  if (candidate === undefined) return undefined;
+  if (canary.imageDigest !== candidate) return 'canary';
+  return release.record !== undefined && stable.imageDigest !== candidate ? 'stable' : undefined;
 }
 
 /** Ends what is still active, and brings both services back to the last good release. */
@@ -245,14 +272,16 @@ function planEnding(world: World, release: Journey, health: Health, end: End): P
   if (decided !== undefined && decided.restoredAt === undefined && restored && !active) {
     effects.push(...confirmRestored(world, decided));
   }
+  const going = obstacles.length === 0 && (active || !restored);
+  // The stage is closed before the execution ends, or the next one would enter it at that very moment.
+  if (going) effects.push(...closeGate(world, release));
   effects.push(...stops, ...endIntruders(world, release), ...restores);
 
   if (obstacles.length > 0) {
     if (!active) effects.push(...openGate(world));
     return { phase: 'halted', release: summary, effects, reasons: [...reasons, ...obstacles] };
   }
-  if (active || !restored) {
-    effects.push(...closeGate(world, release));
+  if (going) {
     return {
       phase: 'rollingBack',
       release: summary,
@@ -261,7 +290,7 @@ function planEnding(world: World, release: Journey, health: Health, end: End): P
       reasons: [...reasons, ...progress(world)],
     };
   }
-  effects.push(...openGate(world), ...followTaskDefinitions(world, effects));
+  effects.push(...followTaskDefinitions(world, effects), ...openGate(world));
   return {
     phase: end.kind === 'abort' ? 'aborted' : 'rolledBack',
     release: summary,
@@ -290,17 +319,7 @@ function planActive(world: World, release: Journey, health: Health): Plan {
     };
   }
 
-  const effects: Effect[] = [];
-  const depth = observed.deadLetters.depth;
-  if (record.baseline?.executionId !== execution.id && depth.known) {
-    effects.push(
-      writeRecord(world, 'recordBaseline', execution.id, {
-        ...record,
-        baseline: { executionId: execution.id, deadLetters: depth.value },
-      }),
-    );
-  }
-
+  const effects: Effect[] = [...followBaseline(world, release)];
   if (release.record !== undefined) {
     const watch = planWatch(world, release, release.record.startedAt, health);
     return {
@@ -311,6 +330,7 @@ function planActive(world: World, release: Journey, health: Health): Plan {
       reasons: [...reasons, ...watch.reasons],
     };
   }
+  effects.push(...followTaskDefinitions(world, effects));
   effects.push(...standing, ...finishEarlierRollback(world, release));
   if (release.stable !== undefined || verdict?.status === 'Succeeded') {
     return {
@@ -344,6 +364,23 @@ function planActive(world: World, release: Journey, health: Health): Plan {
     effects,
     reasons: [...reasons, 'a person decides whether to promote'],
   };
+}
+
+/** Remembers what the release begins with, as soon as it is known. */
+function followBaseline(world: World, release: Journey): Effect[] {
+  const { record, observed, canary } = world;
+  const { id } = release.execution;
+  const before: Baseline = record.baseline?.executionId === id ? record.baseline : { executionId: id };
+  const { depth } = observed.deadLetters;
+  const arrived = release.canary.status === 'Succeeded' ? canary.imageDigest : undefined;
+  const baseline: Baseline = {
+    ...(depth.known && { deadLetters: depth.value }),
+    ...(arrived !== undefined && { candidateDigest: arrived }),
+    ...before,
+  };
+  const learned =
+    baseline.deadLetters !== before.deadLetters || baseline.candidateDigest !== before.candidateDigest;
+  return learned ? [writeRecord(world, 'recordBaseline', id, { ...record, baseline })] : [];
 }
 
 interface Watch {
@@ -552,25 +589,27 @@ function lastGoodFrom(
  * restored. The image is the same, so this is not a new release.
  */
 function followTaskDefinitions(world: World, before: readonly Effect[]): Effect[] {
-  const { record, canary, stable } = world;
+  const { record } = world;
   const { lastGood } = record;
-  const image = onOneImage(world);
-  if (lastGood === undefined || image?.imageDigest !== lastGood.imageDigest) return [];
-  if (before.some((effect) => effect.kind === 'recordRestored')) return [];
+  if (lastGood === undefined || before.some(isBarrier)) return [];
+  const current = (track: Track, recorded: string): string => {
+    const service = world[track];
+    return isSteady(service) && service.imageDigest === lastGood.imageDigest
+      ? service.primary.taskDefinitionArn
+      : recorded;
+  };
+  const canaryTaskDefinitionArn = current('canary', lastGood.canaryTaskDefinitionArn);
+  const stableTaskDefinitionArn = current('stable', lastGood.stableTaskDefinitionArn);
   if (
-    canary.primary.taskDefinitionArn === lastGood.canaryTaskDefinitionArn &&
-    stable.primary.taskDefinitionArn === lastGood.stableTaskDefinitionArn
+    canaryTaskDefinitionArn === lastGood.canaryTaskDefinitionArn &&
+    stableTaskDefinitionArn === lastGood.stableTaskDefinitionArn
   ) {
     return [];
   }
   return [
     writeRecord(world, 'recordLastGood', lastGood.executionId, {
       ...record,
-      lastGood: {
-        ...lastGood,
-        canaryTaskDefinitionArn: canary.primary.taskDefinitionArn,
-        stableTaskDefinitionArn: stable.primary.taskDefinitionArn,
-      },
+      lastGood: { ...lastGood, canaryTaskDefinitionArn, stableTaskDefinitionArn },
     }),
   ];
 }

@@ -36,10 +36,13 @@ export interface Decision {
   readonly restoredAt?: string;
 }
 
-/** Where the dead-letter queue stood when the release's canary deployment was first seen. */
+/** What the current release began with, to tell later what has changed since. */
 export interface Baseline {
   readonly executionId: string;
-  readonly deadLetters: number;
+  /** Depth of the dead-letter queue when the release's canary deployment was first seen. */
+  readonly deadLetters?: number;
+  /** The image that the pipeline brought to the canary, once it was steady there. */
+  readonly candidateDigest?: string;
 }
 
 /** The durable record of one application's releases (SSM parameter, JSON). */
@@ -78,7 +81,7 @@ export function parseRecord(text: string): RecordResult {
   const lastGood = reader.section(document, 'lastGood', (s) => ({
     executionId: s.text('executionId'),
     ...s.optionalText('commit'),
-    imageDigest: s.text('imageDigest', /^sha256:[0-9a-f]{64}$/),
+    imageDigest: s.text('imageDigest', digest),
     imageUri: s.text('imageUri'),
     canaryTaskDefinitionArn: s.text('canaryTaskDefinitionArn'),
     stableTaskDefinitionArn: s.text('stableTaskDefinitionArn'),
@@ -94,7 +97,8 @@ export function parseRecord(text: string): RecordResult {
   }));
   const baseline = reader.section(document, 'baseline', (s) => ({
     executionId: s.text('executionId'),
-    deadLetters: s.count('deadLetters'),
+    ...s.optionalCount('deadLetters'),
+    ...s.optionalText('candidateDigest', digest),
   }));
   if (reader.problems.length > 0) return { ok: false, problem: reader.problems.join('; ') };
   return {
@@ -113,6 +117,7 @@ export function formatRecord(record: ReleaseRecord): string {
   return JSON.stringify(record);
 }
 
+const digest = /^sha256:[0-9a-f]{64}$/;
 const decisionKinds: readonly DecisionKind[] = ['rollback', 'abort'];
 const deciders: readonly DecidedBy[] = ['health', 'person', 'pipeline', 'newerCommit'];
 
@@ -157,11 +162,9 @@ class SectionReader {
     return '';
   }
 
-  optionalText<K extends string>(field: K): { [P in K]?: string } {
-    const value = this.#values[field];
-    if (value === undefined) return {};
+  optionalText<K extends string>(field: K, pattern?: RegExp): { [P in K]?: string } {
     const optional: { [P in K]?: string } = {};
-    optional[field] = this.text(field);
+    if (this.#values[field] !== undefined) optional[field] = this.text(field, pattern);
     return optional;
   }
 
@@ -173,11 +176,12 @@ class SectionReader {
     return allowed[0]!;
   }
 
-  count(field: string): number {
+  optionalCount<K extends string>(field: K): { [P in K]?: number } {
     const value = this.#values[field];
-    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
-    this.#wrong(field, value);
-    return 0;
+    const optional: { [P in K]?: number } = {};
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) optional[field] = value;
+    else if (value !== undefined) this.#wrong(field, value);
+    return optional;
   }
 
   #wrong(field: string, value: unknown): void {

@@ -182,12 +182,14 @@ function trackView(
 ): TrackView {
   const lastGood = record?.lastGood;
   const isLastGood = lastGood !== undefined && service.imageDigest === lastGood.imageDigest;
-  // The deploy actions are the only ones who bring another image, and only while their release lasts.
+  const candidate =
+    record?.baseline?.executionId === release?.execution.id ? record?.baseline?.candidateDigest : undefined;
+  // Until the candidate is known, it is what the deploy action is bringing to the canary.
   const isCandidate =
     !isLastGood &&
     release !== undefined &&
-    (service.track === 'canary' || release.stable !== undefined) &&
-    service.imageDigest !== undefined;
+    service.imageDigest !== undefined &&
+    (candidate === undefined ? service.track === 'canary' : service.imageDigest === candidate);
   const commit = isLastGood ? lastGood.commit : isCandidate ? release.execution.commit : undefined;
   return {
     track: service.track,

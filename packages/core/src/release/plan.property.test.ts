@@ -1,0 +1,280 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { SimulatedWorld } from '../../test/simulated-world.ts';
+import { defaultReleasePolicy } from '../policy/policy.ts';
+import type { Effect } from './effect.ts';
+import { plan } from './plan.ts';
+
+const track = fc.constantFrom('canary' as const, 'stable' as const);
+
+/**
+ * Everything that can happen, in any order; `late` holds back a plan and carries it out afterwards. A `round`
+ * lets a minute pass in which all goes well, so that histories reach the late stages too.
+ */
+const happening = fc.oneof(
+  { weight: 14, arbitrary: fc.constant({ kind: 'round' as const }) },
+  { weight: 3, arbitrary: fc.constant({ kind: 'push' as const }) },
+  { weight: 8, arbitrary: fc.constant({ kind: 'advance' as const }) },
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant('finishRollout' as const), track }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('failRollout' as const), track, goesBack: fc.boolean() }),
+  },
+  { weight: 4, arbitrary: fc.constant({ kind: 'approve' as const }) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'reject' as const }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('stop' as const), which: fc.nat(5), abandon: fc.boolean() }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('retry' as const), which: fc.nat(5) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('alarm' as const), on: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('deadLetter' as const), count: fc.nat(3) }) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'rollback' as const }) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'configuration' as const }) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.nat(200_000) }) },
+  { weight: 8, arbitrary: fc.constant({ kind: 'wake' as const }) },
+  { weight: 4, arbitrary: fc.constant({ kind: 'jobs' as const }) },
+  { weight: 2, arbitrary: fc.constant({ kind: 'late' as const }) },
+  { weight: 2, arbitrary: fc.constant({ kind: 'carryOutLate' as const }) },
+);
+
+type Happening = typeof happening extends fc.Arbitrary<infer T> ? T : never;
+
+class History {
+  readonly world: SimulatedWorld;
+  readonly #held: (readonly Effect[])[] = [];
+  #versions = 1;
+
+  constructor(onNewerCommit: 'supersede' | 'wait') {
+    this.world = new SimulatedWorld({
+      ...defaultReleasePolicy,
+      bakeMs: 60_000,
+      watchMs: 60_000,
+      onNewerCommit,
+    });
+    this.world.wake();
+    this.world.push('v1a');
+  }
+
+  happen(what: Happening): void {
+    const { world } = this;
+    // Events of one instant do not tie in AWS either: everything takes a moment.
+    world.pass(1);
+    switch (what.kind) {
+      case 'round':
+        this.#round();
+        break;
+      case 'push':
+        this.#versions += 1;
+        world.push(`v${this.#versions}`);
+        break;
+      case 'advance':
+        world.advance();
+        break;
+      case 'finishRollout':
+        world.finishRollout(what.track);
+        break;
+      case 'failRollout':
+        world.failRollout(what.track, what.goesBack);
+        break;
+      case 'approve':
+        world.approve();
+        break;
+      case 'reject':
+        world.reject();
+        break;
+      case 'stop':
+        this.#onExecution(what.which, (id) => world.stopByPerson(id, what.abandon));
+        break;
+      case 'retry':
+        this.#onExecution(what.which, (id) => world.retry(id));
+        break;
+      case 'alarm':
+        world.setAlarm(what.on ? 'ALARM' : 'OK');
+        break;
+      case 'deadLetter':
+        world.deadLetter(what.count);
+        break;
+      case 'rollback':
+        world.requestRollback();
+        break;
+      case 'configuration':
+        world.changeConfiguration();
+        break;
+      case 'pass':
+        world.pass(what.ms);
+        break;
+      case 'wake':
+        world.wake();
+        break;
+      case 'jobs':
+        world.callJobs();
+        break;
+      case 'late':
+        this.#held.push(world.plan().effects);
+        break;
+      case 'carryOutLate': {
+        const effects = this.#held.shift();
+        if (effects) world.applyAll(effects);
+        break;
+      }
+    }
+  }
+
+  #round(): void {
+    const { world } = this;
+    world.wake();
+    for (const each of ['canary', 'stable'] as const) world.finishRollout(each);
+    world.advance();
+    world.callJobs();
+    world.pass(60_000);
+  }
+
+  #onExecution(which: number, act: (id: string) => void): void {
+    const { executions } = this.world;
+    const execution = executions[executions.length - 1 - (which % Math.max(1, executions.length))];
+    if (execution) act(execution.id);
+  }
+}
+
+const histories = fc.record({
+  onNewerCommit: fc.constantFrom('supersede' as const, 'wait' as const),
+  happenings: fc.array(happening, { maxLength: 60, size: 'max' }),
+});
+
+function run({
+  onNewerCommit,
+  happenings,
+}: {
+  onNewerCommit: 'supersede' | 'wait';
+  happenings: Happening[];
+}): SimulatedWorld {
+  const history = new History(onNewerCommit);
+  for (const what of happenings) {
+    history.happen(what);
+    expect(history.world.violations).toEqual([]);
+  }
+  return history.world;
+}
+
+const runs = { numRuns: 400 };
+
+describe('whatever happens, in whatever order', () => {
+  it('comes to rest with one good version on both services, or waiting for a person', () => {
+    fc.assert(
+      fc.property(histories, (given) => {
+        const world = run(given);
+        const { phase } = world.settle();
+        expect(world.violations).toEqual([]);
+        // A stack update in the middle of a promotion may deregister what a rollback would return to.
+        if (!world.canRestore()) return;
+        if (phase === 'awaitingApproval') {
+          expect(world.digestOn('stable')).toBe(world.record().lastGood?.imageDigest);
+          return;
+        }
+        expect(['idle', 'succeeded', 'rolledBack', 'aborted']).toContain(phase);
+        const good = world.record().lastGood?.imageDigest;
+        expect([world.digestOn('canary'), world.digestOn('stable')]).toEqual([good, good]);
+        expect(world.isSteady('canary') && world.isSteady('stable')).toBe(true);
+        expect(world.gate.enabled).toBe(true);
+      }),
+      runs,
+    );
+  });
+
+  it('has at most one active release whenever the controller looks in time', () => {
+    fc.assert(
+      fc.property(histories, ({ onNewerCommit, happenings }) => {
+        const history = new History(onNewerCommit);
+        for (const what of happenings) {
+          // A late plan may open the stage for a moment, and a person's retry enters it beside the gate.
+          if (what.kind === 'carryOutLate' || what.kind === 'retry') continue;
+          history.happen(what);
+          expect(history.world.activeReleases().length).toBeLessThanOrEqual(1);
+        }
+      }),
+      runs,
+    );
+  });
+
+  it('never promotes what was decided against', () => {
+    fc.assert(
+      fc.property(histories, (given) => {
+        const world = run(given);
+        world.settle();
+        const { decision, lastGood } = world.record();
+        if (decision !== undefined) expect(lastGood?.executionId).not.toBe(decision.executionId);
+      }),
+      runs,
+    );
+  });
+
+  it('plans the same from the same observation', () => {
+    fc.assert(
+      fc.property(histories, (given) => {
+        const world = run(given);
+        const observed = world.observe();
+        const replayed = JSON.parse(JSON.stringify(observed));
+        expect(plan(replayed, world.policy, world.now)).toEqual(plan(observed, world.policy, world.now));
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('has nothing left to do after a few wakes in a world that stands still', () => {
+    fc.assert(
+      fc.property(histories, (given) => {
+        const world = run(given);
+        for (let wake = 0; wake < 4; wake += 1) world.wake();
+        const before = world.fingerprint();
+        expect(world.wake().effects).toEqual([]);
+        expect(world.fingerprint()).toBe(before);
+      }),
+      runs,
+    );
+  });
+
+  it('does nothing more in a terminal state, whatever the signals say', () => {
+    fc.assert(
+      fc.property(histories, fc.array(fc.boolean(), { maxLength: 6 }), (given, alarms) => {
+        const world = run(given);
+        if (world.settle().phase === 'awaitingApproval') world.reject();
+        const { phase } = world.settle();
+        fc.pre(phase === 'succeeded' || phase === 'rolledBack' || phase === 'aborted');
+        for (const on of alarms) {
+          world.pass(30_000);
+          world.setAlarm(on ? 'ALARM' : 'OK');
+          world.deadLetter(1);
+          expect(world.wake()).toMatchObject({ phase, effects: [] });
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('finishes every rollback when each write is lost once', () => {
+    fc.assert(
+      fc.property(histories, (given) => {
+        const world = run(given);
+        world.approve();
+        world.setAlarm('OK');
+        world.pass(10);
+        world.setAlarm('ALARM');
+        // The controller dies after each single effect, and the next wake starts from what it left behind.
+        for (let round = 0; round < 40; round += 1) {
+          const [first] = world.plan().effects;
+          if (first === undefined) break;
+          world.apply(first);
+        }
+        const { phase } = world.settle();
+        expect(world.violations).toEqual([]);
+        if (phase === 'rolledBack') {
+          const good = world.record().lastGood?.imageDigest;
+          expect([world.digestOn('canary'), world.digestOn('stable')]).toEqual([good, good]);
+        }
+        expect(['succeeded', 'rolledBack', 'aborted', 'awaitingApproval', 'idle', 'halted']).toContain(phase);
+      }),
+      { numRuns: 150 },
+    );
+  });
+});

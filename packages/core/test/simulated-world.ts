@@ -1,0 +1,644 @@
+import {
+  type ActionRun,
+  type AlarmValue,
+  type Effect,
+  type Execution,
+  type ExecutionStatus,
+  formatRecord,
+  isActive,
+  isBarrier,
+  type Job,
+  known,
+  type Observed,
+  type Plan,
+  parseRecord,
+  plan,
+  type RecordReading,
+  type ReleasePolicy,
+  type RolloutState,
+  requestRollback,
+  type ServiceDeployment,
+  type ServiceState,
+  stages,
+  type Track,
+  tracks,
+  unknown,
+} from '../src/index.ts';
+
+/** What an effect came to, as the controller's gateways would report it. */
+export type Applied = 'done' | 'alreadyDone' | 'conflict' | 'skipped';
+
+interface Deployment {
+  readonly id: string;
+  readonly taskDefinitionArn: string;
+  rolloutState: RolloutState;
+}
+
+interface Service {
+  desired: number;
+  running: number;
+  primary: Deployment;
+  others: Deployment[];
+  /** Where the circuit breaker goes back to. */
+  lastCompleted: string;
+}
+
+interface Run extends ActionRun {
+  status: ActionRun['status'];
+  updatedAt: number;
+  summary?: string;
+}
+
+interface PipelineExecution extends Execution {
+  status: ExecutionStatus;
+  updatedAt: number;
+  stopReason?: string;
+  readonly digest: string;
+  /** The stage it is in or, with `waiting`, stands in front of. */
+  position: number;
+  waiting: boolean;
+  taskDefinitionArn?: string;
+}
+
+const order = [stages.source, stages.build, stages.canary, stages.verdict, stages.stable, stages.record];
+const canaryAt = order.indexOf(stages.canary);
+
+/** The image digest of a version. */
+export function digestOf(version: string): string {
+  const hex = [...version].map((c) => c.charCodeAt(0).toString(16).padStart(2, '0')).join('');
+  return `sha256:${hex.padEnd(64, '0')}`;
+}
+
+/** The image of a version. */
+export function imageOf(version: string): string {
+  return `registry/worker@${digestOf(version)}`;
+}
+
+/**
+ * A pipeline, two services, an alarm and a record, as small as AWS's rules allow: stage locks, supersession
+ * in front of a stage, abandoned stops that leave ECS deploying, circuit breakers, one-time tokens.
+ *
+ * Nothing happens by itself: every step is a method, so that a test decides the order of things.
+ */
+export class SimulatedWorld {
+  now = Date.UTC(2026, 0, 1);
+  readonly policy: ReleasePolicy;
+  readonly executions: PipelineExecution[] = [];
+  readonly runs: Run[] = [];
+  gate: { enabled: boolean; reason?: string } = { enabled: true };
+  readonly services: Record<Track, Service>;
+  readonly taskDefinitions = new Map<string, { readonly digest: string; active: boolean }>();
+  /** Revisions of CloudFormation, which sees to their deployments itself. */
+  readonly #configured = new Set<string>();
+  recordText = '{"version":1}';
+  recordVersion = 1;
+  image: string;
+  alarm: { value: AlarmValue; transitionedAt: number } = { value: 'OK', transitionedAt: 0 };
+  alarmsReadable = true;
+  deadLetters = 0;
+  deadLettersReadable = true;
+  /** Every arrival in the dead-letter queue, for its metrics. */
+  readonly arrivals: { readonly at: number; readonly count: number }[] = [];
+  readonly notifications: string[] = [];
+  readonly openJobs = new Map<string, string>();
+  readonly jobResults: string[] = [];
+  /** Digests that stable ran at steady state: the only ones that a rollback may go to. */
+  readonly provenOnStable = new Set<string>();
+  readonly violations: string[] = [];
+  /** Whether the controller has looked since an execution entered the canary's stage. */
+  lookedSinceCanary = true;
+  unreadable: 'none' | 'pipeline' | 'services' = 'none';
+  #serial = 0;
+
+  constructor(policy: ReleasePolicy, initialVersion = 'v1') {
+    this.policy = policy;
+    this.image = imageOf(initialVersion);
+    const digest = digestOf(initialVersion);
+    this.services = {
+      canary: this.#freshService(this.#register('canary', digest), 1),
+      stable: this.#freshService(this.#register('stable', digest), 3),
+    };
+    this.provenOnStable.add(digest);
+  }
+
+  // What people and commits do
+
+  push(version: string): string {
+    const id = `e${this.#next()}-${version}`;
+    this.executions.push({
+      id,
+      status: 'InProgress',
+      startedAt: this.now,
+      updatedAt: this.now,
+      commit: `commit-${version}`,
+      digest: digestOf(version),
+      position: 0,
+      waiting: true,
+    });
+    this.#admit();
+    return id;
+  }
+
+  approve(): void {
+    this.#answerApproval('Succeeded', 'looks good');
+  }
+
+  reject(): void {
+    this.#answerApproval('Failed', 'rejected by a person');
+  }
+
+  /** A person stops the execution in the console: with abandon, or waiting for its actions. */
+  stopByPerson(executionId: string, abandon = true): void {
+    const execution = this.#execution(executionId);
+    if (execution?.status !== 'InProgress') return;
+    execution.stopReason = 'stopped by hand';
+    if (abandon || execution.waiting) this.#abandon(execution);
+    else execution.status = 'Stopping';
+  }
+
+  /** A person retries the stage in which the execution failed or was stopped. */
+  retry(executionId: string): void {
+    const execution = this.#execution(executionId);
+    if (execution === undefined || (execution.status !== 'Failed' && execution.status !== 'Stopped')) return;
+    if (this.#holder(execution.position) !== undefined) return;
+    execution.status = 'InProgress';
+    this.#enter(execution);
+  }
+
+  /** CloudFormation replaces both task definitions: new configuration, the image of the parameter. */
+  changeConfiguration(): void {
+    const digest = this.image.slice(this.image.indexOf('@') + 1);
+    for (const track of tracks) {
+      const service = this.services[track];
+      const old = service.primary.taskDefinitionArn;
+      const revision = this.#register(track, digest);
+      this.#configured.add(revision);
+      this.#deploy(track, revision);
+      const replaced = this.taskDefinitions.get(old);
+      if (replaced) replaced.active = false;
+    }
+  }
+
+  requestRollback(executionId?: string): boolean {
+    const request = requestRollback(
+      this.observe(),
+      { reason: 'asked by a person', ...(executionId !== undefined && { executionId }) },
+      this.now,
+    );
+    if (request.ok) this.applyAll(request.effects);
+    return request.ok;
+  }
+
+  // What time does
+
+  pass(ms: number): void {
+    this.now += ms;
+  }
+
+  /** The alarm changes its state; staying in it is no transition. */
+  setAlarm(value: AlarmValue): void {
+    if (this.alarm.value !== value) this.alarm = { value, transitionedAt: this.now };
+  }
+
+  deadLetter(count: number): void {
+    this.deadLetters += count;
+    this.arrivals.push({ at: this.now, count });
+  }
+
+  /** ECS brings the service's deployment to its end. */
+  finishRollout(track: Track): void {
+    const service = this.services[track];
+    if (service.primary.rolloutState !== 'IN_PROGRESS') return;
+    service.primary.rolloutState = 'COMPLETED';
+    service.others = [];
+    service.running = service.desired;
+    service.lastCompleted = service.primary.taskDefinitionArn;
+    if (track === 'stable') this.provenOnStable.add(this.#digest(service.primary.taskDefinitionArn));
+  }
+
+  /** The tasks do not start: the circuit breaker ends the deployment, and goes back if it may. */
+  failRollout(track: Track, goesBack: boolean): void {
+    const service = this.services[track];
+    if (service.primary.rolloutState !== 'IN_PROGRESS') return;
+    if (this.#configured.has(service.primary.taskDefinitionArn)) return;
+    service.primary.rolloutState = 'FAILED';
+    if (goesBack) this.#deploy(track, service.lastCompleted);
+  }
+
+  /** Lets every execution do what it can do without a person, a rollout or a job's answer. */
+  advance(): void {
+    for (const execution of [...this.executions].reverse()) {
+      if (!isActive(execution) || execution.waiting) continue;
+      const run = this.#currentRun(execution);
+      const step = order[execution.position];
+      if (run === undefined || step === undefined) continue;
+      if (step === stages.source || step === stages.build) {
+        this.#finish(execution, run, 'Succeeded');
+      } else if (step === stages.canary || step === stages.stable) {
+        const track: Track = step === stages.canary ? 'canary' : 'stable';
+        if (track === 'canary' && !this.lookedSinceCanary) continue;
+        const { primary } = this.services[track];
+        if (primary.taskDefinitionArn !== execution.taskDefinitionArn || primary.rolloutState === 'FAILED') {
+          this.#finish(execution, run, 'Failed', 'the deployment did not reach a steady state');
+        } else if (primary.rolloutState === 'COMPLETED') {
+          this.#finish(execution, run, 'Succeeded');
+        }
+      }
+    }
+    this.#admit();
+  }
+
+  // What the controller does
+
+  observe(job?: Job): Observed {
+    const release = this.runs
+      .filter((run) => run.stage === stages.canary.stage)
+      .sort((a, b) => b.startedAt - a.startedAt)[0];
+    const parsed = parseRecord(this.recordText);
+    const record: RecordReading | undefined = parsed.ok
+      ? { record: parsed.record, version: this.recordVersion }
+      : undefined;
+    const lastGood = record?.record.lastGood;
+    const approval = this.#pendingApproval();
+    const arrived = this.arrivals
+      .filter(({ at }) => release !== undefined && at > release.startedAt + 60_000)
+      .reduce((sum, { count }) => sum + count, 0);
+    return {
+      pipeline:
+        this.unreadable === 'pipeline'
+          ? unknown('there is no pipeline')
+          : known({
+              name: 'pipeline',
+              stages: order.map(({ stage }, position) => {
+                const latest = this.#latestIn(position);
+                return {
+                  name: stage,
+                  ...(latest && { latestExecutionId: latest.id, latestStatus: latest.status }),
+                  inboundExecutionIds: this.executions
+                    .filter((e) => isActive(e) && e.waiting && e.position === position)
+                    .map((e) => e.id),
+                  transitionEnabled: position === canaryAt ? this.gate.enabled : true,
+                  ...(position === canaryAt &&
+                    this.gate.reason !== undefined && { transitionDisabledReason: this.gate.reason }),
+                };
+              }),
+              executions: [...this.executions]
+                .reverse()
+                .map(({ id, status, startedAt, updatedAt, commit, stopReason }) => ({
+                  id,
+                  status,
+                  startedAt,
+                  updatedAt,
+                  ...(commit !== undefined && { commit }),
+                  ...(stopReason !== undefined && { stopReason }),
+                })),
+              actions: this.runs.map((run) => ({ ...run })),
+              ...(approval && { approval }),
+            }),
+      canary:
+        this.unreadable === 'services' ? unknown('there is no canary service') : known(this.#state('canary')),
+      stable:
+        this.unreadable === 'services' ? unknown('there is no stable service') : known(this.#state('stable')),
+      alarms: this.alarmsReadable
+        ? known([{ name: 'dead-letters', ...this.alarm }])
+        : unknown('the alarms cannot be read'),
+      deadLetters: {
+        depth: this.deadLettersReadable ? known(this.deadLetters) : unknown('the queue cannot be read'),
+        metricGrowth: this.deadLettersReadable ? known(arrived) : unknown('the metrics cannot be read'),
+      },
+      record: record === undefined ? unknown(`the record cannot be read`) : known(record),
+      image: known(this.image),
+      restorePoints: known({
+        canary: this.#isActiveDefinition(lastGood?.canaryTaskDefinitionArn),
+        stable: this.#isActiveDefinition(lastGood?.stableTaskDefinitionArn),
+      }),
+      ...(job && { job }),
+    };
+  }
+
+  plan(job?: Job): Plan {
+    return plan(this.observe(job), this.policy, this.now);
+  }
+
+  /** The controller wakes: it observes, plans and executes. */
+  wake(job?: Job): Plan {
+    const planned = this.plan(job);
+    this.lookedSinceCanary = true;
+    this.applyAll(planned.effects);
+    return planned;
+  }
+
+  /** CodePipeline calls the controller for every job that is open. */
+  callJobs(): void {
+    for (const id of [...this.openJobs.keys()]) this.wake({ id });
+  }
+
+  applyAll(effects: readonly Effect[]): Applied[] {
+    let closed = false;
+    return effects.map((effect) => {
+      if (closed) return 'skipped';
+      const applied = this.apply(effect);
+      closed = isBarrier(effect) && applied === 'conflict';
+      return applied;
+    });
+  }
+
+  apply(effect: Effect): Applied {
+    switch (effect.kind) {
+      case 'recordBaseline':
+      case 'recordDecision':
+      case 'recordRestored':
+      case 'recordLastGood': {
+        if (effect.ifVersion !== this.recordVersion) return 'conflict';
+        this.recordText = formatRecord(effect.next);
+        this.recordVersion += 1;
+        const digest = effect.next.lastGood?.imageDigest;
+        if (digest !== undefined && !this.provenOnStable.has(digest)) {
+          this.violations.push(`${digest} is recorded as good, but stable never ran it`);
+        }
+        return 'done';
+      }
+      case 'recordImage':
+        this.image = effect.imageUri;
+        return 'done';
+      case 'rejectApproval': {
+        if (this.#pendingApproval()?.token !== effect.token) return 'conflict';
+        this.#answerApproval('Failed', effect.reason);
+        return 'done';
+      }
+      case 'stopExecution': {
+        const execution = this.#execution(effect.executionId);
+        if (execution === undefined || !isActive(execution)) return 'conflict';
+        execution.stopReason = effect.reason;
+        this.#abandon(execution);
+        return 'done';
+      }
+      case 'restoreService': {
+        const { primary } = this.services[effect.track];
+        if (!effect.forceNew && primary.taskDefinitionArn === effect.taskDefinitionArn) return 'alreadyDone';
+        if (primary.taskDefinitionArn !== effect.observedTaskDefinitionArn) return 'conflict';
+        const digest = this.#digest(effect.taskDefinitionArn);
+        if (!this.provenOnStable.has(digest)) {
+          this.violations.push(`${effect.track} is restored to ${digest}, which stable never ran`);
+        }
+        this.#deploy(effect.track, effect.taskDefinitionArn);
+        return 'done';
+      }
+      case 'closeCanaryStage':
+        this.gate = { enabled: false, reason: effect.reason };
+        return 'done';
+      case 'openCanaryStage':
+        this.gate = { enabled: true };
+        this.#admit();
+        return 'done';
+      case 'completeJob':
+      case 'failJob':
+        return this.#answerJob(effect.jobId, effect.kind === 'completeJob' ? 'Succeeded' : 'Failed');
+      case 'continueJob':
+        return this.openJobs.has(effect.jobId) ? 'done' : 'conflict';
+      case 'notify':
+        this.notifications.push(effect.subject);
+        return 'done';
+    }
+  }
+
+  // What a test asks
+
+  /** Lets everything happen that happens by itself, until nothing more does. People do nothing. */
+  settle(): Plan {
+    for (let round = 0; round < 60; round += 1) {
+      const before = this.fingerprint();
+      const effects = this.wake().effects.length;
+      for (const track of tracks) this.finishRollout(track);
+      this.advance();
+      this.callJobs();
+      this.pass(60_000);
+      if (effects === 0 && this.openJobs.size === 0 && this.fingerprint() === before) return this.wake();
+    }
+    throw new Error(`the world does not settle: ${JSON.stringify(this.plan())}`);
+  }
+
+  /** Everything but the time, as text, to see whether something changed. */
+  fingerprint(): string {
+    return JSON.stringify([
+      this.executions.map((e) => [e.id, e.status, e.position, e.waiting]),
+      this.runs.map((run) => [run.executionId, run.action, run.status]),
+      this.services,
+      this.gate,
+      this.recordText,
+      this.image,
+      this.notifications.length,
+    ]);
+  }
+
+  record(): RecordReading['record'] {
+    const parsed = parseRecord(this.recordText);
+    if (!parsed.ok) throw new Error(parsed.problem);
+    return parsed.record;
+  }
+
+  digestOn(track: Track): string {
+    return this.#digest(this.services[track].primary.taskDefinitionArn);
+  }
+
+  /** Whether the recorded task definitions can still be deployed. */
+  canRestore(): boolean {
+    const { restorePoints } = this.observe();
+    return restorePoints.known && restorePoints.value.canary && restorePoints.value.stable;
+  }
+
+  isSteady(track: Track): boolean {
+    const service = this.services[track];
+    return (
+      service.primary.rolloutState === 'COMPLETED' &&
+      service.others.length === 0 &&
+      service.running === service.desired
+    );
+  }
+
+  status(executionId: string): ExecutionStatus | undefined {
+    return this.#execution(executionId)?.status;
+  }
+
+  /** Active executions that have touched the canary. */
+  activeReleases(): readonly string[] {
+    return this.executions
+      .filter(
+        (e) =>
+          isActive(e) && this.runs.some((r) => r.executionId === e.id && r.stage === stages.canary.stage),
+      )
+      .map((e) => e.id);
+  }
+
+  #freshService(taskDefinitionArn: string, desired: number): Service {
+    return {
+      desired,
+      running: desired,
+      primary: { id: `d${this.#next()}`, taskDefinitionArn, rolloutState: 'COMPLETED' },
+      others: [],
+      lastCompleted: taskDefinitionArn,
+    };
+  }
+
+  #register(track: Track, digest: string): string {
+    const arn = `arn:task-definition/${track}:${this.#next()}`;
+    this.taskDefinitions.set(arn, { digest, active: true });
+    return arn;
+  }
+
+  #deploy(track: Track, taskDefinitionArn: string): void {
+    const service = this.services[track];
+    service.others = [...service.others, service.primary];
+    service.primary = { id: `d${this.#next()}`, taskDefinitionArn, rolloutState: 'IN_PROGRESS' };
+  }
+
+  #state(track: Track): ServiceState {
+    const service = this.services[track];
+    const digest = this.#digest(service.primary.taskDefinitionArn);
+    const shown = (deployment: Deployment): ServiceDeployment => ({
+      ...deployment,
+      running: 0,
+      pending: 0,
+    });
+    return {
+      track,
+      name: track,
+      desired: service.desired,
+      running: service.running,
+      pending: 0,
+      primary: shown(service.primary),
+      others: service.others.map(shown),
+      imageUri: `registry/worker@${digest}`,
+      imageDigest: digest,
+    };
+  }
+
+  #digest(arn: string): string {
+    const definition = this.taskDefinitions.get(arn);
+    if (definition === undefined) throw new Error(`no task definition ${arn}`);
+    return definition.digest;
+  }
+
+  #isActiveDefinition(arn: string | undefined): boolean {
+    return arn !== undefined && this.taskDefinitions.get(arn)?.active === true;
+  }
+
+  /** Moves executions into free stages; in front of one, a newer execution supersedes older ones. */
+  #admit(): void {
+    for (let position = order.length - 1; position >= 0; position -= 1) {
+      const waiting = this.executions
+        .filter((e) => e.status === 'InProgress' && e.waiting && e.position === position)
+        .sort((a, b) => b.startedAt - a.startedAt || this.executions.indexOf(b) - this.executions.indexOf(a));
+      const [newest, ...older] = waiting;
+      if (newest === undefined) continue;
+      for (const execution of older) {
+        execution.status = 'Superseded';
+        execution.updatedAt = this.now;
+      }
+      if (this.#holder(position) !== undefined) continue;
+      if (position === canaryAt && !this.gate.enabled) continue;
+      this.#enter(newest);
+    }
+  }
+
+  #enter(execution: PipelineExecution): void {
+    const step = order[execution.position]!;
+    execution.waiting = false;
+    this.runs.push({
+      executionId: execution.id,
+      stage: step.stage,
+      action: step.action,
+      status: 'InProgress',
+      startedAt: this.now,
+      updatedAt: this.now,
+    });
+    if (step === stages.canary || step === stages.stable) {
+      const track: Track = step === stages.canary ? 'canary' : 'stable';
+      const arn = this.#register(track, execution.digest);
+      execution.taskDefinitionArn = arn;
+      this.#deploy(track, arn);
+      if (track === 'canary') this.lookedSinceCanary = false;
+    }
+    if (step === stages.record) this.openJobs.set(`job${this.#next()}`, execution.id);
+  }
+
+  #finish(execution: PipelineExecution, run: Run, status: 'Succeeded' | 'Failed', summary?: string): void {
+    run.status = status;
+    run.updatedAt = this.now;
+    if (summary !== undefined) run.summary = summary;
+    execution.updatedAt = this.now;
+    if (execution.status === 'Stopping') {
+      execution.status = 'Stopped';
+    } else if (status === 'Failed') {
+      execution.status = 'Failed';
+    } else if (execution.position === order.length - 1) {
+      execution.status = 'Succeeded';
+    } else {
+      execution.position += 1;
+      execution.waiting = true;
+    }
+    this.#admit();
+  }
+
+  #abandon(execution: PipelineExecution): void {
+    execution.status = 'Stopped';
+    execution.updatedAt = this.now;
+    const run = this.#currentRun(execution);
+    if (run) {
+      run.status = 'Abandoned';
+      run.updatedAt = this.now;
+    }
+    for (const [job, owner] of this.openJobs) if (owner === execution.id) this.openJobs.delete(job);
+    this.#admit();
+  }
+
+  #answerApproval(status: 'Succeeded' | 'Failed', summary: string): void {
+    const execution = this.#holder(order.indexOf(stages.verdict));
+    const run = execution && this.#currentRun(execution);
+    if (execution && run) this.#finish(execution, run, status, summary);
+  }
+
+  #answerJob(jobId: string, status: 'Succeeded' | 'Failed'): Applied {
+    const execution = this.#execution(this.openJobs.get(jobId) ?? '');
+    const run = execution && this.#currentRun(execution);
+    if (!execution || !run) return 'conflict';
+    this.openJobs.delete(jobId);
+    this.jobResults.push(`${execution.id} ${status}`);
+    this.#finish(execution, run, status);
+    return 'done';
+  }
+
+  #pendingApproval(): { executionId: string; stage: string; action: string; token: string } | undefined {
+    const execution = this.#holder(order.indexOf(stages.verdict));
+    const run = execution && this.#currentRun(execution);
+    if (!execution || !run) return undefined;
+    const { stage, action } = stages.verdict;
+    return { executionId: execution.id, stage, action, token: `token-${execution.id}-${run.startedAt}` };
+  }
+
+  #holder(position: number): PipelineExecution | undefined {
+    return this.executions.find((e) => isActive(e) && !e.waiting && e.position === position);
+  }
+
+  #latestIn(position: number): PipelineExecution | undefined {
+    const run = this.runs.findLast((candidate) => candidate.stage === order[position]?.stage);
+    return run && this.#execution(run.executionId);
+  }
+
+  #currentRun(execution: PipelineExecution): Run | undefined {
+    if (execution.waiting) return undefined;
+    const step = order[execution.position];
+    return this.runs.findLast(
+      (run) => run.executionId === execution.id && run.action === step?.action && run.status === 'InProgress',
+    );
+  }
+
+  #execution(id: string): PipelineExecution | undefined {
+    return this.executions.find((execution) => execution.id === id);
+  }
+
+  #next(): number {
+    this.#serial += 1;
+    return this.#serial;
+  }
+}
