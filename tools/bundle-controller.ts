@@ -1,31 +1,31 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
-const root = join(import.meta.dirname, '..');
-const source = join(root, 'packages', 'controller', 'src', 'main.ts');
-const target = join(root, 'packages', 'constructs', 'assets', 'controller');
+/** The checkout that this file belongs to. */
+const checkout = join(import.meta.dirname, '..');
 
 /**
  * Bundles the controller into the asset that the constructs deploy, and returns the path of the bundle.
  *
- * The AWS SDK stays outside: the Lambda runtime brings it. Nothing is minified, and the same sources
- * give the same bytes on every machine, so the asset's hash changes only when the controller does.
+ * The AWS SDK stays outside: the Lambda runtime brings it. Nothing is minified, and the same sources give
+ * the same bytes on every machine, so the asset's hash changes only when the controller does. The bundle
+ * is put in place in one step: whoever synthesizes meanwhile sees the old one or the new one.
  */
-export async function bundleController(): Promise<string> {
+export async function bundleController(root: string = checkout): Promise<string> {
+  const source = join(root, 'packages', 'controller', 'src', 'main.ts');
   if (!existsSync(source)) {
-    throw new Error(
-      `cannot bundle the controller: ${source} does not exist. Check out packages/controller first.`,
-    );
+    throw new Error(`cannot bundle the controller: ${source} does not exist; check out packages/controller`);
   }
-  await rm(target, { recursive: true, force: true });
+  const assets = join(root, 'packages', 'constructs', 'assets');
+  const target = join(assets, 'controller');
   await mkdir(target, { recursive: true });
-  const outfile = join(target, 'index.js');
-  await build({
+  const { outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: [source],
-    outfile,
+    write: false,
     bundle: true,
     platform: 'node',
     target: 'node24',
@@ -35,9 +35,15 @@ export async function bundleController(): Promise<string> {
     minify: false,
     sourcemap: false,
     legalComments: 'none',
-    logLevel: 'error',
+    logLevel: 'silent',
   });
-  return outfile;
+  const [bundle] = outputFiles;
+  if (bundle === undefined) throw new Error(`esbuild made nothing of ${source}`);
+  const unfinished = join(assets, `controller-${randomUUID()}.js`);
+  await writeFile(unfinished, bundle.contents);
+  const finished = join(target, 'index.js');
+  await rename(unfinished, finished);
+  return finished;
 }
 
 if (import.meta.main) {

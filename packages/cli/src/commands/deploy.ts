@@ -1,0 +1,145 @@
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { sleep } from '@queue-canary/engine';
+import type { Context } from '../context.ts';
+import { runProgram } from '../run-program.ts';
+import { imageOutputs, stackNames } from '../stacks.ts';
+import { seconds } from '../terminal.ts';
+import { CliError } from '../user-error.ts';
+
+export interface DeployOptions {
+  /** Command that synthesizes the CDK app. @default - the app of this repository */
+  readonly cdkApp?: string;
+  /** Context values for the CDK app, `name=value`. */
+  readonly context: readonly string[];
+}
+
+/** The CDK app that comes with this repository. */
+function defaultCdkApp(): string {
+  const app = fileURLToPath(new URL('../../../../examples/app/app.ts', import.meta.url));
+  return `"${process.execPath}" --conditions=@queue-canary/source "${app}"`;
+}
+
+/** Runs the real `cdk deploy` for one stack against the target. */
+export async function cdkDeploy(
+  context: Context,
+  part: 'image' | 'pipeline',
+  options: DeployOptions,
+): Promise<void> {
+  const { target, terminal, clock, app } = context;
+  const stack = stackNames(app)[part];
+  const cdk = join(dirname(createRequire(import.meta.url).resolve('aws-cdk/package.json')), 'bin', 'cdk');
+  const startedAtMs = clock.nowMs();
+  const args = [
+    cdk,
+    'deploy',
+    stack,
+    '--exclusively',
+    '--app',
+    options.cdkApp ?? defaultCdkApp(),
+    '--require-approval',
+    'never',
+    '--progress',
+    'events',
+    '--no-notices',
+    ...[`app=${app}`, ...options.context].flatMap((pair) => ['--context', pair]),
+  ];
+  terminal.line(`cdk deploy ${stack}`);
+  await runProgram(process.execPath, args, {
+    environment: {
+      ...context.environment,
+      ...target.environment,
+      CDK_DISABLE_CLI_TELEMETRY: 'true',
+      // The template was validated by the repository's tests; synthesis is 3 s shorter without doing it again.
+      ...(target.kind === 'local' ? { CDK_VALIDATION: 'false' } : {}),
+    },
+    onLine: (line) => terminal.live(`  ${line}`),
+    signal: context.signal,
+  });
+  terminal.line(`  ${stack} deployed in ${seconds(clock.nowMs() - startedAtMs)}`);
+}
+
+/** Deploys the image stack and says how to push the worker. */
+export async function deployImage(context: Context, options: DeployOptions): Promise<void> {
+  await cdkDeploy(context, 'image', options);
+  const outputs = await imageOutputs(context.clients.cloudformation, context.app);
+  const { terminal } = context;
+  terminal.line(
+    `next: push your worker to branch main of ${outputs.RepositoryCloneUrlHttp}, for example with`,
+  );
+  terminal.line(
+    context.target.kind === 'local'
+      ? '  queue-canary push examples/sample-app'
+      : `  git push ${outputs.RepositoryCloneUrlHttp} HEAD:main   (git needs the AWS CLI's credential helper for CodeCommit)`,
+  );
+  terminal.line('then: queue-canary deploy pipeline');
+}
+
+/**
+ * Deploys the pipeline stack. The first time it builds the first image before, by the CodeBuild project of
+ * the image stack, since both services start with it.
+ */
+export async function deployPipeline(context: Context, options: DeployOptions): Promise<void> {
+  await ensureFirstImage(context);
+  await cdkDeploy(context, 'pipeline', options);
+}
+
+/** Builds an image of branch main and writes it to the image parameter, unless the parameter names one. */
+export async function ensureFirstImage(context: Context): Promise<void> {
+  const { clients, terminal, clock, signal } = context;
+  const outputs = await imageOutputs(clients.cloudformation, context.app);
+  const { Parameter } = await clients.ssm.getParameter({ Name: outputs.ImageParameterName });
+  if (Parameter?.Value !== undefined && Parameter.Value !== 'none') return;
+  try {
+    await clients.codecommit.getBranch({ repositoryName: outputs.RepositoryName, branchName: 'main' });
+  } catch (error) {
+    if ((error as Error).name !== 'BranchDoesNotExistException') throw error;
+    throw new CliError(
+      `repository ${outputs.RepositoryName} has no branch main yet, so there is nothing to build: push your worker first ("queue-canary push DIRECTORY", or git push to ${outputs.RepositoryCloneUrlHttp})`,
+    );
+  }
+  const startedAtMs = clock.nowMs();
+  terminal.line(`building the first image with ${outputs.BuildProjectName}`);
+  const { build } = await clients.codebuild.startBuild({
+    projectName: outputs.BuildProjectName,
+    sourceVersion: 'refs/heads/main',
+  });
+  for (;;) {
+    if (signal.aborted) throw new CliError('interrupted');
+    const { builds } = await clients.codebuild.batchGetBuilds({ ids: [build!.id!] });
+    const current = builds?.[0];
+    terminal.live(`  ${current?.currentPhase ?? 'QUEUED'} ${seconds(clock.nowMs() - startedAtMs)}`);
+    if (current?.buildStatus === 'SUCCEEDED') {
+      const imageUri = await builtImage(context, current.resolvedSourceVersion ?? '');
+      await clients.ssm.putParameter({ Name: outputs.ImageParameterName, Value: imageUri, Overwrite: true });
+      terminal.line(`  ${imageUri} built in ${seconds(clock.nowMs() - startedAtMs)}`);
+      return;
+    }
+    if (current?.buildStatus !== undefined && current.buildStatus !== 'IN_PROGRESS') {
+      const failed = current.phases?.find((phase) => phase.phaseStatus === 'FAILED');
+      const cause = failed?.contexts?.map(({ message }) => message).join('; ');
+      throw new CliError(
+        `the build ${current.buildStatus.toLowerCase()}${failed ? ` in ${failed.phaseType}: ${cause}` : ''}; its log: queue-canary logs build`,
+      );
+    }
+    await sleep(clock, context.target.kind === 'local' ? 200 : 3000, signal);
+  }
+}
+
+/** The digest form of the image that a build pushed under its commit. */
+async function builtImage(context: Context, commit: string): Promise<string> {
+  const outputs = await imageOutputs(context.clients.cloudformation, context.app);
+  const repositoryName = outputs.ImageRepositoryUri.slice(outputs.ImageRepositoryUri.indexOf('/') + 1);
+  const { imageDetails } = await context.clients.ecr.describeImages({
+    repositoryName,
+    imageIds: [{ imageTag: commit }],
+  });
+  const digest = imageDetails?.[0]?.imageDigest;
+  if (digest === undefined) {
+    throw new CliError(
+      `the build succeeded, but ${outputs.ImageRepositoryUri} has no image with tag ${commit}: the buildspec must push the image under $CODEBUILD_RESOLVED_SOURCE_VERSION`,
+    );
+  }
+  return `${outputs.ImageRepositoryUri}@${digest}`;
+}

@@ -1,0 +1,36 @@
+import type { JournalEntry } from '@queue-canary/engine';
+
+type Detail = Readonly<Record<string, unknown>>;
+
+/** What a person who watches the engine wants to read of a journal entry; `undefined` for the rest. */
+export function journalLine({ source, type, detail }: JournalEntry): string | undefined {
+  if (type === 'aws.event') return eventLine(detail);
+  if (type === 'call.failed')
+    return `${source} ${detail.operation} refused: ${detail.code}: ${detail.message}`;
+  if (type === 'call') return undefined;
+  const facts = Object.entries(detail)
+    .filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value))
+    .map(([key, value]) => `${key}=${value}`)
+    .join(' ');
+  return `${source} ${type} ${facts}`.slice(0, 240);
+}
+
+function eventLine(event: Detail): string | undefined {
+  const detail = (event.detail ?? {}) as Detail;
+  switch (event['detail-type']) {
+    case 'CodePipeline Stage Execution State Change':
+      return `pipeline ${detail.stage}: ${detail.state}`;
+    case 'CodePipeline Pipeline Execution State Change':
+      return `pipeline ${detail.pipeline} execution ${String(detail['execution-id']).slice(0, 8)}: ${detail.state}`;
+    case 'ECS Deployment State Change':
+      return `${detail.eventName} ${String((event.resources as string[] | undefined)?.[0])
+        .split('/')
+        .at(-1)}`;
+    case 'CloudWatch Alarm State Change':
+      return `alarm ${detail.alarmName}: ${(detail.state as Detail | undefined)?.value}`;
+    case 'CodeCommit Repository State Change':
+      return `push to ${detail.repositoryName} ${detail.referenceName}: ${String(detail.commitId).slice(0, 8)}`;
+    default:
+      return undefined;
+  }
+}

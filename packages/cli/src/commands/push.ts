@@ -1,0 +1,66 @@
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Context } from '../context.ts';
+import { runProgram } from '../run-program.ts';
+import { imageOutputs } from '../stacks.ts';
+import { CliError } from '../user-error.ts';
+
+/**
+ * Pushes a directory to branch main of the repository with real git. A git work tree is pushed as it is
+ * committed; a plain directory, such as `examples/sample-app`, is committed on top of what is there.
+ */
+export async function push(context: Context, directory: string, message: string): Promise<string> {
+  if (!existsSync(directory))
+    throw new CliError(`${directory} does not exist: name the directory of your worker`);
+  const { RepositoryCloneUrlHttp: url } = await imageOutputs(context.clients.cloudformation, context.app);
+  if (existsSync(join(directory, '.git'))) {
+    await git(context, directory, ['push', url, 'HEAD:refs/heads/main']);
+    return git(context, directory, ['rev-parse', 'HEAD']);
+  }
+  const work = mkdtempSync(join(tmpdir(), 'queue-canary-push-'));
+  try {
+    await git(context, tmpdir(), ['clone', '--quiet', url, work]);
+    await git(context, work, ['checkout', '--quiet', '-B', 'main']);
+    cpSync(directory, work, { recursive: true, filter: (path) => !path.includes('node_modules') });
+    await git(context, work, ['add', '--all']);
+    await git(context, work, [
+      '-c',
+      'user.name=queue-canary',
+      '-c',
+      'user.email=queue-canary@localhost',
+      'commit',
+      '--quiet',
+      '--allow-empty',
+      '--message',
+      message,
+    ]);
+    await git(context, work, ['push', '--quiet', 'origin', 'main']);
+    return await git(context, work, ['rev-parse', 'HEAD']);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** Runs git with the target's credentials for CodeCommit. */
+export function git(context: Context, cwd: string, args: readonly string[]): Promise<string> {
+  const { credentials } = context.target.connection;
+  // The helper reads the secret from the environment, so that no process list shows it.
+  const helper =
+    '!f() { test "$1" = get && echo "username=$QC_GIT_USERNAME" && echo "password=$QC_GIT_PASSWORD"; }; f';
+  return runProgram(
+    'git',
+    [...(credentials ? ['-c', 'credential.helper=', '-c', `credential.helper=${helper}`] : []), ...args],
+    {
+      cwd,
+      environment: {
+        ...context.environment,
+        GIT_TERMINAL_PROMPT: '0',
+        ...(credentials
+          ? { QC_GIT_USERNAME: credentials.accessKeyId, QC_GIT_PASSWORD: credentials.secretAccessKey }
+          : {}),
+      },
+      signal: context.signal,
+    },
+  );
+}

@@ -1,0 +1,147 @@
+import { createObserver, type Observer } from '@queue-canary/controller';
+import {
+  defaultReleasePolicy,
+  type Observed,
+  type Plan,
+  parsePolicy,
+  plan,
+  type ReleasePolicy,
+  type ReleaseView,
+  renderStatus,
+  stages,
+  viewRelease,
+} from '@queue-canary/core';
+import { sleep } from '@queue-canary/engine';
+import type { Context } from '../context.ts';
+import { pipelineOutputs, releaseNames } from '../stacks.ts';
+import { CliError } from '../user-error.ts';
+
+/** What is known of the release at one moment. */
+export interface ReleaseStatus {
+  readonly view: ReleaseView;
+  readonly observed: Observed;
+  readonly plan: Plan;
+}
+
+/** Looks at the release with the controller's own eyes; changes nothing. */
+export async function releaseReader(context: Context): Promise<() => Promise<ReleaseStatus>> {
+  const observe: Observer = createObserver({
+    names: await releaseNames(context.clients.cloudformation, context.app),
+    connection: context.target.connection,
+  });
+  const policy = await controllerPolicy(context);
+  return async () => {
+    const nowMs = context.clock.nowMs();
+    const observed = await observe(nowMs);
+    const planned = plan(observed, policy, nowMs);
+    return { view: viewRelease(observed, planned), observed, plan: planned };
+  };
+}
+
+/** The policy that the deployed controller works by. */
+async function controllerPolicy(context: Context): Promise<ReleasePolicy> {
+  const { ControllerFunctionName } = await pipelineOutputs(context.clients.cloudformation, context.app);
+  const { Environment } = await context.clients.lambda.getFunctionConfiguration({
+    FunctionName: ControllerFunctionName,
+  });
+  const text = Environment?.Variables?.QC_POLICY;
+  if (text === undefined) return defaultReleasePolicy;
+  const parsed = parsePolicy(JSON.parse(text));
+  if (!parsed.ok) {
+    const problems = parsed.problems.map(({ setting, message }) => `${setting} ${message}`);
+    throw new CliError(`the controller's policy is not valid: ${problems.join('; ')}`);
+  }
+  return parsed.policy;
+}
+
+export async function releaseStatus(context: Context, json: boolean): Promise<void> {
+  const { view } = await (await releaseReader(context))();
+  if (json) context.print(JSON.stringify(view, null, 2));
+  else
+    for (const line of renderStatus(view, context.clock.nowMs(), context.terminal.style)) context.print(line);
+}
+
+/** Shows the status again and again until Ctrl-C. */
+export async function releaseWatch(context: Context): Promise<void> {
+  const { terminal, clock, signal } = context;
+  const read = await releaseReader(context);
+  let shown = '';
+  while (!signal.aborted) {
+    const { view } = await read();
+    const lines = renderStatus(view, clock.nowMs(), terminal.style);
+    if (terminal.interactive) {
+      context.print(
+        `\u001b[H\u001b[2J${lines.join('\n')}\n\n${terminal.style('quiet', 'Ctrl-C ends watching; the release goes on')}`,
+      );
+    } else {
+      // Ages change all the time; a log wants a report only when something happened.
+      const now = renderStatus(view, view.since ?? 0).join('\n');
+      if (now !== shown) context.print(`${lines.join('\n')}\n`);
+      shown = now;
+    }
+    await sleep(clock, context.target.kind === 'local' ? 1000 : 5000, signal);
+  }
+}
+
+export interface VerdictOptions {
+  readonly summary: string;
+  /** Token of the approval that is meant; without it the one that is pending now. */
+  readonly token?: string;
+}
+
+/** Answers the pending approval. A token that no longer fits is refused, so nobody approves unseen work. */
+export async function answerApproval(
+  context: Context,
+  status: 'Approved' | 'Rejected',
+  options: VerdictOptions,
+): Promise<void> {
+  const { PipelineName } = await pipelineOutputs(context.clients.cloudformation, context.app);
+  const { stage, action } = stages.verdict;
+  const token = options.token ?? (await pendingToken(context, PipelineName));
+  try {
+    await context.clients.codepipeline.putApprovalResult({
+      pipelineName: PipelineName,
+      stageName: stage,
+      actionName: action,
+      token,
+      result: { status, summary: options.summary },
+    });
+  } catch (error) {
+    if (
+      ['InvalidApprovalTokenException', 'ApprovalAlreadyCompletedException'].includes((error as Error).name)
+    ) {
+      throw new CliError(
+        `this approval is no longer pending (${(error as Error).message}): look at "queue-canary release status" and answer the approval that is`,
+      );
+    }
+    throw error;
+  }
+}
+
+async function pendingToken(context: Context, pipelineName: string): Promise<string> {
+  const { stageStates } = await context.clients.codepipeline.getPipelineState({ name: pipelineName });
+  const approval = stageStates
+    ?.find(({ stageName }) => stageName === stages.verdict.stage)
+    ?.actionStates?.find(({ actionName }) => actionName === stages.verdict.action)?.latestExecution;
+  if (approval?.status !== 'InProgress' || approval.token === undefined) {
+    throw new CliError('no approval is pending: "queue-canary release status" shows where the release is');
+  }
+  return approval.token;
+}
+
+/** Asks the controller to roll the current release back. */
+export async function rollback(context: Context, reason: string): Promise<string> {
+  const { ControllerFunctionName } = await pipelineOutputs(context.clients.cloudformation, context.app);
+  const { FunctionError, Payload } = await context.clients.lambda.invoke({
+    FunctionName: ControllerFunctionName,
+    Payload: Buffer.from(JSON.stringify({ queueCanary: 'rollback', reason })),
+  });
+  const answer = JSON.parse(Payload?.transformToString() || '{}') as {
+    errorMessage?: string;
+    phase?: string;
+    reasons?: string[];
+  };
+  if (FunctionError !== undefined)
+    throw new CliError(answer.errorMessage ?? 'the controller failed; see "queue-canary logs controller"');
+  return `${answer.phase}: ${(answer.reasons ?? []).join('; ')}`;
+}

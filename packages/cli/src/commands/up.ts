@@ -1,0 +1,51 @@
+import { AWS_LATENCIES, ByteIds, type Clock, type RunningEngine, startEngine } from '@queue-canary/engine';
+import type { Terminal } from '../terminal.ts';
+import { journalLine } from './journal-line.ts';
+
+export interface UpOptions {
+  readonly state: string;
+  readonly port: number;
+  readonly pace: number;
+  readonly region: string;
+}
+
+/** Starts the engine and says where it is. The caller closes it. */
+export async function up(options: UpOptions, clock: Clock, terminal: Terminal): Promise<RunningEngine> {
+  const startedAtMs = clock.nowMs();
+  const engine = await startEngine({
+    directory: options.state,
+    port: options.port,
+    pace: options.pace,
+    region: options.region,
+    clock,
+    ids: new ByteIds(),
+    onCrash: (error) =>
+      terminal.line(terminal.style('bad', `bug in the engine: ${(error as Error).stack ?? error}`)),
+  });
+  const { style } = terminal;
+  terminal.line(
+    `${style('good', 'ready')} in ${clock.nowMs() - startedAtMs} ms at ${style('strong', engine.endpoint)}  account ${engine.accountId}, ${engine.region}, state in ${options.state}`,
+  );
+  terminal.line(style('quiet', `for other tools:  eval "$(queue-canary env --state ${options.state})"`));
+  if (options.pace !== 1) {
+    terminal.line(
+      `pace ${options.pace}: AWS's own latencies are divided by ${options.pace}, nothing else is sped up`,
+    );
+    for (const { ms, what } of Object.values(AWS_LATENCIES)) {
+      terminal.line(
+        style(
+          'quiet',
+          `  ${(ms / 1000).toFixed(0).padStart(3)} s -> ${(ms / options.pace / 1000).toFixed(1)} s  ${what}`,
+        ),
+      );
+    }
+  }
+  terminal.line(style('quiet', 'Ctrl-C stops the engine and everything that it runs'));
+  engine.journal.subscribe((entry) => {
+    const text = journalLine(entry);
+    if (text !== undefined) {
+      terminal.line(`${style('quiet', new Date(entry.atMs).toISOString().slice(11, 23))} ${text}`);
+    }
+  });
+  return engine;
+}

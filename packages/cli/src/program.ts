@@ -1,0 +1,237 @@
+import { join } from 'node:path';
+import type { Clock } from '@queue-canary/engine';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { createClients } from './clients.ts';
+import { deployImage, deployPipeline } from './commands/deploy.ts';
+import { destroy } from './commands/destroy.ts';
+import { LOG_SOURCES, type LogSource, logs } from './commands/logs.ts';
+import { push } from './commands/push.ts';
+import { answerApproval, releaseStatus, releaseWatch, rollback } from './commands/release.ts';
+import { send } from './commands/send.ts';
+import { up } from './commands/up.ts';
+import type { Context } from './context.ts';
+import { demo } from './demo/demo.ts';
+import { localEnvironment, readEngineFile, resolveTarget } from './target.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What the program gets from the outside world. */
+export interface World {
+  readonly clock: Clock;
+  readonly terminal: Terminal;
+  readonly print: (text: string) => void;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly signal: AbortSignal;
+  readonly ask: (question: string) => Promise<string>;
+}
+
+interface Common {
+  readonly state: string;
+  readonly appName: string;
+  readonly aws?: boolean;
+}
+
+/** The `queue-canary` command; resolves with the exit status. */
+export function createProgram(world: World): (args: readonly string[]) => Promise<number> {
+  let status = 0;
+  const program = new Command('queue-canary')
+    .description('Canary releases for queue workers on Amazon ECS, here or on AWS.')
+    .version('0.1.0')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => world.print(text.trimEnd()),
+      writeErr: (text) => world.terminal.line(text.trimEnd()),
+    })
+    .showHelpAfterError('(queue-canary --help lists what there is)');
+
+  const command = (name: string, description: string, parent: Command = program) =>
+    parent
+      .command(name)
+      .description(description)
+      .addOption(
+        new Option('--state <directory>', 'state directory of the local engine').default('.queue-canary'),
+      )
+      .addOption(new Option('--app-name <name>', 'name of the application').default('QueueCanary'))
+      .option('--aws', 'go to your AWS account even if a local engine was used here');
+
+  const context = async (options: Common): Promise<Context> => {
+    const target = await resolveTarget(options, world.environment);
+    world.terminal.line(world.terminal.style('quiet', `target: ${target.description}`));
+    return { ...world, target, clients: createClients(target), app: options.appName };
+  };
+
+  program
+    .command('up')
+    .description('run the local engine until Ctrl-C')
+    .option('--state <directory>', 'where it remembers everything', '.queue-canary')
+    .option('--port <port>', 'port on 127.0.0.1; 0 takes a free one', wholeNumber(0, 65_535), 4580)
+    .option('--pace <factor>', "divide AWS's own latencies by this", factor, 1)
+    .option('--region <region>', 'region that the engine says it is', 'us-east-1')
+    .action(async (options: { state: string; port: number; pace: number; region: string }) => {
+      const engine = await up(options, world.clock, world.terminal);
+      await aborted(world.signal);
+      world.terminal.line('stopping…');
+      await engine.close();
+      world.terminal.line('stopped; nothing is left running');
+    });
+
+  program
+    .command('env')
+    .description('print the environment with which other tools use the local engine')
+    .option('--state <directory>', 'state directory of the engine', '.queue-canary')
+    .action((options: { state: string }) => {
+      const engine = readEngineFile(join(options.state, 'engine.json'));
+      for (const [key, value] of Object.entries(localEnvironment(engine)))
+        world.print(`export ${key}='${value}'`);
+    });
+
+  const deployCommand = (name: string, description: string, parent?: Command) =>
+    command(name, description, parent)
+      .option(
+        '--cdk-app <command>',
+        'command that synthesizes your CDK app (default: the one of this repository)',
+      )
+      .option('-c, --context <name=value>', 'context for the CDK app; repeatable', collect, []);
+  type DeployFlags = Common & { cdkApp?: string; context: string[] };
+  const deploy = program.command('deploy').description('deploy the stacks with cdk deploy');
+  deployCommand('image', 'repository, registry and build', deploy).action(async (options: DeployFlags) => {
+    await deployImage(await context(options), options);
+  });
+  deployCommand(
+    'pipeline',
+    'services, queue, pipeline and controller; builds the first image before',
+    deploy,
+  ).action(async (options: DeployFlags) => {
+    await deployPipeline(await context(options), options);
+  });
+
+  command('push', 'push a directory to the repository with git: a push to main starts a release')
+    .argument('<directory>', "your worker's directory")
+    .option(
+      '-m, --message <text>',
+      'commit message for a directory that is not a git repository',
+      'Release the worker',
+    )
+    .action(async (directory: string, options: Common & { message: string }) => {
+      world.print(await push(await context(options), directory, options.message));
+    });
+
+  command('send', 'send messages to the queue')
+    .option('--count <number>', 'how many', wholeNumber(1, 10_000_000), 100)
+    .option('--rate <number>', 'messages per second; 0 is as fast as possible', wholeNumber(0, 100_000), 0)
+    .option('--body <text>', 'body; {n} is the number of the message', 'Test message {n}')
+    .action(async (options: Common & { count: number; rate: number; body: string }) => {
+      world.print(`sent ${await send(await context(options), options)}`);
+    });
+
+  const release = program.command('release').description('look at the release');
+  command('status', 'where the release is and why', release)
+    .option('--json', 'as JSON')
+    .action(async (options: Common & { json?: boolean }) =>
+      releaseStatus(await context(options), options.json ?? false),
+    );
+  command('watch', 'follow the release until Ctrl-C', release).action(async (options: Common) =>
+    releaseWatch(await context(options)),
+  );
+
+  type VerdictFlags = Common & { summary: string; token?: string };
+  const verdict = (name: string, description: string, summary: string, answer: 'Approved' | 'Rejected') =>
+    command(name, description)
+      .option('--summary <text>', 'why, for the record', summary)
+      .option('--token <token>', 'the approval that you mean; refused if another is pending by now')
+      .action(async (options: VerdictFlags) => {
+        await answerApproval(await context(options), answer, options);
+        world.print(answer.toLowerCase());
+      });
+  verdict('approve', 'promote the canary to the stable service', 'approved with queue-canary', 'Approved');
+  verdict(
+    'reject',
+    'end the release and restore the last good version',
+    'rejected with queue-canary',
+    'Rejected',
+  );
+
+  command('rollback', 'restore the last good version on both services')
+    .option('--reason <text>', 'why, for the record', 'rolled back with queue-canary')
+    .action(async (options: Common & { reason: string }) => {
+      world.print(await rollback(await context(options), options.reason));
+    });
+
+  command('logs', 'print logs')
+    .addArgument(logSource())
+    .option('-f, --follow', 'go on until Ctrl-C')
+    .option('--since <minutes>', 'how far back', wholeNumber(1, 100_000), 60)
+    .action(async (source: LogSource, options: Common & { follow?: boolean; since: number }) => {
+      await logs(await context(options), source, {
+        follow: options.follow ?? false,
+        sinceMs: options.since * 60_000,
+      });
+    });
+
+  command('destroy', 'remove both stacks; asks first')
+    .option('--yes', 'do not ask')
+    .action(async (options: Common & { yes?: boolean }) => {
+      await destroy(await context(options), { yes: options.yes ?? false, ask: world.ask });
+    });
+
+  program
+    .command('demo')
+    .description('one good and one bad release on this machine, from git push to rollback')
+    .option('--pace <factor>', "divide AWS's own latencies by this", factor, 20)
+    .option('--rate <number>', 'messages per second', wholeNumber(1, 1000), 10)
+    .option('--json', 'print the result as JSON on standard output')
+    .option('--keep', 'leave the engine running')
+    .option('--state <directory>', 'state directory (default: a new temporary one)')
+    .action(
+      async (options: { pace: number; rate: number; json?: boolean; keep?: boolean; state?: string }) => {
+        status = await demo(world, {
+          pace: options.pace,
+          rate: options.rate,
+          json: options.json ?? false,
+          keep: options.keep ?? false,
+          ...(options.state === undefined ? {} : { state: options.state }),
+        });
+      },
+    );
+
+  return async (args) => {
+    try {
+      await program.parseAsync([...args], { from: 'user' });
+    } catch (error) {
+      if (error instanceof CommanderError) return error.exitCode;
+      throw error;
+    }
+    return status;
+  };
+}
+
+function logSource() {
+  return new Command().createArgument('<source>', LOG_SOURCES.join(', ')).choices([...LOG_SOURCES]);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+function collect(value: string, before: string[]): string[] {
+  if (!/^[^=]+=/.test(value)) throw new InvalidArgumentError('It must have the form name=value.');
+  return [...before, value];
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < min || value > max) {
+      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+    }
+    return value;
+  };
+}
+
+function factor(text: string): number {
+  const value = Number(text);
+  if (!(value >= 1 && value <= 1000)) throw new InvalidArgumentError('It must be a number from 1 to 1000.');
+  return value;
+}

@@ -1,0 +1,108 @@
+import type { CloudFormation } from '@aws-sdk/client-cloudformation';
+import type { Names } from '@queue-canary/controller';
+import { CliError } from './user-error.ts';
+
+/** Names of the two stacks of an application. */
+export function stackNames(app: string): { readonly image: string; readonly pipeline: string } {
+  return { image: `${app}Image`, pipeline: `${app}Pipeline` };
+}
+
+const IMAGE_OUTPUTS = [
+  'RepositoryCloneUrlHttp',
+  'RepositoryName',
+  'BuildProjectName',
+  'ImageRepositoryUri',
+  'ImageParameterName',
+] as const;
+
+const PIPELINE_OUTPUTS = [
+  'QueueUrl',
+  'DeadLetterQueueUrl',
+  'ClusterName',
+  'CanaryServiceName',
+  'StableServiceName',
+  'PipelineName',
+  'ControllerFunctionName',
+  'ReleaseParameterName',
+  'DeadLetterAlarmName',
+  'ApprovalTopicArn',
+  'CanaryLogGroupName',
+  'StableLogGroupName',
+  'ControllerLogGroupName',
+  'ArtifactBucketName',
+] as const;
+
+/** What the image stack tells of itself. */
+export type ImageOutputs = Readonly<Record<(typeof IMAGE_OUTPUTS)[number], string>>;
+
+/** What the pipeline stack tells of itself. */
+export type PipelineOutputs = Readonly<Record<(typeof PIPELINE_OUTPUTS)[number], string>>;
+
+/** Outputs of a deployed stack, or `undefined` when there is no such stack. */
+export async function findOutputs(
+  cloudformation: CloudFormation,
+  stack: string,
+): Promise<Record<string, string> | undefined> {
+  try {
+    const { Stacks } = await cloudformation.describeStacks({ StackName: stack });
+    const outputs = Stacks?.[0]?.Outputs ?? [];
+    return Object.fromEntries(
+      outputs.map(({ OutputKey, OutputValue }) => [OutputKey ?? '', OutputValue ?? '']),
+    );
+  } catch (error) {
+    if ((error as Error).message.includes('does not exist')) return undefined;
+    throw error;
+  }
+}
+
+/** Outputs of the image stack; an error that says what to run when it is not there. */
+export function imageOutputs(cloudformation: CloudFormation, app: string): Promise<ImageOutputs> {
+  return requireOutputs(cloudformation, stackNames(app).image, IMAGE_OUTPUTS, 'image');
+}
+
+/** Outputs of the pipeline stack; an error that says what to run when it is not there. */
+export function pipelineOutputs(cloudformation: CloudFormation, app: string): Promise<PipelineOutputs> {
+  return requireOutputs(cloudformation, stackNames(app).pipeline, PIPELINE_OUTPUTS, 'pipeline');
+}
+
+async function requireOutputs<K extends string>(
+  cloudformation: CloudFormation,
+  stack: string,
+  keys: readonly K[],
+  part: string,
+): Promise<Record<K, string>> {
+  const outputs = await findOutputs(cloudformation, stack);
+  const found = {} as Record<K, string>;
+  for (const key of keys) {
+    const value = outputs?.[key];
+    if (value === undefined) {
+      throw new CliError(
+        outputs
+          ? `stack ${stack} has no output ${key}: it is not (completely) deployed; run "queue-canary deploy ${part}"`
+          : `there is no stack ${stack} yet: run "queue-canary deploy ${part}" first`,
+      );
+    }
+    found[key] = value;
+  }
+  return found;
+}
+
+/** The names under which the controller's gateways know the application. */
+export async function releaseNames(cloudformation: CloudFormation, app: string): Promise<Names> {
+  const [image, pipeline] = await Promise.all([
+    imageOutputs(cloudformation, app),
+    pipelineOutputs(cloudformation, app),
+  ]);
+  return {
+    pipeline: pipeline.PipelineName,
+    cluster: pipeline.ClusterName,
+    canaryService: pipeline.CanaryServiceName,
+    stableService: pipeline.StableServiceName,
+    container: 'worker',
+    releaseParameter: pipeline.ReleaseParameterName,
+    imageParameter: image.ImageParameterName,
+    alarms: [pipeline.DeadLetterAlarmName],
+    deadLetterQueue: new URL(pipeline.DeadLetterQueueUrl).pathname.split('/').at(-1) ?? '',
+    topicArn: pipeline.ApprovalTopicArn,
+  };
+}

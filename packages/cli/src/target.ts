@@ -1,0 +1,119 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CliError } from './user-error.ts';
+
+/** Where commands go: a local engine, or AWS with whatever the SDK finds in the environment. */
+export interface Target {
+  readonly kind: 'local' | 'aws';
+  /** One line for people, without secrets. */
+  readonly description: string;
+  /** Settings for SDK clients; empty for AWS, so that the SDK's own chain applies. */
+  readonly connection: {
+    readonly endpoint?: string;
+    readonly region?: string;
+    readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  };
+  /** Environment for programs that the command runs (cdk, git). */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+export interface TargetOptions {
+  /** State directory of the local engine. */
+  readonly state: string;
+  /** Go to AWS even where a local engine was used. */
+  readonly aws?: boolean;
+}
+
+interface EngineFile {
+  readonly endpoint: string;
+  readonly region: string;
+  readonly accountId: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+/**
+ * Finds the target. A state directory means the engine in it, and never silently AWS: if that engine does
+ * not run, the command stops and says so. `AWS_ENDPOINT_URL` means that endpoint. Otherwise it is AWS.
+ */
+export async function resolveTarget(
+  options: TargetOptions,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<Target> {
+  const { AWS_ENDPOINT_URL: endpoint, AWS_REGION: region } = environment;
+  if (options.aws) return aws(region);
+  const path = join(options.state, 'engine.json');
+  if (existsSync(path)) {
+    const engine = readEngineFile(path);
+    if (!(await answers(engine.endpoint))) {
+      throw new CliError(
+        `the local engine of ${options.state} does not answer at ${engine.endpoint}: start it with "queue-canary up --state ${options.state}", or add --aws to mean your AWS account`,
+      );
+    }
+    return local(engine);
+  }
+  if (endpoint !== undefined && endpoint !== '') {
+    return {
+      kind: 'local',
+      description: `endpoint ${endpoint} (AWS_ENDPOINT_URL)`,
+      connection: {},
+      environment: {},
+    };
+  }
+  return aws(region);
+}
+
+function aws(region: string | undefined): Target {
+  return {
+    kind: 'aws',
+    description: `AWS${region ? ` in ${region}` : ''}, with the credentials of your environment`,
+    connection: {},
+    environment: {},
+  };
+}
+
+/** The target of an engine whose file was written by `up`. */
+export function local(engine: EngineFile): Target {
+  const { endpoint, region, accountId, accessKeyId, secretAccessKey } = engine;
+  return {
+    kind: 'local',
+    description: `local engine at ${endpoint} (account ${accountId}, ${region})`,
+    connection: { endpoint, region, credentials: { accessKeyId, secretAccessKey } },
+    environment: localEnvironment(engine),
+  };
+}
+
+/** Environment in which every AWS tool talks to the engine, whatever the user has configured for AWS. */
+export function localEnvironment(engine: EngineFile): Record<string, string> {
+  return {
+    AWS_ENDPOINT_URL: engine.endpoint,
+    AWS_REGION: engine.region,
+    AWS_DEFAULT_REGION: engine.region,
+    AWS_ACCESS_KEY_ID: engine.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: engine.secretAccessKey,
+    AWS_SESSION_TOKEN: '',
+    AWS_PROFILE: '',
+    AWS_CONFIG_FILE: '/dev/null',
+    AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+    AWS_EC2_METADATA_DISABLED: 'true',
+  };
+}
+
+export function readEngineFile(path: string): EngineFile {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as EngineFile;
+  } catch (error) {
+    throw new CliError(
+      `${path} is not readable (${(error as Error).message}): remove the directory and start anew with "queue-canary up"`,
+    );
+  }
+}
+
+async function answers(endpoint: string): Promise<boolean> {
+  try {
+    await fetch(endpoint, { signal: AbortSignal.timeout(3000) });
+    return true;
+  } catch {
+    return false;
+  }
+}
