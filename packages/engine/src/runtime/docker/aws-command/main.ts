@@ -1,0 +1,9 @@
+import { runAwsCommand } from './aws-command.ts';
+
+/** Composition root of the engine's `aws`. */
+process.exitCode = await runAwsCommand(process.argv.slice(2), {
+  env: process.env,
+  version: '0.1.0',
+  print: (line) => process.stdout.write(`${line}\n`),
+  warn: (line) => process.stderr.write(`${line}\n`),
+});

@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { resolveInRoot } from '../oci/rootfs-path.ts';
+import type { RunCommand } from './image-builder.ts';
+
+export interface RunOnHostOptions {
+  readonly nodePath: string;
+  /** Environment of the build that called `docker`. */
+  readonly hostEnv: Readonly<Record<string, string | undefined>>;
+  /** Home directory for the commands; removed with the build. */
+  readonly home: string;
+}
+
+/** What commands need from the machine to reach the network the way it does. Not part of the image. */
+const PASSED_ON = [
+  'HTTP_PROXY',
+  'HTTPS_PROXY',
+  'NO_PROXY',
+  'ALL_PROXY',
+  'http_proxy',
+  'https_proxy',
+  'no_proxy',
+  'all_proxy',
+  'NODE_EXTRA_CA_CERTS',
+  'SSL_CERT_FILE',
+  'SSL_CERT_DIR',
+  'LANG',
+  'LC_ALL',
+  'TMPDIR',
+];
+
+/**
+ * Runs the commands of RUN as ordinary processes in the image's working directory.
+ *
+ * They see the image's environment, not the build's. npm uses the machine's settings and download cache, and
+ * installs global packages into the image.
+ */
+export function runOnHost(options: RunOnHostOptions): RunCommand {
+  return async ({ command, root, workingDirectory, env }) => {
+    const words = command.form === 'exec' ? command.words : ['/bin/sh', '-c', command.text];
+    const [program = '', ...rest] = words;
+    const child = spawn(program, rest, {
+      cwd: resolveInRoot(root, workingDirectory),
+      env: {
+        ...hostSettings(options),
+        npm_config_prefix: join(root, 'usr/local'),
+        HOME: options.home,
+        ...env,
+        PATH: searchPath(options, root, env.PATH ?? ''),
+      },
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    return new Promise((resolve, reject) => {
+      child.once('error', (error) => reject(new Error(`"${program}" cannot be run: ${error.message}`)));
+      child.once('close', (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? 'SIGKILL']));
+    });
+  };
+}
+
+function hostSettings({ hostEnv }: RunOnHostOptions): Record<string, string> {
+  const settings: Record<string, string> = {};
+  for (const [name, value] of Object.entries(hostEnv)) {
+    if (value !== undefined && (PASSED_ON.includes(name) || /^npm_config_/i.test(name)))
+      settings[name] = value;
+  }
+  const home = hostEnv.HOME;
+  if (home !== undefined && home !== '') {
+    const userConfig = join(home, '.npmrc');
+    if (existsSync(userConfig)) settings.npm_config_userconfig ??= userConfig;
+    settings.npm_config_cache ??= join(home, '.npm');
+  }
+  return settings;
+}
+
+/** The engine's Node, then the image's own programs, then the machine's. */
+function searchPath(options: RunOnHostOptions, root: string, imagePath: string): string {
+  const inImage = imagePath
+    .split(':')
+    .filter((entry) => entry.startsWith('/'))
+    .map((entry) => resolveInRoot(root, entry));
+  return [dirname(options.nodePath), ...inImage, options.hostEnv.PATH ?? ''].join(delimiter);
+}
