@@ -3,10 +3,11 @@ import { Stack, Validations } from 'aws-cdk-lib';
 import type { IConstruct } from 'constructs';
 import type { QueueCanary } from './queue-canary-app.ts';
 
-interface Acknowledgement {
+/** Why one finding of cdk-nag is as it should be. */
+export interface Acknowledgement {
   readonly at: IConstruct;
   /** Rule of cdk-nag, with the finding in brackets where a rule reports several. */
-  readonly rule: string;
+  readonly id: string;
   readonly reason: string;
 }
 
@@ -14,52 +15,59 @@ const anyResource = 'AwsSolutions-IAM5[Resource::*]';
 const ecsHasNoResource =
   'ECS authorises DescribeTaskDefinition and RegisterTaskDefinition on all resources only; ListTasks is restricted to this cluster by condition, and PassRole admits only the two roles of this track';
 
-/** Records why each remaining finding of cdk-nag is as it should be; any other finding fails synthesis. */
-export function acknowledgeFindings({ imageStack, pipelineStack }: QueueCanary): void {
+/** Acknowledges the findings of cdk-nag that are as they should be; any other finding fails synthesis. */
+export function acknowledgeFindings(system: QueueCanary): void {
+  for (const { at, id, reason } of acknowledgements(system)) {
+    Validations.of(at).acknowledge({ id: `AwsSolutions::${id}`, reason });
+  }
+}
+
+/** Every finding of cdk-nag that remains, and the reason why. */
+export function acknowledgements({ imageStack, pipelineStack }: QueueCanary): Acknowledgement[] {
   const { image } = imageStack;
   const { services, controller, pipeline } = pipelineStack;
-  const inPipeline = (id: string) => pipeline.node.findChild(id);
+  const inPipeline = (role: string) => pipeline.node.findChild(role);
   const artifacts = `AwsSolutions-IAM5[Resource::<${logicalId(pipeline.artifactBucket)}.Arn>/*]`;
   const registryLogin =
     'ecr:GetAuthorizationToken has no resource; pulling and pushing are limited to the image repository';
 
-  const acknowledgements: Acknowledgement[] = [
-    { at: image.buildRole, rule: anyResource, reason: registryLogin },
+  return [
+    { at: image.buildRole, id: anyResource, reason: registryLogin },
     {
       at: image.buildProject,
-      rule: 'AwsSolutions-CB4',
+      id: 'AwsSolutions-CB4',
       reason:
         'Build output is encrypted with the AWS managed key of S3; a key of its own costs a dollar a month and protects nothing more here',
     },
     ...[services.canary, services.stable].flatMap((track): Acknowledgement[] => [
-      { at: track.executionRole, rule: anyResource, reason: registryLogin },
+      { at: track.executionRole, id: anyResource, reason: registryLogin },
       {
         at: track.taskDefinition,
-        rule: 'AwsSolutions-ECS2',
+        id: 'AwsSolutions-ECS2',
         reason: 'The variables name the queue and the track; there is no secret among them',
       },
     ]),
     {
       at: controller,
-      rule: anyResource,
+      id: anyResource,
       reason:
         'Job results, DescribeTaskDefinition, DescribeAlarms and GetMetricData have no resource to name; all that changes a service or the pipeline is limited to those of this stack',
     },
     {
       at: controller.undeliveredEvents,
-      rule: 'AwsSolutions-SQS3',
+      id: 'AwsSolutions-SQS3',
       reason: 'This is the dead-letter queue of the EventBridge rules',
     },
     {
       at: pipeline.artifactBucket,
-      rule: 'AwsSolutions-S1',
+      id: 'AwsSolutions-S1',
       reason:
         'Holds what CodeCommit and ECR keep anyway, for 30 days, readable by the roles of the pipeline only; access logs would need a second bucket',
     },
     ...['Role', 'SourceActionRole', 'CanaryActionRole', 'StableActionRole', 'BuildArtifacts'].map(
-      (id): Acknowledgement => ({
-        at: inPipeline(id),
-        rule: artifacts,
+      (role): Acknowledgement => ({
+        at: inPipeline(role),
+        id: artifacts,
         reason: 'CodePipeline chooses the keys of its artifacts; the bucket is used for nothing else',
       }),
     ),
@@ -68,28 +76,25 @@ export function acknowledgeFindings({ imageStack, pipelineStack }: QueueCanary):
         ['CanaryActionRole', services.canary],
         ['StableActionRole', services.stable],
       ] as const
-    ).flatMap(([id, track]): Acknowledgement[] => [
-      { at: inPipeline(id), rule: anyResource, reason: ecsHasNoResource },
+    ).flatMap(([role, track]): Acknowledgement[] => [
+      { at: inPipeline(role), id: anyResource, reason: ecsHasNoResource },
       {
-        at: inPipeline(id),
-        rule: ecsFinding('task-definition', `${track.taskDefinition.family}:*`),
+        at: inPipeline(role),
+        id: ecsFinding('task-definition', `${track.taskDefinition.family}:*`),
         reason: 'The revision number is known only when the action has registered it',
       },
       {
-        at: inPipeline(id),
-        rule: ecsFinding('task', `<${logicalId(services.cluster)}>/*`),
+        at: inPipeline(role),
+        id: ecsFinding('task', `<${logicalId(services.cluster)}>/*`),
         reason: 'Task ids are known only when the tasks run; the cluster is this stack’s own',
       },
     ]),
     {
       at: inPipeline('RecordActionRole'),
-      rule: anyResource,
+      id: anyResource,
       reason: 'lambda:ListFunctions has no resource; invoking is limited to the controller',
     },
   ];
-  for (const { at, rule, reason } of acknowledgements) {
-    Validations.of(at).acknowledge({ id: `AwsSolutions::${rule}`, reason });
-  }
 }
 
 function ecsFinding(resource: string, name: string): string {

@@ -8,7 +8,9 @@ import { Worker } from './worker.ts';
 try {
   const settings = readSettings(process.env);
   const client = new SQSClient();
-  await client.config.region();
+  await client.config.region().catch(() => {
+    throw new Error('The worker cannot start: AWS_REGION is not set.');
+  });
   const worker = new Worker({
     settings,
     queue: new SqsQueue(client, settings.queueUrl),

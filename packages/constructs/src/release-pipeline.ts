@@ -185,7 +185,7 @@ export class ReleasePipeline extends Construct {
     // The pipeline starts when it is created, so everything that its roles may do must be in force.
     pipeline.node.addDependency(pipelineRole, ...roles.all, buildArtifacts);
 
-    new events.Rule(this, 'Pushed', {
+    const pushed = new events.Rule(this, 'Pushed', {
       description: `A commit was pushed to ${image.branch}`,
       eventPattern: {
         source: ['aws.codecommit'],
@@ -203,6 +203,15 @@ export class ReleasePipeline extends Construct {
         }),
       ],
     });
+    // CDK does this for functions as targets, but not for pipelines.
+    props.undeliveredEvents.addToResourcePolicy(
+      new iam.PolicyStatement({
+        principals: [new iam.ServicePrincipal('events.amazonaws.com')],
+        actions: ['sqs:SendMessage'],
+        resources: [props.undeliveredEvents.queueArn],
+        conditions: { ArnEquals: { 'aws:SourceArn': pushed.ruleArn } },
+      }),
+    );
   }
 }
 

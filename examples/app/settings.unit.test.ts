@@ -1,0 +1,105 @@
+import { App, Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
+import { describe, expect, it } from 'vitest';
+import { readSettings, SettingsError } from './settings.ts';
+
+const read = (context: Record<string, unknown>) => readSettings(new App({ context }).node);
+
+describe('readSettings', () => {
+  it('leaves to the constructs what nobody set, and makes a system that can be destroyed', () => {
+    expect(read({})).toEqual({
+      app: 'QueueCanary',
+      architecture: CpuArchitecture.ARM64,
+      removalPolicy: RemovalPolicy.DESTROY,
+      pipeline: {},
+    });
+  });
+
+  it('reads numbers, times and choices as the command line gives them', () => {
+    const settings = read({
+      app: 'Shop',
+      architecture: 'x86_64',
+      removal: 'retain',
+      natGateways: '0',
+      canaryTasks: '2',
+      stableTasks: '0',
+      stableTasksMax: '4',
+      backlogPerTask: '50',
+      cpu: '512',
+      memoryMiB: '1024',
+      spot: 'true',
+      maxReceiveCount: '1',
+      visibilityTimeoutSeconds: '10',
+      stopTimeoutSeconds: '20',
+      alarmThreshold: '3',
+      bakeMinutes: '0.5',
+      watchMinutes: '0',
+      onNewerCommit: 'wait',
+      retryDelaySeconds: '0',
+    });
+    expect(settings.architecture).toBe(CpuArchitecture.X86_64);
+    expect(settings).toMatchObject({
+      app: 'Shop',
+      removalPolicy: RemovalPolicy.RETAIN,
+      pipeline: {
+        natGateways: 0,
+        canaryTasks: 2,
+        stableTasksMin: 0,
+        stableTasksMax: 4,
+        backlogPerTask: 50,
+        cpu: 512,
+        memoryLimitMiB: 1024,
+        spot: true,
+        maxReceiveCount: 1,
+        alarmThreshold: 3,
+        onNewerCommit: 'wait',
+        environment: { RETRY_DELAY_SECONDS: '0' },
+      },
+    });
+    const { visibilityTimeout, stopTimeout, bakeTime, watchTime } = settings.pipeline;
+    expect([visibilityTimeout, stopTimeout, bakeTime, watchTime].map((time) => time?.toSeconds())).toEqual([
+      10, 20, 30, 0,
+    ]);
+    expect(bakeTime).toBeInstanceOf(Duration);
+  });
+
+  it('reads the same values as JSON, as a cdk.json gives them', () => {
+    expect(read({ stableTasks: 2, spot: false }).pipeline).toEqual({ stableTasksMin: 2, spot: false });
+  });
+
+  it.each([
+    ['app', '1st', 'app must be a letter, then up to 39 letters, digits or -, not "1st"'],
+    ['app', '', 'app must be a letter, then up to 39 letters, digits or -, not ""'],
+    ['architecture', 'mips', 'architecture must be arm64 or x86_64, not "mips"'],
+    ['removal', 'maybe', 'removal must be destroy or retain, not "maybe"'],
+    ['natGateways', '3', 'natGateways must be a whole number from 0 to 2, not "3"'],
+    ['stableTasks', '-1', 'stableTasks must be a whole number from 0 to 1000, not "-1"'],
+    ['stableTasks', 'many', 'stableTasks must be a whole number from 0 to 1000, not "many"'],
+    ['stableTasks', { min: 1 }, 'stableTasks must be a whole number from 0 to 1000, not {"min":1}'],
+    ['maxReceiveCount', '0', 'maxReceiveCount must be a whole number from 1 to 1000, not "0"'],
+    ['maxReceiveCount', '1e3', 'maxReceiveCount must be a whole number from 1 to 1000, not "1e3"'],
+    [
+      'visibilityTimeoutSeconds',
+      '50000',
+      'visibilityTimeoutSeconds must be a whole number from 1 to 43200, not "50000"',
+    ],
+    ['stopTimeoutSeconds', '300', 'stopTimeoutSeconds must be a whole number from 2 to 120, not "300"'],
+    ['bakeMinutes', 'soon', 'bakeMinutes must be a number from 0 to 1440, not "soon"'],
+    ['spot', 'yes', 'spot must be true or false, not "yes"'],
+    ['onNewerCommit', 'panic', 'onNewerCommit must be supersede or wait, not "panic"'],
+  ])('refuses -c %s=%s', (name, value, message) => {
+    expect(() => read({ [name]: value })).toThrow(
+      new SettingsError(`The app cannot be synthesized:\n  - ${message}`),
+    );
+  });
+
+  it('refuses a maximum below the minimum', () => {
+    expect(() => read({ stableTasks: '5', stableTasksMax: '4' })).toThrow(
+      'stableTasksMax (4) must not be below stableTasks (5)',
+    );
+  });
+
+  it('lists everything that is wrong at once', () => {
+    expect(() => read({ cpu: 'big', spot: 'yes' })).toThrow(/- cpu must be .*\n {2}- spot must be /s);
+  });
+});

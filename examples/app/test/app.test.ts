@@ -1,0 +1,150 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { App } from 'aws-cdk-lib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bundleController } from '../../../tools/bundle-controller.ts';
+import { acknowledgements } from '../acknowledgements.ts';
+import { addQueueCanary } from '../queue-canary-app.ts';
+
+const root = join(import.meta.dirname, '..', '..', '..');
+const run = promisify(execFile);
+let scratch: string;
+let assembly: string;
+
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'app-'));
+  await bundleController();
+  assembly = await synth('default');
+});
+
+afterAll(async () => {
+  await rm(scratch, { recursive: true });
+});
+
+/** Synthesizes as a user does, without account, region or credentials; returns the cloud assembly. */
+async function synth(name: string, ...context: string[]): Promise<string> {
+  const directory = join(scratch, name);
+  await run(
+    process.execPath,
+    [
+      join(root, 'node_modules', 'aws-cdk', 'bin', 'cdk'),
+      'synth',
+      '--quiet',
+      '--app',
+      `"${process.execPath}" --conditions=@queue-canary/source examples/app/app.ts`,
+      '--output',
+      directory,
+      ...context.flatMap((each) => ['-c', each]),
+    ],
+    {
+      cwd: root,
+      env: { PATH: process.env.PATH, HOME: scratch, CDK_DISABLE_CLI_TELEMETRY: 'true', NO_COLOR: '1' },
+    },
+  );
+  return directory;
+}
+
+interface ValidationReport {
+  readonly pluginReports: {
+    readonly pluginName: string;
+    readonly violations: unknown[];
+    readonly suppressedViolations: {
+      readonly acknowledgedId: string;
+      readonly acknowledgedAt: string;
+      readonly reason: string;
+    }[];
+  }[];
+}
+
+describe('the app', () => {
+  it('passes cdk-nag, with a reason for each finding that remains and none for what is no finding', async () => {
+    const report: ValidationReport = JSON.parse(
+      await readFile(join(assembly, 'validation-report.json'), 'utf8'),
+    );
+    expect(report.pluginReports.flatMap(({ violations }) => violations)).toEqual([]);
+    const nag = report.pluginReports.find(({ pluginName }) => pluginName === 'AwsSolutions');
+    const found = nag?.suppressedViolations.map(({ acknowledgedAt, acknowledgedId }) =>
+      [acknowledgedAt, acknowledgedId].join(' '),
+    );
+    const acknowledged = acknowledgements(addQueueCanary(new App())).map(({ at, id }) =>
+      [at.node.path, `AwsSolutions::${id}`].join(' '),
+    );
+    expect([...new Set(found)].sort()).toEqual(acknowledged.sort());
+    for (const { reason } of nag?.suppressedViolations ?? []) expect(reason.length).toBeGreaterThan(30);
+  });
+
+  it('passes the offline CloudFormation validator', async () => {
+    const templates = ['QueueCanaryImage', 'QueueCanaryPipeline'];
+    const found = await Promise.all(
+      templates.map(async (stack) =>
+        findings(await readFile(join(assembly, `${stack}.template.json`), 'utf8')),
+      ),
+    );
+    // W3005: a dependency is stated twice, which CDK does on purpose and CloudFormation ignores.
+    expect(found.flat().filter(({ ruleId }) => ruleId !== 'W3005')).toEqual([]);
+  });
+
+  it('would not pass that validator with a property that CloudFormation does not know', async () => {
+    const template = await readFile(join(assembly, 'QueueCanaryPipeline.template.json'), 'utf8');
+    expect(findings(template.replaceAll('"VisibilityTimeout"', '"VisibilityTime"'))).toContainEqual(
+      expect.objectContaining({ severity: 'FATAL', message: expect.stringContaining('VisibilityTime') }),
+    );
+  });
+
+  it('deploys to any account and region, with nothing looked up', async () => {
+    const manifest = JSON.parse(await readFile(join(assembly, 'manifest.json'), 'utf8'));
+    for (const stack of ['QueueCanaryImage', 'QueueCanaryPipeline']) {
+      expect(manifest.artifacts[stack].environment).toBe('aws://unknown-account/unknown-region');
+    }
+    expect(manifest.missing ?? []).toEqual([]);
+  });
+
+  it('has no findings in its cheap and in its large variant either', async () => {
+    await synth('cheap', 'app=Cheap', 'natGateways=0', 'spot=true', 'stableTasks=0', 'architecture=x86_64');
+    await synth('large', 'natGateways=2', 'removal=retain', 'stableTasks=20', 'cpu=1024', 'memoryMiB=2048');
+  });
+
+  it('says what is wrong with a setting, without a stack trace', async () => {
+    const failure: { stderr: string } = await synth('nonsense', 'stableTasks=lots').then(
+      () => {
+        throw new Error('the app was synthesized');
+      },
+      (error) => error,
+    );
+    expect(failure.stderr).toContain('stableTasks must be a whole number from 0 to 1000, not "lots"');
+    expect(failure.stderr).not.toMatch(/^ +at /m);
+  });
+});
+
+interface Finding {
+  readonly severity: string;
+  readonly ruleId: string;
+  readonly message: string;
+}
+
+interface Validator {
+  readonly CompositeEngine: new () => {
+    validateTemplate(template: unknown): { diagnostics: Finding[] };
+    free(): void;
+  };
+  readonly TemplateContent: new (content: string) => unknown;
+}
+
+/** What the validator inside aws-cdk-lib has against a template, hints aside. */
+function findings(template: string): Finding[] {
+  const fromCdk = createRequire(createRequire(import.meta.url).resolve('aws-cdk-lib'));
+  const { CompositeEngine, TemplateContent }: Validator = fromCdk('@aws/cloudformation-validate');
+  const engine = new CompositeEngine();
+  try {
+    return engine
+      .validateTemplate(new TemplateContent(template))
+      .diagnostics.filter(({ severity }) => severity !== 'INFO')
+      .map(({ severity, ruleId, message }) => ({ severity, ruleId, message }));
+  } finally {
+    engine.free();
+  }
+}

@@ -1,0 +1,129 @@
+import { RemovalPolicy } from 'aws-cdk-lib';
+import { Match } from 'aws-cdk-lib/assertions';
+import { CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  actionsOf,
+  ensureControllerBundle,
+  normalised,
+  resource,
+  resources,
+  type Synthesized,
+  statementsOf,
+  synthesize,
+} from '../test/synthesize.ts';
+
+let stacks: Synthesized;
+beforeAll(async () => {
+  await ensureControllerBundle();
+  stacks = synthesize();
+});
+
+describe('ImageStack', () => {
+  it('outputs what the command line needs, under the agreed names', () => {
+    for (const name of [
+      'RepositoryCloneUrlHttp',
+      'RepositoryName',
+      'BuildProjectName',
+      'ImageRepositoryUri',
+      'ImageParameterName',
+    ]) {
+      stacks.image.hasOutput(name, { Value: Match.anyValue() });
+    }
+  });
+
+  it('keeps a tag and a digest one thing, and scans what is pushed', () => {
+    stacks.image.hasResourceProperties('AWS::ECR::Repository', {
+      ImageTagMutability: 'IMMUTABLE',
+      ImageScanningConfiguration: { ScanOnPush: true },
+    });
+  });
+
+  it('tells the build where the image goes as ECR itself reports it, so that any registry host works', () => {
+    const repository = resource(stacks.image, 'AWS::ECR::Repository').logicalId;
+    stacks.image.hasResourceProperties('AWS::CodeBuild::Project', {
+      Environment: {
+        PrivilegedMode: true,
+        EnvironmentVariables: Match.arrayWith([
+          Match.objectLike({
+            Name: 'REPOSITORY_URI',
+            Value: { 'Fn::GetAtt': [repository, 'RepositoryUri'] },
+          }),
+          Match.objectLike({ Name: 'CONTAINER_NAME', Value: 'worker' }),
+        ]),
+      },
+      Source: { Type: 'CODECOMMIT' },
+      SourceVersion: 'main',
+    });
+    expect(resource(stacks.image, 'AWS::CodeBuild::Project').properties.Source).not.toHaveProperty(
+      'BuildSpec',
+    );
+  });
+
+  it('builds on the architecture that the tasks run on', () => {
+    const build = (architecture: CpuArchitecture) =>
+      resource(synthesize({}, { architecture }).image, 'AWS::CodeBuild::Project').properties.Environment;
+    expect(build(CpuArchitecture.ARM64)).toMatchObject({ Type: 'ARM_CONTAINER' });
+    expect(build(CpuArchitecture.X86_64)).toMatchObject({ Type: 'LINUX_CONTAINER' });
+  });
+
+  it('names no image before the first build', () => {
+    expect(resource(stacks.image, 'AWS::SSM::Parameter').properties).toEqual({
+      Type: 'String',
+      Value: 'none',
+    });
+  });
+
+  it('lets the build pull the source, push the image and write its own log, and nothing else', () => {
+    const statements = statementsOf(stacks.image, resource(stacks.image, 'AWS::IAM::Role').logicalId);
+    expect(actionsOf(statements)).toEqual([
+      'codecommit:GitPull',
+      'ecr:BatchCheckLayerAvailability',
+      'ecr:BatchGetImage',
+      'ecr:CompleteLayerUpload',
+      'ecr:GetAuthorizationToken',
+      'ecr:GetDownloadUrlForLayer',
+      'ecr:InitiateLayerUpload',
+      'ecr:PutImage',
+      'ecr:UploadLayerPart',
+      'logs:CreateLogStream',
+      'logs:PutLogEvents',
+    ]);
+    expect(actionsOf(statements.filter(({ Resource }) => Resource === '*'))).toEqual([
+      'ecr:GetAuthorizationToken',
+    ]);
+  });
+
+  it('retains source and images unless told to destroy them', () => {
+    const policies = (removalPolicy?: RemovalPolicy) => {
+      const { image } = synthesize({}, removalPolicy === undefined ? {} : { removalPolicy });
+      return [
+        ...resources(image, 'AWS::CodeCommit::Repository'),
+        ...resources(image, 'AWS::ECR::Repository'),
+      ].map(({ deletionPolicy, properties }) => [deletionPolicy, properties.EmptyOnDelete ?? false]);
+    };
+    expect(policies()).toEqual([
+      ['Retain', false],
+      ['Retain', false],
+    ]);
+    expect(policies(RemovalPolicy.DESTROY)).toEqual([
+      ['Delete', false],
+      ['Delete', true],
+    ]);
+  });
+
+  it('expires images only when a limit is set', () => {
+    expect(resource(stacks.image, 'AWS::ECR::Repository').properties).not.toHaveProperty('LifecyclePolicy');
+    const { image } = synthesize({}, { imageCountMax: 50 });
+    const { LifecyclePolicy } = resource(image, 'AWS::ECR::Repository').properties as {
+      LifecyclePolicy: { LifecyclePolicyText: string };
+    };
+    expect(JSON.parse(LifecyclePolicy.LifecyclePolicyText).rules[0].selection).toMatchObject({
+      countNumber: 50,
+    });
+  });
+
+  it('is made of these resources', () => {
+    expect(normalised(stacks.image)).toMatchSnapshot();
+  });
+});

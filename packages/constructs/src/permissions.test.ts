@@ -1,0 +1,203 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  actionsOf,
+  ensureControllerBundle,
+  resource,
+  resources,
+  type Statement,
+  type Synthesized,
+  statementsOf,
+  synthesize,
+  workerQueue,
+} from '../test/synthesize.ts';
+
+let stacks: Synthesized;
+beforeAll(async () => {
+  await ensureControllerBundle();
+  stacks = synthesize();
+});
+
+const role = (prefix: string) => resource(stacks.pipeline, 'AWS::IAM::Role', prefix).logicalId;
+const statements = (prefix: string) => statementsOf(stacks.pipeline, role(prefix));
+const onAnything = (of: readonly Statement[]) => actionsOf(of.filter(({ Resource }) => Resource === '*'));
+const resourcesOf = (of: readonly Statement[], action: string) =>
+  JSON.stringify(of.filter(({ Action }) => [Action].flat().includes(action)).map(({ Resource }) => Resource));
+
+describe('every role', () => {
+  it('is allowed named actions only, and all resources only where AWS knows no resource', () => {
+    const all = [stacks.image, stacks.pipeline].flatMap((template) =>
+      resources(template, 'AWS::IAM::Policy').flatMap(
+        ({ properties }) =>
+          (properties as { PolicyDocument: { Statement: Statement[] } }).PolicyDocument.Statement,
+      ),
+    );
+    expect(actionsOf(all).filter((action) => action.includes('*'))).toEqual([]);
+    expect(onAnything(all)).toEqual([
+      'cloudwatch:DescribeAlarms',
+      'cloudwatch:GetMetricData',
+      'codepipeline:PutJobFailureResult',
+      'codepipeline:PutJobSuccessResult',
+      'ecr:GetAuthorizationToken',
+      'ecs:DescribeTaskDefinition',
+      'ecs:ListTasks',
+      'ecs:RegisterTaskDefinition',
+      'lambda:ListFunctions',
+    ]);
+  });
+
+  it('gets no managed policy, which would grow without us', () => {
+    for (const template of [stacks.image, stacks.pipeline]) {
+      for (const { properties } of resources(template, 'AWS::IAM::Role')) {
+        expect(properties).not.toHaveProperty('ManagedPolicyArns');
+      }
+    }
+  });
+
+  it('is passed on to ECS tasks only', () => {
+    for (const prefix of ['ControllerRole', 'PipelineCanaryActionRole', 'PipelineStableActionRole']) {
+      const passing = statements(prefix).filter(({ Action }) => Action === 'iam:PassRole');
+      expect(passing).toHaveLength(1);
+      expect(passing[0]?.Condition).toEqual({
+        StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' },
+      });
+    }
+  });
+});
+
+describe('the worker', () => {
+  it.each(['ServicesCanaryTaskRole', 'ServicesStableTaskRole'])(
+    '%s consumes its queue and nothing else',
+    (prefix) => {
+      const queue = workerQueue(stacks.pipeline).logicalId;
+      expect(statements(prefix)).toEqual([
+        {
+          Effect: 'Allow',
+          Action: [
+            'sqs:ReceiveMessage',
+            'sqs:DeleteMessage',
+            'sqs:ChangeMessageVisibility',
+            'sqs:GetQueueAttributes',
+          ],
+          Resource: { 'Fn::GetAtt': [queue, 'Arn'] },
+        },
+      ]);
+    },
+  );
+
+  it.each(['Canary', 'Stable'])(
+    'of %s is started with the right to pull the image and write its own log',
+    (track) => {
+      const of = statements(`Services${track}ExecutionRole`);
+      expect(actionsOf(of)).toEqual([
+        'ecr:BatchCheckLayerAvailability',
+        'ecr:BatchGetImage',
+        'ecr:GetAuthorizationToken',
+        'ecr:GetDownloadUrlForLayer',
+        'logs:CreateLogStream',
+        'logs:PutLogEvents',
+      ]);
+      expect(resourcesOf(of, 'logs:PutLogEvents')).toContain(`Services${track}Logs`);
+    },
+  );
+});
+
+describe('the pipeline', () => {
+  const actionRoles = ['Source', 'Build', 'Canary', 'Approve', 'Stable', 'Record'].map(
+    (action) => `Pipeline${action}ActionRole`,
+  );
+
+  it('may itself only take on the roles of its actions and use its bucket', () => {
+    const of = statements('PipelineRole');
+    expect(actionsOf(of).filter((action) => !action.startsWith('s3:'))).toEqual(['sts:AssumeRole']);
+    const assumable = resourcesOf(of, 'sts:AssumeRole');
+    for (const prefix of actionRoles) expect(assumable).toContain(role(prefix));
+  });
+
+  it('is the only one that may take on those roles', () => {
+    for (const prefix of actionRoles) {
+      expect(
+        resource(stacks.pipeline, 'AWS::IAM::Role', prefix).properties.AssumeRolePolicyDocument,
+      ).toMatchObject({
+        Statement: [
+          { Action: 'sts:AssumeRole', Principal: { AWS: { 'Fn::GetAtt': [role('PipelineRole'), 'Arn'] } } },
+        ],
+      });
+    }
+  });
+
+  it.each([
+    ['Canary', 'Stable'],
+    ['Stable', 'Canary'],
+  ])('deploys to %s without being able to touch %s', (track, other) => {
+    const of = statements(`Pipeline${track}ActionRole`);
+    expect(JSON.stringify(of)).not.toContain(`Services${other}`);
+    expect(resourcesOf(of, 'ecs:UpdateService')).toContain(`Services${track}Service`);
+    expect(resourcesOf(of, 'iam:PassRole')).toMatch(
+      new RegExp(`Services${track}TaskRole.*Services${track}ExecutionRole`),
+    );
+    expect(of).toContainEqual(
+      expect.objectContaining({
+        Action: 'ecs:ListTasks',
+        Condition: {
+          ArnEquals: {
+            'ecs:cluster': {
+              'Fn::GetAtt': [resource(stacks.pipeline, 'AWS::ECS::Cluster').logicalId, 'Arn'],
+            },
+          },
+        },
+      }),
+    );
+  });
+
+  it('lets the approval only announce itself, and the build only be started and followed', () => {
+    expect(actionsOf(statements('PipelineApproveActionRole'))).toEqual(['sns:Publish']);
+    expect(actionsOf(statements('PipelineBuildActionRole'))).toEqual([
+      'codebuild:BatchGetBuilds',
+      'codebuild:StartBuild',
+      'codebuild:StopBuild',
+    ]);
+  });
+
+  it('is started by events through a role that can do nothing else', () => {
+    expect(actionsOf(statements('PipelineTargetEventsRole'))).toEqual([
+      'codepipeline:StartPipelineExecution',
+    ]);
+  });
+});
+
+describe('the controller', () => {
+  it('may call exactly the operations that its gateways call', () => {
+    const allowed = actionsOf(statements('ControllerRole')).filter(
+      // Its log, and a permission that UpdateService asks for.
+      (action) => !action.startsWith('logs:') && action !== 'iam:PassRole',
+    );
+    expect(allowed).toEqual(operationsOfGateways());
+  });
+
+  it('changes the two services, the release’s parameters and its own pipeline only', () => {
+    const of = statements('ControllerRole');
+    expect(resourcesOf(of, 'ecs:UpdateService')).toMatch(/ServicesCanaryService.*ServicesStableService/);
+    expect(resourcesOf(of, 'codepipeline:PutApprovalResult')).toContain('/Verdict/Approve');
+    expect(resourcesOf(of, 'codepipeline:DisableStageTransition')).toContain('/Canary');
+    expect(resourcesOf(of, 'ssm:PutParameter')).toMatch(/ControllerRelease.*ImageParameter/);
+  });
+});
+
+/** IAM actions of the SDK commands in the controller's gateways, where action and operation share a name. */
+function operationsOfGateways(): string[] {
+  const gateways = join(import.meta.dirname, '..', '..', 'controller', 'src', 'gateways');
+  const actions = new Set<string>();
+  for (const file of readdirSync(gateways).filter(
+    (name) => name.endsWith('.ts') && !name.endsWith('.test.ts'),
+  )) {
+    const source = readFileSync(join(gateways, file), 'utf8');
+    for (const [, names, client] of source.matchAll(/import \{([^}]+)\} from '@aws-sdk\/client-([a-z]+)'/g)) {
+      for (const [, operation] of names?.matchAll(/\b([A-Z]\w+)Command\b(?!\w)/g) ?? []) {
+        if (source.includes(`new ${operation}Command(`)) actions.add(`${client}:${operation}`);
+      }
+    }
+  }
+  return [...actions].sort();
+}

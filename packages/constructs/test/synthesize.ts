@@ -1,0 +1,115 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { App } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { bundleController } from '../../../tools/bundle-controller.ts';
+import { ImageStack, type ImageStackProps, PipelineStack, type PipelineStackProps } from '../src/index.ts';
+
+// The validator takes seconds; the example app's integration test runs it.
+process.env.CDK_VALIDATION = 'false';
+
+/** Stacks synthesize only with the controller's bundle in place; a fresh checkout has none. */
+export async function ensureControllerBundle(): Promise<void> {
+  const bundle = join(import.meta.dirname, '..', 'assets', 'controller', 'index.js');
+  if (!existsSync(bundle)) await bundleController();
+}
+
+export interface Synthesized {
+  readonly imageStack: ImageStack;
+  readonly pipelineStack: PipelineStack;
+  readonly image: Template;
+  readonly pipeline: Template;
+}
+
+/** Both stacks, synthesized without account or region, as the example app does. */
+export function synthesize(
+  props: Omit<PipelineStackProps, 'image'> = {},
+  imageProps: ImageStackProps = {},
+  prefix = 'Test',
+): Synthesized {
+  const app = new App({
+    analyticsReporting: false,
+    context: { '@aws-cdk/core:defaultCrossStackReferences': 'strong' },
+  });
+  const imageStack = new ImageStack(app, `${prefix}Image`, imageProps);
+  const pipelineStack = new PipelineStack(app, `${prefix}Pipeline`, { image: imageStack.image, ...props });
+  return {
+    imageStack,
+    pipelineStack,
+    image: Template.fromStack(imageStack),
+    pipeline: Template.fromStack(pipelineStack),
+  };
+}
+
+/** What a template says about one resource. */
+export interface Resource {
+  readonly logicalId: string;
+  readonly type: string;
+  readonly properties: Readonly<Record<string, unknown>>;
+  readonly deletionPolicy: string | undefined;
+}
+
+/** All resources of a template, or those of one type. */
+export function resources(template: Template, type?: string): Resource[] {
+  const json: {
+    Resources: Record<
+      string,
+      { Type: string; Properties?: Record<string, unknown>; DeletionPolicy?: string }
+    >;
+  } = JSON.parse(JSON.stringify(template.toJSON()));
+  return Object.entries(json.Resources)
+    .map(([logicalId, { Type, Properties, DeletionPolicy }]) => ({
+      logicalId,
+      type: Type,
+      properties: Properties ?? {},
+      deletionPolicy: DeletionPolicy,
+    }))
+    .filter((resource) => type === undefined || resource.type === type);
+}
+
+/** The only resource of a type, or the one whose logical id starts as given. */
+export function resource(template: Template, type: string, prefix = ''): Resource {
+  const found = resources(template, type).filter(({ logicalId }) => logicalId.startsWith(prefix));
+  const [only] = found;
+  if (only === undefined || found.length > 1) {
+    throw new Error(`${found.length} resources of type ${type} start with "${prefix}"`);
+  }
+  return only;
+}
+
+/** The queue that both services consume: the one with a dead-letter queue. */
+export function workerQueue(template: Template): Resource {
+  const found = resources(template, 'AWS::SQS::Queue').find(
+    ({ properties }) => 'RedrivePolicy' in properties,
+  );
+  if (found === undefined) throw new Error('no queue has a dead-letter queue');
+  return found;
+}
+
+export interface Statement {
+  readonly Effect: string;
+  readonly Action: string | readonly string[];
+  readonly Resource: unknown;
+  readonly Condition?: unknown;
+}
+
+/** Statements of every policy that is attached to the role with this logical id. */
+export function statementsOf(template: Template, roleLogicalId: string): Statement[] {
+  return resources(template, 'AWS::IAM::Policy').flatMap(({ properties }) => {
+    const { Roles, PolicyDocument } = properties as {
+      Roles: { Ref?: string }[];
+      PolicyDocument: { Statement: Statement[] };
+    };
+    return Roles.some(({ Ref }) => Ref === roleLogicalId) ? PolicyDocument.Statement : [];
+  });
+}
+
+/** Every action of some statements, sorted. */
+export function actionsOf(statements: readonly Statement[]): string[] {
+  return [...new Set(statements.flatMap(({ Action }) => Action))].sort();
+}
+
+/** A template with the hashes of assets left out, which change whenever the controller does. */
+export function normalised(template: Template): unknown {
+  return JSON.parse(JSON.stringify(template.toJSON()).replaceAll(/[0-9a-f]{64}/g, 'ASSET'));
+}
