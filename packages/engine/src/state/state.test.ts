@@ -1,0 +1,82 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { VirtualClock } from '../clock/virtual-clock.ts';
+import { Journal } from '../journal/journal.ts';
+import { lockStateDirectory } from './lock.ts';
+import { State } from './state.ts';
+
+function directory(): string {
+  const path = mkdtempSync(join(tmpdir(), 'queue-canary-state-'));
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+test('what was committed is there after reopening, in the same order, and deletions stay deleted', async () => {
+  const path = join(directory(), 'engine.db');
+  const state = new State(path);
+  const table = state.table<{ n: number }>('things.all');
+  for (const key of ['c', 'a', 'b']) table.put(key, { n: key.charCodeAt(0) });
+  table.put('a', { n: 1 });
+  table.delete('b');
+  await state.committed();
+  const other = new State(path);
+  expect([...other.table<{ n: number }>('things.all').entries()]).toEqual([
+    ['c', { n: 99 }],
+    ['a', { n: 1 }],
+  ]);
+  other.close();
+  state.close();
+});
+
+test('all writes of one turn commit together, and nothing before', async () => {
+  const path = join(directory(), 'engine.db');
+  const state = new State(path);
+  const table = state.table<number>('things');
+  const reader = new State(path);
+  const count = () => Number(reader.db.prepare('SELECT COUNT(*) AS n FROM "things"').get()?.n);
+  table.put('x', 1);
+  table.put('y', 2);
+  expect(count()).toBe(0);
+  await state.committed();
+  expect(count()).toBe(2);
+  expect(state.dirty).toBe(false);
+  reader.close();
+  state.close();
+});
+
+test('the journal keeps its order across a restart and finds what already happened', async () => {
+  const path = join(directory(), 'engine.db');
+  const clock = new VirtualClock(1000);
+  const state = new State(path);
+  const journal = new Journal(state, clock);
+  journal.append('ecs', 'task.started', { id: 1 });
+  journal.publish({
+    source: 'aws.ecs',
+    'detail-type': 'ECS Task State Change',
+    resources: [],
+    detail: { a: 1 },
+  });
+  state.close();
+  const reopened = new State(path);
+  const again = new Journal(reopened, clock);
+  again.append('ecs', 'task.stopped', { id: 1 });
+  expect(again.read().map(({ seq, type }) => [seq, type])).toEqual([
+    [1, 'task.started'],
+    [2, 'aws.event'],
+    [3, 'task.stopped'],
+  ]);
+  await expect(again.waitFor(({ type }) => type === 'task.started', 0)).resolves.toMatchObject({ seq: 1 });
+  reopened.close();
+});
+
+test('a second engine on the same directory is refused, and the lock of a dead one is taken over', () => {
+  const path = directory();
+  const lock = lockStateDirectory(path);
+  expect(() => lockStateDirectory(path)).toThrow(
+    /another engine \(process \d+\) uses .* choose another directory/,
+  );
+  lock.release();
+  lockStateDirectory(path).release();
+});
