@@ -3,6 +3,7 @@ import type { Engine, Service } from '../dispatch/service.ts';
 import type { Identity } from '../iam/identity.ts';
 import type { PolicyAuthorizer } from '../iam/policy-authorizer.ts';
 import type { HttpHandler } from '../wire/server.ts';
+import { createCloudWatch } from './cloudwatch/cloudwatch.ts';
 import { createCodeCommit } from './codecommit/codecommit.ts';
 import { createIam } from './iam/iam.ts';
 import { createS3 } from './s3/s3.ts';
@@ -28,6 +29,7 @@ export function createServices(engine: Engine, parts: EngineParts): Service[] {
     createIam(engine, parts.authorizer),
     createSsm(engine),
     createS3(engine),
+    createCloudWatch(engine),
     codecommit.service,
   ] as Service[];
 }
