@@ -1,0 +1,274 @@
+import type { Node, ParsedNode } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { UserError } from '../../errors.ts';
+
+export type BuildPhaseName = 'INSTALL' | 'PRE_BUILD' | 'BUILD' | 'POST_BUILD';
+
+/** The commands of one phase. */
+export interface BuildspecPhase {
+  readonly name: BuildPhaseName;
+  readonly commands: readonly string[];
+  /** Run after the commands whether or not they failed. */
+  readonly finallyCommands: readonly string[];
+  /** Absent when not written: then CodeBuild's usual transitions apply. */
+  readonly onFailure?: 'ABORT' | 'CONTINUE';
+}
+
+/** Which files a build hands on. */
+export interface BuildspecArtifacts {
+  /** Patterns, relative to the base directory. */
+  readonly files: readonly string[];
+  readonly excludePaths: readonly string[];
+  readonly baseDirectory?: string;
+  readonly discardPaths: boolean;
+  /** Name as written; may contain variables that only the build knows. */
+  readonly name?: string;
+}
+
+/** A buildspec of version 0.2, checked. */
+export interface Buildspec {
+  readonly shell: 'sh' | 'bash';
+  readonly variables: Readonly<Record<string, string>>;
+  /** Variables whose values at the end of the build are handed to the pipeline. */
+  readonly exportedVariables: readonly string[];
+  /** Languages and versions of the install phase, as written. */
+  readonly runtimeVersions: Readonly<Record<string, string>>;
+  readonly phases: readonly BuildspecPhase[];
+  readonly artifacts?: BuildspecArtifacts;
+  /** By artifact identifier. */
+  readonly secondaryArtifacts: Readonly<Record<string, BuildspecArtifacts>>;
+}
+
+const PHASES: readonly [key: string, name: BuildPhaseName][] = [
+  ['install', 'INSTALL'],
+  ['pre_build', 'PRE_BUILD'],
+  ['build', 'BUILD'],
+  ['post_build', 'POST_BUILD'],
+];
+
+/**
+ * Reads a buildspec.
+ *
+ * What CodeBuild would reject, and what this engine cannot do (secrets, reports, batches, proxies, other users),
+ * fails at once with the line it stands on: a build that quietly leaves something out is not the build that was
+ * asked for.
+ *
+ * @param file - name for messages, as the project gives it
+ */
+export function parseBuildspec(text: string, file = 'buildspec.yml'): Buildspec {
+  return new Reader(text, file).read();
+}
+
+type Fields = ReadonlyMap<string, { readonly key: Node; readonly value: Node | null }>;
+
+class Reader {
+  readonly #lines = new LineCounter();
+  readonly #file: string;
+  readonly #document: ReturnType<typeof parseDocument>;
+
+  constructor(text: string, file: string) {
+    this.#file = file;
+    this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
+  }
+
+  read(): Buildspec {
+    const [broken] = this.#document.errors;
+    if (broken !== undefined)
+      throw this.#errorAt(broken.pos[0], `this is not valid YAML: ${broken.message.split('\n')[0]}`);
+    const root = this.#document.contents;
+    if (root === null) throw new UserError('InvalidBuildspec', `${this.#file} is empty.`);
+    const fields = this.#fields(root, 'the buildspec', {
+      known: ['version', 'env', 'phases', 'artifacts', 'cache'],
+      unsupported: ['run-as', 'proxy', 'batch', 'reports'],
+    });
+    const version = fields.get('version');
+    if (version === undefined)
+      throw new UserError('InvalidBuildspec', `${this.#file} has no version; write "version: 0.2".`);
+    if (this.#text(version.value, 'version') !== '0.2')
+      throw this.#error(version.value ?? version.key, 'the version must be 0.2');
+    const phases = fields.get('phases');
+    if (phases?.value === undefined || phases.value === null)
+      throw this.#error(phases?.key ?? root, 'there are no phases');
+    const artifacts = fields.get('artifacts');
+    const { primary, secondary } = artifacts?.value
+      ? this.#artifacts(artifacts.value)
+      : { primary: undefined, secondary: {} };
+    return {
+      ...this.#env(fields.get('env')?.value ?? null),
+      ...this.#phases(phases.value),
+      ...(primary === undefined ? {} : { artifacts: primary }),
+      secondaryArtifacts: secondary,
+    };
+  }
+
+  #env(node: Node | null): Pick<Buildspec, 'shell' | 'variables' | 'exportedVariables'> {
+    if (node === null) return { shell: 'sh', variables: {}, exportedVariables: [] };
+    const fields = this.#fields(node, 'env', {
+      known: ['shell', 'variables', 'exported-variables', 'git-credential-helper'],
+      unsupported: ['parameter-store', 'secrets-manager'],
+    });
+    const shell = fields.get('shell');
+    const shellName = shell === undefined ? '/bin/sh' : this.#text(shell.value, 'env.shell');
+    if (!['bash', '/bin/sh'].includes(shellName))
+      throw this.#error(shell!.key, `the shell "${shellName}" is not supported; use bash or /bin/sh`);
+    return {
+      shell: shellName === 'bash' ? 'bash' : 'sh',
+      variables: this.#texts(fields.get('variables')?.value ?? null, 'env.variables', /^[A-Za-z_]\w*$/),
+      exportedVariables: this.#list(
+        fields.get('exported-variables')?.value ?? null,
+        'env.exported-variables',
+      ),
+    };
+  }
+
+  #phases(node: Node): Pick<Buildspec, 'phases' | 'runtimeVersions'> {
+    const fields = this.#fields(node, 'phases', { known: PHASES.map(([key]) => key), unsupported: [] });
+    if (fields.size === 0) throw this.#error(node, 'there are no phases');
+    let runtimeVersions: Record<string, string> = {};
+    const phases = PHASES.flatMap(([key, name]): BuildspecPhase[] => {
+      const phase = fields.get(key)?.value;
+      if (phase === undefined || phase === null) return [];
+      const inner = this.#fields(phase, `phases.${key}`, {
+        known: ['commands', 'finally', 'on-failure', ...(key === 'install' ? ['runtime-versions'] : [])],
+        unsupported: ['run-as', 'steps'],
+      });
+      const versions = inner.get('runtime-versions')?.value ?? null;
+      if (versions !== null)
+        runtimeVersions = this.#texts(versions, 'phases.install.runtime-versions', /^[a-z]+$/);
+      const commands = this.#list(inner.get('commands')?.value ?? null, `phases.${key}.commands`);
+      if (commands.length === 0 && versions === null)
+        throw this.#error(phase, `phases.${key} has no commands`);
+      const onFailure = inner.get('on-failure');
+      return [
+        {
+          name,
+          commands,
+          finallyCommands: this.#list(inner.get('finally')?.value ?? null, `phases.${key}.finally`),
+          ...(onFailure === undefined
+            ? {}
+            : { onFailure: this.#onFailure(onFailure.value ?? onFailure.key, key) }),
+        },
+      ];
+    });
+    return { phases, runtimeVersions };
+  }
+
+  #onFailure(node: Node, phase: string): 'ABORT' | 'CONTINUE' {
+    const text = this.#text(node, `phases.${phase}.on-failure`);
+    if (text !== 'ABORT' && text !== 'CONTINUE')
+      throw this.#error(node, `phases.${phase}.on-failure must be ABORT or CONTINUE, not "${text}"`);
+    return text;
+  }
+
+  #artifacts(node: Node): {
+    primary: BuildspecArtifacts | undefined;
+    secondary: Record<string, BuildspecArtifacts>;
+  } {
+    const own = ['files', 'exclude-paths', 'base-directory', 'discard-paths', 'name'];
+    const unsupported = ['enable-symlinks', 's3-prefix'];
+    const fields = this.#fields(node, 'artifacts', { known: [...own, 'secondary-artifacts'], unsupported });
+    const secondaryNode = fields.get('secondary-artifacts')?.value ?? null;
+    const secondary: Record<string, BuildspecArtifacts> = {};
+    if (secondaryNode !== null) {
+      for (const [id, { key, value }] of this.#fields(secondaryNode, 'artifacts.secondary-artifacts')) {
+        const where = `artifacts.secondary-artifacts.${id}`;
+        secondary[id] = this.#artifactFields(
+          this.#fields(value ?? key, where, { known: own, unsupported }),
+          where,
+          value ?? key,
+        );
+      }
+    }
+    if (!fields.has('files') && secondaryNode !== null) return { primary: undefined, secondary };
+    return { primary: this.#artifactFields(fields, 'artifacts', node), secondary };
+  }
+
+  #artifactFields(fields: Fields, where: string, node: Node): BuildspecArtifacts {
+    const files = this.#list(fields.get('files')?.value ?? null, `${where}.files`);
+    if (files.length === 0) throw this.#error(node, `${where} names no files`);
+    const baseDirectory = fields.get('base-directory');
+    const name = fields.get('name');
+    const discard = fields.get('discard-paths');
+    return {
+      files,
+      excludePaths: this.#list(fields.get('exclude-paths')?.value ?? null, `${where}.exclude-paths`),
+      discardPaths:
+        discard !== undefined && /^(yes|true)$/i.test(this.#text(discard.value, `${where}.discard-paths`)),
+      ...(baseDirectory === undefined
+        ? {}
+        : { baseDirectory: this.#text(baseDirectory.value, `${where}.base-directory`) }),
+      ...(name === undefined ? {} : { name: this.#text(name.value, `${where}.name`) }),
+    };
+  }
+
+  #fields(
+    node: Node,
+    where: string,
+    allowed?: { known: readonly string[]; unsupported: readonly string[] },
+  ): Fields {
+    const target = this.#resolve(node);
+    if (!isMap(target)) throw this.#error(node, `${where} must have named entries`);
+    const fields = new Map<string, { key: Node; value: Node | null }>();
+    for (const pair of target.items) {
+      const key = pair.key as ParsedNode;
+      const name = isScalar(key) ? String(key.value) : '';
+      if (allowed?.unsupported.includes(name))
+        throw this.#error(
+          key,
+          `${where === 'the buildspec' ? '' : `${where}.`}${name} is not supported by the local engine; remove it, or build in AWS`,
+        );
+      if (allowed !== undefined && !allowed.known.includes(name))
+        throw this.#error(key, `"${name}" is not known in ${where}; known are ${allowed.known.join(', ')}`);
+      const value = pair.value as ParsedNode | null;
+      fields.set(name, { key, value: isScalar(value) && value.value === null ? null : value });
+    }
+    return fields;
+  }
+
+  #texts(node: Node | null, where: string, name: RegExp): Record<string, string> {
+    if (node === null) return {};
+    const entries = [...this.#fields(node, where)].map(([key, field]) => {
+      if (!name.test(key)) throw this.#error(field.key, `"${key}" is not a valid name in ${where}`);
+      return [key, field.value === null ? '' : this.#text(field.value, `${where}.${key}`)] as const;
+    });
+    return Object.fromEntries(entries);
+  }
+
+  /** CodeBuild takes a single text for a list of one. */
+  #list(node: Node | null, where: string): string[] {
+    if (node === null) return [];
+    const target = this.#resolve(node);
+    if (isSeq(target))
+      return target.items.map((item, index) => this.#text(item as Node, `${where}[${index}]`));
+    return [this.#text(target, where)];
+  }
+
+  #text(node: Node | null, where: string): string {
+    const target = node === null ? null : this.#resolve(node);
+    if (isScalar(target) && target.value !== null && typeof target.value !== 'object') {
+      // As written: 1.0 must not become 1, nor yes something else.
+      return typeof target.value === 'string' ? target.value : (target.source ?? String(target.value));
+    }
+    const hint = isMap(target)
+      ? ' (a colon followed by a blank makes it an entry: put the text in quotes)'
+      : '';
+    throw this.#error(node, `${where} must be text${hint}`);
+  }
+
+  #resolve(node: Node): Node {
+    const target = isAlias(node) ? node.resolve(this.#document) : node;
+    if (target === undefined) throw this.#error(node, 'this refers to an anchor that does not exist');
+    return target;
+  }
+
+  #error(node: Node | null, what: string): UserError {
+    return this.#errorAt(node?.range?.[0] ?? 0, what);
+  }
+
+  #errorAt(offset: number, what: string): UserError {
+    return new UserError(
+      'InvalidBuildspec',
+      `${this.#file} line ${this.#lines.linePos(offset).line}: ${what}.`,
+    );
+  }
+}
