@@ -157,7 +157,7 @@ function run({
   return history.world;
 }
 
-const runs = { numRuns: 400 };
+const runs = { numRuns: 200 };
 
 describe('whatever happens, in whatever order', () => {
   it('comes to rest with one good version on both services, or waiting for a person', () => {

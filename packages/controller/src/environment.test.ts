@@ -1,0 +1,36 @@
+import { defaultReleasePolicy } from '@queue-canary/core';
+import { describe, expect, it } from 'vitest';
+import { readEnvironment } from './environment.ts';
+
+const complete = {
+  QC_APP: 'Orders',
+  QC_PIPELINE_NAME: 'p',
+  QC_CLUSTER: 'c',
+  QC_CANARY_SERVICE: 'canary',
+  QC_STABLE_SERVICE: 'stable',
+  QC_CONTAINER_NAME: 'worker',
+  QC_RELEASE_PARAMETER: '/release',
+  QC_IMAGE_PARAMETER: '/image',
+  QC_ALARM_NAMES: 'one, two,',
+  QC_DLQ_NAME: 'dlq',
+  QC_TOPIC_ARN: 'arn:aws:sns:us-east-1:123456789012:t',
+  QC_POLICY: '{"bakeMs":5}',
+};
+
+describe('readEnvironment', () => {
+  it('reads names and policy', () => {
+    expect(readEnvironment(complete)).toMatchObject({
+      app: 'Orders',
+      names: { alarms: ['one', 'two'], deadLetterQueue: 'dlq' },
+      policy: { ...defaultReleasePolicy, bakeMs: 5 },
+    });
+  });
+
+  it('lists everything that is wrong at once', () => {
+    const broken = { ...complete, QC_CLUSTER: '', QC_DLQ_NAME: undefined, QC_POLICY: '{"bakeMs":-1}' };
+    expect(() => readEnvironment(broken)).toThrow(
+      /QC_CLUSTER is not set; QC_DLQ_NAME is not set; QC_POLICY: "bakeMs" must be a whole number/,
+    );
+    expect(() => readEnvironment({ ...complete, QC_POLICY: '{' })).toThrow('QC_POLICY is not JSON');
+  });
+});

@@ -1,0 +1,267 @@
+import { defaultReleasePolicy, stages } from '@queue-canary/core';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { FakeGateways, imageOf } from '../test/fake-gateways.ts';
+import { createHandler, type LogLine } from './handler.ts';
+
+const start = Date.UTC(2026, 0, 1);
+const policy = { ...defaultReleasePolicy, bakeMs: 60_000, watchMs: 60_000 };
+const alarmEvent = { source: 'aws.cloudwatch', 'detail-type': 'CloudWatch Alarm State Change', detail: {} };
+
+let fake: FakeGateways;
+let now: number;
+let lines: LogLine[];
+let handle: ReturnType<typeof createHandler>;
+
+beforeEach(() => {
+  fake = new FakeGateways();
+  now = start;
+  lines = [];
+  handle = createHandler({ gateways: fake, policy, nowMs: () => now, log: (line) => lines.push(line) });
+});
+
+function run(
+  step: { readonly stage: string; readonly action: string },
+  status: 'InProgress' | 'Succeeded',
+): void {
+  fake.actions = [
+    ...fake.actions.filter((r) => r.action !== step.action),
+    { executionId: 'e1', ...step, status, startedAt: now, updatedAt: now },
+  ];
+}
+
+/** Release e1 of image b, waiting for approval, over the recorded image a. */
+async function awaitApproval(): Promise<void> {
+  await handle({});
+  fake.executions = [{ id: 'e1', status: 'InProgress', startedAt: now, updatedAt: now, commit: 'c2' }];
+  fake.images['canary:2'] = imageOf('b');
+  fake.taskDefinitions.canary = 'canary:2';
+  run(stages.canary, 'Succeeded');
+  run(stages.verdict, 'InProgress');
+  fake.approval = { executionId: 'e1', ...stages.verdict, token: 'secret-token' };
+  await handle({});
+  now += 60_000;
+  fake.changes.length = 0;
+  lines.length = 0;
+}
+
+/** The same release on both services, in the Record stage. */
+async function promoted(): Promise<void> {
+  await awaitApproval();
+  run(stages.verdict, 'Succeeded');
+  fake.approval = undefined;
+  fake.images['stable:2'] = imageOf('b');
+  fake.taskDefinitions.stable = 'stable:2';
+  run(stages.stable, 'Succeeded');
+  run(stages.record, 'InProgress');
+  fake.openJobs.add('j1');
+}
+
+const job = (userParameters?: string) => ({
+  'CodePipeline.job': {
+    id: 'j1',
+    accountId: '123456789012',
+    data: {
+      actionConfiguration: {
+        configuration: {
+          FunctionName: 'controller',
+          ...(userParameters !== undefined && { UserParameters: userParameters }),
+        },
+      },
+      inputArtifacts: [],
+      outputArtifacts: [],
+      continuationToken: 'watching',
+    },
+  },
+});
+
+describe('a wake', () => {
+  it('makes a rollback durable before it touches anything', async () => {
+    await awaitApproval();
+    fake.alarm = { name: 'dead-letters', value: 'ALARM', transitionedAt: now };
+    const answer = await handle(alarmEvent);
+    expect(answer).toMatchObject({ phase: 'rollingBack', executionId: 'e1' });
+    expect(fake.changes).toEqual(['record', 'notify', 'reject', 'restore canary']);
+    expect(fake.taskDefinitions).toEqual({ canary: 'canary:1', stable: 'stable:1' });
+  });
+
+  it('changes nothing when it comes twice', async () => {
+    await awaitApproval();
+    fake.alarm = { name: 'dead-letters', value: 'ALARM', transitionedAt: now };
+    await handle(alarmEvent);
+    await handle(alarmEvent);
+    fake.changes.length = 0;
+    expect(await handle(alarmEvent)).toMatchObject({ phase: 'rolledBack', effects: [] });
+    expect(fake.changes).toEqual([]);
+  });
+
+  it('looks again when somebody else was faster, and does what is left to do', async () => {
+    await awaitApproval();
+    fake.depth = 3;
+    let raced = false;
+    fake.before = (change) => {
+      if (change !== 'record' || raced) return;
+      raced = true;
+      fake.recordVersion += 1;
+    };
+    expect(await handle(alarmEvent)).toMatchObject({ phase: 'rollingBack' });
+    expect(fake.changes).toEqual(['record: conflict', 'record', 'notify', 'reject', 'restore canary']);
+  });
+
+  it('gives up loudly when the record never stands still', async () => {
+    await awaitApproval();
+    fake.depth = 3;
+    fake.before = (change) => {
+      if (change === 'record') fake.recordVersion += 1;
+    };
+    await expect(handle(alarmEvent)).rejects.toThrow('3 times in a row');
+    expect(fake.taskDefinitions.canary).toBe('canary:2');
+  });
+
+  it('restores the services although the pipeline refuses, and fails so that it is retried', async () => {
+    await awaitApproval();
+    fake.depth = 3;
+    fake.broken.add('reject');
+    fake.broken.add('notify');
+    await expect(handle(alarmEvent)).rejects.toThrow('notify is refused; reject is refused');
+    expect(fake.changes).toEqual(['record', 'restore canary']);
+    expect(lines.at(-1)).toMatchObject({ level: 'error', phase: 'rollingBack' });
+  });
+
+  it('touches nothing when the decision cannot be written', async () => {
+    await awaitApproval();
+    fake.depth = 3;
+    fake.broken.add('record');
+    await expect(handle(alarmEvent)).rejects.toThrow('record is refused');
+    expect(fake.changes).toEqual([]);
+  });
+
+  it('halts without touching anything when the record is unreadable', async () => {
+    await awaitApproval();
+    fake.recordText = '{"version":1,"lastGood":{}}';
+    fake.depth = 3;
+    const answer = await handle(alarmEvent);
+    expect(answer.phase).toBe('halted');
+    expect(answer.reasons.join()).toContain('lastGood.executionId is missing');
+    expect(fake.changes).toEqual([]);
+  });
+
+  it('counts dead letters from the start of the canary deployment', async () => {
+    await awaitApproval();
+    await handle({});
+    expect(fake.growthAskedFrom).toBe(start);
+  });
+
+  it('logs phase, reasons and effects, and never the approval token', async () => {
+    await awaitApproval();
+    fake.depth = 3;
+    await handle(alarmEvent);
+    expect(lines[0]).toMatchObject({
+      level: 'info',
+      request: 'aws.cloudwatch: CloudWatch Alarm State Change',
+      phase: 'rollingBack',
+      executionId: 'e1',
+      effects: [
+        { kind: 'recordDecision', outcome: 'done', target: 'e1' },
+        { kind: 'notify', outcome: 'done' },
+        { kind: 'rejectApproval', outcome: 'done', target: 'e1' },
+        { kind: 'restoreService', outcome: 'done', target: 'canary to canary:1' },
+      ],
+    });
+    expect(JSON.stringify(lines)).not.toContain('secret-token');
+  });
+});
+
+describe('a job of the Record stage', () => {
+  it.each([undefined, '', '{"executionId":"e1"}'])(
+    'is called again until the watch period is over, then records the release (user parameters %j)',
+    async (userParameters) => {
+      await promoted();
+      await handle(job(userParameters));
+      expect(fake.changes).toEqual(['continue']);
+      now += 60_000;
+      expect(await handle(job(userParameters))).toMatchObject({ phase: 'promoting' });
+      expect(fake.changes).toEqual(['continue', 'record', 'image', 'notify', 'complete']);
+      expect(fake.written().lastGood).toMatchObject({
+        executionId: 'e1',
+        commit: 'c2',
+        imageUri: imageOf('b'),
+        canaryTaskDefinitionArn: 'canary:2',
+        stableTaskDefinitionArn: 'stable:2',
+      });
+      expect(fake.image).toBe(imageOf('b'));
+    },
+  );
+
+  it('is not completed when the record cannot be written', async () => {
+    await promoted();
+    now += 60_000;
+    fake.broken.add('record');
+    await expect(handle(job())).rejects.toThrow('record is refused');
+    expect(fake.openJobs).toEqual(new Set(['j1']));
+  });
+
+  it('fails when the release is being rolled back, and both services are restored', async () => {
+    await promoted();
+    fake.depth = 1;
+    await handle(job());
+    expect(fake.changes).toEqual(['record', 'notify', 'fail', 'restore canary', 'restore stable']);
+    expect(fake.taskDefinitions).toEqual({ canary: 'canary:1', stable: 'stable:1' });
+  });
+
+  it('takes one answer even when something else in the same look met a conflict', async () => {
+    await promoted();
+    fake.depth = 1;
+    let raced = false;
+    fake.before = (change) => {
+      if (change !== 'restore stable' || raced) return;
+      raced = true;
+      fake.images['stable:3'] = imageOf('c');
+      fake.taskDefinitions.stable = 'stable:3';
+    };
+    fake.pipeline.failJob = async (jobId) => {
+      fake.changes.push(fake.openJobs.delete(jobId) ? 'fail' : 'fail again');
+      fake.end('e1', 'Failed');
+      return { kind: 'done' };
+    };
+    await handle(job());
+    expect(fake.changes.filter((change) => change.startsWith('fail'))).toEqual(['fail']);
+    expect(fake.taskDefinitions.stable).toBe('stable:1');
+  });
+
+  it('is called again while the controller cannot see', async () => {
+    await promoted();
+    fake.recordText = 'garbage';
+    expect(await handle(job())).toMatchObject({ phase: 'halted' });
+    expect(fake.changes).toEqual(['continue']);
+  });
+});
+
+describe("a person's rollback", () => {
+  it('is durable and carried out at once', async () => {
+    await awaitApproval();
+    const answer = await handle({ queueCanary: 'rollback', executionId: 'e1', reason: 'too slow' });
+    expect(answer.phase).toBe('rollingBack');
+    expect(fake.changes).toEqual(['record', 'notify', 'reject', 'restore canary']);
+    expect(fake.written().decision).toMatchObject({ by: 'person', reason: 'too slow', kind: 'rollback' });
+  });
+
+  it('is refused with what to do when the execution is another one', async () => {
+    await awaitApproval();
+    await expect(handle({ queueCanary: 'rollback', executionId: 'e0' })).rejects.toThrow(
+      'execution e0 is not the current release; that is e1',
+    );
+    expect(fake.changes).toEqual([]);
+  });
+
+  it('looks again when the record changed meanwhile', async () => {
+    await awaitApproval();
+    let raced = false;
+    fake.before = (change) => {
+      if (change !== 'record' || raced) return;
+      raced = true;
+      fake.recordVersion += 1;
+    };
+    await handle({ queueCanary: 'rollback' });
+    expect(fake.written().decision).toMatchObject({ executionId: 'e1', by: 'person' });
+  });
+});
