@@ -1,0 +1,470 @@
+import { describe, expect, it } from 'vitest';
+import { createAwsGateways } from '../src/gateways/aws.ts';
+import type { Gateways } from '../src/gateways.ts';
+import { type Call, type Script, ScriptedAws } from './scripted-aws.ts';
+
+const names = {
+  pipeline: 'p',
+  cluster: 'c',
+  canaryService: 'canary-service',
+  stableService: 'stable-service',
+  container: 'worker',
+  releaseParameter: '/release',
+  imageParameter: '/image',
+  alarms: ['dead-letters', 'latency'],
+  deadLetterQueue: 'dlq',
+  topicArn: 'arn:aws:sns:us-east-1:123456789012:topic',
+};
+const digest = `sha256:${'a'.repeat(64)}`;
+const at = (second: number): number => 1_767_225_600 + second;
+
+async function talking(
+  script: Script,
+  use: (gateways: Gateways, calls: readonly Call[]) => Promise<void>,
+): Promise<void> {
+  await using aws = await ScriptedAws.start(script);
+  await use(createAwsGateways(names, aws.connection), aws.calls);
+}
+
+describe('the pipeline gateway', () => {
+  const state = {
+    pipelineName: 'p',
+    stageStates: [
+      {
+        stageName: 'Canary',
+        inboundTransitionState: { enabled: false, disabledReason: 'queue-canary release e1 is under way' },
+        inboundExecution: { pipelineExecutionId: 'e3', status: 'InProgress' },
+        inboundExecutions: [{ pipelineExecutionId: 'e3', status: 'InProgress' }],
+        latestExecution: { pipelineExecutionId: 'e2', status: 'Succeeded' },
+      },
+      {
+        stageName: 'Verdict',
+        inboundTransitionState: { enabled: true },
+        latestExecution: { pipelineExecutionId: 'e2', status: 'InProgress' },
+        actionStates: [
+          {
+            actionName: 'Approve',
+            latestExecution: { status: 'InProgress', token: 't', lastStatusChange: at(9) },
+          },
+        ],
+      },
+    ],
+  };
+
+  it('reads stages, every page of executions and of action runs, and the pending approval', async () => {
+    await talking(
+      ({ operation, input }) => {
+        switch (operation) {
+          case 'GetPipelineState':
+            return state;
+          case 'ListPipelineExecutions':
+            return input.nextToken === undefined
+              ? {
+                  pipelineExecutionSummaries: [
+                    {
+                      pipelineExecutionId: 'e2',
+                      status: 'InProgress',
+                      startTime: at(5),
+                      lastUpdateTime: at(9),
+                      sourceRevisions: [
+                        { actionName: 'Source', revisionId: 'commit2', revisionSummary: 'Second' },
+                      ],
+                    },
+                  ],
+                  nextToken: 'more',
+                }
+              : {
+                  pipelineExecutionSummaries: [
+                    {
+                      pipelineExecutionId: 'e1',
+                      status: 'Stopped',
+                      startTime: at(1),
+                      lastUpdateTime: at(4),
+                      stopTrigger: { reason: 'by hand' },
+                    },
+                  ],
+                };
+          default:
+            return input.nextToken === undefined
+              ? {
+                  actionExecutionDetails: [
+                    {
+                      pipelineExecutionId: 'e2',
+                      stageName: 'Canary',
+                      actionName: 'DeployCanary',
+                      status: 'Succeeded',
+                      startTime: at(6),
+                      lastUpdateTime: at(8),
+                    },
+                  ],
+                  nextToken: 'more',
+                }
+              : {
+                  actionExecutionDetails: [
+                    {
+                      pipelineExecutionId: 'e1',
+                      stageName: 'Canary',
+                      actionName: 'DeployCanary',
+                      status: 'Failed',
+                      startTime: at(2),
+                      lastUpdateTime: at(3),
+                      output: { executionResult: { errorDetails: { message: 'no steady state' } } },
+                    },
+                  ],
+                };
+        }
+      },
+      async ({ pipeline }) => {
+        expect(await pipeline.read()).toEqual({
+          name: 'p',
+          stages: [
+            {
+              name: 'Canary',
+              latestExecutionId: 'e2',
+              latestStatus: 'Succeeded',
+              inboundExecutionIds: ['e3'],
+              transitionEnabled: false,
+              transitionDisabledReason: 'queue-canary release e1 is under way',
+            },
+            {
+              name: 'Verdict',
+              latestExecutionId: 'e2',
+              latestStatus: 'InProgress',
+              inboundExecutionIds: [],
+              transitionEnabled: true,
+            },
+          ],
+          executions: [
+            {
+              id: 'e2',
+              status: 'InProgress',
+              startedAt: at(5) * 1000,
+              updatedAt: at(9) * 1000,
+              commit: 'commit2',
+              commitMessage: 'Second',
+            },
+            {
+              id: 'e1',
+              status: 'Stopped',
+              startedAt: at(1) * 1000,
+              updatedAt: at(4) * 1000,
+              stopReason: 'by hand',
+            },
+          ],
+          actions: [
+            {
+              executionId: 'e2',
+              stage: 'Canary',
+              action: 'DeployCanary',
+              status: 'Succeeded',
+              startedAt: at(6) * 1000,
+              updatedAt: at(8) * 1000,
+            },
+            {
+              executionId: 'e1',
+              stage: 'Canary',
+              action: 'DeployCanary',
+              status: 'Failed',
+              startedAt: at(2) * 1000,
+              updatedAt: at(3) * 1000,
+              summary: 'no steady state',
+            },
+          ],
+          approval: {
+            executionId: 'e2',
+            stage: 'Verdict',
+            action: 'Approve',
+            token: 't',
+            since: at(9) * 1000,
+          },
+        });
+      },
+    );
+  });
+
+  it('asks for the runs of a release that many younger executions have pushed off the pages', async () => {
+    const run = (pipelineExecutionId: string, startTime: number) => ({
+      pipelineExecutionId,
+      stageName: 'Canary',
+      actionName: 'DeployCanary',
+      status: 'Succeeded',
+      startTime,
+    });
+    await talking(
+      ({ operation, input }) => {
+        if (operation === 'GetPipelineState') return { stageStates: [] };
+        if (operation === 'ListPipelineExecutions') {
+          return {
+            pipelineExecutionSummaries: [
+              { pipelineExecutionId: 'young', status: 'Failed', startTime: at(900) },
+              { pipelineExecutionId: 'old', status: 'InProgress', startTime: at(1) },
+            ],
+          };
+        }
+        return input.filter === undefined
+          ? { actionExecutionDetails: [run('young', at(900))], nextToken: 'always more' }
+          : { actionExecutionDetails: [run('old', at(2))] };
+      },
+      async ({ pipeline }, calls) => {
+        const { actions } = await pipeline.read();
+        expect(actions.map(({ executionId }) => executionId)).toContain('old');
+        expect(calls.at(-1)?.input.filter).toEqual({ pipelineExecutionId: 'old' });
+      },
+    );
+  });
+
+  it('says what to do when there is no such pipeline', async () => {
+    await talking(
+      () => ({ error: 'PipelineNotFoundException' }),
+      async ({ pipeline }) => {
+        await expect(pipeline.read()).rejects.toThrow('there is no pipeline p; deploy the pipeline stack');
+      },
+    );
+  });
+
+  it.each([
+    ['a stale token', 'InvalidApprovalTokenException', 'conflict'],
+    ['an approval that is answered', 'ApprovalAlreadyCompletedException', 'conflict'],
+  ])('takes %s as a conflict', async (_what, error, kind) => {
+    await talking(
+      () => ({ error }),
+      async ({ pipeline }) => {
+        const rejected = pipeline.reject({ stage: 'Verdict', action: 'Approve', token: 't', reason: 'r' });
+        expect(await rejected).toMatchObject({ kind });
+      },
+    );
+  });
+
+  it('stops with abandon, and takes a second stop as done and an ended execution as a conflict', async () => {
+    const answers = [
+      { pipelineExecutionId: 'e' },
+      { error: 'DuplicatedStopRequestException' },
+      { error: 'PipelineExecutionNotStoppableException' },
+    ];
+    await talking(
+      () => answers.shift() ?? {},
+      async ({ pipeline }, calls) => {
+        expect(await pipeline.stop('e', 'x'.repeat(300))).toEqual({ kind: 'done' });
+        expect(calls[0]?.input).toEqual({
+          pipelineName: 'p',
+          pipelineExecutionId: 'e',
+          abandon: true,
+          reason: 'x'.repeat(200),
+        });
+        expect(await pipeline.stop('e', 'r')).toMatchObject({ kind: 'alreadyDone' });
+        expect(await pipeline.stop('e', 'r')).toMatchObject({ kind: 'conflict' });
+      },
+    );
+  });
+
+  it('lets an unexpected failure through', async () => {
+    await talking(
+      () => ({ error: 'AccessDeniedException', message: 'not allowed' }),
+      async ({ pipeline }) => {
+        await expect(pipeline.stop('e', 'r')).rejects.toThrow('not allowed');
+      },
+    );
+  });
+
+  it('answers jobs: done, call again, failed; and one that is over is a conflict', async () => {
+    await talking(
+      ({ input }) => (input.jobId === 'over' ? { error: 'InvalidJobStateException' } : {}),
+      async ({ pipeline }, calls) => {
+        await pipeline.completeJob('j');
+        await pipeline.continueJob('j');
+        await pipeline.failJob('j', 'bad');
+        expect(calls).toEqual([
+          { operation: 'PutJobSuccessResult', input: { jobId: 'j' } },
+          { operation: 'PutJobSuccessResult', input: { jobId: 'j', continuationToken: 'watching' } },
+          {
+            operation: 'PutJobFailureResult',
+            input: { jobId: 'j', failureDetails: { type: 'JobFailed', message: 'bad' } },
+          },
+        ]);
+        expect(await pipeline.completeJob('over')).toMatchObject({ kind: 'conflict' });
+      },
+    );
+  });
+});
+
+describe('the service gateway', () => {
+  const definition = (image: string) => ({
+    taskDefinition: {
+      status: 'ACTIVE',
+      containerDefinitions: [{ name: 'sidecar' }, { name: 'worker', image }],
+    },
+  });
+  const service = (taskDefinition: string) => ({
+    services: [
+      {
+        status: 'ACTIVE',
+        desiredCount: 3,
+        runningCount: 2,
+        pendingCount: 1,
+        deployments: [
+          { id: 'old', status: 'ACTIVE', taskDefinition: 'td:1', rolloutState: 'COMPLETED', runningCount: 1 },
+          {
+            id: 'new',
+            status: 'PRIMARY',
+            taskDefinition,
+            rolloutState: 'IN_PROGRESS',
+            rolloutStateReason: 'under way',
+            createdAt: at(3),
+            runningCount: 1,
+            pendingCount: 1,
+          },
+        ],
+      },
+    ],
+  });
+
+  it('reads the primary deployment and the digest of the worker container, each revision once', async () => {
+    await talking(
+      ({ operation }) =>
+        operation === 'DescribeServices' ? service('td:2') : definition(`registry/app@${digest}`),
+      async ({ services }, calls) => {
+        await services.read('canary');
+        expect(await services.read('canary')).toEqual({
+          track: 'canary',
+          name: 'canary-service',
+          desired: 3,
+          running: 2,
+          pending: 1,
+          primary: {
+            id: 'new',
+            taskDefinitionArn: 'td:2',
+            rolloutState: 'IN_PROGRESS',
+            rolloutReason: 'under way',
+            createdAt: at(3) * 1000,
+            running: 1,
+            pending: 1,
+          },
+          others: [
+            { id: 'old', taskDefinitionArn: 'td:1', rolloutState: 'COMPLETED', running: 1, pending: 0 },
+          ],
+          imageUri: `registry/app@${digest}`,
+          imageDigest: digest,
+        });
+        expect(calls.filter(({ operation }) => operation === 'DescribeTaskDefinition')).toHaveLength(1);
+      },
+    );
+  });
+
+  it('knows no digest of an image named by tag', async () => {
+    await talking(
+      ({ operation }) =>
+        operation === 'DescribeServices' ? service('td:2') : definition('registry/app:latest'),
+      async ({ services }) => {
+        expect(await services.read('stable')).not.toHaveProperty('imageDigest');
+      },
+    );
+  });
+
+  it('names the service that is missing, and the containers where the worker is missing', async () => {
+    await talking(
+      () => ({ services: [], failures: [{ reason: 'MISSING' }] }),
+      async ({ services }) => {
+        await expect(services.read('stable')).rejects.toThrow(
+          'there is no stable service stable-service in cluster c (MISSING)',
+        );
+      },
+    );
+    await talking(
+      ({ operation }) =>
+        operation === 'DescribeServices'
+          ? service('td:2')
+          : { taskDefinition: { containerDefinitions: [{ name: 'app', image: 'i' }] } },
+      async ({ services }) => {
+        await expect(services.read('stable')).rejects.toThrow('no container named worker (it has app)');
+      },
+    );
+  });
+
+  it('restores only what it was seen to deploy', async () => {
+    await talking(
+      () => service('td:2'),
+      async ({ services }, calls) => {
+        const restore = (taskDefinitionArn: string, observedTaskDefinitionArn: string, forceNew = false) =>
+          services.restore({ track: 'stable', taskDefinitionArn, observedTaskDefinitionArn, forceNew });
+        expect(await restore('td:1', 'td:3')).toMatchObject({ kind: 'conflict' });
+        expect(await restore('td:2', 'td:3')).toMatchObject({ kind: 'alreadyDone' });
+        expect(calls.some(({ operation }) => operation === 'UpdateService')).toBe(false);
+        expect(await restore('td:1', 'td:2')).toEqual({ kind: 'done' });
+        expect(calls.at(-1)).toEqual({
+          operation: 'UpdateService',
+          input: { cluster: 'c', service: 'stable-service', taskDefinition: 'td:1' },
+        });
+        expect(await restore('td:2', 'td:2', true)).toEqual({ kind: 'done' });
+        expect(calls.at(-1)?.input).toMatchObject({ taskDefinition: 'td:2', forceNewDeployment: true });
+      },
+    );
+  });
+
+  it('says whether a task definition can still be deployed', async () => {
+    await talking(
+      ({ input }) => {
+        if (input.taskDefinition === 'gone') return { error: 'ClientException' };
+        return { taskDefinition: { status: input.taskDefinition === 'old' ? 'INACTIVE' : 'ACTIVE' } };
+      },
+      async ({ services }) => {
+        expect(await services.isDeployable('new')).toBe(true);
+        expect(await services.isDeployable('old')).toBe(false);
+        expect(await services.isDeployable('gone')).toBe(false);
+      },
+    );
+  });
+});
+
+describe('the record gateway', () => {
+  const parameter = (value: string, version: number) => ({ Parameter: { Value: value, Version: version } });
+
+  it('writes when the version is the observed one', async () => {
+    await talking(
+      ({ operation }) => (operation === 'GetParameter' ? parameter('{"version":1}', 4) : { Version: 5 }),
+      async ({ record }, calls) => {
+        expect(await record.read()).toEqual({ record: { version: 1 }, version: 4 });
+        expect(await record.write({ version: 1 }, 4)).toEqual({ kind: 'done' });
+        expect(calls.at(-1)).toEqual({
+          operation: 'PutParameter',
+          input: { Name: '/release', Value: '{"version":1}', Type: 'String', Overwrite: true },
+        });
+      },
+    );
+  });
+
+  it('does not write over a version that it has not seen', async () => {
+    await talking(
+      () => parameter('{"version":1}', 5),
+      async ({ record }, calls) => {
+        expect(await record.write({ version: 1 }, 4)).toMatchObject({ kind: 'conflict' });
+        expect(calls.map(({ operation }) => operation)).toEqual(['GetParameter']);
+      },
+    );
+  });
+
+  it('notices a writer that came in between', async () => {
+    await talking(
+      ({ operation }) => (operation === 'GetParameter' ? parameter('{"version":1}', 4) : { Version: 6 }),
+      async ({ record }) => {
+        expect(await record.write({ version: 1 }, 4)).toMatchObject({ kind: 'conflict' });
+      },
+    );
+  });
+
+  it('says what to do with a record that cannot be read, and without a parameter', async () => {
+    await talking(
+      () => parameter('{"version":2}', 1),
+      async ({ record }) => {
+        await expect(record.read()).rejects.toThrow(
+          'parameter /release cannot be read: its version is 2, and this controller reads version 1. Put back',
+        );
+      },
+    );
+    await talking(
+      () => ({ error: 'ParameterNotFound' }),
+      async ({ record }) => {
+        await expect(record.readImage()).rejects.toThrow('there is no parameter /image; deploy the stack');
+      },
+    );
+  });
+});
