@@ -7,6 +7,7 @@ import { createCloudWatch } from './cloudwatch/cloudwatch.ts';
 import { createCodeCommit } from './codecommit/codecommit.ts';
 import { createIam } from './iam/iam.ts';
 import { createS3 } from './s3/s3.ts';
+import { createSqs } from './sqs/sqs.ts';
 import { createSsm } from './ssm/ssm.ts';
 import { createSts } from './sts/sts.ts';
 
@@ -28,6 +29,7 @@ export function createServices(engine: Engine, parts: EngineParts): Service[] {
     createSts(engine, parts.identity, parts.authorizer),
     createIam(engine, parts.authorizer),
     createSsm(engine),
+    createSqs(engine),
     createS3(engine),
     createCloudWatch(engine),
     codecommit.service,

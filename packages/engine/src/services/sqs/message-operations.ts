@@ -1,0 +1,301 @@
+import { hash } from 'node:crypto';
+import type { Message, MessageAttributeValue } from '@aws-sdk/client-sqs';
+import type { Input, Output } from '../../dispatch/sdk.ts';
+import type { Call, Engine, OperationTable, Principal } from '../../dispatch/service.ts';
+import { AwsFault } from '../../errors.ts';
+import { runBatch } from './batch.ts';
+import {
+  checkContent,
+  type MessageAttributes,
+  md5OfAttributes,
+  md5OfBody,
+  packAttributes,
+  type SystemAttributes,
+  sizeOf,
+  unpackAttributes,
+} from './message-content.ts';
+import type { Delivery, Queue } from './queue.ts';
+import { LARGEST_MESSAGE_BYTES } from './queue-settings.ts';
+import type { Queues } from './queues.ts';
+import { readReceiptHandle, writeReceiptHandle } from './receipt-handle.ts';
+
+const ID = /^[A-Za-z0-9!"#$%&'()*+,\-./:;<=>?@[\\\]^_`{|}~]{1,128}$/;
+
+type Entry = Omit<Input<'sqs', 'SendMessage'>, 'QueueUrl'>;
+type Sent = Required<Pick<Output<'sqs', 'SendMessage'>, 'MessageId' | 'MD5OfMessageBody'>> &
+  Output<'sqs', 'SendMessage'>;
+
+/** Sending, receiving and deleting messages. None of these calls is journaled one by one. */
+export function messageOperations(engine: Engine, queues: Queues) {
+  const resources = (input: { QueueUrl?: string | undefined }) => [queues.arnOfUrl(input.QueueUrl)];
+
+  const send = (queue: Queue, entry: Entry, principal: Principal): Sent => {
+    const bytes = checkContent(entry, queue.settings.maximumBytes);
+    const delaySeconds = checkDelay(queue, entry.DelaySeconds);
+    const body = entry.MessageBody ?? '';
+    const ids = checkFifoIds(queue, entry, body);
+    const { messageId, seq } = queue.send(
+      {
+        id: engine.ids.uuid(),
+        body,
+        attributes: packAttributes(entry.MessageAttributes),
+        sender: principal.roleArn ?? principal.accountId,
+        groupId: ids.groupId,
+        deduplicationId: ids.deduplicationId,
+        traceHeader: entry.MessageSystemAttributes?.AWSTraceHeader?.StringValue ?? null,
+      },
+      delaySeconds === undefined ? undefined : delaySeconds * 1000,
+    );
+    queue.activity.sent(bytes);
+    return {
+      MessageId: messageId,
+      MD5OfMessageBody: md5OfBody(body),
+      MD5OfMessageAttributes: md5Of(entry.MessageAttributes),
+      MD5OfMessageSystemAttributes: md5Of(entry.MessageSystemAttributes as MessageAttributes | undefined),
+      SequenceNumber: queue.fifo ? sequenceNumber(seq) : undefined,
+    };
+  };
+
+  const remove = (queue: Queue, handle: string | undefined) => {
+    queue.delete(readReceiptHandle(requireHandle(handle), queue.key));
+    queue.activity.deleted();
+  };
+
+  const changeVisibility = (queue: Queue, handle: string | undefined, seconds: number | undefined) => {
+    if (seconds === undefined) {
+      throw new AwsFault('MissingParameter', 'The request must contain the parameter VisibilityTimeout.');
+    }
+    checkRange('VisibilityTimeout', seconds, 0, 43_200);
+    queue.changeVisibility(readReceiptHandle(requireHandle(handle), queue.key), seconds * 1000);
+  };
+
+  return {
+    SendMessage: {
+      journaled: false,
+      resources,
+      run: (input, call) => {
+        const queue = queues.byUrl(input.QueueUrl);
+        const sent = send(queue, input, call.principal);
+        queue.sent();
+        return sent;
+      },
+    },
+    SendMessageBatch: {
+      journaled: false,
+      resources,
+      actions: () => ['sqs:SendMessage'],
+      run: (input, call) => {
+        const queue = queues.byUrl(input.QueueUrl);
+        const result = runBatch(
+          'SendMessageBatch',
+          input.Entries,
+          (entry, Id) => ({ Id, ...send(queue, entry, call.principal) }),
+          checkBatchSize,
+        );
+        queue.sent();
+        return result;
+      },
+    },
+    ReceiveMessage: {
+      journaled: false,
+      resources,
+      run: async (input, call) => {
+        const queue = queues.byUrl(input.QueueUrl);
+        const deliveries = await receive(engine, queue, input, call);
+        if (deliveries.length === 0) return {};
+        return { Messages: deliveries.map((delivery) => messageOf(queue, delivery, input)) };
+      },
+    },
+    DeleteMessage: {
+      journaled: false,
+      resources,
+      run: (input) => {
+        const queue = queues.byUrl(input.QueueUrl);
+        remove(queue, input.ReceiptHandle);
+        queue.deleted();
+        return {};
+      },
+    },
+    DeleteMessageBatch: {
+      journaled: false,
+      resources,
+      actions: () => ['sqs:DeleteMessage'],
+      run: (input) => {
+        const queue = queues.byUrl(input.QueueUrl);
+        const result = runBatch('DeleteMessageBatch', input.Entries, (entry, Id) => {
+          remove(queue, entry.ReceiptHandle);
+          return { Id };
+        });
+        queue.deleted();
+        return result;
+      },
+    },
+    ChangeMessageVisibility: {
+      journaled: false,
+      resources,
+      run: (input) => {
+        changeVisibility(queues.byUrl(input.QueueUrl), input.ReceiptHandle, input.VisibilityTimeout);
+        return {};
+      },
+    },
+    ChangeMessageVisibilityBatch: {
+      journaled: false,
+      resources,
+      actions: () => ['sqs:ChangeMessageVisibility'],
+      run: (input) => {
+        const queue = queues.byUrl(input.QueueUrl);
+        return runBatch('ChangeMessageVisibilityBatch', input.Entries, (entry, Id) => {
+          changeVisibility(queue, entry.ReceiptHandle, entry.VisibilityTimeout);
+          return { Id };
+        });
+      },
+    },
+  } satisfies OperationTable<'sqs'>;
+}
+
+async function receive(
+  engine: Engine,
+  queue: Queue,
+  input: Input<'sqs', 'ReceiveMessage'>,
+  call: Call,
+): Promise<Delivery[]> {
+  const { MaxNumberOfMessages: most, VisibilityTimeout: visibility, WaitTimeSeconds: wait } = input;
+  if (most !== undefined) checkRange('MaxNumberOfMessages', most, 1, 10);
+  if (visibility !== undefined) checkRange('VisibilityTimeout', visibility, 0, 43_200);
+  if (wait !== undefined) checkRange('WaitTimeSeconds', wait, 0, 20);
+  if (input.ReceiveRequestAttemptId !== undefined)
+    checkId('ReceiveRequestAttemptId', input.ReceiveRequestAttemptId);
+  const deliveries = await queue.receive({
+    most: most ?? 1,
+    visibilityMs: visibility === undefined ? undefined : visibility * 1000,
+    waitMs: wait === undefined ? queue.settings.waitMs : wait * 1000,
+    signal: call.signal,
+  });
+  if (deliveries.length === 0) return deliveries;
+  await engine.state.committed();
+  if (!call.signal.aborted) return deliveries;
+  queue.giveBack(deliveries);
+  return [];
+}
+
+function messageOf(queue: Queue, delivery: Delivery, input: Input<'sqs', 'ReceiveMessage'>): Message {
+  const { message, receipt } = delivery;
+  const attributes = unpackAttributes(message.attributes, input.MessageAttributeNames ?? []);
+  return {
+    MessageId: message.id,
+    ReceiptHandle: writeReceiptHandle(receipt),
+    MD5OfBody: md5OfBody(message.body),
+    Body: message.body,
+    Attributes: systemAttributes(queue, delivery, [
+      ...(input.AttributeNames ?? []),
+      ...(input.MessageSystemAttributeNames ?? []),
+    ]),
+    MD5OfMessageAttributes: md5Of(attributes),
+    MessageAttributes: attributes,
+  };
+}
+
+function systemAttributes(
+  queue: Queue,
+  { message, receives, firstReceivedAtMs }: Delivery,
+  wanted: readonly string[],
+): SystemAttributes | undefined {
+  if (wanted.length === 0) return undefined;
+  const known: SystemAttributes = {
+    SenderId: message.sender,
+    SentTimestamp: String(message.sentAtMs),
+    ApproximateReceiveCount: String(receives),
+    ApproximateFirstReceiveTimestamp: String(firstReceivedAtMs),
+    ...(message.groupId === null ? {} : { MessageGroupId: message.groupId }),
+    ...(queue.fifo
+      ? {
+          MessageDeduplicationId: message.deduplicationId ?? '',
+          SequenceNumber: sequenceNumber(message.seq),
+        }
+      : {}),
+    ...(message.traceHeader === null ? {} : { AWSTraceHeader: message.traceHeader }),
+    ...(message.sourceArn === null ? {} : { DeadLetterQueueSourceArn: message.sourceArn }),
+  };
+  const asked = Object.entries(known).filter(([name]) => wanted.includes('All') || wanted.includes(name));
+  return asked.length === 0 ? undefined : Object.fromEntries(asked);
+}
+
+function md5Of(attributes: Readonly<Record<string, MessageAttributeValue>> | undefined): string | undefined {
+  return attributes && Object.keys(attributes).length > 0 ? md5OfAttributes(attributes) : undefined;
+}
+
+function sequenceNumber(seq: number): string {
+  return `1885${String(seq).padStart(16, '0')}`;
+}
+
+function checkDelay(queue: Queue, seconds: number | undefined): number | undefined {
+  if (seconds === undefined) return undefined;
+  checkRange('DelaySeconds', seconds, 0, 900);
+  if (queue.fifo && seconds * 1000 !== queue.settings.delayMs) {
+    throw new AwsFault(
+      'InvalidParameterValue',
+      `Value ${seconds} for parameter DelaySeconds is invalid. Reason: The request include parameter that is not valid for this queue type.`,
+    );
+  }
+  return seconds;
+}
+
+function checkFifoIds(
+  queue: Queue,
+  entry: Entry,
+  body: string,
+): { groupId: string | null; deduplicationId: string | null } {
+  const { MessageGroupId: groupId, MessageDeduplicationId: deduplicationId } = entry;
+  if (groupId !== undefined) checkId('MessageGroupId', groupId);
+  if (deduplicationId !== undefined) checkId('MessageDeduplicationId', deduplicationId);
+  if (!queue.fifo) {
+    if (deduplicationId !== undefined) {
+      throw new AwsFault(
+        'InvalidParameterValue',
+        `Value ${deduplicationId} for parameter MessageDeduplicationId is invalid. Reason: The request include parameter that is not valid for this queue type.`,
+      );
+    }
+    return { groupId: groupId ?? null, deduplicationId: null };
+  }
+  if (groupId === undefined) {
+    throw new AwsFault('MissingParameter', 'The request must contain the parameter MessageGroupId.');
+  }
+  if (deduplicationId !== undefined) return { groupId, deduplicationId };
+  if (!queue.settings.contentBasedDeduplication) {
+    throw new AwsFault(
+      'InvalidParameterValue',
+      'The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly',
+    );
+  }
+  return { groupId, deduplicationId: hash('sha256', body, 'hex') };
+}
+
+function checkId(name: string, value: string): void {
+  if (ID.test(value)) return;
+  throw new AwsFault(
+    'InvalidParameterValue',
+    `Value ${value} for parameter ${name} is invalid. Reason: ${name} can only include alphanumeric and punctuation characters. 1 to 128 in length.`,
+  );
+}
+
+function checkRange(name: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  throw new AwsFault(
+    'InvalidParameterValue',
+    `Value ${value} for parameter ${name} is invalid. Reason: Must be >= ${least} and <= ${most}, if provided.`,
+  );
+}
+
+function requireHandle(handle: string | undefined): string {
+  if (handle) return handle;
+  throw new AwsFault('MissingParameter', 'The request must contain the parameter ReceiptHandle.');
+}
+
+function checkBatchSize(entries: readonly Entry[]): void {
+  const bytes = entries.reduce((sum, entry) => sum + sizeOf(entry), 0);
+  if (bytes <= LARGEST_MESSAGE_BYTES) return;
+  throw new AwsFault(
+    'BatchRequestTooLong',
+    `Batch requests cannot be longer than ${LARGEST_MESSAGE_BYTES} bytes. You have sent ${bytes} bytes.`,
+  );
+}

@@ -1,0 +1,231 @@
+import type { Engine } from '../../dispatch/service.ts';
+import { AwsFault } from '../../errors.ts';
+import type { Table } from '../../state/state.ts';
+import { MessageStore } from './message-store.ts';
+import { Queue, type QueueParts, type QueueRecord } from './queue.ts';
+import { changedAttributes, checkAttributes, initialAttributes, sameAttribute } from './queue-settings.ts';
+
+const NAME = /^[A-Za-z0-9_-]{1,80}$/;
+const FIFO_NAME = /^[A-Za-z0-9_-]{1,75}\.fifo$/;
+
+export function queueDoesNotExist(): AwsFault {
+  return new AwsFault('QueueDoesNotExist', 'The specified queue does not exist.');
+}
+
+/** All queues of the engine, by name; restored from the state when made. */
+export class Queues {
+  readonly #engine: Engine;
+  readonly #store: MessageStore;
+  readonly #records: Table<QueueRecord>;
+  readonly #keys: Table<number>;
+  readonly #queues = new Map<string, Queue>();
+  readonly #parts: QueueParts;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+    this.#store = new MessageStore(engine.state);
+    this.#records = engine.state.table<QueueRecord>('sqs.queues');
+    this.#keys = engine.state.table<number>('sqs.keys');
+    this.#parts = {
+      clock: engine.clock,
+      store: this.#store,
+      journal: engine.journal,
+      arnOf: (name) => this.arnOf(name),
+      find: (arn) => this.byArn(arn),
+    };
+    for (const record of this.#records.values())
+      this.#queues.set(record.name, new Queue(this.#parts, record));
+  }
+
+  arnOf(name: string): string {
+    return `arn:aws:sqs:${this.#engine.region}:${this.#engine.accountId}:${name}`;
+  }
+
+  /** The queue's URL under the base URL by which the caller reached the engine. */
+  urlOf(name: string, endpoint: string): string {
+    return `${endpoint}/${this.#engine.accountId}/${name}`;
+  }
+
+  /** ARN of the queue that a URL names; the host does not matter, so URLs survive a change of port. */
+  arnOfUrl(url: string | undefined): string {
+    const { accountId, name } = this.#readUrl(url);
+    return `arn:aws:sqs:${this.#engine.region}:${accountId}:${name}`;
+  }
+
+  byUrl(url: string | undefined): Queue {
+    const { accountId, name } = this.#readUrl(url);
+    const queue = accountId === this.#engine.accountId ? this.#queues.get(name) : undefined;
+    if (!queue) throw queueDoesNotExist();
+    return queue;
+  }
+
+  byArn(arn: string): Queue | undefined {
+    const queue = this.#queues.get(arn.slice(arn.lastIndexOf(':') + 1));
+    return queue?.arn === arn ? queue : undefined;
+  }
+
+  byName(name: string): Queue | undefined {
+    return this.#queues.get(name);
+  }
+
+  /** Every queue, by name in alphabetical order. */
+  all(): Queue[] {
+    return [...this.#queues.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Queues whose redrive policy names `queue`. */
+  sourcesOf(queue: Queue): Queue[] {
+    return this.all().filter((source) => source.settings.redrive?.deadLetterTargetArn === queue.arn);
+  }
+
+  /** Makes a queue, or finds the one that exists with the same values for all attributes given. */
+  create(
+    name: string,
+    attributes: Readonly<Record<string, string | undefined>>,
+    tags: Readonly<Record<string, string>>,
+  ): Queue {
+    const fifo = attributes.FifoQueue === 'true';
+    if (!(fifo ? FIFO_NAME : NAME).test(name)) {
+      throw new AwsFault(
+        'InvalidParameterValue',
+        fifo
+          ? 'The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with .fifo suffix and be 1 to 80 in length.'
+          : 'Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length',
+      );
+    }
+    const given = checkAttributes(attributes, { fifo, creating: true });
+    const existing = this.#queues.get(name);
+    if (existing) {
+      const different = Object.keys(given).find(
+        (key) => !sameAttribute(key, given[key], existing.record.attributes[key]),
+      );
+      if (different !== undefined) {
+        throw new AwsFault(
+          'QueueNameExists',
+          `A queue already exists with the same name and a different value for attribute ${different}`,
+        );
+      }
+      return existing;
+    }
+    this.#checkRedrive(given, { name, fifo });
+    checkThroughput(given, {});
+    checkTags(tags);
+    const nowMs = this.#engine.clock.nowMs();
+    const key = (this.#keys.get('next') ?? 0) + 1;
+    this.#keys.put('next', key);
+    const record: QueueRecord = {
+      key,
+      name,
+      fifo,
+      createdAtMs: nowMs,
+      modifiedAtMs: nowMs,
+      attributes: initialAttributes(given, fifo),
+      tags,
+    };
+    const queue = new Queue(this.#parts, this.#records.put(name, record));
+    queue.open();
+    this.#queues.set(name, queue);
+    this.#engine.journal.append('sqs', 'queue.created', { queue: name, arn: queue.arn, fifo });
+    return queue;
+  }
+
+  delete(queue: Queue): void {
+    const { visible, inFlight, delayed } = queue.counts();
+    this.#queues.delete(queue.name);
+    this.#records.delete(queue.name);
+    queue.drop(queueDoesNotExist());
+    this.#engine.journal.append('sqs', 'queue.deleted', {
+      queue: queue.name,
+      arn: queue.arn,
+      messagesLost: visible + inFlight + delayed,
+    });
+  }
+
+  /** Changes attributes of a queue; an empty text removes one. */
+  setAttributes(queue: Queue, attributes: Readonly<Record<string, string | undefined>>): void {
+    const changes = checkAttributes(attributes, { fifo: queue.fifo, creating: false });
+    this.#checkRedrive(changes, queue);
+    checkThroughput(changes, queue.record.attributes);
+    this.update(queue, { attributes: changedAttributes(queue.record.attributes, changes) });
+  }
+
+  /** Stores a change of a queue's record. */
+  update(queue: Queue, change: Partial<Pick<QueueRecord, 'attributes' | 'tags' | 'purgedAtMs'>>): void {
+    if (change.tags) checkTags(change.tags);
+    const modified = change.attributes ? { modifiedAtMs: this.#engine.clock.nowMs() } : {};
+    queue.update(this.#records.put(queue.name, { ...queue.record, ...change, ...modified }));
+  }
+
+  /** Begins to act on what falls due. */
+  open(): void {
+    for (const queue of this.#queues.values()) queue.open();
+  }
+
+  close(): void {
+    for (const queue of this.#queues.values()) queue.close();
+  }
+
+  #readUrl(url: string | undefined): { accountId: string; name: string } {
+    const match = /^(?:[a-z][a-z0-9+.-]*:\/\/[^/]*)?\/?(?:queue\/)?(\d{12})\/([^/?#]+)\/?$/i.exec(url ?? '');
+    if (!match)
+      throw new AwsFault('InvalidAddress', `The address ${url} is not valid for this endpoint.`, 404);
+    return { accountId: match[1]!, name: match[2]! };
+  }
+
+  #checkRedrive(
+    changes: Readonly<Record<string, string>>,
+    source: { readonly name: string; readonly fifo: boolean },
+  ): void {
+    if (!changes.RedrivePolicy) return;
+    const refuse = (reason: string) =>
+      new AwsFault(
+        'InvalidParameterValue',
+        `Value ${changes.RedrivePolicy} for parameter RedrivePolicy is invalid. Reason: ${reason}`,
+      );
+    const arn = String((JSON.parse(changes.RedrivePolicy) as Record<string, unknown>).deadLetterTargetArn);
+    if (arn === this.arnOf(source.name)) throw refuse('A queue cannot be its own dead-letter queue.');
+    const target = this.byArn(arn);
+    if (!target) throw refuse('Dead letter target does not exist.');
+    if (target.fifo !== source.fifo) {
+      throw refuse('Dead-letter queue must be same type of queue as the source.');
+    }
+    const allow = target.settings.redriveAllow;
+    const sourceArn = this.arnOf(source.name);
+    const allowed =
+      !allow ||
+      allow.redrivePermission === 'allowAll' ||
+      (allow.redrivePermission === 'byQueue' && allow.sourceQueueArns.includes(sourceArn));
+    if (!allowed) {
+      throw refuse(`Queue ${arn} does not allow ${sourceArn} to use it as a dead-letter queue.`);
+    }
+  }
+}
+
+function checkThroughput(
+  changes: Readonly<Record<string, string>>,
+  stored: Readonly<Record<string, string>>,
+): void {
+  const scope = changes.DeduplicationScope ?? stored.DeduplicationScope;
+  const limit = changes.FifoThroughputLimit ?? stored.FifoThroughputLimit;
+  if (limit === 'perMessageGroupId' && scope !== 'messageGroup') {
+    throw new AwsFault(
+      'InvalidAttributeValue',
+      'Invalid value for the parameter FifoThroughputLimit. Reason: perMessageGroupId requires DeduplicationScope messageGroup.',
+    );
+  }
+}
+
+function checkTags(tags: Readonly<Record<string, string>>): void {
+  const entries = Object.entries(tags);
+  if (entries.length > 50) {
+    throw new AwsFault('InvalidParameterValue', 'Too many tags added for queue: at most 50 are allowed.');
+  }
+  for (const [key, value] of entries) {
+    if (key.length < 1 || key.length > 128 || value.length > 256) {
+      throw new AwsFault(
+        'InvalidParameterValue',
+        'Tag keys must be between 1 and 128 characters in length, and tag values at most 256.',
+      );
+    }
+  }
+}
