@@ -62,7 +62,9 @@ export interface WorkerQueueProps {
  * The queue that both tracks consume, its dead-letter queue, and an alarm on *new* dead letters.
  *
  * CloudWatch acts on state transitions only: an alarm on the depth would stay in ALARM while residue of
- * an earlier release lies in the dead-letter queue, and the next bad release would be silent.
+ * an earlier release lies in the dead-letter queue, and the next bad release would be silent. An increase
+ * needs two datapoints, and SQS publishes none for a queue that was empty and untouched for six hours;
+ * the controller reads the dead-letter queue every minute, which keeps it active, and counts for itself.
  */
 export class WorkerQueue extends Construct {
   /** Queue that both services consume. */
