@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createAwsGateways } from '../src/gateways/aws.ts';
 import type { Gateways } from '../src/gateways.ts';
+import { createObserver } from '../src/index.ts';
 import { type Call, type Script, ScriptedAws } from './scripted-aws.ts';
 
 const names = {
@@ -466,5 +467,142 @@ describe('the record gateway', () => {
         await expect(record.readImage()).rejects.toThrow('there is no parameter /image; deploy the stack');
       },
     );
+  });
+});
+
+describe('the alarm gateway', () => {
+  it('reads metric and composite alarms by name, and since when each is in its state', async () => {
+    await talking(
+      () => ({
+        MetricAlarms: [
+          {
+            AlarmName: 'dead-letters',
+            StateValue: 'ALARM',
+            StateReason: 'threshold crossed',
+            StateUpdatedTimestamp: at(90),
+            StateTransitionedTimestamp: at(30),
+          },
+        ],
+        CompositeAlarms: [{ AlarmName: 'latency', StateValue: 'OK', StateUpdatedTimestamp: at(60) }],
+      }),
+      async ({ alarms }, calls) => {
+        expect(await alarms.read()).toEqual([
+          {
+            name: 'dead-letters',
+            value: 'ALARM',
+            transitionedAt: at(30) * 1000,
+            reason: 'threshold crossed',
+          },
+          { name: 'latency', value: 'OK', transitionedAt: at(60) * 1000 },
+        ]);
+        expect(calls[0]?.input).toMatchObject({ AlarmNames: ['dead-letters', 'latency'] });
+      },
+    );
+  });
+
+  it('never takes a missing alarm for a quiet one', async () => {
+    await talking(
+      () => ({
+        MetricAlarms: [{ AlarmName: 'latency', StateValue: 'OK', StateUpdatedTimestamp: at(60) }],
+      }),
+      async ({ alarms }) => {
+        await expect(alarms.read()).rejects.toThrow('there is no alarm dead-letters');
+      },
+    );
+  });
+});
+
+describe('the dead-letter gateway', () => {
+  it('counts visible, hidden and delayed messages, and looks its queue up once', async () => {
+    await talking(
+      ({ operation }) =>
+        operation === 'GetQueueUrl'
+          ? { QueueUrl: 'https://queue/dlq' }
+          : {
+              Attributes: {
+                ApproximateNumberOfMessages: '4',
+                ApproximateNumberOfMessagesNotVisible: '2',
+                ApproximateNumberOfMessagesDelayed: '1',
+              },
+            },
+      async ({ deadLetters }, calls) => {
+        expect(await deadLetters.depth()).toBe(7);
+        await deadLetters.depth();
+        expect(calls.map(({ operation }) => operation)).toEqual([
+          'GetQueueUrl',
+          'GetQueueAttributes',
+          'GetQueueAttributes',
+        ]);
+      },
+    );
+  });
+
+  const minutes = (...values: readonly number[]) => ({
+    Timestamps: values.map((_, index) => at(60 * index)),
+    Values: [...values],
+  });
+
+  it.each([
+    ['residue that stays', minutes(20, 20, 20), minutes(0, 0, 0), 0],
+    ['arrivals', minutes(20, 21, 24), minutes(0, 0, 0), 4],
+    ['arrivals hidden by a purge', minutes(20, 0, 5), minutes(0, 0, 0), 5],
+    ['somebody who browses the queue', minutes(20, 10, 20), minutes(0, 10, 0), 0],
+    ['no data', minutes(), minutes(), 0],
+  ])('sees in its metrics %s', async (_what, visible, hidden, growth) => {
+    await talking(
+      () => ({
+        MetricDataResults: [
+          { Id: 'm0', ...visible },
+          { Id: 'm1', ...hidden },
+        ],
+      }),
+      async ({ deadLetters }, calls) => {
+        expect(await deadLetters.metricGrowth(at(30) * 1000, at(150) * 1000)).toBe(growth);
+        expect(calls[0]?.input).toMatchObject({ StartTime: at(0), EndTime: at(180) });
+      },
+    );
+  });
+
+  it('adds up every page of its metrics', async () => {
+    await talking(
+      ({ input }) =>
+        input.NextToken === undefined
+          ? { MetricDataResults: [{ Id: 'm0', Timestamps: [at(0)], Values: [1] }], NextToken: 'more' }
+          : { MetricDataResults: [{ Id: 'm0', Timestamps: [at(60)], Values: [3] }] },
+      async ({ deadLetters }) => {
+        expect(await deadLetters.metricGrowth(at(0) * 1000, at(60) * 1000)).toBe(2);
+      },
+    );
+  });
+});
+
+describe('the notification gateway', () => {
+  it('publishes with a subject that SNS accepts', async () => {
+    await talking(
+      () => ({}),
+      async ({ notifications }, calls) => {
+        await notifications.publish(`Release é${'x'.repeat(200)}`, 'both services\nrestored');
+        expect(calls).toEqual([
+          {
+            operation: 'Publish',
+            input: {
+              TopicArn: names.topicArn,
+              Subject: `Release  ${'x'.repeat(91)}`,
+              Message: 'both services\nrestored',
+            },
+          },
+        ]);
+      },
+    );
+  });
+});
+
+describe('what the observer sees', () => {
+  it('is unknown with its cause where AWS refuses, and never an empty world', async () => {
+    await using aws = await ScriptedAws.start(() => ({ error: 'AccessDeniedException', message: 'no' }));
+    const observed = await createObserver({ names, connection: aws.connection })(at(0) * 1000);
+    expect(observed.pipeline).toEqual({ known: false, problem: 'the pipeline cannot be read: no' });
+    expect(observed.record).toEqual({ known: false, problem: 'the release record cannot be read: no' });
+    expect(observed.alarms).toEqual({ known: false, problem: 'the alarms cannot be read: no' });
   });
 });

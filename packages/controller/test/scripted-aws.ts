@@ -10,8 +10,17 @@ export interface Call {
 /** The answer to one call: a document, or an AWS error by its code. */
 export type Script = (call: Call) => object | { readonly error: string; readonly message?: string };
 
+/** awsJson names the operation in a header, the older query protocol in the form itself. */
+function parseCall(target: string, body: string): Call {
+  if (target !== '') {
+    return { operation: target.slice(target.lastIndexOf('.') + 1), input: JSON.parse(body || '{}') };
+  }
+  const { Action: operation = '', Version: _, ...input } = Object.fromEntries(new URLSearchParams(body));
+  return { operation, input };
+}
+
 /**
- * An AWS endpoint on a loopback port that speaks awsJson and answers by a script, so that gateways are tested
+ * An AWS endpoint on a loopback port that speaks awsJson (and accepts query calls) and answers by a script, so that gateways are tested
  * with real SDK clients: their paginators, dates and error names included.
  */
 export class ScriptedAws implements AsyncDisposable {
@@ -28,13 +37,14 @@ export class ScriptedAws implements AsyncDisposable {
     server.on('request', async (request, response) => {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk);
-      const target = String(request.headers['x-amz-target'] ?? '');
-      const call = {
-        operation: target.slice(target.lastIndexOf('.') + 1),
-        input: JSON.parse(Buffer.concat(chunks).toString() || '{}'),
-      };
+      const call = parseCall(String(request.headers['x-amz-target'] ?? ''), Buffer.concat(chunks).toString());
       aws.calls.push(call);
       const answer = script(call);
+      if (request.headers['x-amz-target'] === undefined) {
+        response.writeHead(200, { 'content-type': 'text/xml' });
+        response.end(`<${call.operation}Response><${call.operation}Result/></${call.operation}Response>`);
+        return;
+      }
       const failed = 'error' in answer;
       response.writeHead(failed ? 400 : 200, { 'content-type': 'application/x-amz-json-1.1' });
       response.end(

@@ -42,7 +42,8 @@ export class AwsDeadLetterGateway implements DeadLetterGateway {
 
   /**
    * Increases from one minute to the next are added and decreases ignored, so that a purge or a redrive
-   * hides nothing. The minute in which the span begins is the base: what arrived in it may be older.
+   * hides nothing. The minute in which the span begins is the base: what arrived in it may be older. A queue
+   * publishes metrics only while it is used; asking for its depth every minute keeps it so.
    */
   async metricGrowth(sinceMs: number, untilMs: number): Promise<number> {
     const periodMs = periodSeconds * 1000;
