@@ -3,6 +3,7 @@ import type { Engine, Service } from '../dispatch/service.ts';
 import type { Identity } from '../iam/identity.ts';
 import type { PolicyAuthorizer } from '../iam/policy-authorizer.ts';
 import type { HttpHandler } from '../wire/server.ts';
+import { createCloudFormation } from './cloudformation/cloudformation.ts';
 import { createCloudWatch } from './cloudwatch/cloudwatch.ts';
 import { createCodeCommit } from './codecommit/codecommit.ts';
 import { createIam } from './iam/iam.ts';
@@ -33,5 +34,6 @@ export function createServices(engine: Engine, parts: EngineParts): Service[] {
     createS3(engine),
     createCloudWatch(engine),
     codecommit.service,
+    createCloudFormation(engine),
   ] as Service[];
 }
