@@ -165,10 +165,10 @@ export class SimulatedWorld {
     this.#enter(execution);
   }
 
-  /** CloudFormation replaces both task definitions: new configuration, the image of the parameter. */
-  changeConfiguration(): void {
+  /** CloudFormation replaces task definitions: new configuration, the image of the parameter. */
+  changeConfiguration(changed: readonly Track[] = tracks): void {
     const digest = this.image.slice(this.image.indexOf('@') + 1);
-    for (const track of tracks) {
+    for (const track of changed) {
       const service = this.services[track];
       const old = service.primary.taskDefinitionArn;
       const revision = this.#register(track, digest);

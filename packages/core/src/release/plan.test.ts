@@ -201,6 +201,27 @@ describe('a good release', () => {
     expect(world.image).toBe(imageOf('v2'));
   });
 
+  it('stays good when its execution ends badly after it was recorded', () => {
+    const world = adopted();
+    const id = watched(world, 'v2');
+    world.pass(policy.watchMs);
+    const [job = ''] = world.openJobs.keys();
+    world.applyAll(world.plan({ id: job }).effects.slice(0, 1));
+    world.stopByPerson(id);
+    expect(world.settle().phase).toBe('succeeded');
+    expect(world.image).toBe(imageOf('v2'));
+    expectBothOn(world, 'v2');
+  });
+
+  it('is recorded again when somebody has reset the record', () => {
+    const world = adopted();
+    const id = succeeded(world, 'v2');
+    world.recordText = '{"version":1}';
+    world.recordVersion += 1;
+    expect(world.settle().phase).toBe('succeeded');
+    expect(world.record().lastGood).toMatchObject({ executionId: id, imageDigest: digestOf('v2') });
+  });
+
   it('writes nothing when the record has changed since it was observed', () => {
     const world = adopted();
     watched(world, 'v2');
@@ -243,6 +264,44 @@ describe('a bad release', () => {
     expect(world.settle().phase).toBe('rolledBack');
     expectBothOn(world, 'v1');
     expect(world.services.stable.primary).toBe(stableBefore);
+  });
+
+  it('is found by its dead letters within its first minute, before metrics can tell', () => {
+    const world = adopted();
+    const id = onCanary(world, 'bad');
+    world.pass(1000);
+    world.deadLetter(1);
+    world.wake();
+    expect(world.status(id)).toBe('Stopped');
+  });
+
+  it('is found by an alarm that went off before its canary deployment was retried', () => {
+    const world = adopted();
+    const id = world.push('bad');
+    world.advance();
+    world.advance();
+    world.failRollout('canary', false);
+    world.advance();
+    world.pass(1000);
+    world.setAlarm('ALARM');
+    world.pass(1000);
+    world.retry(id);
+    expect(world.wake()).toMatchObject({ phase: 'rollingBack', release: { executionId: id } });
+    expect(world.record().decision?.by).toBe('health');
+  });
+
+  it('is not restored before the older deployment has lost its tasks', () => {
+    const world = adopted();
+    awaitingApproval(world, 'bad');
+    world.setAlarm('ALARM');
+    world.wake();
+    const { canary } = world.services;
+    canary.primary.rolloutState = 'COMPLETED';
+    expect(world.wake().phase).toBe('rollingBack');
+    expect(world.record().decision?.restoredAt).toBeUndefined();
+    canary.others = [];
+    expect(world.wake().phase).toBe('rolledBack');
+    expect(world.record().decision?.restoredAt).toBeDefined();
   });
 
   it('is undone on both services while stable is being deployed, although ECS goes on after the stop', () => {
@@ -474,6 +533,26 @@ describe('a release that ends by itself or by a person', () => {
     },
   );
 
+  it('is restored at once when a person stops it and CodePipeline waits for its actions', () => {
+    const world = adopted();
+    const id = onStable(world, 'v2');
+    world.stopByPerson(id, false);
+    expect(world.status(id)).toBe('Stopping');
+    expect(world.wake().phase).toBe('rollingBack');
+    expect(world.digestOn('stable')).toBe(digestOf('v1'));
+  });
+
+  it('is told to people even when ECS has restored the service by itself', () => {
+    const world = adopted();
+    const id = onCanary(world, 'v2');
+    world.failRollout('canary', true);
+    world.finishRollout('canary');
+    world.advance();
+    world.settle();
+    expect(world.record().decision).toMatchObject({ executionId: id, by: 'pipeline' });
+    expect(world.notifications).toHaveLength(2);
+  });
+
   it('is never promoted by a retry once its end was decided', () => {
     const world = adopted();
     const id = onStable(world, 'bad');
@@ -627,6 +706,98 @@ describe('a newer commit', () => {
     expectBothOn(world, 'v1');
   });
 
+  it('cannot slip in when a release is ended at the first look', () => {
+    const world = adopted();
+    const bad = world.push('bad');
+    world.advance();
+    world.advance();
+    world.push('v3');
+    world.pass(1000);
+    world.setAlarm('ALARM');
+    for (let i = 0; i < 3; i += 1) world.advance();
+    world.wake();
+    expect(world.status(bad)).toBe('Stopped');
+    expect(world.activeReleases()).toEqual([]);
+    expect(world.digestOn('canary')).toBe(digestOf('v1'));
+  });
+
+  it('replaces a waiting release when a person lets it in', () => {
+    const world = adopted({ onNewerCommit: 'wait' });
+    const older = awaitingApproval(world, 'v2');
+    const newer = world.push('v3');
+    world.advance();
+    world.advance();
+    world.gate = { enabled: true };
+    world.advance();
+    expect(world.activeReleases()).toEqual([older, newer]);
+    expect(world.wake()).toMatchObject({ phase: 'deploying', release: { executionId: newer } });
+    expect(world.status(older)).toBe('Failed');
+    expect(world.settle()).toMatchObject({ phase: 'awaitingApproval', release: { executionId: newer } });
+  });
+
+  it('leaves no canary behind when it was let in and then stopped', () => {
+    const world = adopted({ onNewerCommit: 'wait' });
+    const older = awaitingApproval(world, 'v2');
+    const newer = world.push('v3');
+    world.advance();
+    world.advance();
+    world.gate = { enabled: true };
+    world.advance();
+    world.stopByPerson(newer);
+    world.settle();
+    expect(world.status(older)).toBe('Failed');
+    expectBothOn(world, 'v1');
+  });
+
+  it('does not keep stable on a bad version whose rollback it has overtaken', () => {
+    const world = adopted();
+    onStable(world, 'bad');
+    world.finishRollout('stable');
+    world.setAlarm('ALARM');
+    const { effects } = world.plan();
+    world.push('v3');
+    world.advance();
+    world.advance();
+    world.gate = { enabled: true };
+    world.applyAll(effects.filter(({ kind }) => kind === 'recordDecision' || kind === 'stopExecution'));
+    world.pass(1000);
+    world.advance();
+    world.wake();
+    expect(world.digestOn('stable')).toBe(digestOf('v1'));
+    expect(world.violations).toEqual([]);
+  });
+
+  it('has its own approval rejected, not that of the release that is being promoted', () => {
+    const world = adopted();
+    const older = onStable(world, 'v2');
+    const newer = world.push('v3');
+    world.advance();
+    world.advance();
+    world.gate = { enabled: true };
+    world.advance();
+    world.lookedSinceCanary = true;
+    world.finishRollout('canary');
+    world.advance();
+    world.wake();
+    expect(world.status(older)).toBe('Stopped');
+    expect(world.status(newer)).toBe('Failed');
+    world.settle();
+    expectBothOn(world, 'v1');
+  });
+
+  it('is what supersedes: an older execution that was retried only waits', () => {
+    const world = adopted();
+    const older = world.push('v2');
+    world.advance();
+    world.stopByPerson(older);
+    world.pass(1000);
+    const newer = awaitingApproval(world, 'v3');
+    world.retry(older);
+    world.advance();
+    world.advance();
+    expect(world.wake()).toMatchObject({ phase: 'awaitingApproval', release: { executionId: newer } });
+  });
+
   it('leaves alone a transition that a person disabled', () => {
     const world = adopted();
     world.gate = { enabled: false, reason: 'freeze until Monday' };
@@ -653,6 +824,28 @@ describe('a change of configuration alone', () => {
     world.setAlarm('ALARM');
     expect(world.settle().phase).toBe('rolledBack');
     expectBothOn(world, 'v2');
+  });
+
+  it('of stable, while a release waits for approval, changes what stable would return to', () => {
+    const world = adopted();
+    awaitingApproval(world, 'v2');
+    world.changeConfiguration(['stable']);
+    world.settle();
+    world.approve();
+    world.finishRollout('stable');
+    world.setAlarm('ALARM');
+    expect(world.settle().phase).toBe('rolledBack');
+    expectBothOn(world, 'v1');
+  });
+
+  it('while a release waits for approval ends it, since the canary no longer runs the candidate', () => {
+    const world = adopted();
+    awaitingApproval(world, 'v2');
+    world.changeConfiguration();
+    const settled = world.settle();
+    expect(settled.phase).toBe('rolledBack');
+    expect(settled.reasons[0]).toContain('instead of the candidate');
+    expectBothOn(world, 'v1');
   });
 
   it('in the middle of a promotion fails the release, since the canary is no longer on the candidate', () => {

@@ -266,7 +266,7 @@ function planEnding(world: World, release: Journey, health: Health, end: End): P
   const stops = active ? endExecution(world, release, end.reason) : [];
   const { restores, restored, obstacles } = restoration(world, release);
   const effects: Effect[] = [];
-  if (decided === undefined && (stops.length > 0 || restores.length > 0)) {
+  if (decided === undefined) {
     effects.push(...decide(release, end, record, world.recordVersion, world.nowMs));
   }
   if (decided !== undefined && decided.restoredAt === undefined && restored && !active) {
@@ -310,11 +310,7 @@ function planActive(world: World, release: Journey, health: Health): Plan {
     return {
       phase: 'succeeded',
       release: summarise(release, health, Date.parse(record.lastGood.recordedAt)),
-      effects: [
-        ...followImage(world, record.lastGood),
-        ...standing,
-        ...(observed.job ? [complete(observed.job, execution.id)] : []),
-      ],
+      effects: [...standing, ...(observed.job ? [complete(observed.job, execution.id)] : [])],
       reasons: [...reasons, 'it is recorded as the last good release; the pipeline is finishing'],
     };
   }
