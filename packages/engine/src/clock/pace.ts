@@ -9,6 +9,10 @@ export const AWS_LATENCIES = {
     ms: 40_000,
     what: 'time until a running task without a health check counts as healthy',
   },
+  'ecs-restart-step': {
+    ms: 10_000,
+    what: 'first wait of ECS between restarts of a task that keeps failing; it doubles up to 27 minutes',
+  },
   'ecs-metrics': { ms: 60_000, what: 'interval of ECS and Container Insights metrics' },
   'pipeline-continuation': { ms: 30_000, what: 'wait before CodePipeline calls a Lambda action again' },
   'schedule-minute': { ms: 60_000, what: 'one minute of an EventBridge rate or cron schedule' },

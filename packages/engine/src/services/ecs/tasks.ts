@@ -1,0 +1,259 @@
+import type { ProtectedTask, RunTaskRequest, Task, TaskOverride } from '@aws-sdk/client-ecs';
+import type { Engine, OperationTable } from '../../dispatch/service.ts';
+import { AwsFault } from '../../errors.ts';
+import { checkStrategy } from './clusters.ts';
+import type { StoredTask, StoredTaskDefinition } from './model.ts';
+import { page } from './paging.ts';
+import { nextProvider } from './scheduler.ts';
+import type { ServiceController } from './service-controller.ts';
+import { shownTask } from './shown-task.ts';
+import { type EcsStore, nameOf } from './store.ts';
+import { parseFargateSize } from './task-definition-rules.ts';
+import { rolesOf } from './task-definitions.ts';
+import type { TaskLifecycle } from './task-lifecycle.ts';
+
+type TaskOperations =
+  | 'RunTask'
+  | 'StopTask'
+  | 'DescribeTasks'
+  | 'ListTasks'
+  | 'GetTaskProtection'
+  | 'UpdateTaskProtection';
+
+const LARGEST_RUN = 10;
+const LARGEST_DESCRIBE = 100;
+const PROTECTION_DEFAULT_MINUTES = 120;
+const PROTECTION_LONGEST_MINUTES = 2880;
+const PLATFORM_VERSION = '1.4.0';
+
+/** Tasks: run by hand, looked at, stopped, and protected from being stopped by the service scheduler. */
+export function taskOperations(
+  engine: Engine,
+  store: EcsStore,
+  lifecycle: TaskLifecycle,
+  controller: ServiceController,
+): Pick<OperationTable<'ecs'>, TaskOperations> {
+  const clusterKey = (input: { cluster?: string | undefined }) => ({
+    'ecs:cluster': store.clusterArn(input.cluster),
+  });
+  const taskArns = (input: { cluster?: string | undefined; tasks?: readonly string[] | undefined }) =>
+    (input.tasks ?? []).map((each) => store.taskArn(input.cluster, each));
+  const protectable = (cluster: string | undefined, references: readonly string[]) => {
+    const found: StoredTask[] = [];
+    const failures: Array<{ arn: string; reason: string; detail?: string }> = [];
+    for (const reference of references) {
+      const task = store.findTask(cluster, reference);
+      const arn = store.taskArn(cluster, reference);
+      if (!task || task.lastStatus === 'STOPPED') failures.push({ arn, reason: 'MISSING' });
+      else if (task.serviceName === undefined) {
+        failures.push({ arn, reason: 'TASK_NOT_VALID', detail: 'The task is not part of a service.' });
+      } else found.push(task);
+    }
+    return { found, failures };
+  };
+
+  return {
+    RunTask: {
+      resources: (input) => [store.taskDefinitionArn(input.taskDefinition ?? '')],
+      actions: (input) => ['ecs:RunTask', ...(input.tags?.length ? ['ecs:TagResource'] : [])],
+      conditions: (input) => ({ ...clusterKey(input), 'ecs:CreateAction': 'RunTask' }),
+      passesRoles: (input) => {
+        const definition = store.findTaskDefinition(input.taskDefinition ?? '');
+        return [...(definition ? rolesOf(definition) : []), ...rolesOf(input.overrides ?? {})];
+      },
+      run: (input) => {
+        const cluster = store.cluster(input.cluster);
+        const count = input.count ?? 1;
+        if (count < 1 || count > LARGEST_RUN) throw invalid(`Count must be between 1 and ${LARGEST_RUN}.`);
+        checkRunnable(input);
+        const definition = store.usableTaskDefinition(input.taskDefinition ?? '');
+        const overrides = readOverrides(input.overrides, definition);
+        const asked = input.capacityProviderStrategy ?? [];
+        if (asked.length > 0 && input.launchType !== undefined) {
+          throw invalid('Specifying both a launch type and capacity provider strategy is not supported.');
+        }
+        checkStrategy(asked, cluster.capacityProviders);
+        const strategy =
+          asked.length > 0 ? asked : input.launchType === undefined ? cluster.defaultStrategy : [];
+        const shares = strategy.map(({ capacityProvider, base, weight }) => ({
+          capacityProvider: capacityProvider ?? '',
+          base: base ?? 0,
+          weight: weight ?? 0,
+        }));
+        const placed = new Map<string, number>();
+        const tasks = Array.from({ length: count }, () => {
+          const provider = nextProvider(shares, placed);
+          if (provider !== undefined) placed.set(provider, (placed.get(provider) ?? 0) + 1);
+          return lifecycle.launch({
+            clusterName: cluster.name,
+            definition,
+            group: input.group ?? `family:${definition.family}`,
+            ...(input.startedBy === undefined ? {} : { startedBy: input.startedBy }),
+            ...(provider === undefined ? { launchType: 'FARGATE' } : { capacityProviderName: provider }),
+            platformVersion: PLATFORM_VERSION,
+            overrides,
+            tags: [
+              ...(input.propagateTags === 'TASK_DEFINITION' ? definition.tags : []),
+              ...(input.tags ?? []),
+            ],
+          });
+        });
+        return { tasks: tasks.map((task) => shownTask(task, engine.region, ['TAGS'])), failures: [] };
+      },
+    },
+    StopTask: {
+      resources: (input) => [store.taskArn(input.cluster, input.task)],
+      conditions: clusterKey,
+      run: (input) => {
+        store.cluster(input.cluster);
+        const task = store.findTask(input.cluster, input.task ?? '');
+        if (!task) throw invalid('The referenced task was not found.');
+        const stopped = lifecycle.stop(task.id, {
+          code: 'UserInitiated',
+          reason: input.reason ?? 'Task stopped by user',
+        });
+        return { task: shownTask(stopped ?? task, engine.region) };
+      },
+    },
+    DescribeTasks: {
+      resources: taskArns,
+      conditions: clusterKey,
+      run: (input) => {
+        const references = input.tasks ?? [];
+        if (references.length === 0) throw invalid('Tasks cannot be empty.');
+        if (references.length > LARGEST_DESCRIBE) {
+          throw invalid(`The number of tasks exceeds the limit of ${LARGEST_DESCRIBE}.`);
+        }
+        store.cluster(input.cluster);
+        const tasks: Task[] = [];
+        const failures: Array<{ arn: string; reason: string }> = [];
+        for (const reference of references) {
+          const task = store.findTask(input.cluster, reference);
+          if (task) tasks.push(shownTask(task, engine.region, input.include ?? []));
+          else failures.push({ arn: store.taskArn(input.cluster, reference), reason: 'MISSING' });
+        }
+        return { tasks, failures };
+      },
+    },
+    ListTasks: {
+      conditions: clusterKey,
+      run: (input) => {
+        const cluster = store.cluster(input.cluster);
+        const service = input.serviceName === undefined ? undefined : nameOf(input.serviceName);
+        if (service !== undefined) store.service(cluster.name, service);
+        if (input.containerInstance !== undefined)
+          throw invalid('There are no container instances on Fargate.');
+        const status = input.desiredStatus ?? 'RUNNING';
+        const arns = [...store.tasks.values()]
+          .filter(
+            (task) =>
+              task.clusterName === cluster.name &&
+              task.desiredStatus === status &&
+              (service === undefined || task.serviceName === service) &&
+              (input.startedBy === undefined || task.startedBy === input.startedBy) &&
+              (input.family === undefined || nameOf(task.taskDefinitionArn).split(':')[0] === input.family) &&
+              (input.launchType === undefined || input.launchType === 'FARGATE'),
+          )
+          .map(({ arn }) => arn);
+        const { items, nextToken } = page(arns, input);
+        return { taskArns: items, nextToken };
+      },
+    },
+    GetTaskProtection: {
+      resources: (input) =>
+        input.tasks?.length
+          ? taskArns(input)
+          : [store.arn('task', `${nameOf(input.cluster ?? 'default')}/*`)],
+      conditions: clusterKey,
+      run: (input) => {
+        const cluster = store.cluster(input.cluster);
+        const references =
+          input.tasks ??
+          [...store.tasks.values()]
+            .filter(
+              (task) =>
+                task.clusterName === cluster.name &&
+                task.serviceName !== undefined &&
+                task.lastStatus !== 'STOPPED',
+            )
+            .map(({ arn }) => arn);
+        const { found, failures } = protectable(input.cluster, references);
+        return { protectedTasks: found.map((task) => shownProtection(task, engine.clock.nowMs())), failures };
+      },
+    },
+    UpdateTaskProtection: {
+      resources: taskArns,
+      conditions: clusterKey,
+      run: (input) => {
+        store.cluster(input.cluster);
+        const minutes = input.expiresInMinutes ?? PROTECTION_DEFAULT_MINUTES;
+        if (!Number.isInteger(minutes) || minutes < 1 || minutes > PROTECTION_LONGEST_MINUTES) {
+          throw invalid(`expiresInMinutes must be between 1 and ${PROTECTION_LONGEST_MINUTES}.`);
+        }
+        const { found, failures } = protectable(input.cluster, input.tasks ?? []);
+        const nowMs = engine.clock.nowMs();
+        const protectedTasks: ProtectedTask[] = [];
+        for (const task of found) {
+          if (input.protectionEnabled && task.desiredStatus === 'STOPPED') {
+            failures.push({
+              arn: task.arn,
+              reason: 'DEPLOYMENT_BLOCKED',
+              detail: 'The task is being stopped already.',
+            });
+            continue;
+          }
+          if (input.protectionEnabled)
+            lifecycle.amend(task.id, { protectedUntilMs: nowMs + minutes * 60_000 });
+          else lifecycle.unprotect(task.id);
+          protectedTasks.push(shownProtection(store.tasks.get(task.id)!, nowMs));
+          controller.reconcile(store.arn('service', `${task.clusterName}/${task.serviceName}`));
+        }
+        return { protectedTasks, failures };
+      },
+    },
+  };
+}
+
+function shownProtection({ arn, protectedUntilMs }: StoredTask, nowMs: number): ProtectedTask {
+  const enabled = protectedUntilMs !== undefined && protectedUntilMs > nowMs;
+  return {
+    taskArn: arn,
+    protectionEnabled: enabled,
+    ...(enabled ? { expirationDate: new Date(protectedUntilMs) } : {}),
+  };
+}
+
+function checkRunnable(input: RunTaskRequest): void {
+  if (input.launchType !== undefined && input.launchType !== 'FARGATE') {
+    throw invalid(`the local engine does not support launchType ${input.launchType} (FARGATE is)`);
+  }
+  if (input.enableExecuteCommand) throw invalid('the local engine does not support enableExecuteCommand');
+  for (const member of ['placementConstraints', 'placementStrategy', 'volumeConfigurations'] as const) {
+    if (input[member]?.length) throw invalid(`the local engine does not support ${member}`);
+  }
+}
+
+function readOverrides(overrides: TaskOverride | undefined, definition: StoredTaskDefinition): TaskOverride {
+  if (!overrides) return {};
+  if (overrides.inferenceAcceleratorOverrides?.length) {
+    throw invalid('the local engine does not support overrides.inferenceAcceleratorOverrides');
+  }
+  for (const override of overrides.containerOverrides ?? []) {
+    if (override.name !== definition.container.name) {
+      throw invalid(
+        `Override for container named ${override.name} is not a container in the TaskDefinition.`,
+      );
+    }
+    for (const member of ['environmentFiles', 'resourceRequirements'] as const) {
+      if (override[member]?.length)
+        throw invalid(`the local engine does not support containerOverrides.${member}`);
+    }
+  }
+  if (overrides.cpu === undefined && overrides.memory === undefined) return overrides;
+  const size = parseFargateSize(overrides.cpu ?? definition.cpu, overrides.memory ?? definition.memory);
+  return { ...overrides, cpu: String(size.cpu), memory: String(size.memory) };
+}
+
+function invalid(message: string): AwsFault {
+  return new AwsFault('InvalidParameterException', message);
+}
