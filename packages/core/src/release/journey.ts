@@ -79,6 +79,28 @@ export function waitingForCanary(pipeline: PipelineState, release: Journey): rea
     .sort((a, b) => b.startedAt - a.startedAt);
 }
 
+/**
+ * Whether another execution may be entering the Canary stage at this very moment.
+ *
+ * The pipeline and the services are read one after the other, and the list of action runs lags: an execution
+ * may deploy to the canary before its run is listed. What it deploys must not be mistaken for residue of the
+ * release that ended before.
+ */
+export function mayBeEnteringCanary(pipeline: PipelineState, release: Journey): boolean {
+  // While the release's own deployment runs, it holds the stage's lock.
+  if (isActive(release.execution) && release.canary.status === 'InProgress') return false;
+  const stage = stageNamed(pipeline, stages.canary.stage);
+  return pipeline.executions.some(
+    (execution) =>
+      isActive(execution) &&
+      execution.id !== release.execution.id &&
+      latestRun(pipeline, execution.id, 'canary') === undefined &&
+      (stage?.latestExecutionId === execution.id ||
+        (stage?.transitionEnabled === true &&
+          latestRun(pipeline, execution.id, 'build')?.status === 'Succeeded')),
+  );
+}
+
 export function stageNamed(pipeline: PipelineState, name: string): StageState | undefined {
   return pipeline.stages.find((stage) => stage.name === name);
 }

@@ -281,7 +281,10 @@ describe('a bad release', () => {
     world.advance();
     world.advance();
     world.failRollout('canary', false);
+    // The controller was away all this time.
+    world.lookedSinceCanary = true;
     world.advance();
+    expect(world.status(id)).toBe('Failed');
     world.pass(1000);
     world.setAlarm('ALARM');
     world.pass(1000);
@@ -783,6 +786,35 @@ describe('a newer commit', () => {
     expect(world.status(newer)).toBe('Failed');
     world.settle();
     expectBothOn(world, 'v1');
+  });
+
+  it.each([
+    ['its action is not listed yet', (_stage: string) => true],
+    ['the pipeline was read a moment before it entered', (stage: string) => stage !== 'Canary'],
+  ])('is not undone as residue of the release before it when %s', (_when, shows) => {
+    const world = adopted();
+    awaitingApproval(world, 'bad');
+    world.reject();
+    expect(world.settle().phase).toBe('aborted');
+    const newer = world.push('v3');
+    world.advance();
+    world.advance();
+    expect(world.digestOn('canary')).toBe(digestOf('v3'));
+    const observed = world.observe();
+    if (!observed.pipeline.known) throw new Error('the world hides its pipeline');
+    const { stages, actions, ...pipeline } = observed.pipeline.value;
+    const lagging = known({
+      ...pipeline,
+      actions: actions.filter((run) => run.executionId !== newer || run.stage !== 'Canary'),
+      stages: stages.map((stage) => {
+        const { latestExecutionId: _, ...rest } = stage;
+        return shows(stage.name) ? stage : rest;
+      }),
+    });
+    const { effects } = plan({ ...observed, pipeline: lagging }, policy, world.now);
+    expect(effects.map(({ kind }) => kind)).toEqual(['closeCanaryStage']);
+    world.applyAll(effects);
+    expect(world.settle()).toMatchObject({ phase: 'awaitingApproval', release: { executionId: newer } });
   });
 
   it('is what supersedes: an older execution that was retried only waits', () => {

@@ -7,6 +7,7 @@ import {
   intruders,
   isActive,
   type Journey,
+  mayBeEnteringCanary,
   stageNamed,
   waitingForCanary,
 } from './journey.ts';
@@ -500,11 +501,16 @@ function restoration(
   }
   const restores: Effect[] = [];
   const obstacles: string[] = [];
+  let deferred = false;
   for (const track of tracks) {
     const service = world[track];
     const onImage = service.imageDigest === lastGood.imageDigest;
     const broken = onImage && service.primary.rolloutState === 'FAILED';
     if (onImage && !broken) continue;
+    if (track === 'canary' && mayBeEnteringCanary(world.pipeline, release)) {
+      deferred = true;
+      continue;
+    }
     const points = observed.restorePoints;
     const taskDefinitionArn = onImage
       ? service.primary.taskDefinitionArn
@@ -527,7 +533,10 @@ function restoration(
     });
   }
   const restored =
-    restores.length === 0 && obstacles.length === 0 && tracks.every((track) => isSteady(world[track]));
+    !deferred &&
+    restores.length === 0 &&
+    obstacles.length === 0 &&
+    tracks.every((track) => isSteady(world[track]));
   return { restores, restored, obstacles };
 }
 
