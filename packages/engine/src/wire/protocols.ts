@@ -55,8 +55,12 @@ export function readRpcInput(
       }
       return (decodeJson(model.input, untag(document)) ?? {}) as Json;
     }
-    default:
-      return decodeQuery(model.input, new URLSearchParams(request.body.toString('utf8')), ec2) as Json;
+    default: {
+      const input = decodeQuery(model.input, new URLSearchParams(request.body.toString('utf8')), ec2) as Json;
+      // SQS's Query API is posted to the queue's own URL, and may name the queue there only.
+      if (model.input.members.has('QueueUrl') && request.path !== '/') input.QueueUrl ??= request.path;
+      return input;
+    }
   }
 }
 

@@ -109,7 +109,10 @@ export class WireServer {
     for (const handler of this.#handlers) if (await handler(incoming, response)) return;
     const requestId = this.#ids.uuid();
     const left = new AbortController();
-    response.once('close', () => left.abort());
+    const leave = () => left.abort();
+    response.once('close', leave);
+    // Heard of earlier than `close`: a message must not be written to a client that has hung up.
+    incoming.socket.once('end', leave);
     let protocol: Protocol = 'json';
     let service: ServiceModel | undefined;
     let reply: WireReply;
@@ -154,6 +157,7 @@ export class WireServer {
         reply = writeFault(protocol, service, fault, requestId);
       }
     }
+    incoming.socket.off('end', leave);
     if (response.destroyed) return;
     const headers: Record<string, string | number> = { ...reply.headers };
     if (incoming.method !== 'HEAD' || headers['content-length'] === undefined) {
