@@ -28,6 +28,8 @@ export interface ResourceContext {
   readonly suffix: string;
   /** Aborts when the stack operation is cancelled or the engine stops. */
   readonly signal: AbortSignal;
+  /** Random lower-case hexadecimal, for ids that AWS draws. */
+  readonly hex: (length: number) => string;
   /** Calls an operation with the rights of the stack's role. */
   readonly call: <S extends ServiceName, O extends OperationName<S> & string>(
     service: S,
@@ -168,6 +170,7 @@ export function resourceContext(parts: ContextParts): ResourceContext {
     suffix,
     signal,
     initiated: parts.initiated,
+    hex: (length) => engine.ids.hex(length),
     call: (service, operation, input) => engine.call(principal, service, operation, input),
     name: (options) => physicalName(stackName, logicalId, suffix, options),
     async untilReported(source) {
@@ -184,12 +187,14 @@ export function resourceContext(parts: ContextParts): ResourceContext {
   };
 }
 
-/** Runs a call and takes the named AWS errors for an answer: `undefined`. */
-export async function unless<T>(codes: readonly string[], run: () => Promise<T>): Promise<T | undefined> {
+const MISSING = /NotFound|DoesNotExist|NoSuch|NonExistent|NotActive/;
+
+/** Runs a call; `undefined` when AWS says that what it is about does not exist. */
+export async function unlessMissing<T>(run: () => Promise<T>): Promise<T | undefined> {
   try {
     return await run();
   } catch (error) {
-    if (error instanceof AwsFault && codes.includes(error.code)) return undefined;
+    if (error instanceof AwsFault && MISSING.test(error.code)) return undefined;
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { defineResource, mergedTags, type ResourceContext, unless } from './resource-type.ts';
+import { defineResource, mergedTags, type ResourceContext, unlessMissing } from './resource-type.ts';
 import { document, flag, number, oneOf, type Properties, tags, text } from './schema.ts';
 
 const properties = {
@@ -47,9 +47,7 @@ function nameOf(context: ResourceContext, queue: Queue): string {
 }
 
 async function urlOf(context: ResourceContext, name: string): Promise<string | undefined> {
-  const found = await unless(['QueueDoesNotExist', 'AWS.SimpleQueueService.NonExistentQueue'], () =>
-    context.call('sqs', 'GetQueueUrl', { QueueName: name }),
-  );
+  const found = await unlessMissing(() => context.call('sqs', 'GetQueueUrl', { QueueName: name }));
   return found?.QueueUrl;
 }
 
@@ -97,8 +95,6 @@ export const sqsQueue = defineResource('AWS::SQS::Queue', {
   async delete(context, { id }) {
     const url = id.includes('/') ? id : await urlOf(context, id);
     if (url === undefined) return;
-    await unless(['QueueDoesNotExist', 'AWS.SimpleQueueService.NonExistentQueue'], () =>
-      context.call('sqs', 'DeleteQueue', { QueueUrl: url }),
-    );
+    await unlessMissing(() => context.call('sqs', 'DeleteQueue', { QueueUrl: url }));
   },
 });

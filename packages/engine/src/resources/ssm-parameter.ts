@@ -1,4 +1,4 @@
-import { defineResource, mergedTags, unless } from './resource-type.ts';
+import { defineResource, mergedTags, unlessMissing } from './resource-type.ts';
 import { map, oneOf, required, text } from './schema.ts';
 
 export const ssmParameter = defineResource('AWS::SSM::Parameter', {
@@ -17,8 +17,7 @@ export const ssmParameter = defineResource('AWS::SSM::Parameter', {
   createOnly: ['Name'],
   identify: (context, properties) => properties.Name ?? context.name({ prefix: 'CFN', longest: 512 }),
   exists: async (context, id) =>
-    (await unless(['ParameterNotFound'], () => context.call('ssm', 'GetParameter', { Name: id }))) !==
-    undefined,
+    (await unlessMissing(() => context.call('ssm', 'GetParameter', { Name: id }))) !== undefined,
   async create(context, properties) {
     const name = properties.Name ?? context.name({ prefix: 'CFN', longest: 512 });
     const { Tags, ...rest } = properties;
@@ -36,6 +35,6 @@ export const ssmParameter = defineResource('AWS::SSM::Parameter', {
     return { Type: properties.Type, Value: properties.Value };
   },
   async delete(context, { id }) {
-    await unless(['ParameterNotFound'], () => context.call('ssm', 'DeleteParameter', { Name: id }));
+    await unlessMissing(() => context.call('ssm', 'DeleteParameter', { Name: id }));
   },
 });

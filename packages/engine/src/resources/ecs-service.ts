@@ -1,0 +1,158 @@
+import { AwsFault } from '../errors.ts';
+import { defineResource, lowerTagList, type ResourceContext, unlessMissing } from './resource-type.ts';
+import {
+  flag,
+  list,
+  lowerFirst,
+  number,
+  object,
+  oneOf,
+  type Properties,
+  required,
+  tags,
+  text,
+} from './schema.ts';
+
+const properties = {
+  Cluster: text,
+  ServiceName: text,
+  TaskDefinition: text,
+  DesiredCount: number,
+  LaunchType: oneOf('FARGATE', 'EC2', 'EXTERNAL'),
+  CapacityProviderStrategy: list(object({ CapacityProvider: required(text), Base: number, Weight: number })),
+  PlatformVersion: text,
+  DeploymentController: object({ Type: required(oneOf('ECS')) }),
+  DeploymentConfiguration: object({
+    Alarms: object({
+      AlarmNames: required(list(text)),
+      Enable: required(flag),
+      Rollback: required(flag),
+    }),
+    DeploymentCircuitBreaker: object({ Enable: required(flag), Rollback: required(flag) }),
+    MaximumPercent: number,
+    MinimumHealthyPercent: number,
+    BakeTimeInMinutes: number,
+    Strategy: oneOf('ROLLING'),
+  }),
+  AvailabilityZoneRebalancing: oneOf('ENABLED', 'DISABLED'),
+  EnableECSManagedTags: flag,
+  EnableExecuteCommand: flag,
+  HealthCheckGracePeriodSeconds: number,
+  NetworkConfiguration: object({
+    AwsvpcConfiguration: object({
+      AssignPublicIp: oneOf('ENABLED', 'DISABLED'),
+      SecurityGroups: list(text),
+      Subnets: required(list(text)),
+    }),
+  }),
+  PropagateTags: oneOf('SERVICE', 'TASK_DEFINITION', 'NONE'),
+  SchedulingStrategy: oneOf('REPLICA', 'DAEMON'),
+  Tags: tags,
+};
+type EcsService = Properties<typeof properties>;
+
+const nameOf = (context: ResourceContext, service: EcsService) =>
+  service.ServiceName ?? context.name({ longest: 255 });
+
+/**
+ * A service that counts as created or updated once its deployment has completed, and as failed when ECS gives
+ * that deployment up. An update hands ECS the template's task definition again, as on AWS, even when only
+ * something else changed; a desired count that the template leaves out is not touched.
+ */
+export const ecsService = defineResource('AWS::ECS::Service', {
+  properties,
+  attributes: ['Name', 'ServiceArn'],
+  createOnly: ['Cluster', 'ServiceName', 'LaunchType', 'DeploymentController', 'SchedulingStrategy'],
+  identify: nameOf,
+  async exists(context, name) {
+    const found = await unlessMissing(() => context.call('ecs', 'DescribeServices', { services: [name] }));
+    return (found?.services ?? []).some(({ status }) => status === 'ACTIVE');
+  },
+  async create(context, service) {
+    const serviceName = nameOf(context, service);
+    const { tags: _tags, ...rest } = lowerFirst(properties, service);
+    const created = await context.call('ecs', 'CreateService', {
+      ...rest,
+      serviceName,
+      desiredCount: service.DesiredCount ?? (service.SchedulingStrategy === 'DAEMON' ? undefined : 1),
+      tags: lowerTagList(context, service.Tags),
+    });
+    const arn = created.service!.serviceArn!;
+    context.initiated(arn);
+    await untilSteady(context, service, arn, primaryOf(created.service));
+    return { id: arn, attributes: { Name: serviceName, ServiceArn: arn } };
+  },
+  async update(context, service, { id, properties: before }) {
+    const {
+      tags: _tags,
+      serviceName: _name,
+      launchType: _launchType,
+      deploymentController: _controller,
+      schedulingStrategy: _strategy,
+      ...rest
+    } = lowerFirst(properties, service);
+    const updated = await context.call('ecs', 'UpdateService', {
+      ...rest,
+      service: id,
+      desiredCount: service.DesiredCount === before.DesiredCount ? undefined : service.DesiredCount,
+    });
+    await untilSteady(context, service, id, primaryOf(updated.service));
+    return undefined;
+  },
+  async delete(context, { id, properties: service }) {
+    const of = service.Cluster === undefined ? {} : { cluster: service.Cluster };
+    const deleted = await unlessMissing(() =>
+      context.call('ecs', 'DeleteService', { ...of, service: id, force: true }),
+    );
+    while (deleted && !context.signal.aborted) {
+      const found = await unlessMissing(() =>
+        context.call('ecs', 'DescribeServices', { ...of, services: [id] }),
+      );
+      const current = found?.services?.[0];
+      if (!current || current.status === 'INACTIVE') return;
+      await context.untilReported('ecs');
+    }
+  },
+});
+
+type Described =
+  | {
+      deployments?:
+        | Array<{
+            id?: string | undefined;
+            status?: string | undefined;
+            rolloutState?: string | undefined;
+            rolloutStateReason?: string | undefined;
+          }>
+        | undefined;
+    }
+  | undefined;
+
+function primaryOf(service: Described): string | undefined {
+  return service?.deployments?.find(({ status }) => status === 'PRIMARY')?.id;
+}
+
+async function untilSteady(
+  context: ResourceContext,
+  service: EcsService,
+  arn: string,
+  deploymentId: string | undefined,
+): Promise<void> {
+  const of = service.Cluster === undefined ? {} : { cluster: service.Cluster };
+  while (!context.signal.aborted) {
+    const reported = context.untilReported('ecs');
+    const { services } = await context.call('ecs', 'DescribeServices', { ...of, services: [arn] });
+    const current = services?.[0];
+    const ours = current?.deployments?.find(({ id }) => id === deploymentId);
+    if (!current || !ours || ours.rolloutState === 'FAILED') {
+      const why = ours?.rolloutStateReason ?? 'the deployment was replaced by another';
+      throw new AwsFault(
+        'NotStabilized',
+        `Error occurred during operation 'ECS Deployment Circuit Breaker was triggered': ${why}`,
+      );
+    }
+    if (ours.rolloutState === 'COMPLETED' && current.deployments?.length === 1) return;
+    await reported;
+  }
+  throw new AwsFault('Cancelled', `the wait for service ${arn} to become steady was cancelled`);
+}
