@@ -1,11 +1,19 @@
+import { join } from 'node:path';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { Engine, Service } from '../dispatch/service.ts';
 import type { Identity } from '../iam/identity.ts';
 import type { PolicyAuthorizer } from '../iam/policy-authorizer.ts';
+import { ImageStore } from '../runtime/oci/image-store.ts';
+import { RootfsCache } from '../runtime/oci/rootfs-cache.ts';
+import { ProcessRunner } from '../runtime/process-runner.ts';
+import { reapOrphans } from '../runtime/processes/process-ledger.ts';
 import type { HttpHandler } from '../wire/server.ts';
 import { createCloudFormation } from './cloudformation/cloudformation.ts';
 import { createCloudWatch } from './cloudwatch/cloudwatch.ts';
 import { createCodeCommit } from './codecommit/codecommit.ts';
+import { createEc2 } from './ec2/ec2.ts';
+import { createEcr } from './ecr/ecr.ts';
+import { createEcs } from './ecs/ecs.ts';
 import { createIam } from './iam/iam.ts';
 import { createS3 } from './s3/s3.ts';
 import { createSqs } from './sqs/sqs.ts';
@@ -25,6 +33,24 @@ export interface EngineParts {
 export function createServices(engine: Engine, parts: EngineParts): Service[] {
   // The machine's own programs (git, the shells and tools of a build) are found as the engine was started.
   const hostPath = process.env.PATH ?? '';
+  for (const orphan of reapOrphans(engine.directory)) {
+    engine.journal.append('engine', 'process.reaped', { ...orphan });
+  }
+  const images = new ImageStore({
+    directory: join(engine.directory, 'images'),
+    clock: engine.clock,
+    ids: engine.ids,
+  });
+  const rootfs = new RootfsCache({ directory: join(engine.directory, 'rootfs'), ids: engine.ids });
+  const runner = new ProcessRunner({
+    clock: engine.clock,
+    images,
+    rootfs,
+    stateDirectory: engine.directory,
+    nodePath: process.execPath,
+    hostPath,
+    instance: `queue-canary-${engine.ids.hex(8)}`,
+  });
   const codecommit = createCodeCommit(engine, { ...parts, hostPath });
   return [
     createSts(engine, parts.identity, parts.authorizer),
@@ -34,6 +60,9 @@ export function createServices(engine: Engine, parts: EngineParts): Service[] {
     createS3(engine),
     createCloudWatch(engine),
     codecommit.service,
+    createEc2(engine),
+    createEcr(engine, { ...parts, images }),
+    createEcs(engine, { ...parts, runner }),
     createCloudFormation(engine),
   ] as Service[];
 }
