@@ -10,7 +10,9 @@ import { reapOrphans } from '../runtime/processes/process-ledger.ts';
 import type { HttpHandler } from '../wire/server.ts';
 import { createCloudFormation } from './cloudformation/cloudformation.ts';
 import { createCloudWatch } from './cloudwatch/cloudwatch.ts';
+import { createCodeBuild } from './codebuild/codebuild.ts';
 import { createCodeCommit } from './codecommit/codecommit.ts';
+import { createCodePipeline } from './codepipeline/codepipeline.ts';
 import { createEc2 } from './ec2/ec2.ts';
 import { createEcr } from './ecr/ecr.ts';
 import { createEcs } from './ecs/ecs.ts';
@@ -60,6 +62,8 @@ export function createServices(engine: Engine, parts: EngineParts): Service[] {
     createS3(engine),
     createCloudWatch(engine),
     codecommit.service,
+    createCodeBuild(engine, { checkouts: codecommit.sources, machineEnvironment: process.env }),
+    createCodePipeline(engine, { ...parts, archives: codecommit.sources }),
     createEc2(engine),
     createEcr(engine, { ...parts, images }),
     createEcs(engine, { ...parts, runner }),

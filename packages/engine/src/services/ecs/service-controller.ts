@@ -266,7 +266,10 @@ export class ServiceController {
           return index === 0 ? withStability(moved, plan.stable, nowMs) : moved;
         }),
     }));
-    if (plan.rollout) return this.#rollOut(service.arn, plan.rollout);
+    if (plan.rollout) {
+      this.#rollOut(service.arn, plan.rollout);
+      return;
+    }
     for (const { taskId, cause } of plan.stops) {
       this.#tasks.stop(taskId, {
         code: 'ServiceSchedulerInitiated',
@@ -285,7 +288,10 @@ export class ServiceController {
 
   #rollOut(serviceArn: string, rollout: Rollout): void {
     const service = this.#store.services.get(serviceArn)!;
-    if (rollout.to === 'COMPLETED') return this.#complete(service);
+    if (rollout.to === 'COMPLETED') {
+      this.#complete(service);
+      return;
+    }
     const why: FailureCause =
       rollout.because === 'tasks'
         ? { by: 'circuit breaker', text: 'tasks failed to start' }

@@ -88,12 +88,14 @@ export class TaskEndpoint {
   #credentials(request: IncomingMessage, response: ServerResponse, registered: RegisteredTask): void {
     const { role, token } = registered;
     if (request.headers.authorization !== token) {
-      return reply(response, 401, {
-        code: 'Unauthorized',
-        message: 'the authorization token is missing or wrong',
-      });
+      const message = 'the authorization token is missing or wrong';
+      reply(response, 401, { code: 'Unauthorized', message });
+      return;
     }
-    if (!role) return reply(response, 404, { code: 'NoTaskRole', message: 'the task has no task role' });
+    if (!role) {
+      reply(response, 404, { code: 'NoTaskRole', message: 'the task has no task role' });
+      return;
+    }
     const known = registered.credentials;
     if (!known || known.expiration.getTime() - this.#engine.clock.nowMs() < RENEW_BEFORE_MS) {
       registered.credentials = this.#engine.credentials(role);
