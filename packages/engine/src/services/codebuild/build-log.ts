@@ -1,0 +1,75 @@
+import type { Engine, Principal } from '../../dispatch/service.ts';
+
+const MOST_EVENTS_PER_CALL = 1000;
+const LONGEST_LINE = 100_000;
+
+/**
+ * Sends a build's lines to CloudWatch Logs with the project's role, in order. While one call is under way the
+ * lines that come meanwhile collect for the next.
+ */
+export class BuildLog {
+  readonly #engine: Engine;
+  readonly #principal: Principal;
+  readonly #groupName: string;
+  readonly #streamName: string;
+  #pending: Array<{ timestamp: number; message: string }> = [];
+  #sending: Promise<void> | undefined;
+  #failed: unknown;
+
+  private constructor(engine: Engine, principal: Principal, groupName: string, streamName: string) {
+    this.#engine = engine;
+    this.#principal = principal;
+    this.#groupName = groupName;
+    this.#streamName = streamName;
+  }
+
+  /** Opens the stream, creating the group if there is none. Fails when the role may not. */
+  static async open(
+    engine: Engine,
+    principal: Principal,
+    logGroupName: string,
+    logStreamName: string,
+  ): Promise<BuildLog> {
+    try {
+      await engine.call(principal, 'logs', 'CreateLogStream', { logGroupName, logStreamName });
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (code === 'ResourceNotFoundException') {
+        await engine.call(principal, 'logs', 'CreateLogGroup', { logGroupName });
+        await engine.call(principal, 'logs', 'CreateLogStream', { logGroupName, logStreamName });
+      } else if (code !== 'ResourceAlreadyExistsException') throw error;
+    }
+    return new BuildLog(engine, principal, logGroupName, logStreamName);
+  }
+
+  line(text: string): void {
+    const message = text.length > LONGEST_LINE ? `${text.slice(0, LONGEST_LINE)}…` : text;
+    this.#pending.push({ timestamp: this.#engine.clock.nowMs(), message: message === '' ? ' ' : message });
+    this.#sending ??= this.#send();
+  }
+
+  /** Resolves when every line is stored; rejects when the service refused some. */
+  async flush(): Promise<void> {
+    while (this.#sending) await this.#sending;
+    if (this.#failed !== undefined) throw this.#failed;
+  }
+
+  async #send(): Promise<void> {
+    // Lines of one turn go together.
+    await Promise.resolve();
+    while (this.#pending.length > 0) {
+      const logEvents = this.#pending.slice(0, MOST_EVENTS_PER_CALL);
+      this.#pending = this.#pending.slice(MOST_EVENTS_PER_CALL);
+      try {
+        await this.#engine.call(this.#principal, 'logs', 'PutLogEvents', {
+          logGroupName: this.#groupName,
+          logStreamName: this.#streamName,
+          logEvents,
+        });
+      } catch (error) {
+        this.#failed ??= error;
+      }
+    }
+    this.#sending = undefined;
+  }
+}

@@ -1,0 +1,66 @@
+import type {
+  BuildPhaseType,
+  EnvironmentVariable,
+  LogsConfig,
+  Project,
+  ProjectArtifacts,
+  ProjectEnvironment,
+  ProjectSource,
+  StatusType,
+} from '@aws-sdk/client-codebuild';
+
+/** A project as the engine keeps it; dates are milliseconds. */
+export interface StoredProject {
+  readonly name: string;
+  readonly project: Omit<Project, 'created' | 'lastModified' | 'arn' | 'name' | 'tags'>;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly createdAtMs: number;
+  readonly modifiedAtMs: number;
+  /** Number of the newest build. */
+  readonly builds: number;
+}
+
+export interface StoredPhase {
+  readonly type: BuildPhaseType;
+  readonly status?: StatusType;
+  readonly startedAtMs: number;
+  readonly endedAtMs?: number;
+  readonly contexts: ReadonlyArray<{ readonly statusCode: string; readonly message: string }>;
+}
+
+export interface StoredBuild {
+  /** `<project>:<uuid>`. */
+  readonly id: string;
+  readonly projectName: string;
+  readonly number: number;
+  readonly status: StatusType;
+  readonly phases: readonly StoredPhase[];
+  readonly startedAtMs: number;
+  readonly endedAtMs?: number;
+  readonly source: ProjectSource;
+  readonly sourceVersion?: string;
+  readonly resolvedSourceVersion?: string;
+  readonly artifacts: ProjectArtifacts;
+  readonly artifactLocation?: string;
+  readonly environment: ProjectEnvironment;
+  readonly variables: readonly EnvironmentVariable[];
+  readonly serviceRole: string;
+  readonly logsConfig?: LogsConfig;
+  readonly logGroupName?: string;
+  readonly logStreamName?: string;
+  readonly timeoutMinutes: number;
+  readonly queuedTimeoutMinutes: number;
+  readonly initiator: string;
+  readonly idempotencyToken?: string;
+  readonly exported: Readonly<Record<string, string>>;
+}
+
+/** Phase that a build is in. */
+export function currentPhase(build: StoredBuild): BuildPhaseType {
+  return build.phases.at(-1)?.type ?? 'SUBMITTED';
+}
+
+/** The part of a build's id after the project: names its directory and log stream. */
+export function buildUuid(build: StoredBuild): string {
+  return build.id.slice(build.id.lastIndexOf(':') + 1);
+}

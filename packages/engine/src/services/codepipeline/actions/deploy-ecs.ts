@@ -1,0 +1,193 @@
+import type { Input, Output } from '../../../dispatch/sdk.ts';
+import { readArtifactFile } from '../artifacts.ts';
+import { type ImageDefinition, parseImageDefinitions } from '../image-definitions.ts';
+import { type ActionContext, ActionFailure, type ActionOutcome, type Executor } from './action.ts';
+import { JournalWatch } from './journal-watch.ts';
+
+const MINUTE_MS = 60_000;
+const DEFAULT_FILE = 'imagedefinitions.json';
+
+interface DeployProgress {
+  readonly taskDefinitionArn?: string;
+  readonly deploymentId?: string;
+}
+
+/**
+ * Deploys to an ECS service: a new revision of the task definition that the service uses at that moment, with
+ * images replaced by container name, and then the wait for its steady state.
+ *
+ * Stopping or abandoning the action leaves the deployment going on, as on AWS.
+ */
+export const ecsDeploy: Executor = async (context) => {
+  const watch = new JournalWatch(
+    context,
+    ({ source, type, detail }) =>
+      source === 'ecs' && type === 'aws.event' && detail['detail-type'] !== 'ECS Task State Change',
+  );
+  const minutes = Number(context.configuration.DeploymentTimeout ?? '60');
+  let timedOut = false;
+  const deadlineMs = context.record().startedAtMs + minutes * MINUTE_MS;
+  const elapsed = Promise.withResolvers<void>();
+  const timer = context.engine.clock.setTimer(deadlineMs - context.engine.clock.nowMs(), () => {
+    timedOut = true;
+    elapsed.resolve();
+  });
+  try {
+    if (progressOf(context).deploymentId === undefined) await beginDeployment(context);
+    for (;;) {
+      const next = watch.next();
+      const outcome = await lookAtDeployment(context);
+      if (outcome) return outcome;
+      if (timedOut) {
+        return {
+          status: 'Failed',
+          code: 'JobFailed',
+          message: `The deployment of service ${context.configuration.ServiceName} did not reach a steady state within ${minutes} minutes. ECS goes on deploying.`,
+        };
+      }
+      await Promise.race([next, elapsed.promise]);
+      if (context.signal.aborted) return { status: 'Failed', code: 'InternalError', message: 'interrupted' };
+    }
+  } finally {
+    timer.cancel();
+    watch.end();
+  }
+};
+
+function progressOf({ record }: ActionContext): DeployProgress {
+  return record().progress as DeployProgress;
+}
+
+async function beginDeployment(context: ActionContext): Promise<void> {
+  const { engine, principal, configuration, note } = context;
+  const images = await imageDefinitions(context);
+  const service = await describeService(context);
+  const taskDefinitionArn =
+    progressOf(context).taskDefinitionArn ??
+    (await registerRevision(context, service.taskDefinition ?? '', images));
+  note({ progress: { taskDefinitionArn }, externalExecutionId: taskDefinitionArn });
+  const updated = await engine.call(principal, 'ecs', 'UpdateService', {
+    cluster: configuration.ClusterName,
+    service: configuration.ServiceName,
+    taskDefinition: taskDefinitionArn,
+  });
+  const deployment = updated.service?.deployments?.find(
+    ({ status, taskDefinition }) => status === 'PRIMARY' && taskDefinition === taskDefinitionArn,
+  );
+  if (!deployment?.id) {
+    throw new ActionFailure('JobFailed', `ECS began no deployment of ${taskDefinitionArn}.`);
+  }
+  note({
+    progress: { taskDefinitionArn, deploymentId: deployment.id },
+    externalExecutionId: deployment.id,
+    externalExecutionUrl: `https://${engine.region}.console.aws.amazon.com/ecs/v2/clusters/${configuration.ClusterName}/services/${configuration.ServiceName}/deployments`,
+    summary: `Deploying ${taskDefinitionArn.split('/').at(-1)}`,
+  });
+}
+
+async function imageDefinitions(context: ActionContext): Promise<readonly ImageDefinition[]> {
+  const { engine, principal, configuration, inputs } = context;
+  const fileName = configuration.FileName ?? DEFAULT_FILE;
+  const [artifactName, artifact] = Object.entries(inputs)[0]!;
+  const text = await readArtifactFile(engine, principal, artifact, fileName);
+  if (text === undefined) {
+    throw new ActionFailure(
+      'ConfigurationError',
+      `Did not find the image definition file ${fileName} in the input artifacts ZIP file. Verify the file is stored in your pipeline's Amazon S3 artifact bucket: ${artifact.bucket} key: ${artifact.key}`,
+    );
+  }
+  const images = parseImageDefinitions(text);
+  if ('error' in images) {
+    throw new ActionFailure(
+      'ConfigurationError',
+      `The image definition file ${fileName} of artifact ${artifactName} ${images.error}`,
+    );
+  }
+  return images;
+}
+
+type Service = NonNullable<Output<'ecs', 'DescribeServices'>['services']>[number];
+
+async function describeService({ engine, principal, configuration }: ActionContext): Promise<Service> {
+  const { services } = await engine.call(principal, 'ecs', 'DescribeServices', {
+    cluster: configuration.ClusterName,
+    services: [configuration.ServiceName ?? ''],
+  });
+  const service = services?.[0];
+  if (service?.status !== 'ACTIVE') {
+    throw new ActionFailure(
+      'ConfigurationError',
+      `The Amazon ECS service ${configuration.ServiceName} was not found or is not active in cluster ${configuration.ClusterName}.`,
+    );
+  }
+  return service;
+}
+
+async function registerRevision(
+  { engine, principal }: ActionContext,
+  currentArn: string,
+  images: readonly ImageDefinition[],
+): Promise<string> {
+  const { taskDefinition: current, tags } = await engine.call(principal, 'ecs', 'DescribeTaskDefinition', {
+    taskDefinition: currentArn,
+    include: ['TAGS'],
+  });
+  const containers = current?.containerDefinitions ?? [];
+  for (const { name } of images) {
+    if (!containers.some((container) => container.name === name)) {
+      throw new ActionFailure(
+        'ConfigurationError',
+        `The image definition file names the container ${name}, but the task definition ${currentArn} has no such container: it has ${containers.map((container) => container.name).join(', ')}.`,
+      );
+    }
+  }
+  const {
+    taskDefinitionArn: _arn,
+    revision: _revision,
+    status: _status,
+    requiresAttributes: _requiresAttributes,
+    compatibilities: _compatibilities,
+    registeredAt: _registeredAt,
+    registeredBy: _registeredBy,
+    deregisteredAt: _deregisteredAt,
+    deleteRequestedAt: _deleteRequestedAt,
+    ...kept
+  } = current ?? {};
+  const input: Input<'ecs', 'RegisterTaskDefinition'> = {
+    ...kept,
+    family: current?.family,
+    containerDefinitions: containers.map((container) => {
+      const image = images.find(({ name }) => name === container.name);
+      return image ? { ...container, image: image.imageUri } : container;
+    }),
+    ...(tags && tags.length > 0 ? { tags } : {}),
+  };
+  const { taskDefinition } = await engine.call(principal, 'ecs', 'RegisterTaskDefinition', input);
+  return taskDefinition?.taskDefinitionArn ?? '';
+}
+
+/** The action's outcome if the deployment has one; undefined while it goes on. */
+async function lookAtDeployment(context: ActionContext): Promise<ActionOutcome | undefined> {
+  const { taskDefinitionArn, deploymentId } = progressOf(context);
+  const service = await describeService(context);
+  const deployment = service.deployments?.find(({ id }) => id === deploymentId);
+  const name = context.configuration.ServiceName;
+  if (!deployment) {
+    return {
+      status: 'Failed',
+      code: 'JobFailed',
+      message: `The deployment ${deploymentId} of service ${name} was replaced before it completed; the service now uses ${service.taskDefinition}.`,
+    };
+  }
+  if (deployment.rolloutState === 'COMPLETED') {
+    return { status: 'Succeeded', summary: `Service ${name} runs ${taskDefinitionArn?.split('/').at(-1)}` };
+  }
+  if (deployment.rolloutState === 'FAILED') {
+    return {
+      status: 'Failed',
+      code: 'JobFailed',
+      message: `The deployment ${deploymentId} of service ${name} failed: ${deployment.rolloutStateReason ?? 'no reason was given'}`,
+    };
+  }
+  return undefined;
+}

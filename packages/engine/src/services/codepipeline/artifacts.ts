@@ -1,0 +1,52 @@
+import { unzipSync } from 'fflate';
+import type { Engine, Principal } from '../../dispatch/service.ts';
+import type { StoredArtifact } from './store.ts';
+
+/** S3 metadata that tells a build which commit its source is; on AWS the services know it internally. */
+export const REVISION_METADATA = 'codepipeline-artifact-revision-id';
+
+/** A place for an artifact that nothing was written to yet: `<pipeline>/<artifact>/<random>`, cut as AWS cuts names. */
+export function newArtifact(
+  engine: Engine,
+  bucket: string,
+  pipelineName: string,
+  artifactName: string,
+): StoredArtifact {
+  return {
+    bucket,
+    key: `${pipelineName.slice(0, 20)}/${artifactName.slice(0, 10)}/${engine.ids.suffix(7).toLowerCase()}`,
+  };
+}
+
+/** Writes an artifact's zip with the action's own permissions. */
+export async function writeArtifact(
+  engine: Engine,
+  principal: Principal,
+  artifact: StoredArtifact,
+  zip: Uint8Array,
+): Promise<void> {
+  await engine.call(principal, 's3', 'PutObject', {
+    Bucket: artifact.bucket,
+    Key: artifact.key,
+    Body: zip,
+    ContentType: 'application/zip',
+    ...(artifact.revision === undefined ? {} : { Metadata: { [REVISION_METADATA]: artifact.revision } }),
+  });
+}
+
+/** One file of an artifact, read with the action's own permissions; undefined when the zip has no such file. */
+export async function readArtifactFile(
+  engine: Engine,
+  principal: Principal,
+  artifact: StoredArtifact,
+  fileName: string,
+): Promise<string | undefined> {
+  const { Body } = await engine.call(principal, 's3', 'GetObject', {
+    Bucket: artifact.bucket,
+    Key: artifact.key,
+  });
+  if (!(Body instanceof Uint8Array)) throw new Error('S3 returned no body');
+  const files = unzipSync(Body, { filter: ({ name }) => name === fileName });
+  const file = files[fileName];
+  return file === undefined ? undefined : Buffer.from(file).toString('utf8');
+}
