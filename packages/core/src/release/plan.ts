@@ -1,32 +1,20 @@
 import type { ReleasePolicy } from '../policy/policy.ts';
-import { type Effect, isBarrier, type RecordWrite } from './effect.ts';
+import {
+  followBaseline,
+  followImage,
+  followTaskDefinitions,
+  lastGoodFrom,
+  writeRecord,
+} from './bookkeeping.ts';
+import type { Effect } from './effect.ts';
+import { confirmRestored, decide, type End, endExecution, endIntruders, endOf } from './ending.ts';
+import { closeGate, openGate } from './gate.ts';
 import { assessHealth, type Health } from './health.ts';
-import {
-  currentRelease,
-  hasReachedStable,
-  intruders,
-  isActive,
-  type Journey,
-  mayBeEnteringCanary,
-  stageNamed,
-  waitingForCanary,
-} from './journey.ts';
-import {
-  type Job,
-  type Observed,
-  type PipelineState,
-  type ServiceState,
-  stages,
-  type Track,
-  tracks,
-} from './observed.ts';
-import {
-  type Baseline,
-  type Decision,
-  initialExecutionId,
-  type LastGood,
-  type ReleaseRecord,
-} from './record.ts';
+import { currentRelease, isActive, type Journey } from './journey.ts';
+import { type Job, type Observed, tracks } from './observed.ts';
+import { initialExecutionId } from './record.ts';
+import { finishEarlierRollback, restoration } from './restoration.ts';
+import { commitText, onOneImage, progress, shortId, type World } from './world.ts';
 
 /**
  * Where the current release is.
@@ -78,15 +66,6 @@ export interface Plan {
   /** Why, in sentences for a person. */
   readonly reasons: readonly string[];
 }
-
-/**
- * Begins the reason of every transition that the controller disabled, so that it opens no one else's.
- * CodePipeline allows only letters, digits, spaces and `!@().*?-` in it.
- */
-export const holdPrefix = 'queue-canary release ';
-
-/** Keeps the record within the 4 KB of a standard parameter, and reasons within CodePipeline's limits. */
-const reasonLengthMax = 400;
 
 /** How soon to look again at services that are being restored; ECS events usually come first. */
 const restoringWakeMs = 10_000;
@@ -174,85 +153,6 @@ export function requestRollback(
     executionId: id,
     effects: decide(release, end, record.value.record, record.value.version, nowMs),
   };
-}
-
-interface World {
-  readonly observed: Observed;
-  readonly policy: ReleasePolicy;
-  readonly nowMs: number;
-  readonly pipeline: PipelineState;
-  readonly canary: ServiceState;
-  readonly stable: ServiceState;
-  readonly record: ReleaseRecord;
-  readonly recordVersion: number;
-}
-
-type End = Pick<Decision, 'kind' | 'by' | 'reason'>;
-
-/** Why the release must end or has ended without success; absent while it may go on or has succeeded. */
-function endOf(world: World, release: Journey, health: Health): End | undefined {
-  const { record, policy } = world;
-  const { execution } = release;
-  if (record.lastGood?.executionId === execution.id) return undefined;
-  if (record.decision?.executionId === execution.id) return record.decision;
-  const onRequest = hasReachedStable(release) ? 'rollback' : 'abort';
-  if (!isActive(execution)) {
-    switch (execution.status) {
-      case 'Succeeded':
-        return undefined;
-      case 'Superseded':
-        return { kind: onRequest, by: 'newerCommit', reason: 'a newer execution superseded it' };
-      case 'Stopped':
-      case 'Cancelled':
-        return { kind: onRequest, by: 'person', reason: stopped(release) };
-      default:
-        return release.verdict?.status === 'Failed'
-          ? { kind: 'abort', by: 'person', reason: failed('it was not approved', release.verdict.summary) }
-          : { kind: 'rollback', by: 'pipeline', reason: pipelineFailure(release) };
-    }
-  }
-  if (execution.status === 'Stopping') {
-    return { kind: onRequest, by: 'person', reason: stopped(release) };
-  }
-  if (health.failure !== undefined) return { kind: 'rollback', by: 'health', reason: health.failure };
-  const strayed = strayedTrack(world, release);
-  if (strayed !== undefined) {
-    return {
-      kind: 'rollback',
-      by: 'health',
-      reason: `${strayed} runs ${world[strayed].imageUri} instead of the candidate: it was changed from outside, perhaps by a stack update. Release the change again`,
-    };
-  }
-  if (policy.onNewerCommit === 'supersede' && release.verdict?.status === 'InProgress') {
-    const newer = waitingForCanary(world.pipeline, release)[0];
-    if (newer !== undefined) {
-      return {
-        kind: 'abort',
-        by: 'newerCommit',
-        reason: `a newer commit is ready for the canary (execution ${newer.id}${newer.commit ? `, commit ${newer.commit}` : ''})`,
-      };
-    }
-  }
-  return undefined;
-}
-
-/** The image that the release is about, once the pipeline has brought it to the canary. */
-function candidateDigest(world: World, release: Journey): string | undefined {
-  const { baseline } = world.record;
-  return baseline?.executionId === release.execution.id ? baseline.candidateDigest : undefined;
-}
-
-/**
- * The track that should run the candidate by now and does not. What was observed then says nothing about
- * the candidate, and what would be recorded is not what was released.
- */
-function strayedTrack(world: World, release: Journey): Track | undefined {
-  const { canary, stable } = world;
-  const candidate =
-    candidateDigest(world, release) ?? (release.record === undefined ? undefined : stable.imageDigest);
-  if (candidate === undefined) return undefined;
-  if (canary.imageDigest !== candidate) return 'canary';
-  return release.record !== undefined && stable.imageDigest !== candidate ? 'stable' : undefined;
 }
 
 /** Ends what is still active, and brings both services back to the last good release. */
@@ -363,23 +263,6 @@ function planActive(world: World, release: Journey, health: Health): Plan {
   };
 }
 
-/** Remembers what the release begins with, as soon as it is known. */
-function followBaseline(world: World, release: Journey): Effect[] {
-  const { record, observed, canary } = world;
-  const { id } = release.execution;
-  const before: Baseline = record.baseline?.executionId === id ? record.baseline : { executionId: id };
-  const { depth } = observed.deadLetters;
-  const arrived = release.canary.status === 'Succeeded' ? canary.imageDigest : undefined;
-  const baseline: Baseline = {
-    ...(depth.known && { deadLetters: depth.value }),
-    ...(arrived !== undefined && { candidateDigest: arrived }),
-    ...before,
-  };
-  const learned =
-    baseline.deadLetters !== before.deadLetters || baseline.candidateDigest !== before.candidateDigest;
-  return learned ? [writeRecord(world, 'recordBaseline', id, { ...record, baseline })] : [];
-}
-
 interface Watch {
   readonly good: boolean;
   readonly effects: readonly Effect[];
@@ -483,251 +366,6 @@ function planIdle(world: World): Plan {
   return { phase: 'idle', effects, reasons };
 }
 
-/** What brings both services back, whether they are back, and what stands in the way. */
-function restoration(
-  world: World,
-  release: Journey,
-): { restores: Effect[]; restored: boolean; obstacles: string[] } {
-  const { record, observed } = world;
-  const { lastGood } = record;
-  if (lastGood === undefined) {
-    return {
-      restores: [],
-      restored: false,
-      obstacles: [
-        'there is no last good release to return to: both services are left as they are. Push a commit that fixes the worker and approve its release, or deploy a task definition by hand',
-      ],
-    };
-  }
-  const restores: Effect[] = [];
-  const obstacles: string[] = [];
-  let deferred = false;
-  for (const track of tracks) {
-    const service = world[track];
-    const onImage = service.imageDigest === lastGood.imageDigest;
-    const broken = onImage && service.primary.rolloutState === 'FAILED';
-    if (onImage && !broken) continue;
-    if (track === 'canary' && mayBeEnteringCanary(world.pipeline, release)) {
-      deferred = true;
-      continue;
-    }
-    const points = observed.restorePoints;
-    const taskDefinitionArn = onImage
-      ? service.primary.taskDefinitionArn
-      : track === 'canary'
-        ? lastGood.canaryTaskDefinitionArn
-        : lastGood.stableTaskDefinitionArn;
-    if (!onImage && points.known && !points.value[track]) {
-      obstacles.push(
-        `${track} cannot return to ${taskDefinitionArn}: it has been deregistered. Push a commit that fixes the worker and approve its release, or deploy a task definition with ${lastGood.imageUri} by hand`,
-      );
-      continue;
-    }
-    restores.push({
-      kind: 'restoreService',
-      executionId: release.execution.id,
-      track,
-      taskDefinitionArn,
-      observedTaskDefinitionArn: service.primary.taskDefinitionArn,
-      forceNew: broken,
-    });
-  }
-  const restored =
-    !deferred &&
-    restores.length === 0 &&
-    obstacles.length === 0 &&
-    tracks.every((track) => isSteady(world[track]));
-  return { restores, restored, obstacles };
-}
-
-/**
- * Brings stable back for an earlier release whose rollback was overtaken by this one. The closed Canary stage
- * prevents that; a person who opens it does not.
- */
-function finishEarlierRollback(world: World, release: Journey): Effect[] {
-  const { decision } = world.record;
-  if (decision === undefined || decision.restoredAt !== undefined) return [];
-  if (hasReachedStable(release) || release.verdict?.status === 'Succeeded') return [];
-  return restoration(world, release).restores.filter(
-    (effect) => effect.kind === 'restoreService' && effect.track === 'stable',
-  );
-}
-
-/** Whether ECS has finished moving the service and it runs what it is told to run. */
-export function isSteady(service: ServiceState): boolean {
-  return (
-    service.primary.rolloutState === 'COMPLETED' &&
-    service.others.length === 0 &&
-    service.running >= service.desired
-  );
-}
-
-/** The one image that both services run at steady state with at least one task, named by digest. */
-function onOneImage(world: World): { readonly imageUri: string; readonly imageDigest: string } | undefined {
-  const { canary, stable } = world;
-  const { imageDigest, imageUri } = stable;
-  if (imageDigest === undefined || imageDigest !== canary.imageDigest) return undefined;
-  if (!isSteady(canary) || !isSteady(stable) || canary.running + stable.running === 0) return undefined;
-  return { imageDigest, imageUri };
-}
-
-function lastGoodFrom(
-  world: World,
-  image: { readonly imageUri: string; readonly imageDigest: string },
-  executionId: string,
-  commit: string | undefined,
-): LastGood {
-  return {
-    executionId,
-    ...(commit !== undefined && { commit }),
-    ...image,
-    canaryTaskDefinitionArn: world.canary.primary.taskDefinitionArn,
-    stableTaskDefinitionArn: world.stable.primary.taskDefinitionArn,
-    recordedAt: new Date(world.nowMs).toISOString(),
-  };
-}
-
-/**
- * Keeps the record's task definitions current when only the configuration has changed.
- *
- * CloudFormation deregisters the revision that it replaces, so a record that still names it could not be
- * restored. The image is the same, so this is not a new release.
- */
-function followTaskDefinitions(world: World, before: readonly Effect[]): Effect[] {
-  const { record } = world;
-  const { lastGood } = record;
-  if (lastGood === undefined || before.some(isBarrier)) return [];
-  const current = (track: Track, recorded: string): string => {
-    const service = world[track];
-    return isSteady(service) && service.imageDigest === lastGood.imageDigest
-      ? service.primary.taskDefinitionArn
-      : recorded;
-  };
-  const canaryTaskDefinitionArn = current('canary', lastGood.canaryTaskDefinitionArn);
-  const stableTaskDefinitionArn = current('stable', lastGood.stableTaskDefinitionArn);
-  if (
-    canaryTaskDefinitionArn === lastGood.canaryTaskDefinitionArn &&
-    stableTaskDefinitionArn === lastGood.stableTaskDefinitionArn
-  ) {
-    return [];
-  }
-  return [
-    writeRecord(world, 'recordLastGood', lastGood.executionId, {
-      ...record,
-      lastGood: { ...lastGood, canaryTaskDefinitionArn, stableTaskDefinitionArn },
-    }),
-  ];
-}
-
-function followImage(world: World, lastGood: LastGood): Effect[] {
-  const { image } = world.observed;
-  if (image.known && image.value === lastGood.imageUri) return [];
-  return [{ kind: 'recordImage', imageUri: lastGood.imageUri }];
-}
-
-function decide(
-  release: Journey,
-  end: End,
-  record: ReleaseRecord,
-  version: number,
-  nowMs: number,
-): readonly Effect[] {
-  const { execution } = release;
-  const decision: Decision = {
-    executionId: execution.id,
-    kind: end.kind,
-    reason: shorten(end.reason),
-    by: end.by,
-    decidedAt: new Date(nowMs).toISOString(),
-  };
-  const back = record.lastGood
-    ? `Both services return to ${record.lastGood.imageUri}${commitText(record.lastGood.commit)}.`
-    : 'There is no last good release to return to; a person must act.';
-  return [
-    {
-      kind: 'recordDecision',
-      executionId: execution.id,
-      next: { ...record, decision },
-      ifVersion: version,
-    },
-    {
-      kind: 'notify',
-      subject: `Release ${shortId(execution.id)} ${end.kind === 'abort' ? 'aborted' : 'is rolled back'}`,
-      message: `Release ${execution.id}${commitText(execution.commit)} ended: ${end.reason}. ${back}`,
-    },
-  ];
-}
-
-function confirmRestored(world: World, decision: Decision): Effect[] {
-  const { lastGood } = world.record;
-  return [
-    writeRecord(world, 'recordRestored', decision.executionId, {
-      ...world.record,
-      decision: { ...decision, restoredAt: new Date(world.nowMs).toISOString() },
-    }),
-    {
-      kind: 'notify',
-      subject: `Release ${shortId(decision.executionId)}: both services restored`,
-      message: `Both services run ${lastGood?.imageUri ?? 'the last good release'}${commitText(lastGood?.commit)} again.`,
-    },
-  ];
-}
-
-function writeRecord(
-  world: World,
-  kind: RecordWrite['kind'],
-  executionId: string,
-  next: ReleaseRecord,
-): RecordWrite {
-  return { kind, executionId, next, ifVersion: world.recordVersion };
-}
-
-/** The gentlest way to end an execution: by its job, by its approval, or by stopping it. */
-function endExecution(world: World, release: Journey, reason: string): Effect[] {
-  const { job } = world.observed;
-  const { approval } = world.pipeline;
-  const { id } = release.execution;
-  if (job !== undefined && release.record?.status === 'InProgress' && (job.executionId ?? id) === id) {
-    return [{ kind: 'failJob', jobId: job.id, reason }];
-  }
-  if (approval?.executionId === id) {
-    const { stage, action, token } = approval;
-    return [{ kind: 'rejectApproval', executionId: id, stage, action, token, reason }];
-  }
-  return [{ kind: 'stopExecution', executionId: id, reason }];
-}
-
-function endIntruders(world: World, release: Journey): Effect[] {
-  return intruders(world.pipeline, release).flatMap((other) =>
-    endExecution(
-      { ...world, observed: withoutJob(world.observed) },
-      other,
-      `release ${release.execution.id} is under way, and there is only ever one`,
-    ),
-  );
-}
-
-function withoutJob(observed: Observed): Observed {
-  const { job: _, ...rest } = observed;
-  return rest;
-}
-
-/**
- * Keeps newer executions out of the Canary stage. Stage locks alone do not: the canary's stage is free again
- * as soon as a release waits for its verdict, and the next execution would replace what is being judged.
- */
-function closeGate(world: World, release: Journey): Effect[] {
-  if (stageNamed(world.pipeline, stages.canary.stage)?.transitionEnabled !== true) return [];
-  const { id } = release.execution;
-  return [{ kind: 'closeCanaryStage', executionId: id, reason: `${holdPrefix}${id} is under way` }];
-}
-
-function openGate(world: World): Effect[] {
-  const stage = stageNamed(world.pipeline, stages.canary.stage);
-  if (stage === undefined || stage.transitionEnabled) return [];
-  return stage.transitionDisabledReason?.startsWith(holdPrefix) ? [{ kind: 'openCanaryStage' }] : [];
-}
-
 /** A job that nobody answers keeps its pipeline action waiting until it times out: every one gets an answer. */
 function answeringJob(world: World, planned: Plan): Plan {
   const { job } = world.observed;
@@ -763,47 +401,6 @@ function summarise(release: Journey, health: Health, since: number): ReleaseSumm
     since,
     ...(health.deadLetters !== undefined && { deadLetters: health.deadLetters }),
   };
-}
-
-/** One sentence for each service that is not steady. */
-function progress(world: World): string[] {
-  return tracks.flatMap((track) => {
-    const service = world[track];
-    if (isSteady(service)) return [];
-    const { rolloutState, rolloutReason } = service.primary;
-    return [
-      `${track}: ${service.running} of ${service.desired} tasks running, deployment ${rolloutState}${rolloutReason ? ` (${rolloutReason})` : ''}`,
-    ];
-  });
-}
-
-function stopped(release: Journey): string {
-  return failed('the pipeline execution was stopped', release.execution.stopReason);
-}
-
-function pipelineFailure(release: Journey): string {
-  const run = [release.record, release.stable, release.verdict, release.canary].find(
-    (candidate) => candidate?.status === 'Failed' || candidate?.status === 'Abandoned',
-  );
-  return run === undefined
-    ? `the pipeline execution ended as ${release.execution.status}`
-    : failed(`${run.stage}/${run.action} failed`, run.summary);
-}
-
-function failed(what: string, detail: string | undefined): string {
-  return detail ? `${what}: ${detail}` : what;
-}
-
-function commitText(commit: string | undefined): string {
-  return commit === undefined ? '' : ` (commit ${commit})`;
-}
-
-function shortId(executionId: string): string {
-  return executionId.slice(0, 8);
-}
-
-function shorten(reason: string): string {
-  return reason.length <= reasonLengthMax ? reason : `${reason.slice(0, reasonLengthMax - 1)}\u2026`;
 }
 
 function seconds(ms: number): string {

@@ -10,8 +10,9 @@ import {
   stages,
   type Track,
 } from '../release/observed.ts';
-import { isSteady, type Phase, type Plan } from '../release/plan.ts';
+import type { Phase, Plan } from '../release/plan.ts';
 import type { Decision, LastGood, ReleaseRecord } from '../release/record.ts';
+import { isSteady } from '../release/world.ts';
 
 export type StageStatus = 'waiting' | 'running' | 'succeeded' | 'failed' | 'stopped';
 

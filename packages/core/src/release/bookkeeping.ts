@@ -1,0 +1,85 @@
+import { type Effect, isBarrier, type RecordWrite } from './effect.ts';
+import type { Journey } from './journey.ts';
+import type { Track } from './observed.ts';
+import type { Baseline, LastGood, ReleaseRecord } from './record.ts';
+import { isSteady, type World } from './world.ts';
+
+/** Remembers what the release begins with, as soon as it is known. */
+export function followBaseline(world: World, release: Journey): Effect[] {
+  const { record, observed, canary } = world;
+  const { id } = release.execution;
+  const before: Baseline = record.baseline?.executionId === id ? record.baseline : { executionId: id };
+  const { depth } = observed.deadLetters;
+  const arrived = release.canary.status === 'Succeeded' ? canary.imageDigest : undefined;
+  const baseline: Baseline = {
+    ...(depth.known && { deadLetters: depth.value }),
+    ...(arrived !== undefined && { candidateDigest: arrived }),
+    ...before,
+  };
+  const learned =
+    baseline.deadLetters !== before.deadLetters || baseline.candidateDigest !== before.candidateDigest;
+  return learned ? [writeRecord(world, 'recordBaseline', id, { ...record, baseline })] : [];
+}
+
+export function lastGoodFrom(
+  world: World,
+  image: { readonly imageUri: string; readonly imageDigest: string },
+  executionId: string,
+  commit: string | undefined,
+): LastGood {
+  return {
+    executionId,
+    ...(commit !== undefined && { commit }),
+    ...image,
+    canaryTaskDefinitionArn: world.canary.primary.taskDefinitionArn,
+    stableTaskDefinitionArn: world.stable.primary.taskDefinitionArn,
+    recordedAt: new Date(world.nowMs).toISOString(),
+  };
+}
+
+/**
+ * Keeps the record's task definitions current when only the configuration has changed.
+ *
+ * CloudFormation deregisters the revision that it replaces, so a record that still names it could not be
+ * restored. The image is the same, so this is not a new release.
+ */
+export function followTaskDefinitions(world: World, before: readonly Effect[]): Effect[] {
+  const { record } = world;
+  const { lastGood } = record;
+  if (lastGood === undefined || before.some(isBarrier)) return [];
+  const current = (track: Track, recorded: string): string => {
+    const service = world[track];
+    return isSteady(service) && service.imageDigest === lastGood.imageDigest
+      ? service.primary.taskDefinitionArn
+      : recorded;
+  };
+  const canaryTaskDefinitionArn = current('canary', lastGood.canaryTaskDefinitionArn);
+  const stableTaskDefinitionArn = current('stable', lastGood.stableTaskDefinitionArn);
+  if (
+    canaryTaskDefinitionArn === lastGood.canaryTaskDefinitionArn &&
+    stableTaskDefinitionArn === lastGood.stableTaskDefinitionArn
+  ) {
+    return [];
+  }
+  return [
+    writeRecord(world, 'recordLastGood', lastGood.executionId, {
+      ...record,
+      lastGood: { ...lastGood, canaryTaskDefinitionArn, stableTaskDefinitionArn },
+    }),
+  ];
+}
+
+export function followImage(world: World, lastGood: LastGood): Effect[] {
+  const { image } = world.observed;
+  if (image.known && image.value === lastGood.imageUri) return [];
+  return [{ kind: 'recordImage', imageUri: lastGood.imageUri }];
+}
+
+export function writeRecord(
+  world: World,
+  kind: RecordWrite['kind'],
+  executionId: string,
+  next: ReleaseRecord,
+): RecordWrite {
+  return { kind, executionId, next, ifVersion: world.recordVersion };
+}

@@ -1,0 +1,178 @@
+import { writeRecord } from './bookkeeping.ts';
+import type { Effect } from './effect.ts';
+import type { Health } from './health.ts';
+import { hasReachedStable, intruders, isActive, type Journey, waitingForCanary } from './journey.ts';
+import type { Observed, Track } from './observed.ts';
+import type { Decision, ReleaseRecord } from './record.ts';
+import { commitText, shortId, type World } from './world.ts';
+
+/** Keeps the record within the 4 KB of a standard parameter, and reasons within CodePipeline's limits. */
+const reasonLengthMax = 400;
+
+/** A release's end as it will be recorded, or was. */
+export type End = Pick<Decision, 'kind' | 'by' | 'reason'>;
+
+/** Why the release must end or has ended without success; absent while it may go on or has succeeded. */
+export function endOf(world: World, release: Journey, health: Health): End | undefined {
+  const { record, policy } = world;
+  const { execution } = release;
+  if (record.lastGood?.executionId === execution.id) return undefined;
+  if (record.decision?.executionId === execution.id) return record.decision;
+  const onRequest = hasReachedStable(release) ? 'rollback' : 'abort';
+  if (!isActive(execution)) {
+    switch (execution.status) {
+      case 'Succeeded':
+        return undefined;
+      case 'Superseded':
+        return { kind: onRequest, by: 'newerCommit', reason: 'a newer execution superseded it' };
+      case 'Stopped':
+      case 'Cancelled':
+        return { kind: onRequest, by: 'person', reason: stopped(release) };
+      default:
+        return release.verdict?.status === 'Failed'
+          ? { kind: 'abort', by: 'person', reason: failed('it was not approved', release.verdict.summary) }
+          : { kind: 'rollback', by: 'pipeline', reason: pipelineFailure(release) };
+    }
+  }
+  if (execution.status === 'Stopping') {
+    return { kind: onRequest, by: 'person', reason: stopped(release) };
+  }
+  if (health.failure !== undefined) return { kind: 'rollback', by: 'health', reason: health.failure };
+  const strayed = strayedTrack(world, release);
+  if (strayed !== undefined) {
+    return {
+      kind: 'rollback',
+      by: 'health',
+      reason: `${strayed} runs ${world[strayed].imageUri} instead of the candidate: it was changed from outside, perhaps by a stack update. Release the change again`,
+    };
+  }
+  if (policy.onNewerCommit === 'supersede' && release.verdict?.status === 'InProgress') {
+    const newer = waitingForCanary(world.pipeline, release)[0];
+    if (newer !== undefined) {
+      return {
+        kind: 'abort',
+        by: 'newerCommit',
+        reason: `a newer commit is ready for the canary (execution ${newer.id}${newer.commit ? `, commit ${newer.commit}` : ''})`,
+      };
+    }
+  }
+  return undefined;
+}
+
+/** The image that the release is about, once the pipeline has brought it to the canary. */
+function candidateDigest(world: World, release: Journey): string | undefined {
+  const { baseline } = world.record;
+  return baseline?.executionId === release.execution.id ? baseline.candidateDigest : undefined;
+}
+
+/**
+ * The track that should run the candidate by now and does not. What was observed then says nothing about
+ * the candidate, and what would be recorded is not what was released.
+ */
+function strayedTrack(world: World, release: Journey): Track | undefined {
+  const { canary, stable } = world;
+  const candidate =
+    candidateDigest(world, release) ?? (release.record === undefined ? undefined : stable.imageDigest);
+  if (candidate === undefined) return undefined;
+  if (canary.imageDigest !== candidate) return 'canary';
+  return release.record !== undefined && stable.imageDigest !== candidate ? 'stable' : undefined;
+}
+
+export function decide(
+  release: Journey,
+  end: End,
+  record: ReleaseRecord,
+  version: number,
+  nowMs: number,
+): readonly Effect[] {
+  const { execution } = release;
+  const decision: Decision = {
+    executionId: execution.id,
+    kind: end.kind,
+    reason: shorten(end.reason),
+    by: end.by,
+    decidedAt: new Date(nowMs).toISOString(),
+  };
+  const back = record.lastGood
+    ? `Both services return to ${record.lastGood.imageUri}${commitText(record.lastGood.commit)}.`
+    : 'There is no last good release to return to; a person must act.';
+  return [
+    {
+      kind: 'recordDecision',
+      executionId: execution.id,
+      next: { ...record, decision },
+      ifVersion: version,
+    },
+    {
+      kind: 'notify',
+      subject: `Release ${shortId(execution.id)} ${end.kind === 'abort' ? 'aborted' : 'is rolled back'}`,
+      message: `Release ${execution.id}${commitText(execution.commit)} ended: ${end.reason}. ${back}`,
+    },
+  ];
+}
+
+export function confirmRestored(world: World, decision: Decision): Effect[] {
+  const { lastGood } = world.record;
+  return [
+    writeRecord(world, 'recordRestored', decision.executionId, {
+      ...world.record,
+      decision: { ...decision, restoredAt: new Date(world.nowMs).toISOString() },
+    }),
+    {
+      kind: 'notify',
+      subject: `Release ${shortId(decision.executionId)}: both services restored`,
+      message: `Both services run ${lastGood?.imageUri ?? 'the last good release'}${commitText(lastGood?.commit)} again.`,
+    },
+  ];
+}
+
+/** The gentlest way to end an execution: by its job, by its approval, or by stopping it. */
+export function endExecution(world: World, release: Journey, reason: string): Effect[] {
+  const { job } = world.observed;
+  const { approval } = world.pipeline;
+  const { id } = release.execution;
+  if (job !== undefined && release.record?.status === 'InProgress' && (job.executionId ?? id) === id) {
+    return [{ kind: 'failJob', jobId: job.id, reason }];
+  }
+  if (approval?.executionId === id) {
+    const { stage, action, token } = approval;
+    return [{ kind: 'rejectApproval', executionId: id, stage, action, token, reason }];
+  }
+  return [{ kind: 'stopExecution', executionId: id, reason }];
+}
+
+export function endIntruders(world: World, release: Journey): Effect[] {
+  return intruders(world.pipeline, release).flatMap((other) =>
+    endExecution(
+      { ...world, observed: withoutJob(world.observed) },
+      other,
+      `release ${release.execution.id} is under way, and there is only ever one`,
+    ),
+  );
+}
+
+function withoutJob(observed: Observed): Observed {
+  const { job: _, ...rest } = observed;
+  return rest;
+}
+
+function stopped(release: Journey): string {
+  return failed('the pipeline execution was stopped', release.execution.stopReason);
+}
+
+function pipelineFailure(release: Journey): string {
+  const run = [release.record, release.stable, release.verdict, release.canary].find(
+    (candidate) => candidate?.status === 'Failed' || candidate?.status === 'Abandoned',
+  );
+  return run === undefined
+    ? `the pipeline execution ended as ${release.execution.status}`
+    : failed(`${run.stage}/${run.action} failed`, run.summary);
+}
+
+function failed(what: string, detail: string | undefined): string {
+  return detail ? `${what}: ${detail}` : what;
+}
+
+function shorten(reason: string): string {
+  return reason.length <= reasonLengthMax ? reason : `${reason.slice(0, reasonLengthMax - 1)}\u2026`;
+}

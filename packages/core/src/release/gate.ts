@@ -1,0 +1,26 @@
+import type { Effect } from './effect.ts';
+import { type Journey, stageNamed } from './journey.ts';
+import { stages } from './observed.ts';
+import type { World } from './world.ts';
+
+/**
+ * Begins the reason of every transition that the controller disabled, so that it opens no one else's.
+ * CodePipeline allows only letters, digits, spaces and `!@().*?-` in it.
+ */
+export const holdPrefix = 'queue-canary release ';
+
+/**
+ * Keeps newer executions out of the Canary stage. Stage locks alone do not: the canary's stage is free again
+ * as soon as a release waits for its verdict, and the next execution would replace what is being judged.
+ */
+export function closeGate(world: World, release: Journey): Effect[] {
+  if (stageNamed(world.pipeline, stages.canary.stage)?.transitionEnabled !== true) return [];
+  const { id } = release.execution;
+  return [{ kind: 'closeCanaryStage', executionId: id, reason: `${holdPrefix}${id} is under way` }];
+}
+
+export function openGate(world: World): Effect[] {
+  const stage = stageNamed(world.pipeline, stages.canary.stage);
+  if (stage === undefined || stage.transitionEnabled) return [];
+  return stage.transitionDisabledReason?.startsWith(holdPrefix) ? [{ kind: 'openCanaryStage' }] : [];
+}
