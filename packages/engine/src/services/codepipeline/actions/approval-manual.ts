@@ -7,7 +7,15 @@ import type { ActionContext, Executor } from './action.ts';
 export const manualApproval: Executor = async (context) => {
   const { record, note, changed, signal, engine, principal, configuration } = context;
   const token = record().token ?? engine.ids.uuid();
-  if (record().token === undefined) note({ token });
+  if (record().token === undefined) {
+    note({ token });
+    engine.journal.append('codepipeline', 'approval.requested', {
+      pipeline: record().pipelineName,
+      executionId: record().executionId,
+      stage: record().stage,
+      action: record().declaration.name,
+    });
+  }
   const topicArn = configuration.NotificationArn;
   if (topicArn !== undefined && record().progress.announced !== true) {
     const { declaration, pipelineName } = record();
