@@ -44,7 +44,7 @@ const READ_FOR_LOOKUP = [
 ];
 
 /**
- * What `cdk bootstrap` puts into an account: the staging bucket, five roles and the version parameter. Trust and permissions are those of the CDK's template; its managed policies
+ * What `cdk bootstrap` puts into an account: the staging bucket, the repository of image assets, five roles and the version parameter. Trust and permissions are those of the CDK's template; its managed policies
  * `AWSCloudFormationReadOnlyAccess` and `ReadOnlyAccess` are written out for the services that exist here.
  */
 function bootstrapResources(accountId: string, region: string) {
@@ -144,7 +144,7 @@ function bootstrapResources(accountId: string, region: string) {
       managedPolicies: ['arn:aws:iam::aws:policy/AdministratorAccess'],
     },
   ];
-  return { bucket, bucketArns, roles, version };
+  return { bucket, bucketArns, repository, roles, version };
 }
 
 /**
@@ -153,11 +153,17 @@ function bootstrapResources(accountId: string, region: string) {
  */
 export async function seedBootstrap(engine: Engine, owner: Principal): Promise<void> {
   const { accountId, region } = engine;
-  const { bucket, bucketArns, roles, version } = bootstrapResources(accountId, region);
+  const { bucket, bucketArns, repository, roles, version } = bootstrapResources(accountId, region);
   const found = await engine.call(owner, 'ssm', 'GetParameters', { Names: [version] });
   if (found.Parameters?.[0]?.Value === BOOTSTRAP_VERSION) return;
   await Promise.all([
     seedBucket(engine, owner, bucket, bucketArns),
+    unlessThere(
+      engine.call(owner, 'ecr', 'CreateRepository', {
+        repositoryName: repository,
+        imageTagMutability: 'IMMUTABLE',
+      }),
+    ),
     ...roles.map((role) => seedRole(engine, owner, role)),
   ]);
   await engine.call(owner, 'ssm', 'PutParameter', {
