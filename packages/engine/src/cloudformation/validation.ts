@@ -59,8 +59,11 @@ function checkProperties(logicalId: string, properties: Json, type: ResourceType
     type.checkNames(properties);
   } catch (error) {
     if (!(error instanceof PropertyError)) throw error;
+    const hint = error.message.includes('extraneous key')
+      ? '. If AWS has this property, the local engine does not know it: "Add a resource type" in CONTRIBUTING.md says how to add it.'
+      : '';
     throw templateError(
-      `Properties validation failed for resource ${logicalId} with message: ${error.message} (${type.name})`,
+      `Properties validation failed for resource ${logicalId} with message: ${error.message} (${type.name})${hint}`,
     );
   }
 }

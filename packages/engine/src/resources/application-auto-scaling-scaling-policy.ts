@@ -88,15 +88,15 @@ async function put(context: ResourceContext, policy: Policy): Promise<string> {
 
 export const scalingPolicy = defineResource('AWS::ApplicationAutoScaling::ScalingPolicy', {
   properties,
-  attributes: ['Arn', 'PolicyName'],
+  attributes: ['Arn'],
   createOnly: ['PolicyName', 'ScalingTargetId', 'ResourceId', 'ScalableDimension', 'ServiceNamespace'],
   identify: (_context, policy) => policy.PolicyName,
   async create(context, policy) {
     const arn = await put(context, policy);
-    return { id: arn, attributes: { Arn: arn, PolicyName: policy.PolicyName } };
+    return { id: arn, attributes: { Arn: arn } };
   },
-  async update(context, policy, { attributes }) {
-    return { ...attributes, Arn: await put(context, policy) };
+  async update(context, policy) {
+    return { Arn: await put(context, policy) };
   },
   async delete(context, { properties: policy }) {
     await unlessMissing(() =>

@@ -103,7 +103,7 @@ function requestOf(context: ResourceContext, name: string, project: Project) {
 
 export const codebuildProject = defineResource('AWS::CodeBuild::Project', {
   properties,
-  attributes: ['Arn', 'Id'],
+  attributes: ['Arn'],
   createOnly: ['Name'],
   identify: nameOf,
   async exists(context, name) {
@@ -113,7 +113,7 @@ export const codebuildProject = defineResource('AWS::CodeBuild::Project', {
   async create(context, project) {
     const name = nameOf(context, project);
     const created = await context.call('codebuild', 'CreateProject', requestOf(context, name, project));
-    return { id: name, attributes: { Arn: created.project!.arn!, Id: name } };
+    return { id: name, attributes: { Arn: created.project!.arn! } };
   },
   async update(context, project, { id }) {
     await context.call('codebuild', 'UpdateProject', requestOf(context, id, project));

@@ -9,7 +9,7 @@ export const codecommitRepository = defineResource('AWS::CodeCommit::Repository'
     KmsKeyId: text,
     Tags: tags,
   },
-  attributes: ['Arn', 'CloneUrlHttp', 'CloneUrlSsh', 'Name'],
+  attributes: ['Arn', 'CloneUrlHttp', 'CloneUrlSsh', 'Name', 'RepositoryId'],
   createOnly: ['RepositoryName', 'KmsKeyId'],
   identify: (_context, repository) => repository.RepositoryName,
   exists: async (context, repositoryName) =>
@@ -31,6 +31,7 @@ export const codecommitRepository = defineResource('AWS::CodeCommit::Repository'
         CloneUrlHttp: cloneUrlHttp!,
         CloneUrlSsh: cloneUrlSsh ?? '',
         Name: repository.RepositoryName,
+        RepositoryId: repositoryId!,
       },
     };
   },

@@ -1,5 +1,4 @@
 import type { ActionCategory } from '@aws-sdk/client-codepipeline';
-import { AwsFault } from '../errors.ts';
 import { defineResource, lowerTagList, type ResourceContext, unlessMissing } from './resource-type.ts';
 import {
   flag,
@@ -155,9 +154,16 @@ async function setTransitions(
   }
 }
 
+function attributesOf(context: ResourceContext, name: string, version: number | undefined) {
+  return {
+    Arn: `arn:aws:codepipeline:${context.region}:${context.accountId}:${name}`,
+    Version: String(version ?? 1),
+  };
+}
+
 export const codepipelinePipeline = defineResource('AWS::CodePipeline::Pipeline', {
   properties,
-  attributes: ['Version'],
+  attributes: ['Arn', 'Version'],
   createOnly: ['Name'],
   identify: nameOf,
   exists: async (context, name) =>
@@ -169,7 +175,7 @@ export const codepipelinePipeline = defineResource('AWS::CodePipeline::Pipeline'
       tags: lowerTagList(context, pipeline.Tags),
     });
     await setTransitions(context, name, pipeline);
-    return { id: name, attributes: { Version: String(created.pipeline?.version ?? 1) } };
+    return { id: name, attributes: attributesOf(context, name, created.pipeline?.version) };
   },
   async update(context, pipeline, { id, properties: before }) {
     const updated = await context.call('codepipeline', 'UpdatePipeline', {
@@ -179,8 +185,7 @@ export const codepipelinePipeline = defineResource('AWS::CodePipeline::Pipeline'
     if (pipeline.RestartExecutionOnUpdate) {
       await context.call('codepipeline', 'StartPipelineExecution', { name: id });
     }
-    if (!updated.pipeline) throw new AwsFault('InternalFailure', `pipeline ${id} was not returned`);
-    return { Version: String(updated.pipeline.version ?? 1) };
+    return attributesOf(context, id, updated.pipeline?.version);
   },
   async delete(context, { id }) {
     await unlessMissing(() => context.call('codepipeline', 'DeletePipeline', { name: id }));

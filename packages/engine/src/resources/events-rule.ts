@@ -71,14 +71,14 @@ async function put(context: ResourceContext, name: string, rule: Rule): Promise<
 
 export const eventsRule = defineResource('AWS::Events::Rule', {
   properties,
-  attributes: ['Arn'],
+  attributes: ['Arn', 'RuleName'],
   createOnly: ['Name', 'EventBusName'],
   identify: nameOf,
   exists: async (context, Name) =>
     (await unlessMissing(() => context.call('events', 'DescribeRule', { Name }))) !== undefined,
   async create(context, rule) {
     const name = nameOf(context, rule);
-    return { id: name, attributes: { Arn: await put(context, name, rule) } };
+    return { id: name, attributes: { Arn: await put(context, name, rule), RuleName: name } };
   },
   async update(context, rule, { id, properties: before }) {
     const Arn = await put(context, id, rule);
@@ -88,7 +88,7 @@ export const eventsRule = defineResource('AWS::Events::Rule', {
     if (gone.length > 0) {
       await context.call('events', 'RemoveTargets', { Rule: id, Ids: gone, ...busOf(rule) });
     }
-    return { Arn };
+    return { Arn, RuleName: id };
   },
   async delete(context, { id, properties: rule }) {
     const targets = (rule.Targets ?? []).map(({ Id }) => Id);
