@@ -8,6 +8,7 @@ import { RootfsCache } from '../runtime/oci/rootfs-cache.ts';
 import { ProcessRunner } from '../runtime/process-runner.ts';
 import { reapOrphans } from '../runtime/processes/process-ledger.ts';
 import type { HttpHandler } from '../wire/server.ts';
+import { createApplicationAutoScaling } from './application-auto-scaling/application-auto-scaling.ts';
 import { createCloudFormation } from './cloudformation/cloudformation.ts';
 import { createCloudWatch } from './cloudwatch/cloudwatch.ts';
 import { createCodeBuild } from './codebuild/codebuild.ts';
@@ -67,6 +68,7 @@ export function createServices(engine: Engine, parts: EngineParts): Service[] {
     createEc2(engine),
     createEcr(engine, { ...parts, images }),
     createEcs(engine, { ...parts, runner }),
+    createApplicationAutoScaling(engine),
     createCloudFormation(engine),
   ] as Service[];
 }
