@@ -39,7 +39,8 @@ export function gitHttpHandler(parts: GitHttpParts) {
       refuse(request, response, 404, 'not a git smart-HTTP address');
       return true;
     }
-    const [, encodedName, action] = match as unknown as [string, string, string];
+    const encodedName = match[1]!;
+    const action = match[2]!;
     const push =
       action === 'git-receive-pack' || new URLSearchParams(query).get('service') === 'git-receive-pack';
     const principal = authenticate(parts.identity, request);

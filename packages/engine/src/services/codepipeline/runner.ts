@@ -483,7 +483,7 @@ export class PipelineRunner {
         );
       }
       const context: ActionContext = {
-        engine: this.#engine,
+        engine: this.#engineUntil(activity.abort.signal),
         principal: await this.#principal(pipeline, record),
         execution,
         configuration,
@@ -510,6 +510,18 @@ export class PipelineRunner {
     } catch (error) {
       return failureOf(error);
     }
+  }
+
+  /** The engine, whose calls fail once the signal aborts: an abandoned action must not begin anything more. */
+  #engineUntil(signal: AbortSignal): Engine {
+    const engine = this.#engine;
+    return {
+      ...engine,
+      call: async (principal, service, operation, input) => {
+        if (signal.aborted) throw new ActionFailure('InternalError', 'The action was interrupted.');
+        return engine.call(principal, service, operation, input);
+      },
+    };
   }
 
   #namespaces(execution: StoredExecution): Namespaces {

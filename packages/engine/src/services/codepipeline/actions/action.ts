@@ -68,6 +68,13 @@ export interface ActionContext {
  */
 export type Executor = (context: ActionContext) => Promise<ActionOutcome>;
 
+/** What an executor returns when its signal aborted; nobody looks at it. */
+export const interrupted: ActionOutcome = {
+  status: 'Failed',
+  code: 'InternalError',
+  message: 'The action was interrupted.',
+};
+
 /** A failure, as executors throw it from deep inside. */
 export class ActionFailure extends Error {
   readonly code: FailureCode;

@@ -1,4 +1,4 @@
-import type { ActionContext, Executor } from './action.ts';
+import { type ActionContext, type Executor, interrupted } from './action.ts';
 
 /**
  * Waits for a person: announces itself on the topic, if it has one, and ends with what PutApprovalResult says.
@@ -41,7 +41,7 @@ export const manualApproval: Executor = async (context) => {
       };
     }
     await next;
-    if (signal.aborted) return { status: 'Failed', code: 'InternalError', message: 'interrupted' };
+    if (signal.aborted) return interrupted;
   }
 };
 

@@ -1,4 +1,4 @@
-import { type ActionContext, ActionFailure, type Executor } from './action.ts';
+import { type ActionContext, ActionFailure, type Executor, interrupted } from './action.ts';
 import { JournalWatch } from './journal-watch.ts';
 
 /**
@@ -46,7 +46,7 @@ export const codeBuild: Executor = async (context) => {
       }
       note({ summary: `Build ${build.currentPhase ?? 'SUBMITTED'}` });
       await changed;
-      if (signal.aborted) return { status: 'Failed', code: 'InternalError', message: 'interrupted' };
+      if (signal.aborted) return interrupted;
     }
   } finally {
     watch.end();

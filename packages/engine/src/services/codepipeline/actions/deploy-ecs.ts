@@ -1,7 +1,13 @@
 import type { Input, Output } from '../../../dispatch/sdk.ts';
 import { readArtifactFile } from '../artifacts.ts';
 import { type ImageDefinition, parseImageDefinitions } from '../image-definitions.ts';
-import { type ActionContext, ActionFailure, type ActionOutcome, type Executor } from './action.ts';
+import {
+  type ActionContext,
+  ActionFailure,
+  type ActionOutcome,
+  type Executor,
+  interrupted,
+} from './action.ts';
 import { JournalWatch } from './journal-watch.ts';
 
 const MINUTE_MS = 60_000;
@@ -46,7 +52,7 @@ export const ecsDeploy: Executor = async (context) => {
         };
       }
       await Promise.race([next, elapsed.promise]);
-      if (context.signal.aborted) return { status: 'Failed', code: 'InternalError', message: 'interrupted' };
+      if (context.signal.aborted) return interrupted;
     }
   } finally {
     timer.cancel();

@@ -1,6 +1,6 @@
 import { sleep } from '../../../clock/clock.ts';
 import type { StoredArtifact, StoredJob } from '../store.ts';
-import type { ActionContext, ActionOutcome, Executor } from './action.ts';
+import { type ActionContext, type Executor, interrupted } from './action.ts';
 
 interface LambdaProgress {
   readonly jobId?: string;
@@ -63,8 +63,6 @@ export const lambdaInvoke: Executor = async (context) => {
     });
   }
 };
-
-const interrupted: ActionOutcome = { status: 'Failed', code: 'InternalError', message: 'interrupted' };
 
 /** Gives the job to the function, unless its result is already there, and waits for the result. */
 async function work(context: ActionContext, jobId: string): Promise<StoredJob['result']> {
