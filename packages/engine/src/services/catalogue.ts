@@ -62,13 +62,14 @@ export function createServices(engine: Engine, parts: EngineParts): Service[] {
     createSqs(engine),
     createS3(engine),
     createCloudWatch(engine),
-    codecommit.service,
-    createCodeBuild(engine, { checkouts: codecommit.sources, machineEnvironment: process.env }),
-    createCodePipeline(engine, { ...parts, archives: codecommit.sources }),
     createEc2(engine),
     createEcr(engine, { ...parts, images }),
     createEcs(engine, { ...parts, runner }),
     createApplicationAutoScaling(engine),
+    // After what they call and what hears of their events: so they stop first, and undecided.
+    codecommit.service,
+    createCodeBuild(engine, { checkouts: codecommit.sources, machineEnvironment: process.env }),
+    createCodePipeline(engine, { ...parts, archives: codecommit.sources }),
     createCloudFormation(engine),
   ] as Service[];
 }

@@ -85,6 +85,7 @@ class Pipeline {
 
   close(stage: string): void {
     this.state = { ...this.state, closed: { inbound: new Set([stage]), outbound: new Set() } };
+    this.take({ kind: 'transitionsChanged' });
   }
 
   open(): void {
