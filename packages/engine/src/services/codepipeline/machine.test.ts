@@ -397,14 +397,14 @@ describe('onFailure and rollback', () => {
     expect(pipeline.told.at(-1)).toBe('e1 Deploy rollBackStage');
   });
 
-  test('a rollback runs its one stage and ends', () => {
-    const { pipeline, id } = deployWith({ result: 'ROLLBACK' });
-    pipeline.end(id, 'Failed', 'Ecs');
-    const rollback = pipeline.rollBack('Deploy') as string;
-    expect(pipeline.where(rollback)).toBe('InProgress Deploy');
+  test('a rollback runs its one stage and ends, without the stages that follow', () => {
+    const pipeline = new Pipeline();
+    const rollback = pipeline.rollBack('Test') as string;
+    expect(pipeline.where(rollback)).toBe('InProgress Test');
     expect(pipeline.execution(rollback).type).toBe('ROLLBACK');
-    pipeline.end(rollback, 'Succeeded', 'Ecs');
+    pipeline.end(rollback, 'Succeeded', 'Unit', 'Lint', 'Report');
     expect(pipeline.where(rollback)).toBe('Succeeded');
+    expect(Object.keys(pipeline.execution(rollback).stages)).toEqual(['Test']);
   });
 
   test.each([

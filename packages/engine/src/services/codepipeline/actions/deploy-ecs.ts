@@ -16,6 +16,8 @@ const DEFAULT_FILE = 'imagedefinitions.json';
 interface DeployProgress {
   readonly taskDefinitionArn?: string;
   readonly deploymentId?: string;
+  /** Newest journal entry before the deployment began. */
+  readonly journalSeq?: number;
 }
 
 /**
@@ -71,6 +73,7 @@ async function beginDeployment(context: ActionContext): Promise<void> {
   const taskDefinitionArn =
     progressOf(context).taskDefinitionArn ??
     (await registerRevision(context, service.taskDefinition ?? '', images));
+  const journalSeq = engine.journal.seq;
   note({ progress: { taskDefinitionArn }, externalExecutionId: taskDefinitionArn });
   const updated = await engine.call(principal, 'ecs', 'UpdateService', {
     cluster: configuration.ClusterName,
@@ -84,7 +87,7 @@ async function beginDeployment(context: ActionContext): Promise<void> {
     throw new ActionFailure('JobFailed', `ECS began no deployment of ${taskDefinitionArn}.`);
   }
   note({
-    progress: { taskDefinitionArn, deploymentId: deployment.id },
+    progress: { taskDefinitionArn, deploymentId: deployment.id, journalSeq },
     externalExecutionId: deployment.id,
     externalExecutionUrl: `https://${engine.region}.console.aws.amazon.com/ecs/v2/clusters/${configuration.ClusterName}/services/${configuration.ServiceName}/deployments`,
     summary: `Deploying ${taskDefinitionArn.split('/').at(-1)}`,
@@ -174,26 +177,59 @@ async function registerRevision(
 
 /** The action's outcome if the deployment has one; undefined while it goes on. */
 async function lookAtDeployment(context: ActionContext): Promise<ActionOutcome | undefined> {
-  const { taskDefinitionArn, deploymentId } = progressOf(context);
+  const { deploymentId } = progressOf(context);
   const service = await describeService(context);
   const deployment = service.deployments?.find(({ id }) => id === deploymentId);
-  const name = context.configuration.ServiceName;
-  if (!deployment) {
-    return {
+  if (deployment) return outcomeOf(context, deployment.rolloutState, deployment.rolloutStateReason);
+  // ECS forgets a deployment that it rolled back; its last event says how it ended.
+  const last = lastEvent(context);
+  const state = last && EVENT_STATES[String(last.eventName)];
+  return (
+    outcomeOf(context, state, last?.reason === undefined ? undefined : String(last.reason)) ?? {
       status: 'Failed',
       code: 'JobFailed',
-      message: `The deployment ${deploymentId} of service ${name} was replaced before it completed; the service now uses ${service.taskDefinition}.`,
-    };
-  }
-  if (deployment.rolloutState === 'COMPLETED') {
+      message: `The deployment ${deploymentId} of service ${context.configuration.ServiceName} was replaced before it completed; the service now uses ${service.taskDefinition}.`,
+    }
+  );
+}
+
+const EVENT_STATES: Readonly<Record<string, string>> = {
+  SERVICE_DEPLOYMENT_COMPLETED: 'COMPLETED',
+  SERVICE_DEPLOYMENT_FAILED: 'FAILED',
+};
+
+function outcomeOf(
+  context: ActionContext,
+  state: string | undefined,
+  reason: string | undefined,
+): ActionOutcome | undefined {
+  const { taskDefinitionArn, deploymentId } = progressOf(context);
+  const name = context.configuration.ServiceName;
+  if (state === 'COMPLETED') {
     return { status: 'Succeeded', summary: `Service ${name} runs ${taskDefinitionArn?.split('/').at(-1)}` };
   }
-  if (deployment.rolloutState === 'FAILED') {
-    return {
-      status: 'Failed',
-      code: 'JobFailed',
-      message: `The deployment ${deploymentId} of service ${name} failed: ${deployment.rolloutStateReason ?? 'no reason was given'}`,
-    };
+  if (state !== 'FAILED') return undefined;
+  return {
+    status: 'Failed',
+    code: 'JobFailed',
+    message: `The deployment ${deploymentId} of service ${name} failed: ${reason || 'no reason was given'}`,
+  };
+}
+
+/** Detail of the last `ECS Deployment State Change` about this action's deployment. */
+function lastEvent(context: ActionContext): Record<string, unknown> | undefined {
+  const { deploymentId, journalSeq = 0 } = progressOf(context);
+  const { journal } = context.engine;
+  let found: Record<string, unknown> | undefined;
+  for (let seq = journalSeq; seq < journal.seq; ) {
+    const entries = journal.read(seq);
+    for (const { source, type, detail } of entries) {
+      if (source !== 'ecs' || type !== 'aws.event' || detail['detail-type'] !== 'ECS Deployment State Change')
+        continue;
+      const event = detail.detail as Record<string, unknown>;
+      if (event.deploymentId === deploymentId) found = event;
+    }
+    seq = entries.at(-1)?.seq ?? journal.seq;
   }
-  return undefined;
+  return found;
 }
