@@ -1,15 +1,18 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ResourceType } from '../resources/resource-type.ts';
-import type { Json, JsonObject } from '../resources/schema.ts';
+import type { JsonObject } from '../resources/schema.ts';
 import { dependencies, inOrder } from './graph.ts';
-import { resolve } from './intrinsics.ts';
+import { resolve, type Scope } from './intrinsics.ts';
 import { activeResources, type StackScopeParts, stackScope } from './stack-scope.ts';
 import type { PlannedChange, ResourceRecord, StackOutput } from './stack-store.ts';
 import { type Template, templateError } from './template.ts';
 import type { TypeLookup } from './validation.ts';
 
-/** Stands for the id or an attribute of a resource that does not exist yet. */
-const KNOWN_AFTER_CREATION = '{{known after creation of ';
+/** Thrown while planning where a value needs something that does not exist yet. */
+class KnownLater extends Error {}
+
+/** A property whose value is known only once a resource that it needs exists. */
+const KNOWN_LATER = '{{known later}}';
 
 /**
  * Names of the properties that differ. `Tags` counts as different when the stack's tags changed and the
@@ -52,16 +55,15 @@ export function planChanges(
       .map((record) => [record.logicalId, record]),
   );
   const fresh = new Set<string>();
-  const later = (logicalId: string, attribute: string) =>
-    `${KNOWN_AFTER_CREATION}${logicalId}.${attribute}}}`;
-  const known = (logicalId: string) => (fresh.has(logicalId) ? undefined : existing.get(logicalId));
+  const known = (logicalId: string): ResourceRecord => {
+    const record = existing.get(logicalId);
+    if (!record || fresh.has(logicalId)) throw new KnownLater();
+    return record;
+  };
   const scope = stackScope({
     ...input.scope,
-    resource: (logicalId) =>
-      Object.hasOwn(template.Resources, logicalId)
-        ? (known(logicalId)?.id ?? later(logicalId, 'Ref'))
-        : undefined,
-    attribute: (logicalId, name) => known(logicalId)?.attributes[name] ?? later(logicalId, name),
+    resource: (logicalId) => (Object.hasOwn(template.Resources, logicalId) ? known(logicalId).id : undefined),
+    attribute: (logicalId, name) => known(logicalId).attributes[name],
   });
   const active = activeResources(template, scope);
   const changes: PlannedChange[] = [];
@@ -72,7 +74,7 @@ export function planChanges(
     const record = existing.get(logicalId);
     if (!record) {
       fresh.add(logicalId);
-      resolve(resource.Properties, scope);
+      plannedProperties(resource.Properties, scope);
       changes.push(added(logicalId, resource.Type));
       continue;
     }
@@ -81,7 +83,7 @@ export function planChanges(
         `Update of resource type is not permitted. The new template modifies resource type of the following resources: [${logicalId}]`,
       );
     }
-    const declared = resolve(resource.Properties, scope) as JsonObject;
+    const declared = plannedProperties(resource.Properties, scope);
     const names = changedProperties(type, record, declared, input.stackTags);
     if (names.length === 0) continue;
     const change = modified(record, type, names, declared);
@@ -91,7 +93,30 @@ export function planChanges(
   for (const record of existing.values()) {
     if (!active.has(record.logicalId)) changes.push(removed(record));
   }
-  return { changes, outputsChange: !isDeepStrictEqual(outputsOf(template, scope), shown(input.outputs)) };
+  return { changes, outputsChange: outputsChange(template, scope, input.outputs) };
+}
+
+/** Each property resolved, or {@link KNOWN_LATER}. */
+function plannedProperties(properties: JsonObject, scope: Scope): JsonObject {
+  const planned: JsonObject = {};
+  for (const [name, value] of Object.entries(properties)) {
+    try {
+      Object.assign(planned, resolve({ [name]: value }, scope));
+    } catch (error) {
+      if (!(error instanceof KnownLater)) throw error;
+      planned[name] = KNOWN_LATER;
+    }
+  }
+  return planned;
+}
+
+function outputsChange(template: Template, scope: Scope, before: readonly StackOutput[]): boolean {
+  try {
+    return !isDeepStrictEqual(outputsOf(template, scope), shown(before));
+  } catch (error) {
+    if (error instanceof KnownLater) return true;
+    throw error;
+  }
 }
 
 function added(logicalId: string, type: string): PlannedChange {
@@ -116,7 +141,7 @@ function modified(
     name,
     recreation: !type.replacesOn(name)
       ? ('Never' as const)
-      : isPending(declared[name])
+      : declared[name] === KNOWN_LATER
         ? ('Conditionally' as const)
         : ('Always' as const),
   }));
@@ -142,10 +167,6 @@ function modified(
   };
 }
 
-function isPending(value: Json | undefined): boolean {
-  return JSON.stringify(value ?? null).includes(KNOWN_AFTER_CREATION);
-}
-
 function removed(record: ResourceRecord): PlannedChange {
   return {
     action: 'Remove',
@@ -164,7 +185,7 @@ export function keeps(record: ResourceRecord): boolean {
 }
 
 /** The outputs of a template whose condition holds, with their values. */
-export function outputsOf(template: Template, scope: ReturnType<typeof stackScope>): StackOutput[] {
+export function outputsOf(template: Template, scope: Scope): StackOutput[] {
   return Object.entries(template.Outputs)
     .filter(([, output]) => output.Condition === undefined || scope.condition(output.Condition))
     .map(([key, output]) => {
