@@ -40,10 +40,11 @@ for (const [name, description] of Object.entries(SERVICES) as Array<
 export class WireServer {
   readonly #dispatcher: Dispatcher;
   readonly #identity: Identity;
-  readonly #ids: Ids;
   readonly #handlers: HttpHandler[] = [];
   readonly #server: Server;
   readonly #onCrash: (error: unknown) => void;
+  readonly #requestIdPrefix: string;
+  #requests = 0;
   #port = 0;
 
   constructor(parts: {
@@ -54,7 +55,7 @@ export class WireServer {
   }) {
     this.#dispatcher = parts.dispatcher;
     this.#identity = parts.identity;
-    this.#ids = parts.ids;
+    this.#requestIdPrefix = parts.ids.uuid().slice(0, -12);
     this.#onCrash = parts.onCrash;
     this.#server = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0 }, (request, response) => {
       this.#serve(request, response).catch((error: unknown) => {
@@ -105,9 +106,18 @@ export class WireServer {
     await closed;
   }
 
+  /** Counts on from one random identifier: drawing randomness for every request costs more than a queue does. */
+  #nextRequestId(): string {
+    const number = (this.#requests++).toString(16).padStart(12, '0');
+    return this.#requestIdPrefix + number;
+  }
+
   async #serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
-    for (const handler of this.#handlers) if (await handler(incoming, response)) return;
-    const requestId = this.#ids.uuid();
+    const target = incoming.headers['x-amz-target'];
+    if (target === undefined) {
+      for (const handler of this.#handlers) if (await handler(incoming, response)) return;
+    }
+    const requestId = this.#nextRequestId();
     const left = new AbortController();
     const leave = () => left.abort();
     response.once('close', leave);
@@ -117,7 +127,6 @@ export class WireServer {
     let service: ServiceModel | undefined;
     let reply: WireReply;
     try {
-      const target = incoming.headers['x-amz-target'];
       const small = target !== undefined || incoming.url?.startsWith('/service/');
       const body = await readBody(incoming, small ? LARGEST_RPC_BODY_BYTES : LARGEST_BODY_BYTES);
       const request = toWireRequest(incoming, body);
@@ -158,6 +167,7 @@ export class WireServer {
       }
     }
     incoming.socket.off('end', leave);
+    response.off('close', leave);
     if (response.destroyed) return;
     const headers: Record<string, string | number> = { ...reply.headers };
     if (incoming.method !== 'HEAD' || headers['content-length'] === undefined) {
@@ -209,30 +219,38 @@ function findService(
   return { name, protocol: SERVICES[name].protocol === 'rest-json' ? 'rest-json' : 'rest-xml' };
 }
 
-async function readBody(incoming: IncomingMessage, largest: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
-    size += chunk.byteLength;
-    if (size > largest) {
-      throw new AwsFault('RequestEntityTooLarge', `the request body exceeds ${largest} bytes`, 413);
-    }
-    chunks.push(chunk);
-  }
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+function readBody(incoming: IncomingMessage, largest: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    incoming.on('data', (chunk: Buffer) => {
+      size += chunk.byteLength;
+      if (size <= largest) chunks.push(chunk);
+      else reject(new AwsFault('RequestEntityTooLarge', `the request body exceeds ${largest} bytes`, 413));
+    });
+    incoming.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+    const cut = () => {
+      if (!incoming.complete) reject(new AwsFault('IncompleteBody', 'the request body ends early'));
+    };
+    incoming.on('error', cut);
+    incoming.on('close', cut);
+  });
 }
+
+const NO_QUERY = new URLSearchParams();
 
 function toWireRequest(incoming: IncomingMessage, body: Buffer): WireRequest {
   const url = incoming.url ?? '/';
   const mark = url.indexOf('?');
   const headers: Record<string, string | undefined> = {};
-  for (const [key, value] of Object.entries(incoming.headers)) {
-    headers[key] = Array.isArray(value) ? value.join(',') : value;
+  for (const key in incoming.headers) {
+    const value = incoming.headers[key];
+    headers[key] = typeof value === 'object' ? value.join(',') : value;
   }
   return {
     method: incoming.method ?? 'GET',
     path: mark < 0 ? url : url.slice(0, mark),
-    query: new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1).replaceAll('+', '%2B')),
+    query: mark < 0 ? NO_QUERY : new URLSearchParams(url.slice(mark + 1).replaceAll('+', '%2B')),
     headers,
     body,
   };
@@ -241,6 +259,8 @@ function toWireRequest(incoming: IncomingMessage, body: Buffer): WireRequest {
 /** Undoes `aws-chunked` framing and gzip, after the signature over the raw body was checked. */
 function decodeBody(request: WireRequest): WireRequest {
   let { body } = request;
+  if (request.headers['content-encoding'] === undefined && !request.headers['x-amz-content-sha256'])
+    return request;
   const encodings = (request.headers['content-encoding'] ?? '').split(',').map((encoding) => encoding.trim());
   if (
     encodings.includes('aws-chunked') ||

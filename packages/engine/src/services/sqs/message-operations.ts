@@ -14,6 +14,7 @@ import {
   sizeOf,
   unpackAttributes,
 } from './message-content.ts';
+import { MessageIds } from './message-ids.ts';
 import type { Delivery, Queue } from './queue.ts';
 import { LARGEST_MESSAGE_BYTES } from './queue-settings.ts';
 import type { Queues } from './queues.ts';
@@ -29,19 +30,21 @@ type Sent = Required<Pick<Output<'sqs', 'SendMessage'>, 'MessageId' | 'MD5OfMess
 export function messageOperations(engine: Engine, queues: Queues) {
   const resources = (input: { QueueUrl?: string | undefined }) => [queues.arnOfUrl(input.QueueUrl)];
 
+  const ids = new MessageIds(engine.ids);
+
   const send = (queue: Queue, entry: Entry, principal: Principal): Sent => {
     const bytes = checkContent(entry, queue.settings.maximumBytes);
     const delaySeconds = checkDelay(queue, entry.DelaySeconds);
     const body = entry.MessageBody ?? '';
-    const ids = checkFifoIds(queue, entry, body);
+    const fifo = checkFifoIds(queue, entry, body);
     const { messageId, seq } = queue.send(
       {
-        id: engine.ids.uuid(),
+        id: ids.next(),
         body,
         attributes: packAttributes(entry.MessageAttributes),
         sender: principal.roleArn ?? principal.accountId,
-        groupId: ids.groupId,
-        deduplicationId: ids.deduplicationId,
+        groupId: fifo.groupId,
+        deduplicationId: fifo.deduplicationId,
         traceHeader: entry.MessageSystemAttributes?.AWSTraceHeader?.StringValue ?? null,
       },
       delaySeconds === undefined ? undefined : delaySeconds * 1000,
