@@ -1,12 +1,16 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { watch } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ECR } from '@aws-sdk/client-ecr';
 import { ECS } from '@aws-sdk/client-ecs';
 import { IAM } from '@aws-sdk/client-iam';
 import { SSM } from '@aws-sdk/client-ssm';
 import { expect, onTestFinished, test } from 'vitest';
 import type { JournalEntry } from '../src/index.ts';
+import { processIdentity } from '../src/runtime/processes/process-identity.ts';
 import { type TestEngine, testEngine } from './harness.ts';
 import { pushImage } from './push-image.ts';
 
@@ -243,7 +247,7 @@ test('an engine that stops leaves no process, and one that starts again brings t
   const pid = it.lines()[0]!.pid as number;
   await it.engine.close();
   expect(it.lines().at(-1)).toMatchObject({ saw: 'SIGTERM' });
-  expect(readdirSync('/proc')).not.toContain(String(pid));
+  expect(processIdentity(pid)).toBeUndefined();
   const again = await testEngine({ directory, pace: 40 });
   await again.journal.waitFor(
     steady,
@@ -257,5 +261,40 @@ test('an engine that stops leaves no process, and one that starts again brings t
   });
   expect(tasks).toMatchObject([
     { stopCode: 'InfrastructureHealth', stoppedReason: 'The local engine was stopped.' },
+  ]);
+});
+
+test('an engine that is killed takes its tasks along, and the next one starts them anew', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'queue-canary-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const it = await world({ directory });
+  await createService(it, await it.register(await it.image(WORKER), { VERSION: '1' }), 1);
+  await reports(it, 1);
+  await it.engine.close();
+  rmSync(it.report);
+
+  const program = join(import.meta.dirname, 'engine-process.ts');
+  const doomed = spawn(process.execPath, ['--conditions=@queue-canary/source', program, directory], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const killed = once(doomed, 'exit');
+  onTestFinished(() => void doomed.kill('SIGKILL'));
+  for await (const _change of watch(dirname(it.report))) if (existsSync(it.report) && it.lines()[0]) break;
+  const pid = it.lines()[0]!.pid as number;
+  doomed.kill('SIGKILL');
+  await killed;
+
+  const again = await testEngine({ directory, pace: 40 });
+  const restarted = again.journal.read().findLast(({ type }) => type === 'engine.started')!.seq;
+  await again.journal.waitFor(steady, restarted);
+  await again.journal.waitFor(reported, restarted);
+  expect(processIdentity(pid)).toBeUndefined();
+  expect(it.lines().filter(({ saw }) => saw === 'start')).toHaveLength(2);
+  const ecs = new ECS(again.client);
+  const { taskArns } = await ecs.listTasks({ cluster: 'main', desiredStatus: 'STOPPED' });
+  const { tasks } = await ecs.describeTasks({ cluster: 'main', tasks: taskArns! });
+  expect(tasks!.map(({ stoppedReason }) => stoppedReason)).toEqual([
+    'The local engine was stopped.',
+    'The local engine ended without stopping this task, and the task ended with it.',
   ]);
 });

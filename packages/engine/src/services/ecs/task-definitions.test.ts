@@ -137,6 +137,17 @@ describe('revisions', () => {
     });
   });
 
+  test('that a service may still start outlive their deletion', async () => {
+    const world = await ecsWorld();
+    await world.createService(await world.register(), { desiredCount: 0 });
+    await world.ecs('DeregisterTaskDefinition', { taskDefinition: 'worker:1' });
+    const deleted = await world.ecs('DeleteTaskDefinitions', { taskDefinitions: ['worker:1'] });
+    expect(deleted.taskDefinitions).toMatchObject([{ status: 'DELETE_IN_PROGRESS' }]);
+    await world.update({ desiredCount: 1 });
+    await world.settled();
+    expect(await world.service()).toMatchObject({ runningCount: 1 });
+  });
+
   test('are deleted only once deregistered', async () => {
     const world = await ecsWorld();
     await world.register();

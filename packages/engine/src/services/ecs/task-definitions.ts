@@ -110,9 +110,7 @@ export function taskDefinitionOperations(
             failures.push({ arn: reference, reason: 'INVALID_INPUT', detail });
             continue;
           }
-          const inUse = [...store.tasks.values()].some(
-            (task) => task.taskDefinitionArn === definition.arn && task.lastStatus !== 'STOPPED',
-          );
+          const inUse = isInUse(store, definition.arn);
           const deleting: StoredTaskDefinition = {
             ...definition,
             status: 'DELETE_IN_PROGRESS',
@@ -160,6 +158,22 @@ export function taskDefinitionOperations(
       },
     },
   };
+}
+
+/** Whether a task runs it or a service may still start one: then it stays until nothing refers to it. */
+function isInUse(store: EcsStore, arn: string): boolean {
+  const running = [...store.tasks.values()].some(
+    (task) => task.taskDefinitionArn === arn && task.lastStatus !== 'STOPPED',
+  );
+  return (
+    running ||
+    [...store.services.values()].some(({ status, deployments, lastCompleted }) =>
+      [...deployments, ...(lastCompleted ? [lastCompleted] : [])].some(
+        ({ revisionArn }) =>
+          status !== 'INACTIVE' && store.revisions.get(revisionArn)?.taskDefinitionArn === arn,
+      ),
+    )
+  );
 }
 
 /** A task definition as `DescribeTaskDefinition` shows it. */

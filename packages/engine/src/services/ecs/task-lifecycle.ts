@@ -103,6 +103,7 @@ export class TaskLifecycle {
 
   /** Begins a task and returns it as PROVISIONING. */
   launch(launch: TaskLaunch): StoredTask {
+    if (this.#closed) throw new AwsFault('ServerException', 'The local engine is stopping.', 500);
     const { ids, clock } = this.#engine;
     const id = ids.hex(32);
     const { definition, clusterName } = launch;
