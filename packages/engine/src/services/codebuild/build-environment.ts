@@ -15,6 +15,8 @@ export async function buildEnvironment(
     readonly machine: Readonly<Record<string, string>>;
     readonly sourceDirectory: string;
     readonly buildArn: string;
+    /** Where docker keeps the build's logins, away from those of the machine's user. */
+    readonly dockerConfigDirectory: string;
   },
 ): Promise<Record<string, string>> {
   const variables: Record<string, string> = {};
@@ -36,6 +38,7 @@ export async function buildEnvironment(
     CODEBUILD_SOURCE_REPO_URL: build.source.location,
     CODEBUILD_SOURCE_VERSION: build.sourceVersion,
     CODEBUILD_SRC_DIR: facts.sourceDirectory,
+    DOCKER_CONFIG: facts.dockerConfigDirectory,
     CODEBUILD_START_TIME: String(build.startedAtMs),
     ...engine.credentials(principal).environment,
   };

@@ -267,7 +267,8 @@ export class Builder {
   ): Promise<{ sourceDirectory: string; buildspec: Buildspec; environment: Record<string, string> }> {
     this.#beginPhase(buildId, 'DOWNLOAD_SOURCE');
     const directory = join(this.#workRoot(), buildUuid(this.#get(buildId)));
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const dockerConfigDirectory = join(directory, 'docker-config');
+    mkdirSync(dockerConfigDirectory, { recursive: true, mode: 0o700 });
     const sourceDirectory = join(directory, 'src');
     const revision = await downloadSource(
       this.#engine,
@@ -284,6 +285,7 @@ export class Builder {
       machine: machine.environment,
       sourceDirectory,
       buildArn: this.#notices.arn(build),
+      dockerConfigDirectory,
     });
     this.#endPhase(buildId, 'SUCCEEDED', undefined, undefined);
     return { sourceDirectory, buildspec, environment };
