@@ -103,6 +103,16 @@ describe('a task', () => {
     expect(Object.keys(spec.environment)).not.toContain('AWS_SECRET_ACCESS_KEY');
   });
 
+  test('may name its image as AWS does', async () => {
+    const world = await ecsWorld();
+    const image = '000000000000.dkr.ecr.us-east-1.amazonaws.com/worker:v1';
+    const { taskArn } = await run(world, { image });
+    expect(await describeTask(world, taskArn)).toMatchObject({
+      lastStatus: 'RUNNING',
+      containers: [{ image, imageDigest: expect.stringMatching(/^sha256:/) }],
+    });
+  });
+
   test('writes its lines to its own log stream in order, to the last one', async () => {
     const world = await ecsWorld();
     const { id } = await run(world, { logConfiguration: logging });
