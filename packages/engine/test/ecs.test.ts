@@ -26,6 +26,7 @@ const ALLOWED = [
 /** Reports what it sees to a file, tells its agent that it has, and ends with 0 on SIGTERM. */
 const WORKER = `
 import { appendFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 const tell = (line) => appendFileSync(process.env.REPORT, JSON.stringify({ version: process.env.VERSION, ...line }) + '\\n');
 process.on('SIGTERM', () => { tell({ saw: 'SIGTERM' }); process.exit(0); });
 const metadata = await (await fetch(process.env.ECS_CONTAINER_METADATA_URI_V4 + '/task')).json();
@@ -38,7 +39,7 @@ tell({ saw: 'start', pid: process.pid, secret: process.env.SECRET, family: metad
 await fetch(process.env.ECS_AGENT_URI + '/task-protection/v1/state', {
   method: 'PUT', body: JSON.stringify({ ProtectionEnabled: false }),
 });
-setInterval(() => {}, 1000);
+createServer().listen(0, '127.0.0.1');
 `;
 
 interface World {
