@@ -1,4 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { watch } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CodeBuild } from '@aws-sdk/client-codebuild';
@@ -8,13 +11,14 @@ import { IAM } from '@aws-sdk/client-iam';
 import { S3 } from '@aws-sdk/client-s3';
 import { expect, onTestFinished, test } from 'vitest';
 import type { JournalEntry } from '../src/index.ts';
+import { processIdentity } from '../src/runtime/processes/process-identity.ts';
 import { type TestEngine, testEngine } from './harness.ts';
 
 const ACCOUNT = '000000000000';
 const roleArn = (name: string) => `arn:aws:iam::${ACCOUNT}:role/${name}`;
 
 async function role(
-  engine: TestEngine,
+  engine: Pick<TestEngine, 'client'>,
   name: string,
   principal: unknown,
   statements: unknown[],
@@ -104,7 +108,10 @@ const RELEASE: PipelineDeclaration = {
 };
 
 /** Repository with one commit, project, bucket and roles: what a pipeline needs before it is created. */
-async function world(engine: TestEngine, sourceStatements: unknown[] = [allow(['codecommit:*', 's3:*'])]) {
+async function world(
+  engine: Pick<TestEngine, 'client'>,
+  sourceStatements: unknown[] = [allow(['codecommit:*', 's3:*'])],
+) {
   const commits = new CodeCommit(engine.client);
   await new S3({ ...engine.client, forcePathStyle: true }).createBucket({ Bucket: 'artifacts' });
   await role(engine, 'pipeline', { Service: 'codepipeline.amazonaws.com' }, [
@@ -345,4 +352,55 @@ test('after a restart an approval still waits with the same token, and the build
   });
   await happened(after, 'execution.succeeded', { executionId: waiting.detail.executionId });
   await happened(after, 'approval.requested', { ...STARTED, executionId: building });
+});
+
+test('a kill -9 during a build leaves no process behind and a stage that can be retried', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'queue-canary-pipeline-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const program = join(import.meta.dirname, 'engine-process.ts');
+  const doomed = spawn(process.execPath, ['--conditions=@queue-canary/source', program, directory], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void doomed.kill('SIGKILL'));
+  const killed = once(doomed, 'exit');
+  await once(doomed.stdout, 'data');
+  const facts = JSON.parse(readFileSync(join(directory, 'engine.json'), 'utf8')) as {
+    endpoint: string;
+    accessKeyId: string;
+    secretAccessKey: string;
+  };
+  const { endpoint, ...credentials } = facts;
+  const { client, commit } = await world({
+    client: { endpoint, region: 'us-east-1', credentials, maxAttempts: 1 },
+  });
+  const signs = mkdtempSync(join(tmpdir(), 'queue-canary-signs-'));
+  onTestFinished(() => rmSync(signs, { recursive: true, force: true }));
+  await commit(
+    'buildspec.yml',
+    BUILDSPEC.replace(
+      'echo built',
+      `echo $$ > ${signs}/new; mv ${signs}/new ${signs}/pid; while [ ! -e ${signs}/go ]; do sleep 0.05; done; echo built`,
+    ),
+  );
+  const seen = watch(signs);
+  await client.createPipeline({ pipeline: RELEASE });
+  for await (const _change of seen) if (existsSync(join(signs, 'pid'))) break;
+  const pid = Number(readFileSync(join(signs, 'pid'), 'utf8'));
+  doomed.kill('SIGKILL');
+  await killed;
+
+  const engine = await testEngine({ directory });
+  const failed = await happened(engine, 'action.failed', { action: 'Image' });
+  expect(failed.detail.message).toMatch(/The engine stopped while the build was running/);
+  expect(processIdentity(pid)).toBeUndefined();
+  const pipelineExecutionId = failed.detail.executionId as string;
+  await happened(engine, 'execution.failed', { executionId: pipelineExecutionId });
+  writeFileSync(join(signs, 'go'), '');
+  await new CodePipeline(engine.client).retryStageExecution({
+    pipelineName: 'release',
+    stageName: 'Build',
+    pipelineExecutionId,
+    retryMode: 'ALL_ACTIONS',
+  });
+  await happened(engine, 'approval.requested', STARTED);
 });

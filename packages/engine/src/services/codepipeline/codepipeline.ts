@@ -171,7 +171,7 @@ export function createCodePipeline(engine: Engine, parts: CodePipelineParts): Se
         passesRoles: passesRole,
         run: (input, { principal, atMs }) => {
           const declaration = input.pipeline!;
-          checkDeclaration(declaration);
+          checkDeclaration(declaration, engine.region);
           const name = declaration.name ?? '';
           if (store.pipelines.has(name)) {
             throw new AwsFault(
@@ -209,7 +209,7 @@ export function createCodePipeline(engine: Engine, parts: CodePipelineParts): Se
         passesRoles: passesRole,
         run: (input, { atMs }) => {
           const declaration = input.pipeline!;
-          checkDeclaration(declaration);
+          checkDeclaration(declaration, engine.region);
           const before = find(declaration.name);
           const { version: _version, ...structure } = declaration;
           const { version: _versionBefore, ...structureBefore } = before.declaration;

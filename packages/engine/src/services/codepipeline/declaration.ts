@@ -95,7 +95,7 @@ export function shapeOf(declaration: PipelineDeclaration): PipelineShape {
 }
 
 /** Checks a declaration as CreatePipeline does, and refuses by name what the engine does not run. */
-export function checkDeclaration(pipeline: PipelineDeclaration): void {
+export function checkDeclaration(pipeline: PipelineDeclaration, region: string): void {
   const name = pipeline.name ?? '';
   if (!/^[A-Za-z0-9.@_-]{1,100}$/.test(name)) {
     throw new AwsFault(
@@ -126,10 +126,19 @@ export function checkDeclaration(pipeline: PipelineDeclaration): void {
     (stage) => structure(`Stage name ${stage} is not unique in the pipeline`),
   );
   const artifacts = new Set<string>();
-  for (const [index, stage] of stages.entries()) checkStage(stage, index, artifacts, v2);
+  for (const [index, stage] of stages.entries()) checkStage(stage, { index, artifacts, v2, region });
 }
 
-function checkStage(stage: StageDeclaration, index: number, artifacts: Set<string>, v2: boolean): void {
+/** What a stage is checked against; `artifacts` collects those that earlier actions make. */
+interface StagePlace {
+  readonly index: number;
+  readonly artifacts: Set<string>;
+  readonly v2: boolean;
+  readonly region: string;
+}
+
+function checkStage(stage: StageDeclaration, place: StagePlace): void {
+  const { index, v2 } = place;
   const stageName = stage.name ?? '';
   if (!/^[A-Za-z0-9.@_-]{1,100}$/.test(stageName)) {
     throw new AwsFault('InvalidStageDeclarationException', `The stage name "${stageName}" is not valid`);
@@ -158,28 +167,24 @@ function checkStage(stage: StageDeclaration, index: number, artifacts: Set<strin
     (action) => structure(`Action name ${action} is not unique in stage ${stageName}`),
   );
   const inOrder = [...actions].sort((a, b) => (a.runOrder ?? 1) - (b.runOrder ?? 1));
-  for (const action of inOrder) checkAction(action, stageName, index, artifacts);
+  for (const action of inOrder) checkAction(action, stageName, place);
 }
 
-function checkAction(
-  action: ActionDeclaration,
-  stageName: string,
-  stageIndex: number,
-  artifacts: Set<string>,
-): void {
+function checkAction(action: ActionDeclaration, stageName: string, place: StagePlace): void {
   const invalid = (message: string) =>
     new AwsFault(
       'InvalidActionDeclarationException',
       `Action ${action.name} in stage ${stageName}: ${message}`,
     );
-  const rule = ACTION_TYPES[actionType(action)];
+  const type = actionType(action);
+  const rule = ACTION_TYPES[type];
   if (!rule) {
     throw invalid(
-      `ActionType ${actionType(action)} is not available in the local engine; it runs ${Object.keys(ACTION_TYPES).join(', ')}`,
+      `ActionType ${type} is not available in the local engine; it runs ${Object.keys(ACTION_TYPES).join(', ')}`,
     );
   }
   const source = action.actionTypeId?.category === 'Source';
-  if (source !== (stageIndex === 0)) {
+  if (source !== (place.index === 0)) {
     throw structure(
       source
         ? `Stage ${stageName}: only the first stage can contain source actions`
@@ -189,40 +194,51 @@ function checkAction(
   const runOrder = action.runOrder ?? 1;
   if (!Number.isInteger(runOrder) || runOrder < 1 || runOrder > 999)
     throw invalid('runOrder must be 1 to 999');
-  const configuration = action.configuration ?? {};
-  for (const key of rule.required) {
-    if (!configuration[key]) throw invalid(`Action configuration is missing required configuration '${key}'`);
+  const minutes = action.timeoutInMinutes;
+  if (minutes !== undefined && (minutes < 5 || minutes > 86_400)) {
+    throw invalid(`timeoutInMinutes must be 5 to 86400, got ${minutes}`);
   }
-  const known = new Set([...rule.required, ...rule.optional]);
-  for (const key of Object.keys(configuration)) {
-    if (!known.has(key)) throw invalid(`Action configuration contains unknown configuration '${key}'`);
+  if (action.region !== undefined && action.region !== place.region) {
+    throw invalid(`region ${action.region}: the local engine is one region, ${place.region}`);
   }
-  for (const [what, list, [min, max]] of [
-    ['input', action.inputArtifacts ?? [], rule.inputs],
-    ['output', action.outputArtifacts ?? [], rule.outputs],
+  for (const field of ['commands', 'environmentVariables', 'outputVariables'] as const) {
+    if ((action[field]?.length ?? 0) > 0) throw invalid(`${field}: not supported by the local engine`);
+  }
+  checkConfiguration(type, action.configuration ?? {}, invalid);
+  checkArtifacts(action, rule, place.artifacts, invalid);
+}
+
+function checkArtifacts(
+  action: ActionDeclaration,
+  rule: ActionRule,
+  artifacts: Set<string>,
+  invalid: (message: string) => AwsFault,
+): void {
+  const { inputArtifacts = [], outputArtifacts = [] } = action;
+  for (const [what, { length }, [min, max]] of [
+    ['input', inputArtifacts, rule.inputs],
+    ['output', outputArtifacts, rule.outputs],
   ] as const) {
-    if (list.length < min || list.length > max) {
-      throw invalid(
-        `it has ${list.length} ${what} artifacts, and ${actionType(action)} takes ${min === max ? min : `${min} to ${max}`}`,
-      );
+    if (length < min || length > max) {
+      const range = min === max ? min : `${min} to ${max}`;
+      throw invalid(`it has ${length} ${what} artifacts, and ${actionType(action)} takes ${range}`);
     }
   }
-  checkConfiguration(actionType(action), configuration, invalid);
-  if (action.region !== undefined && action.region === '') throw invalid('region must not be empty');
-  if ((action.commands?.length ?? 0) > 0) throw invalid('commands are not supported by the local engine');
-  for (const { name } of action.inputArtifacts ?? []) {
-    if (!artifacts.has(name ?? ''))
+  for (const { name = '' } of inputArtifacts) {
+    if (!artifacts.has(name)) {
       throw structure(
         `Input Artifact Bundle ${name} in action ${action.name} is not declared as Output Artifact Bundle in any of the preceding actions`,
       );
+    }
   }
-  for (const { name } of action.outputArtifacts ?? []) {
-    if (!/^[A-Za-z0-9_-]{1,100}$/.test(name ?? '')) throw invalid(`the artifact name "${name}" is not valid`);
-    if (artifacts.has(name ?? ''))
+  for (const { name = '' } of outputArtifacts) {
+    if (!/^[A-Za-z0-9_-]{1,100}$/.test(name)) throw invalid(`the artifact name "${name}" is not valid`);
+    if (artifacts.has(name)) {
       throw structure(
         `Output Artifact Bundle name must be unique within the pipeline. ${name} has been used more than once`,
       );
-    artifacts.add(name ?? '');
+    }
+    artifacts.add(name);
   }
 }
 
@@ -231,6 +247,15 @@ function checkConfiguration(
   configuration: Readonly<Record<string, string>>,
   invalid: (message: string) => AwsFault,
 ): void {
+  const { required, optional } = ACTION_TYPES[type]!;
+  for (const key of required) {
+    if (!configuration[key]) throw invalid(`Action configuration is missing required configuration '${key}'`);
+  }
+  for (const key of Object.keys(configuration)) {
+    if (!required.includes(key) && !optional.includes(key)) {
+      throw invalid(`Action configuration contains unknown configuration '${key}'`);
+    }
+  }
   if (type === 'Source/AWS/CodeCommit/1') {
     if ((configuration.PollForSourceChanges ?? 'true').toLowerCase() !== 'false') {
       throw invalid(
