@@ -9,6 +9,8 @@ export interface DeliveryOrder {
   arrived(seq: number, groupId: string | null): void;
   /** A message's lease ended and nobody had deleted it. */
   returned(seq: number, groupId: string | null, receivesHere: number): void;
+  /** A FIFO group is known again after a restart; messages in flight were reported by {@link leased} before. */
+  restored(groupId: string): void;
   /** Takes the next message; the caller leases it, or removes it from the queue. */
   next(): MessageRow | undefined;
   /** The caller leased the message that {@link next} gave. */

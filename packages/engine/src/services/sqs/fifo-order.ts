@@ -35,6 +35,10 @@ export class FifoOrder implements DeliveryOrder {
     this.released(groupId);
   }
 
+  restored(groupId: string): void {
+    if (!this.#inFlight.has(groupId)) this.#offer(groupId);
+  }
+
   next(): MessageRow | undefined {
     for (;;) {
       if (this.#serving) {

@@ -30,6 +30,11 @@ export type NewMessage = Omit<MessageRow, 'seq' | 'receives' | 'receivesHere' | 
 /** Where a message stands, without its content. */
 export type MessagePlace = Pick<MessageRow, 'seq' | 'id' | 'sentAtMs' | 'visibleFromMs' | 'groupId'>;
 
+/** A message's place with its latest delivery, if it had one: what memory is rebuilt from. */
+export type StandingRow = MessagePlace & {
+  readonly [K in keyof Omit<DeliveryRow, 'seq'>]: number | null;
+};
+
 /** A delivery of a message: who may delete it, and until when nobody else sees it. */
 export type DeliveryRow = {
   readonly seq: number;
@@ -81,8 +86,7 @@ export class MessageStore {
   readonly #sentBefore;
   readonly #nextOfGroup;
   readonly #headOfGroup;
-  readonly #places;
-  readonly #deliveries;
+  readonly #standing;
   readonly #relocate;
   readonly #carryReceives;
   readonly #redelay;
@@ -140,15 +144,18 @@ export class MessageStore {
     this.#headOfGroup = db.prepare(`${place} WHERE queue = ? AND group_id = ? ORDER BY seq LIMIT 1`);
     this.#place = db.prepare(`${place} WHERE seq = ?`);
     this.#sentBefore = db.prepare(`${place} WHERE queue = ? AND sent_at <= ? ORDER BY sent_at LIMIT ?`);
-    this.#places = db.prepare(`${place} WHERE queue = ? AND seq > ? ORDER BY seq LIMIT ?`);
+    this.#standing = db.prepare(
+      `SELECT m.seq AS seq, m.id AS id, m.sent_at AS sentAtMs, m.visible_from AS visibleFromMs, m.group_id AS groupId,
+      d.due AS dueMs, d.leased_at AS leasedAtMs, d.receives AS receives, d.receives_here AS receivesHere,
+      d.first_received_at AS firstReceivedAtMs
+      FROM sqs_messages m LEFT JOIN sqs_deliveries d ON d.seq = m.seq
+      WHERE m.queue = ? ORDER BY m.sent_at, m.seq`,
+    );
     this.#oldest = db.prepare('SELECT MIN(sent_at) AS sentAtMs FROM sqs_messages WHERE queue = ?');
     this.#remove = db.prepare('DELETE FROM sqs_messages WHERE seq = ?');
     const delivery =
       'SELECT d.seq AS seq, d.due AS dueMs, d.leased_at AS leasedAtMs, d.receives AS receives, d.receives_here AS receivesHere, d.first_received_at AS firstReceivedAtMs FROM sqs_deliveries d';
     this.#delivery = db.prepare(`${delivery} WHERE d.seq = ?`);
-    this.#deliveries = db.prepare(
-      `${delivery} JOIN sqs_messages m ON m.seq = d.seq WHERE m.queue = ? AND d.seq > ? ORDER BY d.seq LIMIT ?`,
-    );
     this.#lease = db.prepare(
       'INSERT OR REPLACE INTO sqs_deliveries (seq, due, leased_at, receives, receives_here, first_received_at) VALUES (?, ?, ?, ?, ?, ?)',
     );
@@ -229,26 +236,9 @@ export class MessageStore {
     return (this.#oldest.get(queue)?.sentAtMs as number | null) ?? undefined;
   }
 
-  /** Messages of a queue in order of arrival, page by page. */
-  *places(queue: number): Generator<MessagePlace> {
-    for (let after = 0; ; ) {
-      const page = this.#places.all(queue, after, 2_000) as MessagePlace[];
-      yield* page;
-      const last = page.at(-1);
-      if (!last) return;
-      after = last.seq;
-    }
-  }
-
-  /** Deliveries of a queue's messages in order of arrival, page by page. */
-  *deliveries(queue: number): Generator<DeliveryRow> {
-    for (let after = 0; ; ) {
-      const page = this.#deliveries.all(queue, after, 2_000) as DeliveryRow[];
-      yield* page;
-      const last = page.at(-1);
-      if (!last) return;
-      after = last.seq;
-    }
+  /** All messages of a queue, oldest first. Read to the end before anything is written. */
+  standing(queue: number): Iterable<StandingRow> {
+    return this.#standing.iterate(queue) as Iterable<StandingRow>;
   }
 
   delivery(seq: number): DeliveryRow | undefined {

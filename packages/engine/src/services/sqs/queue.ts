@@ -4,14 +4,7 @@ import type { Journal } from '../../journal/journal.ts';
 import type { DeliveryOrder } from './delivery-order.ts';
 import { DueHeap } from './due-heap.ts';
 import { FifoOrder } from './fifo-order.ts';
-import type {
-  DeliveryRow,
-  MessagePlace,
-  MessageRow,
-  MessageStore,
-  NewMessage,
-  Totals,
-} from './message-store.ts';
+import type { MessagePlace, MessageRow, MessageStore, NewMessage, Totals } from './message-store.ts';
 import { QueueActivity } from './queue-activity.ts';
 import { type QueueSettings, readSettings } from './queue-settings.ts';
 import { type Receipt, receiptTag } from './receipt-handle.ts';
@@ -440,49 +433,32 @@ export class Queue {
     this.#visible = 0;
     this.#delayed = 0;
     this.#nowMs = Math.max(this.#nowMs, this.#parts.clock.nowMs());
-    const deliveries = new Map<number, DeliveryRow>();
-    for (const row of store.deliveries(this.key)) deliveries.set(row.seq, row);
     const groups = new Set<string>();
-    const returned: Array<{ place: MessagePlace; receivesHere: number }> = [];
-    const leased: MessagePlace[] = [];
-    const arrived: MessagePlace[] = [];
-    for (const place of store.places(this.key)) {
-      const delivery = deliveries.get(place.seq);
-      if (delivery && delivery.dueMs > this.#nowMs) {
-        leased.push(place);
-        continue;
-      }
-      if (place.visibleFromMs > this.#nowMs) {
+    for (const row of store.standing(this.key)) {
+      const { seq, groupId, dueMs } = row;
+      if (dueMs !== null && dueMs > this.#nowMs) {
+        this.#inFlight.set(seq, {
+          dueMs,
+          leasedAtMs: row.leasedAtMs ?? 0,
+          receives: row.receives ?? 0,
+          receivesHere: row.receivesHere ?? 0,
+          firstReceivedAtMs: row.firstReceivedAtMs ?? 0,
+          tag: receiptTag(row.id),
+          groupId,
+        });
+        this.#leaseEnds.push(dueMs, seq);
+        this.#order.leased(groupId);
+      } else if (row.visibleFromMs > this.#nowMs) {
         this.#delayed++;
-        this.#delayEnds.push(place.visibleFromMs, place.seq);
-        continue;
+        this.#delayEnds.push(row.visibleFromMs, seq);
+      } else {
+        this.#visible++;
+        if (this.fifo) groups.add(groupId ?? '');
+        else if (dueMs === null) this.#order.arrived(seq, groupId);
+        else this.#order.returned(seq, groupId, row.receivesHere ?? 0);
       }
-      this.#visible++;
-      if (this.fifo) {
-        if (place.groupId === null || groups.has(place.groupId)) continue;
-        groups.add(place.groupId);
-        arrived.push(place);
-      } else if (delivery) returned.push({ place, receivesHere: delivery.receivesHere });
-      else this.#order.arrived(place.seq, place.groupId);
     }
-    for (const place of leased) {
-      const { dueMs, leasedAtMs, receives, receivesHere, firstReceivedAtMs } = deliveries.get(place.seq)!;
-      this.#inFlight.set(place.seq, {
-        dueMs,
-        leasedAtMs,
-        receives,
-        receivesHere,
-        firstReceivedAtMs,
-        tag: receiptTag(place.id),
-        groupId: place.groupId,
-      });
-      this.#leaseEnds.push(dueMs, place.seq);
-      this.#order.leased(place.groupId);
-    }
-    for (const { place, receivesHere } of returned) {
-      this.#order.returned(place.seq, place.groupId, receivesHere);
-    }
-    for (const place of arrived) this.#order.arrived(place.seq, place.groupId);
+    for (const group of groups) this.#order.restored(group);
     this.#findExpiry();
     this.#settled();
   }

@@ -36,6 +36,8 @@ export class StandardOrder implements DeliveryOrder {
     }
   }
 
+  restored(): void {}
+
   leased(): void {}
 
   released(): void {}
