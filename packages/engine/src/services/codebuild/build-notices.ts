@@ -86,7 +86,7 @@ export class BuildNotices {
 }
 
 /** The phase that made the build fail. */
-export function failedPhase(build: StoredBuild): StoredPhase | undefined {
+function failedPhase(build: StoredBuild): StoredPhase | undefined {
   return build.phases.find(({ status }) => status !== undefined && status !== 'SUCCEEDED');
 }
 

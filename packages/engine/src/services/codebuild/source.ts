@@ -71,6 +71,6 @@ export function readBuildspec(build: StoredBuild, sourceDirectory: string): { te
 }
 
 /** CodeBuild takes text for a buildspec and a single line for a path. */
-export function isInline(buildspec: string): boolean {
+function isInline(buildspec: string): boolean {
   return buildspec.includes('\n') || /^\s*(\{|version\s*:)/.test(buildspec);
 }

@@ -14,7 +14,7 @@ const FILE_MODES: Readonly<Record<string, 'NORMAL' | 'EXECUTABLE' | 'SYMLINK'>> 
 
 type GitMode = '100644' | '100755' | '120000';
 
-function gitMode(mode: 'NORMAL' | 'EXECUTABLE' | 'SYMLINK' | undefined): GitMode {
+export function gitMode(mode: 'NORMAL' | 'EXECUTABLE' | 'SYMLINK' | undefined): GitMode {
   return mode === 'EXECUTABLE' ? '100755' : mode === 'SYMLINK' ? '120000' : '100644';
 }
 
@@ -333,8 +333,6 @@ export class Commits {
     return this.#repositories.git.text(args, { cwd: this.#repositories.directory(repository) });
   }
 }
-
-export { gitMode };
 
 function requireParent(
   repository: Repository,

@@ -84,7 +84,7 @@ export class Git {
 }
 
 /** The one error for a machine without git. */
-export function gitMissing(): AwsFault {
+function gitMissing(): AwsFault {
   return new AwsFault(
     'GitNotInstalled',
     'git was not found on the PATH of the engine, and CodeCommit repositories need it: install git (for example "apt-get install git") and try again',

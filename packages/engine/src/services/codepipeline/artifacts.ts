@@ -3,7 +3,7 @@ import type { Engine, Principal } from '../../dispatch/service.ts';
 import type { StoredArtifact } from './store.ts';
 
 /** S3 metadata that tells a build which commit its source is; on AWS the services know it internally. */
-export const REVISION_METADATA = 'codepipeline-artifact-revision-id';
+const REVISION_METADATA = 'codepipeline-artifact-revision-id';
 
 /** A place for an artifact that nothing was written to yet: `<pipeline>/<artifact>/<random>`, cut as AWS cuts names. */
 export function newArtifact(

@@ -22,8 +22,8 @@ interface CodePipelineParts {
 }
 
 /**
- * CodePipeline V2: pipelines that really run, in all three execution modes, with the action types of
- * {@link ACTION_TYPES}. Webhooks, triggers, custom actions, cross-region stores and stage conditions with rules
+ * CodePipeline V2: pipelines that really run, in all three execution modes, with the action types that
+ * `declaration.ts` lists. Webhooks, triggers, custom actions, cross-region stores and stage conditions with rules
  * are refused by name.
  */
 export function createCodePipeline(engine: Engine, parts: CodePipelineParts): Service<'codepipeline'> {

@@ -14,7 +14,7 @@ interface ActionRule {
 }
 
 /** Action types that the engine runs, by `category/owner/provider/version`. */
-export const ACTION_TYPES: Readonly<Record<string, ActionRule>> = {
+const ACTION_TYPES: Readonly<Record<string, ActionRule>> = {
   'Source/AWS/CodeCommit/1': {
     inputs: [0, 0],
     outputs: [1, 1],

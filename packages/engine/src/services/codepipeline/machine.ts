@@ -14,9 +14,9 @@ export type ExecutionStatus =
   | 'Failed'
   | 'Superseded'
   | 'Cancelled';
-export type StageStatus = 'InProgress' | 'Stopping' | 'Stopped' | 'Succeeded' | 'Failed' | 'Cancelled';
+type StageStatus = 'InProgress' | 'Stopping' | 'Stopped' | 'Succeeded' | 'Failed' | 'Cancelled';
 export type ActionStatus = 'InProgress' | 'Succeeded' | 'Failed' | 'Abandoned';
-export type RetryMode = 'FAILED_ACTIONS' | 'ALL_ACTIONS';
+type RetryMode = 'FAILED_ACTIONS' | 'ALL_ACTIONS';
 
 /** What the machine needs to know of a pipeline's declaration. */
 export interface PipelineShape {
@@ -33,14 +33,14 @@ export interface StageShape {
 }
 
 /** The latest run of an action in a stage. */
-export interface ActionRun {
+interface ActionRun {
   readonly id: string;
   readonly name: string;
   readonly status: ActionStatus;
 }
 
 /** One execution's passage through one stage. */
-export interface StageRun {
+interface StageRun {
   readonly status: StageStatus;
   readonly actions: readonly ActionRun[];
   /** Retries so far: by a person, and by `onFailure`. */
@@ -65,7 +65,7 @@ export interface Execution {
 }
 
 /** Why nothing may enter a stage (`inbound`) or leave it (`outbound`). */
-export interface ClosedTransitions {
+interface ClosedTransitions {
   readonly inbound: ReadonlySet<string>;
   readonly outbound: ReadonlySet<string>;
 }

@@ -3,7 +3,7 @@ import type { State, Table } from '../../state/state.ts';
 import { type ActionStatus, ENDED, type Execution } from './machine.ts';
 
 /** A closed transition: who closed it, when and why. */
-export interface ClosedTransition {
+interface ClosedTransition {
   readonly reason: string;
   readonly by: string;
   readonly atMs: number;
@@ -116,7 +116,7 @@ export interface StoredJob {
   readonly result?: JobResult;
 }
 
-export type JobResult =
+type JobResult =
   | {
       readonly kind: 'success';
       readonly continuationToken?: string;

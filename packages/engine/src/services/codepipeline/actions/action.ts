@@ -23,7 +23,7 @@ export type FailureCode =
   | 'InternalError';
 
 /** What an executor may change of its action's record while it works. */
-export type ActionNote = Partial<
+type ActionNote = Partial<
   Pick<
     StoredAction,
     | 'externalExecutionId'
