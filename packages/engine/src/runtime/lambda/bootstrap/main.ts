@@ -1,0 +1,74 @@
+import { format } from 'node:util';
+import type { FunctionIdentity, FunctionMessage, InvokeMessage } from '../protocol.ts';
+import { invokeHandler } from './invoke-handler.ts';
+import type { Handler } from './load-handler.ts';
+import { describeError, loadHandler, provideAwsSdk } from './load-handler.ts';
+
+/** Composition root of a function's process: `main.ts IDENTITY_JSON`, started by the Lambda runner. */
+const identity = JSON.parse(process.argv[2] ?? '{}') as FunctionIdentity;
+let requestId = '';
+
+function send(message: FunctionMessage, then?: () => void): void {
+  process.send?.(message, undefined, undefined, () => then?.());
+}
+
+function maxMemoryKiB(): number {
+  return process.resourceUsage().maxRSS;
+}
+
+const LEVELS = {
+  debug: 'DEBUG',
+  error: 'ERROR',
+  info: 'INFO',
+  log: 'INFO',
+  trace: 'TRACE',
+  warn: 'WARN',
+} as const;
+for (const [method, level] of Object.entries(LEVELS)) {
+  console[method as keyof typeof LEVELS] = (...args: unknown[]) => {
+    send({
+      type: 'log',
+      text: `${new Date(Date.now()).toISOString()}\t${requestId}\t${level}\t${format(...args)}`,
+    });
+  };
+}
+
+function crash(error: unknown, errorType: string | undefined, status: number): void {
+  const described = describeError(error);
+  const message =
+    errorType === undefined
+      ? described
+      : { ...described, errorType, errorMessage: `${described.errorType}: ${described.errorMessage}` };
+  console.error(error);
+  send({ type: 'error', error: message, maxMemoryKiB: maxMemoryKiB(), fatal: true }, () =>
+    process.exit(status),
+  );
+}
+process.on('uncaughtException', (error) => crash(error, undefined, 129));
+process.on('unhandledRejection', (error) => crash(error, 'Runtime.UnhandledPromiseRejection', 128));
+
+async function invoke(handler: Handler, message: InvokeMessage): Promise<void> {
+  requestId = message.requestId;
+  try {
+    const payload = await invokeHandler(handler, message, identity, () => Date.now());
+    send({ type: 'result', payload, maxMemoryKiB: maxMemoryKiB() });
+  } catch (error) {
+    const described = describeError(error);
+    console.error(`Invoke Error \t${JSON.stringify(described)}`);
+    send({ type: 'error', error: described, maxMemoryKiB: maxMemoryKiB(), fatal: false });
+  }
+}
+
+provideAwsSdk(import.meta.url);
+try {
+  const handler = await loadHandler(
+    process.env.LAMBDA_TASK_ROOT ?? process.cwd(),
+    process.env._HANDLER ?? '',
+  );
+  process.on('message', (message: InvokeMessage) => void invoke(handler, message));
+  send({ type: 'ready' });
+} catch (error) {
+  send({ type: 'error', error: describeError(error), maxMemoryKiB: maxMemoryKiB(), fatal: true }, () =>
+    process.exit(1),
+  );
+}

@@ -1,0 +1,338 @@
+import type { Clock, Timer } from '../../clock/clock.ts';
+import type { Ids } from '../../ids.ts';
+import type { Outcome } from './function-process.ts';
+import { FunctionProcess } from './function-process.ts';
+import type { LambdaError } from './protocol.ts';
+
+/** One published state of a function: what a new execution environment is made from. */
+export interface LambdaFunction {
+  readonly functionName: string;
+  readonly functionArn: string;
+  readonly version: string;
+  /** Changes whenever code or configuration does; environments of an earlier revision are not used again. */
+  readonly revision: string;
+  /** Directory with the unpacked code. */
+  readonly codeDirectory: string;
+  /** `file.export` */
+  readonly handler: string;
+  readonly memoryMiB: number;
+  readonly timeoutMs: number;
+  readonly logGroupName: string;
+  /** Called for each new process, so that it gets fresh credentials. */
+  readonly environment: () => Readonly<Record<string, string>>;
+  /** Gets every log event with the stream of the process that wrote it. */
+  readonly onLog: (logStreamName: string, message: string) => void;
+}
+
+export interface LambdaInvocation {
+  readonly requestId: string;
+  /** JSON text of the event. */
+  readonly payload: string;
+  /** JSON text of the client context, as the caller sent it. */
+  readonly clientContext?: string;
+}
+
+/** What an invocation gave. `payload` is JSON text: the result, or the error with type, message and trace. */
+export type LambdaResult =
+  | ({ readonly kind: 'success' | 'error'; readonly payload: string } & LambdaReport)
+  /** No environment may be added: the service answers `TooManyRequestsException`. */
+  | { readonly kind: 'throttled' };
+
+export interface LambdaReport {
+  readonly durationMs: number;
+  /** Only when the invocation had to start a new process. */
+  readonly initDurationMs?: number;
+  /** The end of what the invocation logged, at most 4 KiB, for `LogType: Tail`. */
+  readonly logTail: string;
+}
+
+export interface LambdaRunnerOptions {
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly nodePath: string;
+  /** Processes of one function at a time. */
+  readonly maxConcurrency: number;
+  /** A process that nobody has used for this long ends. */
+  readonly idleMs?: number;
+}
+
+interface Environment {
+  readonly process: FunctionProcess;
+  readonly revision: string;
+  readonly logStreamName: string;
+  readonly log: string[];
+  busy: boolean;
+  idle: Timer | undefined;
+}
+
+const INIT_LIMIT_MS = 10_000;
+const DEFAULT_IDLE_MS = 5 * 60_000;
+const LOG_TAIL_BYTES = 4096;
+
+/**
+ * Runs Lambda functions for Node, each in processes of its own that are used again while they are warm.
+ *
+ * A process serves one event at a time. It is killed when an event exceeds the function's timeout, when the code
+ * or configuration changes, and with the engine. Nothing is frozen between events: what a function leaves running
+ * goes on, where Lambda would stop it.
+ */
+export class LambdaRunner {
+  readonly #options: LambdaRunnerOptions;
+  readonly #environments = new Map<string, Set<Environment>>();
+  readonly #starting = new Map<string, number>();
+  #closed = false;
+
+  constructor(options: LambdaRunnerOptions) {
+    this.#options = options;
+  }
+
+  /** Runs the function on one event. Never rejects for anything that the function does. */
+  async invoke(fn: LambdaFunction, invocation: LambdaInvocation): Promise<LambdaResult> {
+    this.#retireOthers(fn);
+    const warm = [...this.#of(fn.functionArn)].find(
+      (environment) => !environment.busy && environment.process.alive,
+    );
+    if (warm !== undefined) return this.#serve(fn, warm, invocation, undefined);
+    const inUse = this.#of(fn.functionArn).size + (this.#starting.get(fn.functionArn) ?? 0);
+    if (inUse >= this.#options.maxConcurrency) return { kind: 'throttled' };
+    return this.#serveCold(fn, invocation);
+  }
+
+  /** Ends the function's idle processes now, and its busy ones after their event. */
+  retire(functionArn: string): void {
+    for (const environment of [...this.#of(functionArn)]) {
+      this.#forget(functionArn, environment);
+      if (!environment.busy) void environment.process.kill();
+    }
+  }
+
+  /** Kills all processes. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const all = [...this.#environments.values()].flatMap((set) => [...set]);
+    this.#environments.clear();
+    for (const environment of all) environment.idle?.cancel();
+    await Promise.all(all.map((environment) => environment.process.kill()));
+  }
+
+  async #serveCold(fn: LambdaFunction, invocation: LambdaInvocation): Promise<LambdaResult> {
+    const { clock } = this.#options;
+    this.#starting.set(fn.functionArn, (this.#starting.get(fn.functionArn) ?? 0) + 1);
+    const startMs = clock.nowMs();
+    let environment: Environment;
+    try {
+      environment = await this.#start(fn);
+    } finally {
+      this.#starting.set(fn.functionArn, this.#starting.get(fn.functionArn)! - 1);
+    }
+    if (this.#closed) await environment.process.kill();
+    else this.#of(fn.functionArn).add(environment);
+    const outcome = await this.#within(environment.process.ready(), INIT_LIMIT_MS);
+    const initDurationMs = clock.nowMs() - startMs;
+    if (outcome !== 'timeout' && outcome.kind === 'ready')
+      return this.#serve(fn, environment, invocation, initDurationMs);
+    this.#forget(fn.functionArn, environment);
+    await environment.process.kill();
+    const error =
+      outcome === 'timeout'
+        ? timedOut(invocation.requestId, INIT_LIMIT_MS)
+        : failureOf(outcome, invocation.requestId);
+    this.#log(fn, environment, `START RequestId: ${invocation.requestId} Version: ${fn.version}`);
+    this.#log(fn, environment, JSON.stringify(error));
+    this.#log(
+      fn,
+      environment,
+      `INIT_REPORT Init Duration: ${initDurationMs.toFixed(2)} ms\tPhase: init\tStatus: error\tError Type: ${error.errorType}`,
+    );
+    return this.#report(fn, environment, invocation, {
+      kind: 'error',
+      payload: JSON.stringify(error),
+      durationMs: 0,
+      initDurationMs,
+      maxMemoryKiB: 0,
+    });
+  }
+
+  async #start(fn: LambdaFunction): Promise<Environment> {
+    const { clock, ids, nodePath } = this.#options;
+    const day = new Date(clock.nowMs()).toISOString().slice(0, 10).replaceAll('-', '/');
+    const logStreamName = `${day}/[${fn.version}]${ids.hex(32)}`;
+    const log: string[] = [];
+    const { functionName, functionArn, version, memoryMiB, logGroupName } = fn;
+    const process = await FunctionProcess.start({
+      identity: { functionName, functionArn, version, memoryMiB, logGroupName, logStreamName },
+      codeDirectory: fn.codeDirectory,
+      handler: fn.handler,
+      environment: fn.environment(),
+      nodePath,
+      clock,
+      onLog: (text) => {
+        log.push(text);
+        fn.onLog(logStreamName, text);
+      },
+    });
+    return { process, revision: fn.revision, logStreamName, log, busy: true, idle: undefined };
+  }
+
+  async #serve(
+    fn: LambdaFunction,
+    environment: Environment,
+    invocation: LambdaInvocation,
+    initDurationMs: number | undefined,
+  ): Promise<LambdaResult> {
+    const { clock } = this.#options;
+    const { requestId } = invocation;
+    environment.busy = true;
+    environment.idle?.cancel();
+    if (initDurationMs === undefined) environment.log.length = 0;
+    this.#log(fn, environment, `START RequestId: ${requestId} Version: ${fn.version}`);
+    const startMs = clock.nowMs();
+    const message = { type: 'invoke', ...invocation, deadlineMs: startMs + fn.timeoutMs } as const;
+    const outcome = await this.#within(environment.process.invoke(message), fn.timeoutMs);
+    const durationMs = clock.nowMs() - startMs;
+    const base = { durationMs, ...(initDurationMs === undefined ? {} : { initDurationMs }) };
+    if (outcome === 'timeout') {
+      this.#forget(fn.functionArn, environment);
+      await environment.process.kill();
+      const error = timedOut(requestId, fn.timeoutMs);
+      this.#log(
+        fn,
+        environment,
+        `${new Date(clock.nowMs()).toISOString()} ${requestId} Task timed out after ${seconds(fn.timeoutMs)} seconds`,
+      );
+      return this.#report(fn, environment, invocation, {
+        ...base,
+        kind: 'error',
+        payload: JSON.stringify(error),
+        maxMemoryKiB: 0,
+        status: 'timeout',
+      });
+    }
+    if (outcome.kind === 'result') {
+      this.#rest(fn, environment);
+      return this.#report(fn, environment, invocation, {
+        ...base,
+        kind: 'success',
+        payload: outcome.payload,
+        maxMemoryKiB: outcome.maxMemoryKiB,
+      });
+    }
+    const error = failureOf(outcome, requestId);
+    if (environment.process.alive) this.#rest(fn, environment);
+    else this.#forget(fn.functionArn, environment);
+    const maxMemoryKiB = outcome.kind === 'error' ? outcome.maxMemoryKiB : 0;
+    return this.#report(fn, environment, invocation, {
+      ...base,
+      kind: 'error',
+      payload: JSON.stringify(error),
+      maxMemoryKiB,
+      status: 'error',
+    });
+  }
+
+  #report(
+    fn: LambdaFunction,
+    environment: Environment,
+    { requestId }: LambdaInvocation,
+    result: {
+      kind: 'success' | 'error';
+      payload: string;
+      durationMs: number;
+      initDurationMs?: number;
+      maxMemoryKiB: number;
+      status?: string;
+    },
+  ): LambdaResult {
+    const { kind, payload, durationMs, initDurationMs } = result;
+    const parts = [
+      `REPORT RequestId: ${requestId}`,
+      `Duration: ${durationMs.toFixed(2)} ms`,
+      `Billed Duration: ${Math.ceil(durationMs + (initDurationMs ?? 0))} ms`,
+      `Memory Size: ${fn.memoryMiB} MB`,
+      `Max Memory Used: ${Math.ceil(result.maxMemoryKiB / 1024)} MB`,
+      ...(initDurationMs === undefined ? [] : [`Init Duration: ${initDurationMs.toFixed(2)} ms`]),
+      ...(result.status === undefined ? [] : [`Status: ${result.status}`]),
+    ];
+    this.#log(fn, environment, `END RequestId: ${requestId}`);
+    this.#log(fn, environment, parts.join('\t'));
+    const logTail = Buffer.from(`${environment.log.join('\n')}\n`)
+      .subarray(-LOG_TAIL_BYTES)
+      .toString('utf8');
+    return {
+      kind,
+      payload,
+      durationMs,
+      logTail,
+      ...(initDurationMs === undefined ? {} : { initDurationMs }),
+    };
+  }
+
+  /** Keeps a process warm after its event, unless it has been retired meanwhile. */
+  #rest(fn: LambdaFunction, environment: Environment): void {
+    environment.busy = false;
+    if (!this.#of(fn.functionArn).has(environment)) {
+      void environment.process.kill();
+      return;
+    }
+    environment.idle = this.#options.clock.setTimer(this.#options.idleMs ?? DEFAULT_IDLE_MS, () => {
+      this.#forget(fn.functionArn, environment);
+      void environment.process.kill();
+    });
+  }
+
+  #retireOthers(fn: LambdaFunction): void {
+    for (const environment of [...this.#of(fn.functionArn)]) {
+      if (environment.revision === fn.revision && environment.process.alive) continue;
+      this.#forget(fn.functionArn, environment);
+      if (!environment.busy) void environment.process.kill();
+    }
+  }
+
+  #forget(functionArn: string, environment: Environment): void {
+    environment.idle?.cancel();
+    this.#of(functionArn).delete(environment);
+  }
+
+  #of(functionArn: string): Set<Environment> {
+    const known = this.#environments.get(functionArn);
+    if (known !== undefined) return known;
+    const fresh = new Set<Environment>();
+    this.#environments.set(functionArn, fresh);
+    return fresh;
+  }
+
+  #log(fn: LambdaFunction, environment: Environment, text: string): void {
+    environment.log.push(text);
+    fn.onLog(environment.logStreamName, text);
+  }
+
+  #within(outcome: Promise<Outcome>, limitMs: number): Promise<Outcome | 'timeout'> {
+    return new Promise((resolve) => {
+      const timer = this.#options.clock.setTimer(limitMs, () => resolve('timeout'));
+      void outcome.then((value) => {
+        timer.cancel();
+        resolve(value);
+      });
+    });
+  }
+}
+
+function failureOf(outcome: Outcome, requestId: string): LambdaError {
+  if (outcome.kind === 'error') return outcome.error;
+  const reason = outcome.kind === 'exited' ? outcome.reason : 'the runtime answered out of turn';
+  return {
+    errorType: 'Runtime.ExitError',
+    errorMessage: `RequestId: ${requestId} Error: Runtime exited with error: ${reason}`,
+  };
+}
+
+function timedOut(requestId: string, limitMs: number): LambdaError {
+  return {
+    errorType: 'Sandbox.Timedout',
+    errorMessage: `RequestId: ${requestId} Error: Task timed out after ${seconds(limitMs)} seconds`,
+  };
+}
+
+function seconds(milliseconds: number): string {
+  return (milliseconds / 1000).toFixed(2);
+}
