@@ -29,8 +29,8 @@ export function installBuildTools(directory: string, settings: BuildToolsSetting
   const settingsPath = join(directory, 'settings.json');
   writeFileSync(settingsPath, `${JSON.stringify(settings, null, 2)}\n`);
   install(join(directory, 'node'), [process.execPath], true);
-  install(join(directory, 'docker'), [process.execPath, entry('command/main'), settingsPath], own.docker);
-  install(join(directory, 'aws'), [process.execPath, entry('aws-command/main')], own.aws);
+  install(join(directory, 'docker'), [process.execPath, entry('command/program'), settingsPath], own.docker);
+  install(join(directory, 'aws'), [process.execPath, entry('aws-command/program')], own.aws);
 }
 
 /** What the machine itself offers to builds. */

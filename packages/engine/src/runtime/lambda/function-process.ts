@@ -46,7 +46,7 @@ export class FunctionProcess {
 
   static async start(options: FunctionProcessOptions): Promise<FunctionProcess> {
     const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-    const bootstrap = fileURLToPath(new URL(`./bootstrap/main${extension}`, import.meta.url));
+    const bootstrap = fileURLToPath(new URL(`./bootstrap/program${extension}`, import.meta.url));
     const started = await SupervisedProcess.start({
       command: [
         options.nodePath,

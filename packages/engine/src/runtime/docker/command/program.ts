@@ -4,7 +4,7 @@ import { ByteIds } from '../../../ids.ts';
 import type { BuildToolsSettings } from '../build-tools.ts';
 import { DockerCommand } from './docker-command.ts';
 
-/** Composition root of the engine's `docker`: `main.ts SETTINGS_FILE ARGUMENT...`. */
+/** Composition root of the engine's `docker`: `program.ts SETTINGS_FILE ARGUMENT...`. */
 const [settingsPath = '', ...args] = process.argv.slice(2);
 const settings = JSON.parse(readFileSync(settingsPath, 'utf8')) as BuildToolsSettings;
 const ids = new ByteIds();

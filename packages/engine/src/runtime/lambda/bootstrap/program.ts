@@ -4,7 +4,7 @@ import { invokeHandler } from './invoke-handler.ts';
 import type { Handler } from './load-handler.ts';
 import { describeError, loadHandler, provideAwsSdk } from './load-handler.ts';
 
-/** Composition root of a function's process: `main.ts IDENTITY_JSON`, started by the Lambda runner. */
+/** Composition root of a function's process: `program.ts IDENTITY_JSON`, started by the Lambda runner. */
 const identity = JSON.parse(process.argv[2] ?? '{}') as FunctionIdentity;
 let requestId = '';
 
