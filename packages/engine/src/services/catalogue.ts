@@ -17,6 +17,7 @@ import { createCodePipeline } from './codepipeline/codepipeline.ts';
 import { createEc2 } from './ec2/ec2.ts';
 import { createEcr } from './ecr/ecr.ts';
 import { createEcs } from './ecs/ecs.ts';
+import { createEvents } from './events/events.ts';
 import { createIam } from './iam/iam.ts';
 import { createS3 } from './s3/s3.ts';
 import { createSqs } from './sqs/sqs.ts';
@@ -62,6 +63,7 @@ export function createServices(engine: Engine, parts: EngineParts): Service[] {
     createSqs(engine),
     createS3(engine),
     createCloudWatch(engine),
+    createEvents(engine),
     createEc2(engine),
     createEcr(engine, { ...parts, images }),
     createEcs(engine, { ...parts, runner }),
