@@ -9,6 +9,7 @@ import {
   DeleteStackCommand,
   UpdateStackCommand,
 } from '@aws-sdk/client-cloudformation';
+import { DescribeServicesCommand, ECSClient } from '@aws-sdk/client-ecs';
 import { ListQueuesCommand } from '@aws-sdk/client-sqs';
 import { GetParameterCommand } from '@aws-sdk/client-ssm';
 import { expect, onTestFinished, test } from 'vitest';
@@ -59,7 +60,12 @@ async function dieDuring(
     credentials: { accessKeyId: accessKeyId!, secretAccessKey: secretAccessKey! },
     maxAttempts: 1,
   });
-  await client.send(command as CreateStackCommand).catch(() => 'the engine died');
+  const answered = await client.send(command as CreateStackCommand).then(
+    () => true,
+    () => false,
+  );
+  if (answered) child.kill('SIGKILL');
+  expect(answered, 'the engine was to die before it answered').toBe(false);
   const [, signal] = (await died) as [number | null, string | null];
   expect(signal).toBe('SIGKILL');
 }
@@ -77,7 +83,7 @@ const template = {
   },
 };
 
-test.each(['CREATE_IN_PROGRESS', 'CREATE_COMPLETE'])(
+test.each(['CREATE_IN_PROGRESS', 'Resource creation Initiated', 'CREATE_COMPLETE'])(
   'a creation that dies when a resource is %s goes on to its end',
   async (status) => {
     const directory = directoryForTest();
@@ -94,6 +100,49 @@ test.each(['CREATE_IN_PROGRESS', 'CREATE_COMPLETE'])(
     expect(Parameter!.Value).toBe('second');
   },
 );
+
+test('a creation that dies while a service becomes steady goes on to its end', async () => {
+  const directory = directoryForTest();
+  const resources = {
+    Cluster: { Type: 'AWS::ECS::Cluster' },
+    Task: {
+      Type: 'AWS::ECS::TaskDefinition',
+      Properties: {
+        Cpu: '256',
+        Memory: '512',
+        NetworkMode: 'awsvpc',
+        RequiresCompatibilities: ['FARGATE'],
+        ContainerDefinitions: [{ Name: 'worker', Image: 'none' }],
+      },
+    },
+    Service: {
+      Type: 'AWS::ECS::Service',
+      Properties: {
+        Cluster: { Ref: 'Cluster' },
+        ServiceName: 'workers',
+        TaskDefinition: { Ref: 'Task' },
+        DesiredCount: 0,
+        LaunchType: 'FARGATE',
+        NetworkConfiguration: { AwsvpcConfiguration: { Subnets: ['subnet-1'] } },
+      },
+    },
+  };
+  await dieDuring(
+    directory,
+    'Service',
+    'Resource creation Initiated',
+    new CreateStackCommand({ StackName: 'app', TemplateBody: JSON.stringify({ Resources: resources }) }),
+  );
+  const world = await CloudFormationWorld.start({ directory });
+  expect((await world.settled('app')).StackStatus).toBe('CREATE_COMPLETE');
+  const { services } = await new ECSClient(world.engine.client).send(
+    new DescribeServicesCommand({
+      cluster: (await world.resources('app')).get('Cluster')!.PhysicalResourceId,
+      services: ['workers'],
+    }),
+  );
+  expect(services!.map(({ status }) => status)).toEqual(['ACTIVE']);
+});
 
 test('a creation that dies in its rollback rolls back to the end', async () => {
   const directory = directoryForTest();

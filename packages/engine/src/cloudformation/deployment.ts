@@ -7,11 +7,11 @@ import {
   type ResourceType,
   resourceContext,
 } from '../resources/resource-type.ts';
-import { isObject, type Json, type JsonObject } from '../resources/schema.ts';
+import type { JsonObject } from '../resources/schema.ts';
 import { changedProperties, keeps, outputsOf } from './change-plan.ts';
 import { resolveDynamicReferences } from './dynamic-references.ts';
 import { dependencies } from './graph.ts';
-import { resolve } from './intrinsics.ts';
+import { resolve, type Scope } from './intrinsics.ts';
 import { activeResources, stackScope } from './stack-scope.ts';
 import type {
   OperationRecord,
@@ -21,7 +21,7 @@ import type {
   StackStatus,
   StackStore,
 } from './stack-store.ts';
-import { parseTemplate, type Template } from './template.ts';
+import { parseTemplate, type Template, type TemplateResource } from './template.ts';
 import type { TypeLookup } from './validation.ts';
 
 const STACK_TYPE = 'AWS::CloudFormation::Stack';
@@ -106,20 +106,18 @@ export class Deployment {
       const scope = this.#scope(template, imports);
       const active = activeResources(template, scope);
       const graph = dependencies(template);
+      const needs = (id: string) => [...graph.get(id)!].filter((need) => active.has(need));
       const cancel = new AbortController();
-      await inParallel(
-        [...active],
-        (id) => [...graph.get(id)!].filter((need) => active.has(need)),
-        async (id) => {
-          if (cancel.signal.aborted) return false;
-          const done = await this.#applyResource(operation, template, id, scope, active, cancel.signal);
-          if (!done && !cancel.signal.aborted) {
-            failed.push(id);
-            cancel.abort();
-          }
-          return done;
-        },
-      );
+      await inParallel([...active], needs, async (id) => {
+        if (cancel.signal.aborted) return false;
+        const resource = template.Resources[id]!;
+        const done = await this.#applyResource(operation, id, resource, needs(id), scope, cancel.signal);
+        if (!done && !cancel.signal.aborted) {
+          failed.push(id);
+          cancel.abort();
+        }
+        return done;
+      });
       this.#checkStop();
       if (failed.length === 0) {
         const outputs = outputsOf(template, scope);
@@ -174,13 +172,12 @@ export class Deployment {
   /** Brings one resource to what the template says; `false` if that failed. */
   async #applyResource(
     operation: OperationRecord,
-    template: Template,
     logicalId: string,
-    scope: ReturnType<typeof stackScope>,
-    active: ReadonlySet<string>,
+    resource: TemplateResource,
+    needs: readonly string[],
+    scope: Scope,
     cancelled: AbortSignal,
   ): Promise<boolean> {
-    const resource = template.Resources[logicalId]!;
     const type = this.#typeOf(resource.Type)!;
     const stack = this.#stack;
     const before = this.#store.resource(stack.id, logicalId);
@@ -198,7 +195,7 @@ export class Deployment {
       updateReplacePolicy: resource.UpdateReplacePolicy,
       metadata: resource.Metadata,
       stackTags: stack.tags,
-      needs: [...dependencies(template).get(logicalId)!].filter((need) => active.has(need)),
+      needs,
       updatedAtMs: this.#engine.clock.nowMs(),
       operation: operation.token,
       suffix: '',
@@ -207,8 +204,7 @@ export class Deployment {
     try {
       const declared = resolve(resource.Properties, scope) as JsonObject;
       wanted = { ...blank, declared };
-      const exists = before?.id !== undefined && before.status !== 'DELETE_COMPLETE';
-      if (!exists) return await this.#create(await this.#resolved(wanted), before, type, cancelled);
+      if (!isWhole(before)) return await this.#create(await this.#resolved(wanted), before, type, cancelled);
       const origin = this.#origin(operation, before);
       const changed = changedProperties(type, origin, declared, stack.tags);
       if (changed.length === 0 && origin === before) {
@@ -228,13 +224,9 @@ export class Deployment {
       return await this.#update(full, before, type, cancelled);
     } catch (error) {
       if (error instanceof Stopped) throw error;
-      const exists = before?.id !== undefined;
-      this.#failed(
-        exists ? { ...before, ...(wanted.operation ? { operation: wanted.operation } : {}) } : wanted,
-        exists ? 'UPDATE_FAILED' : 'CREATE_FAILED',
-        error,
-        cancelled,
-      );
+      if (isWhole(before))
+        this.#failed({ ...before, operation: operation.token }, 'UPDATE_FAILED', error, cancelled);
+      else this.#failed(this.#begun(wanted), 'CREATE_FAILED', error, cancelled);
       return false;
     }
   }
@@ -270,7 +262,7 @@ export class Deployment {
       inProgress === 'CREATE_IN_PROGRESS' ? 'CREATE_COMPLETE' : 'UPDATE_COMPLETE';
     const resumed = before?.creatingId !== undefined;
     const suffix = resumed ? before.suffix : this.#engine.ids.suffix(12);
-    let record: ResourceRecord = { ...wanted, suffix, status: inProgress };
+    let record: ResourceRecord = { ...wanted, id: undefined, suffix, status: inProgress };
     if (!resumed) this.#report(record, inProgress);
     const context = this.#context(record, cancelled, (id) => {
       record = { ...record, id };
@@ -282,7 +274,7 @@ export class Deployment {
     } else if (id !== undefined && (await type.exists(context, id))) {
       throw new AwsFault('AlreadyExists', `${id} already exists`);
     }
-    this.#store.putResource(this.#stackId, { ...record, creatingId: id ?? '' });
+    record = this.#store.putResource(this.#stackId, { ...record, creatingId: id ?? '' });
     await this.#engine.state.committed();
     const created: Created = await type.create(context, record.properties);
     this.#checkStop();
@@ -325,7 +317,7 @@ export class Deployment {
       return true;
     } catch (error) {
       if (error instanceof Stopped) throw error;
-      this.#failed(record, 'UPDATE_FAILED', error, cancelled);
+      this.#failed({ ...record, declared: before.declared }, 'UPDATE_FAILED', error, cancelled);
       return false;
     }
   }
@@ -352,7 +344,7 @@ export class Deployment {
       return await this.#create(wanted, interrupted, type, cancelled, 'UPDATE_IN_PROGRESS');
     } catch (error) {
       if (error instanceof Stopped) throw error;
-      this.#failed({ ...wanted, id: undefined }, 'UPDATE_FAILED', error, cancelled);
+      this.#failed(this.#begun(wanted), 'UPDATE_FAILED', error, cancelled);
       return false;
     }
   }
@@ -529,7 +521,7 @@ export class Deployment {
       async (id) => {
         const record = byId.get(id)!;
         if (record.status === 'DELETE_COMPLETE' || record.status === 'DELETE_SKIPPED') return true;
-        if (record.id === undefined && record.creatingId === undefined) return true;
+        if (record.id === undefined && !record.creatingId) return true;
         const marked = { ...record, operation: operation.token };
         if (retained(record)) {
           this.#report(marked, 'DELETE_SKIPPED');
@@ -635,25 +627,16 @@ export class Deployment {
     if (this.#stop.aborted) throw new Stopped();
   }
 
+  /** The creation of a resource as far as it got, if it began. */
+  #begun(wanted: ResourceRecord): ResourceRecord {
+    const current = this.#store.resource(this.#stackId, wanted.logicalId);
+    return current?.operation === wanted.operation && current.creatingId !== undefined ? current : wanted;
+  }
+
   #failed(record: ResourceRecord, status: ResourceStatus, error: unknown, cancelled: AbortSignal): void {
     this.#checkStop();
-    const creating = status === 'CREATE_FAILED';
-    const reason = cancelled.aborted
-      ? `Resource ${creating ? 'creation' : 'update'} cancelled`
-      : reasonOf(error);
-    const current = this.#store.resource(this.#stackId, record.logicalId);
-    const started = current?.operation === record.operation ? current : record;
-    this.#report(
-      {
-        ...record,
-        ...(started.id === undefined ? {} : { id: started.id }),
-        ...(started.creatingId === undefined
-          ? {}
-          : { creatingId: started.creatingId, suffix: started.suffix, properties: started.properties }),
-      },
-      status,
-      reason,
-    );
+    const what = status === 'CREATE_FAILED' ? 'creation' : 'update';
+    this.#report(record, status, cancelled.aborted ? `Resource ${what} cancelled` : reasonOf(error));
   }
 
   /** Stores a resource in its new status and tells it as a stack event. */
@@ -757,6 +740,11 @@ export function reportStack(
   });
 }
 
+/** Whether a resource exists and its creation ended. */
+function isWhole(record: ResourceRecord | undefined): record is ResourceRecord {
+  return record?.id !== undefined && record.creatingId === undefined && record.status !== 'DELETE_COMPLETE';
+}
+
 function existing(record: ResourceRecord): Existing<JsonObject> {
   return { id: record.id!, properties: record.properties, attributes: record.attributes };
 }
@@ -791,9 +779,4 @@ async function inParallel(
   };
   const results = await Promise.allSettled(ids.map(begin));
   for (const result of results) if (result.status === 'rejected') throw result.reason;
-}
-
-/** What a value looks like to someone who may not see secrets: used for events and descriptions. */
-export function describeProperties(properties: Json): string | undefined {
-  return isObject(properties) && Object.keys(properties).length > 0 ? JSON.stringify(properties) : undefined;
 }
