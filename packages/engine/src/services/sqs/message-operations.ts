@@ -22,6 +22,20 @@ import { readReceiptHandle, writeReceiptHandle } from './receipt-handle.ts';
 
 const ID = /^[A-Za-z0-9!"#$%&'()*+,\-./:;<=>?@[\\\]^_`{|}~]{1,128}$/;
 
+/** What a receiver can ask for about a message. */
+const SYSTEM_ATTRIBUTES: readonly string[] = [
+  'All',
+  'SenderId',
+  'SentTimestamp',
+  'ApproximateReceiveCount',
+  'ApproximateFirstReceiveTimestamp',
+  'SequenceNumber',
+  'MessageDeduplicationId',
+  'MessageGroupId',
+  'AWSTraceHeader',
+  'DeadLetterQueueSourceArn',
+];
+
 type Entry = Omit<Input<'sqs', 'SendMessage'>, 'QueueUrl'>;
 type Sent = Required<Pick<Output<'sqs', 'SendMessage'>, 'MessageId' | 'MD5OfMessageBody'>> &
   Output<'sqs', 'SendMessage'>;
@@ -166,6 +180,11 @@ async function receive(
   if (most !== undefined) checkRange('MaxNumberOfMessages', most, 1, 10);
   if (visibility !== undefined) checkRange('VisibilityTimeout', visibility, 0, 43_200);
   if (wait !== undefined) checkRange('WaitTimeSeconds', wait, 0, 20);
+  for (const name of [...(input.AttributeNames ?? []), ...(input.MessageSystemAttributeNames ?? [])]) {
+    if (!SYSTEM_ATTRIBUTES.includes(name)) {
+      throw new AwsFault('InvalidAttributeName', `Unknown Attribute ${name}.`);
+    }
+  }
   if (input.ReceiveRequestAttemptId !== undefined)
     checkId('ReceiveRequestAttemptId', input.ReceiveRequestAttemptId);
   const deliveries = await queue.receive({

@@ -77,7 +77,7 @@ interface Waiter {
 }
 
 /** AWS allows about this many messages in flight. */
-export const MOST_IN_FLIGHT = 120_000;
+const MOST_IN_FLIGHT = 120_000;
 /** The longest that one receive may keep a message from others, however often it is extended. */
 const LONGEST_LEASE_MS = 43_200_000;
 const SWEPT_AT_ONCE = 2_000;

@@ -297,6 +297,27 @@ describe('leases', () => {
     expect(await world.receive(QueueUrl)).toEqual([]);
   });
 
+  test('an outdated handle deletes nothing, also after the later lease has lapsed', async () => {
+    const QueueUrl = await world.queue('orders', { VisibilityTimeout: '5' });
+    await world.send(QueueUrl, 'a');
+    const [first] = await world.receive(QueueUrl);
+    await world.clock.advanceBy(5 * SECOND);
+    await world.receive(QueueUrl);
+    await world.clock.advanceBy(5 * SECOND);
+    await world.remove(QueueUrl, first);
+    expect(await world.ledger(QueueUrl)).toMatchObject({ visible: 1, deleted: 0 });
+  });
+
+  test('a deleted message leaves no row behind', async () => {
+    const QueueUrl = await world.queue('orders');
+    await world.send(QueueUrl, 'a');
+    const [message] = await world.receive(QueueUrl);
+    await world.remove(QueueUrl, message);
+    for (const table of ['sqs_messages', 'sqs_deliveries']) {
+      expect(world.state.db.prepare(`SELECT COUNT(*) AS rows FROM ${table}`).get()?.rows).toBe(0);
+    }
+  });
+
   test('handles of other queues and garbage are invalid', async () => {
     const orders = await world.queue('orders');
     const bills = await world.queue('bills');
@@ -689,6 +710,15 @@ describe('content', () => {
     const QueueUrl = await world.queue('orders');
     await expect(world.receive(QueueUrl, request)).rejects.toMatchObject({ code: 'InvalidParameterValue' });
   });
+
+  test('refuses to report an attribute that messages do not have', async () => {
+    const QueueUrl = await world.queue('orders');
+    await world.send(QueueUrl, 'a');
+    await expect(world.receive(QueueUrl, { AttributeNames: ['VisibilityTimeout'] })).rejects.toMatchObject({
+      code: 'InvalidAttributeName',
+    });
+    expect(await world.depth(QueueUrl)).toBe('1/0/0');
+  });
 });
 
 describe('batches', () => {
@@ -983,6 +1013,17 @@ describe('message move tasks', () => {
       FailureReason: 'CouldNotDetermineMessageSource',
     });
     expect(await world.bodies(dead)).toEqual(['stranger']);
+  });
+
+  test('that fail leave a FIFO group as it was: in order, and blocked while in flight', async () => {
+    const fifo = { FifoQueue: 'true', ContentBasedDeduplication: 'true' };
+    const dead = await world.queue('dead.fifo', fifo);
+    await world.queue('orders.fifo', { ...fifo, ...world.redrive('dead.fifo', 1) });
+    for (const body of ['a1', 'a2']) await world.send(dead, body, { MessageGroupId: 'a' });
+    await world.call('StartMessageMoveTask', { SourceArn: world.arn('dead.fifo') });
+    await world.clock.advanceBy(SECOND);
+    expect(await world.bodies(dead, { MaxNumberOfMessages: 1 })).toEqual(['a1']);
+    expect(await world.bodies(dead, { MaxNumberOfMessages: 1 })).toEqual([]);
   });
 
   test('take a destination of the same type; the source must be a dead-letter queue', async () => {
