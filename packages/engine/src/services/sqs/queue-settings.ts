@@ -2,13 +2,13 @@ import { AwsFault } from '../../errors.ts';
 import { parsePolicy } from '../../iam/policy.ts';
 
 /** Where a queue's messages go that were received too often. */
-export interface RedrivePolicy {
+interface RedrivePolicy {
   readonly deadLetterTargetArn: string;
   readonly maxReceiveCount: number;
 }
 
 /** Which queues may use a queue as their dead-letter queue. */
-export interface RedriveAllowPolicy {
+interface RedriveAllowPolicy {
   readonly redrivePermission: 'allowAll' | 'denyAll' | 'byQueue';
   readonly sourceQueueArns: readonly string[];
 }
