@@ -9,7 +9,7 @@ import { type TestEngine, testEngine } from './harness.ts';
 import { pushImage } from './push-image.ts';
 
 const WORKER =
-  "process.on('SIGTERM', () => process.exit(0)); require('node:net').createServer().listen(0, '127.0.0.1');";
+  "process.on('SIGTERM', () => process.exit(0)); (await import('node:net')).createServer().listen(0, '127.0.0.1');";
 const CRASHING = 'process.exit(1);';
 
 async function role(engine: TestEngine, name: string, service: string, actions: string[]): Promise<string> {

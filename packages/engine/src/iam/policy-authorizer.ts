@@ -91,8 +91,9 @@ export class PolicyAuthorizer implements Authorizer {
     conditions: Readonly<Record<string, string | string[]>>,
   ): void {
     const { principal } = request;
-    const context = { action, resource, keys: this.#keys(principal.arn, withSource(principal, conditions)) };
     const resourcePolicy = request.resourcePolicy(resource);
+    if (principal.kind === 'root' && resourcePolicy === undefined) return;
+    const context = { action, resource, keys: this.#keys(principal.arn, withSource(principal, conditions)) };
     const byResource: Decision = resourcePolicy
       ? evaluateResourcePolicy(this.#parse(resourcePolicy), context, {
           aws: principal.kind === 'service' ? [] : this.#names(principal),

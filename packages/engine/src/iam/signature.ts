@@ -1,4 +1,4 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import { AwsFault } from '../errors.ts';
 import type { WireRequest } from '../wire/protocols.ts';
 
@@ -20,19 +20,16 @@ export function readSignature(request: WireRequest): SignatureClaim | undefined 
   const { headers, query } = request;
   const authorization = headers.authorization;
   if (authorization?.startsWith('AWS4-HMAC-SHA256')) {
-    const fields = Object.fromEntries(
-      authorization
-        .slice('AWS4-HMAC-SHA256'.length)
-        .split(',')
-        .map((part) => {
-          const at = part.indexOf('=');
-          return [part.slice(0, at).trim(), part.slice(at + 1).trim()];
-        }),
-    ) as Record<string, string | undefined>;
+    const field = (name: string) => {
+      const at = authorization.indexOf(`${name}=`);
+      if (at < 0) return undefined;
+      const end = authorization.indexOf(',', at);
+      return authorization.slice(at + name.length + 1, end < 0 ? undefined : end).trim();
+    };
     return claim(
-      fields.Credential,
-      fields.SignedHeaders,
-      fields.Signature,
+      field('Credential'),
+      field('SignedHeaders'),
+      field('Signature'),
       headers['x-amz-date'] ?? '',
       headers['x-amz-security-token'],
       false,
@@ -88,17 +85,43 @@ function claim(
   };
 }
 
-const signingKeys = new Map<string, Buffer>();
+const BLOCK_BYTES = 64;
 
-function signingKey(secret: string, claimed: SignatureClaim): Buffer {
+/** A key as HMAC-SHA256 pads it for its inner and its outer hash. */
+interface PaddedKey {
+  readonly inner: Buffer;
+  readonly outer: Buffer;
+}
+
+const signingKeys = new Map<string, PaddedKey>();
+
+function padded(key: Buffer): PaddedKey {
+  const inner = Buffer.alloc(BLOCK_BYTES, 0x36);
+  const outer = Buffer.alloc(BLOCK_BYTES, 0x5c);
+  for (const [index, byte] of key.entries()) {
+    inner[index] = byte ^ 0x36;
+    outer[index] = byte ^ 0x5c;
+  }
+  return { inner, outer };
+}
+
+/** HMAC-SHA256 by two one-shot hashes: `createHmac` spends most of its time telling what kind of key it got. */
+function hmac(key: PaddedKey, data: string): Buffer {
+  const inner = hash('sha256', Buffer.concat([key.inner, Buffer.from(data)]), 'buffer');
+  return hash('sha256', Buffer.concat([key.outer, inner]), 'buffer');
+}
+
+function signingKey(secret: string, claimed: SignatureClaim): PaddedKey {
   const id = `${claimed.accessKeyId}/${claimed.date}/${claimed.region}/${claimed.service}/${secret}`;
   let key = signingKeys.get(id);
   if (!key) {
     const step = (parent: string | Buffer, data: string) =>
       createHmac('sha256', parent).update(data).digest();
-    key = step(
-      step(step(step(`AWS4${secret}`, claimed.date), claimed.region), claimed.service),
-      'aws4_request',
+    key = padded(
+      step(
+        step(step(step(`AWS4${secret}`, claimed.date), claimed.region), claimed.service),
+        'aws4_request',
+      ),
     );
     if (signingKeys.size > 500) signingKeys.clear();
     signingKeys.set(id, key);
@@ -106,7 +129,7 @@ function signingKey(secret: string, claimed: SignatureClaim): Buffer {
   return key;
 }
 
-const sha256 = (data: string | Uint8Array) => createHash('sha256').update(data).digest('hex');
+const sha256 = (data: string | Uint8Array) => hash('sha256', data, 'hex');
 
 function encode(text: string): string {
   return encodeURIComponent(text).replace(
@@ -140,7 +163,7 @@ export function verifySignature(request: WireRequest, claimed: SignatureClaim, s
     .map(([key, value]) => [encode(key), encode(value)] as const)
     .sort(([a, x], [b, y]) => (a < b ? -1 : a > b ? 1 : x < y ? -1 : x > y ? 1 : 0));
   const path =
-    claimed.service === 's3'
+    claimed.service === 's3' || request.path === '/'
       ? request.path
       : request.path
           .split('/')
@@ -159,7 +182,7 @@ export function verifySignature(request: WireRequest, claimed: SignatureClaim, s
   ].join('\n');
   const scope = `${claimed.date}/${claimed.region}/${claimed.service}/aws4_request`;
   const toSign = ['AWS4-HMAC-SHA256', claimed.timestamp, scope, sha256(canonical)].join('\n');
-  const expected = createHmac('sha256', signingKey(secret, claimed)).update(toSign).digest();
+  const expected = hmac(signingKey(secret, claimed), toSign);
   const actual = Buffer.from(claimed.signature, 'hex');
   if (actual.byteLength !== expected.byteLength || !timingSafeEqual(actual, expected)) {
     throw new AwsFault(
