@@ -3,6 +3,7 @@ import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { Engine, Service } from '../dispatch/service.ts';
 import type { Identity } from '../iam/identity.ts';
 import type { PolicyAuthorizer } from '../iam/policy-authorizer.ts';
+import { LambdaRunner } from '../runtime/lambda/lambda-runner.ts';
 import { ImageStore } from '../runtime/oci/image-store.ts';
 import { RootfsCache } from '../runtime/oci/rootfs-cache.ts';
 import { ProcessRunner } from '../runtime/process-runner.ts';
@@ -19,6 +20,7 @@ import { createEcr } from './ecr/ecr.ts';
 import { createEcs } from './ecs/ecs.ts';
 import { createEvents } from './events/events.ts';
 import { createIam } from './iam/iam.ts';
+import { createLambda } from './lambda/lambda.ts';
 import { createS3 } from './s3/s3.ts';
 import { createSqs } from './sqs/sqs.ts';
 import { createSsm } from './ssm/ssm.ts';
@@ -32,6 +34,9 @@ export interface EngineParts {
   /** Adds a handler for HTTP requests that are not AWS API calls. */
   readonly handle: (handler: HttpHandler) => void;
 }
+
+/** Processes of one Lambda function at a time: a laptop's worth, where AWS allows a thousand. */
+const FUNCTION_PROCESSES_MAX = 20;
 
 /** Every service of the engine, in the order in which they start; they stop in reverse. */
 export function createServices(engine: Engine, parts: EngineParts): Service[] {
@@ -55,6 +60,12 @@ export function createServices(engine: Engine, parts: EngineParts): Service[] {
     hostPath,
     instance: `queue-canary-${engine.ids.hex(8)}`,
   });
+  const functions = new LambdaRunner({
+    clock: engine.clock,
+    ids: engine.ids,
+    nodePath: process.execPath,
+    maxConcurrency: FUNCTION_PROCESSES_MAX,
+  });
   const codecommit = createCodeCommit(engine, { ...parts, hostPath });
   return [
     createSts(engine, parts.identity, parts.authorizer),
@@ -63,6 +74,7 @@ export function createServices(engine: Engine, parts: EngineParts): Service[] {
     createSqs(engine),
     createS3(engine),
     createCloudWatch(engine),
+    createLambda(engine, { runner: functions }),
     createEvents(engine),
     createEc2(engine),
     createEcr(engine, { ...parts, images }),
