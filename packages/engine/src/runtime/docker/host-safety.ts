@@ -56,7 +56,8 @@ const HARMLESS_PATHS = new Set([
   '/usr/local/bin/node',
 ]);
 
-const COMMAND_WORD = /(?:^|[;&|(\n]|\b(?:then|do|else|exec|env|xargs|time)\s)\s*(?:\w+=\S*\s+)*([\w.+-]+)/g;
+const COMMAND_WORD =
+  /(?:^|[;&|(\n])\s*(?:(?:if|then|do|else|elif|while|until|exec|env|command|xargs|time|!|\w+=\S*)\s+)*([\w.+-]+)/g;
 const ABSOLUTE_PATH = /(?:^|[\s"'=:;|&<>(`,])(\/(?!\/)[^\s"';|&<>)`,]*)/g;
 
 /**

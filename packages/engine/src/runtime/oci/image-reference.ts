@@ -49,7 +49,7 @@ export function parseImageReference(text: string): ImageReference | undefined {
   if (slash > 0) {
     const host = rest.slice(0, slash);
     if (/[.:]/.test(host) || host === 'localhost') {
-      if (!/^[A-Za-z0-9.-]+(:\d+)?$/.test(host)) return undefined;
+      if (!/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d+)?$/.test(host)) return undefined;
       registry = host;
       rest = rest.slice(slash + 1);
     }

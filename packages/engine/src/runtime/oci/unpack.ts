@@ -63,6 +63,8 @@ class LayerUnpacker {
       parser.once('end', resolve);
       parser.on('error', reject);
     });
+    // Awaited below, but it may reject while something else is awaited.
+    ended.catch(() => undefined);
     let work: Promise<void> = Promise.resolve();
     let backlogBytes = 0;
     parser.on('entry', (entry: ReadEntry) => {
@@ -79,10 +81,15 @@ class LayerUnpacker {
       work.catch(() => undefined);
     });
     const feed = async (chunks: AsyncIterable<Buffer>) => {
+      let empty = true;
       for await (const chunk of chunks) {
+        // A layer without entries is nothing but zeros, which the parser does not take for an archive.
+        if (empty && chunk.every((byte) => byte === 0)) continue;
+        empty = false;
         parser.write(chunk);
         if (backlogBytes > BACKLOG_BYTES) await work;
       }
+      if (empty) return;
       parser.end();
       await ended;
       await work;
