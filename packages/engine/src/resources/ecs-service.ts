@@ -146,13 +146,35 @@ async function untilSteady(
     const ours = current?.deployments?.find(({ id }) => id === deploymentId);
     if (!current || !ours || ours.rolloutState === 'FAILED') {
       const why = ours?.rolloutStateReason ?? 'the deployment was replaced by another';
+      const task = await lastStoppedTask(context, { ...of, serviceName: arn });
       throw new AwsFault(
         'NotStabilized',
-        `Error occurred during operation 'ECS Deployment Circuit Breaker was triggered': ${why}`,
+        `Error occurred during operation 'ECS Deployment Circuit Breaker was triggered': ${[why, task].join(' ').trim()}`,
       );
     }
     if (ours.rolloutState === 'COMPLETED' && current.deployments?.length === 1) return;
     await reported;
   }
   throw new AwsFault('Cancelled', `the wait for service ${arn} to become steady was cancelled`);
+}
+
+/** Why the newest stopped task of a service stopped, for whoever reads why the stack failed. */
+async function lastStoppedTask(
+  context: ResourceContext,
+  of: { cluster?: string; serviceName: string },
+): Promise<string> {
+  const { taskArns } = await context.call('ecs', 'ListTasks', { ...of, desiredStatus: 'STOPPED' });
+  if (!taskArns || taskArns.length === 0) return '';
+  const { tasks } = await context.call('ecs', 'DescribeTasks', {
+    tasks: taskArns.slice(0, 100),
+    ...(of.cluster === undefined ? {} : { cluster: of.cluster }),
+  });
+  const [last] = (tasks ?? []).sort(
+    (left, right) => (right.createdAt?.getTime() ?? 0) - (left.createdAt?.getTime() ?? 0),
+  );
+  const container = last?.containers?.find(({ reason }) => reason)?.reason;
+  const reasons = [last?.stoppedReason, container].filter(
+    (reason, index, all) => reason && all.indexOf(reason) === index,
+  );
+  return reasons.length === 0 ? '' : `The last task stopped: ${reasons.join(': ')}`;
 }
