@@ -1,16 +1,8 @@
 import { join } from 'node:path';
 import type { Clock } from '@queue-canary/engine';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { createClients } from './clients.ts';
-import { deployImage, deployPipeline } from './commands/deploy.ts';
-import { destroy } from './commands/destroy.ts';
-import { LOG_SOURCES, type LogSource, logs } from './commands/logs.ts';
-import { push } from './commands/push.ts';
-import { answerApproval, releaseStatus, releaseWatch, rollback } from './commands/release.ts';
-import { send } from './commands/send.ts';
-import { up } from './commands/up.ts';
+import type { LogSource } from './commands/logs.ts';
 import type { Context } from './context.ts';
-import { demo } from './demo/demo.ts';
 import { localEnvironment, readEngineFile, resolveTarget } from './target.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -30,7 +22,14 @@ interface Common {
   readonly aws?: boolean;
 }
 
-/** The `queue-canary` command; resolves with the exit status. */
+const LOG_SOURCES: readonly LogSource[] = ['canary', 'stable', 'controller', 'build'];
+
+/**
+ * The `queue-canary` command; resolves with the exit status.
+ *
+ * Each command loads its own modules when it runs: the engine needs none of the SDK clients that the others
+ * take, and the others need no engine.
+ */
 export function createProgram(world: World): (args: readonly string[]) => Promise<number> {
   let status = 0;
   const program = new Command('queue-canary')
@@ -54,6 +53,7 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
       .option('--aws', 'go to your AWS account even if a local engine was used here');
 
   const context = async (options: Common): Promise<Context> => {
+    const { createClients } = await import('./clients.ts');
     const target = await resolveTarget(options, world.environment);
     world.terminal.line(world.terminal.style('quiet', `target: ${target.description}`));
     return { ...world, target, clients: createClients(target), app: options.appName };
@@ -67,6 +67,7 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
     .option('--pace <factor>', "divide AWS's own latencies by this", factor, 1)
     .option('--region <region>', 'region that the engine says it is', 'us-east-1')
     .action(async (options: { state: string; port: number; pace: number; region: string }) => {
+      const { up } = await import('./commands/up.ts');
       const engine = await up(options, world.clock, world.terminal);
       await aborted(world.signal);
       world.terminal.line('stopping…');
@@ -94,6 +95,7 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
   type DeployFlags = Common & { cdkApp?: string; context: string[] };
   const deploy = program.command('deploy').description('deploy the stacks with cdk deploy');
   deployCommand('image', 'repository, registry and build', deploy).action(async (options: DeployFlags) => {
+    const { deployImage } = await import('./commands/deploy.ts');
     await deployImage(await context(options), options);
   });
   deployCommand(
@@ -101,6 +103,7 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
     'services, queue, pipeline and controller; builds the first image before',
     deploy,
   ).action(async (options: DeployFlags) => {
+    const { deployPipeline } = await import('./commands/deploy.ts');
     await deployPipeline(await context(options), options);
   });
 
@@ -112,6 +115,7 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
       'Release the worker',
     )
     .action(async (directory: string, options: Common & { message: string }) => {
+      const { push } = await import('./commands/push.ts');
       world.print(await push(await context(options), directory, options.message));
     });
 
@@ -120,18 +124,21 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
     .option('--rate <number>', 'messages per second; 0 is as fast as possible', wholeNumber(0, 100_000), 0)
     .option('--body <text>', 'body; {n} is the number of the message', 'Test message {n}')
     .action(async (options: Common & { count: number; rate: number; body: string }) => {
+      const { send } = await import('./commands/send.ts');
       world.print(`sent ${await send(await context(options), options)}`);
     });
 
   const release = program.command('release').description('look at the release');
   command('status', 'where the release is and why', release)
     .option('--json', 'as JSON')
-    .action(async (options: Common & { json?: boolean }) =>
-      releaseStatus(await context(options), options.json ?? false),
-    );
-  command('watch', 'follow the release until Ctrl-C', release).action(async (options: Common) =>
-    releaseWatch(await context(options)),
-  );
+    .action(async (options: Common & { json?: boolean }) => {
+      const { releaseStatus } = await import('./commands/release.ts');
+      await releaseStatus(await context(options), options.json ?? false);
+    });
+  command('watch', 'follow the release until Ctrl-C', release).action(async (options: Common) => {
+    const { releaseWatch } = await import('./commands/release.ts');
+    await releaseWatch(await context(options));
+  });
 
   type VerdictFlags = Common & { summary: string; token?: string };
   const verdict = (name: string, description: string, summary: string, answer: 'Approved' | 'Rejected') =>
@@ -139,6 +146,7 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
       .option('--summary <text>', 'why, for the record', summary)
       .option('--token <token>', 'the approval that you mean; refused if another is pending by now')
       .action(async (options: VerdictFlags) => {
+        const { answerApproval } = await import('./commands/release.ts');
         await answerApproval(await context(options), answer, options);
         world.print(answer.toLowerCase());
       });
@@ -153,6 +161,7 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
   command('rollback', 'restore the last good version on both services')
     .option('--reason <text>', 'why, for the record', 'rolled back with queue-canary')
     .action(async (options: Common & { reason: string }) => {
+      const { rollback } = await import('./commands/release.ts');
       world.print(await rollback(await context(options), options.reason));
     });
 
@@ -161,6 +170,7 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
     .option('-f, --follow', 'go on until Ctrl-C')
     .option('--since <minutes>', 'how far back', wholeNumber(1, 100_000), 60)
     .action(async (source: LogSource, options: Common & { follow?: boolean; since: number }) => {
+      const { logs } = await import('./commands/logs.ts');
       await logs(await context(options), source, {
         follow: options.follow ?? false,
         sinceMs: options.since * 60_000,
@@ -170,6 +180,7 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
   command('destroy', 'remove both stacks; asks first')
     .option('--yes', 'do not ask')
     .action(async (options: Common & { yes?: boolean }) => {
+      const { destroy } = await import('./commands/destroy.ts');
       await destroy(await context(options), { yes: options.yes ?? false, ask: world.ask });
     });
 
@@ -183,6 +194,7 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
     .option('--state <directory>', 'state directory (default: a new temporary one)')
     .action(
       async (options: { pace: number; rate: number; json?: boolean; keep?: boolean; state?: string }) => {
+        const { demo } = await import('./demo/demo.ts');
         status = await demo(world, {
           pace: options.pace,
           rate: options.rate,

@@ -2,8 +2,7 @@ import { sleep } from '@queue-canary/engine';
 import type { Context } from '../context.ts';
 import { imageOutputs, pipelineOutputs } from '../stacks.ts';
 
-export const LOG_SOURCES = ['canary', 'stable', 'controller', 'build'] as const;
-export type LogSource = (typeof LOG_SOURCES)[number];
+export type LogSource = 'canary' | 'stable' | 'controller' | 'build';
 
 export interface LogsOptions {
   readonly follow: boolean;

@@ -1,4 +1,3 @@
-#!/usr/bin/env -S node --conditions=@queue-canary/source
 import { createInterface } from 'node:readline/promises';
 import { SystemClock } from '@queue-canary/engine';
 import { createProgram } from './program.ts';
