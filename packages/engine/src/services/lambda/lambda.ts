@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { page } from '../../dispatch/paging.ts';
 import type { Input } from '../../dispatch/sdk.ts';
 import type { Call, Engine, Service } from '../../dispatch/service.ts';
-import { AwsFault } from '../../errors.ts';
+import { AwsFault, InvariantError } from '../../errors.ts';
 import { AsyncInvocations } from './async-invocations.ts';
 import { type CodePackage, CodePackages } from './code-package.ts';
 import { type Destinations, EventDestinations, isDestination } from './event-destinations.ts';
@@ -360,10 +360,7 @@ export function createLambda(engine: Engine, parts: { runner: FunctionRunner }):
             if (input[field] !== undefined) throw invalid(`The local engine does not support ${field}.`);
           }
           const type = input.InvocationType ?? 'RequestResponse';
-          const payload = payloadOf(
-            input.Payload instanceof Uint8Array ? input.Payload : Buffer.from(input.Payload ?? ''),
-            type,
-          );
+          const payload = payloadOf(bytesOf(input.Payload), type);
           if (type === 'DryRun') return { StatusCode: 204, Payload: new Uint8Array() };
           if (type === 'Event') {
             events.add(fn.name, fn.version, requestId, payload);
@@ -560,6 +557,13 @@ function reference(
     throw invalid('The derived qualifier from the function name does not match the specified qualifier.');
   }
   return { name: name!, qualifier: beside ?? within };
+}
+
+/** A payload as bytes; calls from within the engine may give text. */
+function bytesOf(payload: Input<'lambda', 'Invoke'>['Payload']): Uint8Array {
+  if (payload === undefined || payload instanceof Uint8Array) return payload ?? new Uint8Array();
+  if (typeof payload === 'string') return Buffer.from(payload);
+  throw new InvariantError('an invocation was given a payload that is neither bytes nor text');
 }
 
 /** The event of an invocation as JSON text; without one the function gets an empty object. */
