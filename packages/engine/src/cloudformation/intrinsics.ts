@@ -16,7 +16,7 @@ export interface Scope {
 }
 
 /** What `AWS::NoValue` resolves to: the property that has it is left out. */
-export const NO_VALUE = Symbol('AWS::NoValue');
+const NO_VALUE = Symbol('AWS::NoValue');
 type Resolved = Json | typeof NO_VALUE;
 
 /** The intrinsic functions that {@link resolve} knows. */

@@ -43,6 +43,9 @@ export interface PreparedChange {
  */
 const LONGEST_HELD_REPLY_MS = 5000;
 
+/** AWS shows deleted stacks for 90 days. */
+const DELETED_STACKS_KEPT_MS = 90 * 24 * 3_600_000;
+
 const READY: readonly StackStatus[] = ['CREATE_COMPLETE', 'UPDATE_COMPLETE', 'UPDATE_ROLLBACK_COMPLETE'];
 
 /** Prepares, starts and resumes stack operations: at most one at a time for each stack. */
@@ -61,6 +64,7 @@ export class StackManager {
 
   /** Goes on with the operations that the last run of the engine did not end. */
   resume(): void {
+    this.store.forgetDeleted(this.#engine.clock.nowMs() - DELETED_STACKS_KEPT_MS);
     for (const stack of [...this.store.stacks.values()]) if (stack.operation) this.#run(stack.id);
   }
 

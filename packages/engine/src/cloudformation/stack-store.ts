@@ -189,6 +189,7 @@ export class StackStore {
   readonly #state: State;
   readonly #insertEvent;
   readonly #selectEvents;
+  readonly #removeEvents;
 
   constructor(state: State) {
     this.#state = state;
@@ -203,6 +204,7 @@ export class StackStore {
       'CREATE INDEX IF NOT EXISTS "cloudformation.events-by-stack" ON "cloudformation.events" (stack, seq)',
     );
     this.#insertEvent = state.db.prepare('INSERT INTO "cloudformation.events" (stack, event) VALUES (?, ?)');
+    this.#removeEvents = state.db.prepare('DELETE FROM "cloudformation.events" WHERE stack = ?');
     this.#selectEvents = state.db.prepare(
       'SELECT seq, event FROM "cloudformation.events" WHERE stack = ? AND seq < ? ORDER BY seq DESC LIMIT ?',
     );
@@ -282,6 +284,16 @@ export class StackStore {
       seq: row.seq as number,
       event: JSON.parse(row.event as string) as StackEvent,
     }));
+  }
+
+  /** Forgets stacks deleted before an instant, with their events. */
+  forgetDeleted(beforeMs: number): void {
+    for (const stack of [...this.stacks.values()]) {
+      if (stack.status !== 'DELETE_COMPLETE' || (stack.deletedAtMs ?? beforeMs) >= beforeMs) continue;
+      this.stacks.delete(stack.id);
+      this.#state.write();
+      this.#removeEvents.run(stack.id);
+    }
   }
 
   /** Exports of every stack, by name. */

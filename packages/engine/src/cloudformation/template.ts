@@ -28,7 +28,7 @@ export interface TemplateResource {
   readonly UpdateReplacePolicy: DeletionPolicy | undefined;
 }
 
-export interface TemplateOutput {
+interface TemplateOutput {
   readonly Value: Json;
   readonly Description: string | undefined;
   readonly Condition: string | undefined;

@@ -69,8 +69,3 @@ const TYPES = new Map<string, ResourceType>(
 export function resourceTypeOf(name: string): ResourceType | undefined {
   return TYPES.get(name);
 }
-
-/** Names of all resource types, sorted. */
-export function resourceTypeNames(): string[] {
-  return [...TYPES.keys()].sort();
-}

@@ -27,7 +27,7 @@ export interface TemplateInput {
 const STACK_NAME = /^[a-zA-Z][-a-zA-Z0-9]{0,127}$/;
 
 /** Checks the name of a stack that is to be created. */
-export function checkStackName(name: string | undefined): string {
+function checkStackName(name: string | undefined): string {
   if (name === undefined || !STACK_NAME.test(name)) {
     throw new AwsFault(
       'ValidationError',
