@@ -18,7 +18,8 @@ export interface DeployOptions {
 /** The CDK app that comes with this repository. */
 function defaultCdkApp(): string {
   const app = fileURLToPath(new URL('../../../../examples/app/app.ts', import.meta.url));
-  return `"${process.execPath}" --conditions=@queue-canary/source "${app}"`;
+  // The CDK CLI strips quotes from both ends of a command, hence the word in front.
+  return `exec "${process.execPath}" --conditions=@queue-canary/source "${app}"`;
 }
 
 /** Runs the real `cdk deploy` for one stack against the target. */
