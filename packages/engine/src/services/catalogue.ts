@@ -21,6 +21,7 @@ import { createEcs } from './ecs/ecs.ts';
 import { createEvents } from './events/events.ts';
 import { createIam } from './iam/iam.ts';
 import { createLambda } from './lambda/lambda.ts';
+import { createLogs } from './logs/logs.ts';
 import { createS3 } from './s3/s3.ts';
 import { createSqs } from './sqs/sqs.ts';
 import { createSsm } from './ssm/ssm.ts';
@@ -74,6 +75,7 @@ export function createServices(engine: Engine, parts: EngineParts): Service[] {
     createSqs(engine),
     createS3(engine),
     createCloudWatch(engine),
+    createLogs(engine),
     createLambda(engine, { runner: functions }),
     createEvents(engine),
     createEc2(engine),
