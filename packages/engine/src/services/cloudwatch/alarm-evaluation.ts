@@ -134,7 +134,7 @@ function reasonFor(
 }
 
 function treatmentName(treatment: MissingDataTreatment): string {
-  return treatment[0]!.toUpperCase() + treatment.slice(1);
+  return treatment === 'notBreaching' ? 'NonBreaching' : 'Breaching';
 }
 
 function plural(word: string, count: number): string {

@@ -213,8 +213,13 @@ function valueAt(value: MathValue, at: number): number | undefined {
   return seriesOf(value, 'IF').points.get(at);
 }
 
+const FILL_MODES: readonly string[] = ['REPEAT', 'LINEAR'];
+
 /** Gives every period of the query a value: a number, another series, the last value, or a straight line. */
 function fill(value: MathValue, filling: MathValue): MathValue {
+  if (filling.kind === 'many' || (filling.kind === 'text' && !FILL_MODES.includes(filling.value))) {
+    throw fault('FILL fills with a number, a time series, REPEAT or LINEAR');
+  }
   return mapSeries(value, 'FILL', ({ points, grid }) => {
     const results = new Map<number, number>();
     let before: readonly [number, number] | undefined;
@@ -239,10 +244,7 @@ function filledAt(
 ): number | undefined {
   if (filling.kind === 'scalar') return filling.value;
   if (filling.kind === 'series') return filling.series.points.get(at);
-  if (filling.kind !== 'text' || (filling.value !== 'REPEAT' && filling.value !== 'LINEAR')) {
-    throw fault('FILL fills with a number, a time series, REPEAT or LINEAR');
-  }
-  if (filling.value === 'REPEAT') return before?.[1];
+  if (filling.kind === 'text' && filling.value === 'REPEAT') return before?.[1];
   if (!before || !after) return undefined;
   return before[1] + ((after[1] - before[1]) * (at - before[0])) / (after[0] - before[0]);
 }
