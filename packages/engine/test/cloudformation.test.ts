@@ -107,6 +107,14 @@ describe('creating', () => {
     expect(await queueCount(world)).toBe(2);
   });
 
+  test('two creations of one stack at once: one wins, the other is told', async () => {
+    const world = await CloudFormationWorld.start();
+    const template = { Resources: { Queue: queue() } };
+    const results = await Promise.allSettled([world.create('app', template), world.create('app', template)]);
+    expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(await queueCount(world)).toBe(1);
+  });
+
   test('a name that is taken by something else fails, and that thing is left alone', async () => {
     const world = await CloudFormationWorld.start();
     await world.ssm.send(new PutParameterCommand({ Name: 'mine', Type: 'String', Value: 'precious' }));

@@ -1,5 +1,5 @@
 import type { PreparedChange, StackManager } from '../../cloudformation/stack-manager.ts';
-import type { ChangeSetRecord, PlannedChange } from '../../cloudformation/stack-store.ts';
+import type { ChangeSetRecord, PlannedChange, StackRecord } from '../../cloudformation/stack-store.ts';
 import { parseTemplate } from '../../cloudformation/template.ts';
 import type { Output } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
@@ -28,6 +28,26 @@ export function changeSetOperations(engine: Engine, manager: StackManager): Oper
     const changeSet = find(stackName, name);
     if (!changeSet) throw new AwsFault('ChangeSetNotFound', `ChangeSet [${name}] does not exist`, 404);
     return changeSet;
+  };
+
+  /** The stack that a new change set is for, if there is one; refused where it cannot be made. */
+  const requirePossible = (
+    type: 'CREATE' | 'UPDATE',
+    stackName: string | undefined,
+    name: string,
+  ): StackRecord | undefined => {
+    const found = store.find(stackName ?? '');
+    const inReview = found?.status === 'REVIEW_IN_PROGRESS';
+    if (type === 'CREATE' && found && !inReview) {
+      throw new AwsFault(
+        'ValidationError',
+        `Stack [${found.name}] already exists and cannot be created again with the changeSet [${name}].`,
+      );
+    }
+    if (type === 'UPDATE') manager.requireReady(manager.stack(stackName));
+    if (find(stackName, name))
+      throw new AwsFault('AlreadyExistsException', `ChangeSet ${name} already exists`);
+    return found;
   };
 
   return {
@@ -59,31 +79,14 @@ export function changeSetOperations(engine: Engine, manager: StackManager): Oper
             `1 validation error detected: Value '${name}' at 'changeSetName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*`,
           );
         }
-        const found = store.find(input.StackName ?? '');
-        const inReview = found?.status === 'REVIEW_IN_PROGRESS';
-        if (type === 'CREATE' && found && !inReview) {
-          throw new AwsFault(
-            'ValidationError',
-            `Stack [${found.name}] already exists and cannot be created again with the changeSet [${name}].`,
-          );
-        }
-        if (type === 'UPDATE') {
-          const stack = manager.stack(input.StackName);
-          if (inReview) {
-            throw new AwsFault(
-              'ValidationError',
-              `Stack:${stack.id} is in REVIEW_IN_PROGRESS state and can not be updated.`,
-            );
-          }
-          manager.requireReady(stack);
-        }
-        if (find(input.StackName, name)) {
-          throw new AwsFault('AlreadyExistsException', `ChangeSet ${name} already exists`);
-        }
+        const found = requirePossible(type, input.StackName, name);
         const existing = type === 'UPDATE' ? found : undefined;
         const stackId = found?.id ?? manager.newStackId(input.StackName ?? '');
         const request = await readRequest(engine, input, existing, principal);
         const prepared = await manager.prepare(request, existing, stackId, principal);
+        if (requirePossible(type, input.StackName, name)?.id !== found?.id) {
+          throw new AwsFault('ValidationError', `Stack ${request.stackName} changed meanwhile: try again.`);
+        }
         if (!found) {
           manager.record(request.stackName, stackId, 'REVIEW_IN_PROGRESS', prepared.input, {
             description: prepared.template.Description,

@@ -12,12 +12,15 @@ export function stackOperations(engine: Engine, manager: StackManager): Operatio
       passesRoles,
       run: async (input, { principal }) => {
         const name = input.StackName ?? '';
-        if (manager.store.find(name)) {
+        const requireNew = () => {
+          if (!manager.store.find(name)) return;
           throw new AwsFault('AlreadyExistsException', `Stack [${name}] already exists`);
-        }
+        };
+        requireNew();
         const request = await readRequest(engine, input, undefined, principal);
         const id = manager.newStackId(name);
         const prepared = await manager.prepare(request, undefined, id, principal);
+        requireNew();
         const onFailure = input.OnFailure ?? (input.DisableRollback ? 'DO_NOTHING' : 'ROLLBACK');
         manager.record(name, id, 'CREATE_IN_PROGRESS', prepared.input, {
           terminationProtection: input.EnableTerminationProtection ?? false,
@@ -42,6 +45,7 @@ export function stackOperations(engine: Engine, manager: StackManager): Operatio
         manager.requireReady(stack);
         const request = await readRequest(engine, input, stack, principal);
         const prepared = await manager.prepare(request, stack, stack.id, principal);
+        manager.requireReady(manager.stack(stack.id));
         if (!prepared.changesAnything) {
           throw new AwsFault('ValidationError', 'No updates are to be performed.');
         }

@@ -1,0 +1,691 @@
+import {
+  ApplicationAutoScalingClient,
+  DescribeScalableTargetsCommand,
+  DescribeScalingPoliciesCommand,
+} from '@aws-sdk/client-application-auto-scaling';
+import type { Stack } from '@aws-sdk/client-cloudformation';
+import { CloudWatchClient, DescribeAlarmsCommand, GetDashboardCommand } from '@aws-sdk/client-cloudwatch';
+import {
+  CloudWatchLogsClient,
+  DescribeLogGroupsCommand,
+  ListTagsForResourceCommand,
+} from '@aws-sdk/client-cloudwatch-logs';
+import { BatchGetProjectsCommand, CodeBuildClient } from '@aws-sdk/client-codebuild';
+import { CodeCommitClient, GetRepositoryCommand } from '@aws-sdk/client-codecommit';
+import { CodePipelineClient, GetPipelineCommand } from '@aws-sdk/client-codepipeline';
+import { DescribeSubnetsCommand, DescribeVpcsCommand, EC2Client } from '@aws-sdk/client-ec2';
+import { DescribeRepositoriesCommand, ECRClient, GetLifecyclePolicyCommand } from '@aws-sdk/client-ecr';
+import {
+  DescribeClustersCommand,
+  DescribeServicesCommand,
+  DescribeTaskDefinitionCommand,
+  ECSClient,
+} from '@aws-sdk/client-ecs';
+import {
+  DescribeRuleCommand,
+  EventBridgeClient,
+  ListTargetsByRuleCommand,
+} from '@aws-sdk/client-eventbridge';
+import {
+  GetRoleCommand,
+  GetRolePolicyCommand,
+  IAMClient,
+  ListAttachedRolePoliciesCommand,
+  ListRolePoliciesCommand,
+} from '@aws-sdk/client-iam';
+import {
+  GetFunctionConfigurationCommand,
+  GetFunctionEventInvokeConfigCommand,
+  GetPolicyCommand,
+  InvokeCommand,
+  LambdaClient,
+} from '@aws-sdk/client-lambda';
+import {
+  GetBucketEncryptionCommand,
+  GetBucketLifecycleConfigurationCommand,
+  GetBucketPolicyCommand,
+  GetBucketVersioningCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
+import { describe, expect, test } from 'vitest';
+import { CloudFormationWorld } from './cloudformation-world.ts';
+
+const IAM = { Capabilities: ['CAPABILITY_NAMED_IAM'] };
+const trusted = (Service: string) => ({
+  Version: '2012-10-17',
+  Statement: [{ Effect: 'Allow', Principal: { Service }, Action: 'sts:AssumeRole' }],
+});
+const allow = (Action: string) => ({
+  Version: '2012-10-17',
+  Statement: [{ Effect: 'Allow', Action, Resource: '*' }],
+});
+const role = (service: string, extra: object = {}) => ({
+  Type: 'AWS::IAM::Role',
+  Properties: { AssumeRolePolicyDocument: trusted(service), ...extra },
+});
+const outputs = (stack: Stack) =>
+  Object.fromEntries((stack.Outputs ?? []).map(({ OutputKey, OutputValue }) => [OutputKey!, OutputValue!]));
+const getAtt = (logicalId: string, name: string) => ({ 'Fn::GetAtt': [logicalId, name] });
+const ref = (logicalId: string) => ({ Ref: logicalId });
+
+test('AWS::IAM: roles, inline policies on them and managed policies follow the template', async () => {
+  const world = await CloudFormationWorld.start();
+  const iam = new IAMClient(world.engine.client);
+  const template = (inline: string, action: string) => ({
+    Resources: {
+      Role: role('lambda.amazonaws.com', {
+        Policies: [{ PolicyName: inline, PolicyDocument: allow('sqs:SendMessage') }],
+        ManagedPolicyArns: [ref('Managed')],
+      }),
+      Policy: {
+        Type: 'AWS::IAM::Policy',
+        Properties: { PolicyName: 'extra', PolicyDocument: allow(action), Roles: [ref('Role')] },
+      },
+      Managed: { Type: 'AWS::IAM::ManagedPolicy', Properties: { PolicyDocument: allow(action) } },
+    },
+    Outputs: { Name: { Value: ref('Role') }, Arn: { Value: getAtt('Role', 'Arn') } },
+  });
+  const { Name, Arn } = outputs(await world.create('app', template('one', 's3:ListBucket'), IAM));
+  expect(Name).toMatch(/^app-Role-[A-Z2-7]{12}$/);
+  const found = await iam.send(new GetRoleCommand({ RoleName: Name }));
+  expect(found.Role!.Arn).toBe(Arn);
+  await world.update('app', template('two', 's3:GetObject'), IAM);
+  const inline = await iam.send(new ListRolePoliciesCommand({ RoleName: Name }));
+  expect(inline.PolicyNames!.sort()).toEqual(['extra', 'two']);
+  const extra = await iam.send(new GetRolePolicyCommand({ RoleName: Name, PolicyName: 'extra' }));
+  expect(decodeURIComponent(extra.PolicyDocument!)).toContain('s3:GetObject');
+  const attached = await iam.send(new ListAttachedRolePoliciesCommand({ RoleName: Name }));
+  expect(attached.AttachedPolicies).toHaveLength(1);
+  expect((await world.delete('app')).StackStatus).toBe('DELETE_COMPLETE');
+  await expect(iam.send(new GetRoleCommand({ RoleName: Name }))).rejects.toThrow();
+});
+
+test('AWS::S3: a bucket with its settings and policy', async () => {
+  const world = await CloudFormationWorld.start();
+  const s3 = new S3Client({ ...world.engine.client, forcePathStyle: true });
+  const template = (days: number) => ({
+    Resources: {
+      Bucket: {
+        Type: 'AWS::S3::Bucket',
+        Properties: {
+          BucketEncryption: {
+            ServerSideEncryptionConfiguration: [
+              { ServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' } },
+            ],
+          },
+          VersioningConfiguration: { Status: 'Enabled' },
+          PublicAccessBlockConfiguration: { BlockPublicAcls: true },
+          OwnershipControls: { Rules: [{ ObjectOwnership: 'BucketOwnerEnforced' }] },
+          LifecycleConfiguration: {
+            Rules: [
+              {
+                Status: 'Enabled',
+                ExpirationInDays: days,
+                AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 },
+              },
+            ],
+          },
+        },
+      },
+      Policy: {
+        Type: 'AWS::S3::BucketPolicy',
+        Properties: {
+          Bucket: ref('Bucket'),
+          PolicyDocument: {
+            Version: '2012-10-17',
+            Statement: [
+              {
+                Effect: 'Deny',
+                Principal: '*',
+                Action: 's3:*',
+                Resource: getAtt('Bucket', 'Arn'),
+                Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+              },
+            ],
+          },
+        },
+      },
+    },
+    Outputs: { Bucket: { Value: ref('Bucket') } },
+  });
+  const { Bucket } = outputs(await world.create('App', template(30)));
+  expect(Bucket).toMatch(/^app-bucket-[a-z2-7]{12}$/);
+  const encryption = await s3.send(new GetBucketEncryptionCommand({ Bucket }));
+  expect(
+    encryption.ServerSideEncryptionConfiguration!.Rules![0]!.ApplyServerSideEncryptionByDefault!.SSEAlgorithm,
+  ).toBe('AES256');
+  expect((await s3.send(new GetBucketVersioningCommand({ Bucket }))).Status).toBe('Enabled');
+  expect((await s3.send(new GetBucketPolicyCommand({ Bucket }))).Policy).toContain('SecureTransport');
+  await world.update('App', template(7));
+  const lifecycle = await s3.send(new GetBucketLifecycleConfigurationCommand({ Bucket }));
+  expect(lifecycle.Rules![0]!.Expiration!.Days).toBe(7);
+  expect((await world.delete('App')).StackStatus).toBe('DELETE_COMPLETE');
+});
+
+test('AWS::SQS::QueuePolicy: is set on its queues and taken away again', async () => {
+  const world = await CloudFormationWorld.start();
+  const queue = { Type: 'AWS::SQS::Queue' };
+  const policy = {
+    Type: 'AWS::SQS::QueuePolicy',
+    Properties: {
+      Queues: [ref('Queue')],
+      PolicyDocument: {
+        Version: '2012-10-17',
+        Statement: [
+          {
+            Effect: 'Allow',
+            Principal: { Service: 'events.amazonaws.com' },
+            Action: 'sqs:SendMessage',
+            Resource: getAtt('Queue', 'Arn'),
+          },
+        ],
+      },
+    },
+  };
+  const Outputs = { Url: { Value: ref('Queue') } };
+  const { Url } = outputs(
+    await world.create('app', { Resources: { Queue: queue, Policy: policy }, Outputs }),
+  );
+  const read = () =>
+    world.sqs.send(new GetQueueAttributesCommand({ QueueUrl: Url, AttributeNames: ['Policy'] }));
+  expect((await read()).Attributes!.Policy).toContain('events.amazonaws.com');
+  await world.update('app', { Resources: { Queue: queue }, Outputs });
+  expect((await read()).Attributes?.Policy ?? '').toBe('');
+});
+
+test('AWS::ECR, AWS::CodeCommit, AWS::CodeBuild: source, build and images', async () => {
+  const world = await CloudFormationWorld.start();
+  const ecr = new ECRClient(world.engine.client);
+  const codecommit = new CodeCommitClient(world.engine.client);
+  const codebuild = new CodeBuildClient(world.engine.client);
+  const lifecycle = JSON.stringify({
+    rules: [
+      {
+        rulePriority: 1,
+        selection: { tagStatus: 'any', countType: 'imageCountMoreThan', countNumber: 5 },
+        action: { type: 'expire' },
+      },
+    ],
+  });
+  const template = (description: string) => ({
+    Resources: {
+      Code: {
+        Type: 'AWS::CodeCommit::Repository',
+        Properties: { RepositoryName: 'code', RepositoryDescription: description },
+      },
+      Images: {
+        Type: 'AWS::ECR::Repository',
+        Properties: {
+          ImageTagMutability: 'IMMUTABLE',
+          ImageScanningConfiguration: { ScanOnPush: 'true' },
+          LifecyclePolicy: { LifecyclePolicyText: lifecycle },
+          EmptyOnDelete: true,
+        },
+      },
+      Role: role('codebuild.amazonaws.com'),
+      Build: {
+        Type: 'AWS::CodeBuild::Project',
+        Properties: {
+          Description: description,
+          ServiceRole: getAtt('Role', 'Arn'),
+          Artifacts: { Type: 'NO_ARTIFACTS' },
+          Source: {
+            Type: 'CODECOMMIT',
+            Location: getAtt('Code', 'CloneUrlHttp'),
+            BuildSpec: 'buildspec.yml',
+          },
+          SourceVersion: 'main',
+          Environment: {
+            Type: 'LINUX_CONTAINER',
+            ComputeType: 'BUILD_GENERAL1_SMALL',
+            Image: 'aws/codebuild/standard:7.0',
+            PrivilegedMode: true,
+            EnvironmentVariables: [{ Name: 'REPOSITORY_URI', Value: getAtt('Images', 'RepositoryUri') }],
+          },
+        },
+      },
+    },
+    Outputs: {
+      Images: { Value: ref('Images') },
+      Uri: { Value: getAtt('Images', 'RepositoryUri') },
+      Build: { Value: ref('Build') },
+      Clone: { Value: getAtt('Code', 'CloneUrlHttp') },
+    },
+  });
+  const { Images, Uri, Build, Clone } = outputs(await world.create('App', template('first'), IAM));
+  const images = await ecr.send(new DescribeRepositoriesCommand({ repositoryNames: [Images!] }));
+  expect(images.repositories![0]).toMatchObject({
+    repositoryUri: Uri,
+    imageTagMutability: 'IMMUTABLE',
+    imageScanningConfiguration: { scanOnPush: true },
+  });
+  const policy = await ecr.send(new GetLifecyclePolicyCommand({ repositoryName: Images }));
+  expect(JSON.parse(policy.lifecyclePolicyText!)).toEqual(JSON.parse(lifecycle));
+  await world.update('App', template('second'), IAM);
+  const code = await codecommit.send(new GetRepositoryCommand({ repositoryName: 'code' }));
+  expect(code.repositoryMetadata).toMatchObject({ cloneUrlHttp: Clone, repositoryDescription: 'second' });
+  const { projects } = await codebuild.send(new BatchGetProjectsCommand({ names: [Build!] }));
+  expect(projects![0]).toMatchObject({
+    description: 'second',
+    sourceVersion: 'main',
+    source: { type: 'CODECOMMIT', location: Clone, buildspec: 'buildspec.yml' },
+    environment: { environmentVariables: [{ name: 'REPOSITORY_URI', value: Uri }], privilegedMode: true },
+  });
+  expect((await world.delete('App')).StackStatus).toBe('DELETE_COMPLETE');
+  await expect(codecommit.send(new GetRepositoryCommand({ repositoryName: 'code' }))).rejects.toThrow();
+});
+
+test('AWS::CloudWatch: an alarm on metric math and a dashboard', async () => {
+  const world = await CloudFormationWorld.start();
+  const cloudwatch = new CloudWatchClient(world.engine.client);
+  const template = (threshold: number) => ({
+    Resources: {
+      Queue: { Type: 'AWS::SQS::Queue' },
+      Alarm: {
+        Type: 'AWS::CloudWatch::Alarm',
+        Properties: {
+          ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+          EvaluationPeriods: 1,
+          Threshold: threshold,
+          TreatMissingData: 'notBreaching',
+          Metrics: [
+            { Id: 'grown', Expression: 'IF(DIFF(visible) > 0, DIFF(visible), 0)', ReturnData: true },
+            {
+              Id: 'visible',
+              ReturnData: false,
+              MetricStat: {
+                Period: 60,
+                Stat: 'Maximum',
+                Metric: {
+                  Namespace: 'AWS/SQS',
+                  MetricName: 'ApproximateNumberOfMessagesVisible',
+                  Dimensions: [{ Name: 'QueueName', Value: getAtt('Queue', 'QueueName') }],
+                },
+              },
+            },
+          ],
+        },
+      },
+      Dashboard: {
+        Type: 'AWS::CloudWatch::Dashboard',
+        Properties: {
+          DashboardBody: {
+            'Fn::Join': [
+              '',
+              ['{"widgets":[{"type":"alarm","properties":{"alarms":["', getAtt('Alarm', 'Arn'), '"]}}]}'],
+            ],
+          },
+        },
+      },
+    },
+    Outputs: { Alarm: { Value: ref('Alarm') }, Dashboard: { Value: ref('Dashboard') } },
+  });
+  const { Alarm, Dashboard } = outputs(await world.create('app', template(1)));
+  await world.update('app', template(2));
+  const { MetricAlarms } = await cloudwatch.send(new DescribeAlarmsCommand({ AlarmNames: [Alarm!] }));
+  expect(MetricAlarms![0]).toMatchObject({ Threshold: 2, TreatMissingData: 'notBreaching' });
+  expect(MetricAlarms![0]!.Metrics!.map(({ Id }) => Id).sort()).toEqual(['grown', 'visible']);
+  const { DashboardBody } = await cloudwatch.send(new GetDashboardCommand({ DashboardName: Dashboard }));
+  expect(DashboardBody).toContain(MetricAlarms![0]!.AlarmArn!);
+  await world.delete('app');
+  const left = await cloudwatch.send(new DescribeAlarmsCommand({ AlarmNames: [Alarm!] }));
+  expect(left.MetricAlarms ?? []).toEqual([]);
+});
+
+test('AWS::ECS and AWS::ApplicationAutoScaling: cluster, revisions, service and its scaling', async () => {
+  const world = await CloudFormationWorld.start();
+  const ecs = new ECSClient(world.engine.client);
+  const scaling = new ApplicationAutoScalingClient(world.engine.client);
+  const template = (value: string) => ({
+    Resources: {
+      Cluster: {
+        Type: 'AWS::ECS::Cluster',
+        Properties: { ClusterSettings: [{ Name: 'containerInsights', Value: 'enabled' }] },
+      },
+      Role: role('ecs-tasks.amazonaws.com'),
+      Task: {
+        Type: 'AWS::ECS::TaskDefinition',
+        Properties: {
+          Family: 'workers',
+          Cpu: 256,
+          Memory: '512',
+          NetworkMode: 'awsvpc',
+          RequiresCompatibilities: ['FARGATE'],
+          TaskRoleArn: getAtt('Role', 'Arn'),
+          ContainerDefinitions: [
+            {
+              Name: 'worker',
+              Image: 'none',
+              Environment: [{ Name: 'VALUE', Value: value }],
+              DockerLabels: { Team: 'blue' },
+              StopTimeout: '20',
+            },
+          ],
+        },
+      },
+      Service: {
+        Type: 'AWS::ECS::Service',
+        Properties: {
+          Cluster: ref('Cluster'),
+          TaskDefinition: ref('Task'),
+          DesiredCount: 0,
+          LaunchType: 'FARGATE',
+          DeploymentConfiguration: {
+            MaximumPercent: 200,
+            MinimumHealthyPercent: 100,
+            DeploymentCircuitBreaker: { Enable: true, Rollback: true },
+          },
+          NetworkConfiguration: {
+            AwsvpcConfiguration: { Subnets: ['subnet-1'], AssignPublicIp: 'DISABLED' },
+          },
+        },
+      },
+      Target: {
+        Type: 'AWS::ApplicationAutoScaling::ScalableTarget',
+        Properties: {
+          MinCapacity: 0,
+          MaxCapacity: 5,
+          ServiceNamespace: 'ecs',
+          ScalableDimension: 'ecs:service:DesiredCount',
+          ResourceId: { 'Fn::Join': ['/', ['service', ref('Cluster'), getAtt('Service', 'Name')]] },
+        },
+      },
+      Step: {
+        Type: 'AWS::ApplicationAutoScaling::ScalingPolicy',
+        Properties: {
+          PolicyName: 'wake',
+          PolicyType: 'StepScaling',
+          ScalingTargetId: ref('Target'),
+          StepScalingPolicyConfiguration: {
+            AdjustmentType: 'ExactCapacity',
+            Cooldown: 60,
+            StepAdjustments: [{ MetricIntervalLowerBound: 0, ScalingAdjustment: 1 }],
+          },
+        },
+      },
+    },
+    Outputs: {
+      Cluster: { Value: ref('Cluster') },
+      Service: { Value: ref('Service') },
+      Task: { Value: ref('Task') },
+    },
+  });
+  const created = await world.create('app', template('one'), IAM);
+  expect(created.StackStatus).toBe('CREATE_COMPLETE');
+  const { Cluster, Service, Task } = outputs(created);
+  const updated = outputs(await world.update('app', template('two'), IAM));
+  expect(updated.Task).not.toBe(Task);
+  const service = await ecs.send(new DescribeServicesCommand({ cluster: Cluster, services: [Service!] }));
+  expect(service.services![0]).toMatchObject({ taskDefinition: updated.Task, desiredCount: 0 });
+  const definition = await ecs.send(new DescribeTaskDefinitionCommand({ taskDefinition: updated.Task }));
+  expect(definition.taskDefinition).toMatchObject({
+    family: 'workers',
+    cpu: '256',
+    containerDefinitions: [
+      { environment: [{ name: 'VALUE', value: 'two' }], dockerLabels: { Team: 'blue' }, stopTimeout: 20 },
+    ],
+  });
+  const old = await ecs.send(new DescribeTaskDefinitionCommand({ taskDefinition: Task }));
+  expect(old.taskDefinition!.status).toBe('INACTIVE');
+  const targets = await scaling.send(new DescribeScalableTargetsCommand({ ServiceNamespace: 'ecs' }));
+  expect(targets.ScalableTargets![0]).toMatchObject({ MaxCapacity: 5 });
+  const policies = await scaling.send(new DescribeScalingPoliciesCommand({ ServiceNamespace: 'ecs' }));
+  expect(policies.ScalingPolicies![0]!.PolicyName).toBe('wake');
+  expect((await world.delete('app')).StackStatus).toBe('DELETE_COMPLETE');
+  const clusters = await ecs.send(new DescribeClustersCommand({ clusters: [Cluster!] }));
+  expect((clusters.clusters ?? []).filter(({ status }) => status === 'ACTIVE')).toEqual([]);
+});
+
+test('AWS::ECS::Service: tasks that cannot start fail the stack and leave nothing', async () => {
+  const world = await CloudFormationWorld.start();
+  const stack = await world.create('app', {
+    Resources: {
+      Cluster: { Type: 'AWS::ECS::Cluster' },
+      Task: {
+        Type: 'AWS::ECS::TaskDefinition',
+        Properties: {
+          Cpu: '256',
+          Memory: '512',
+          NetworkMode: 'awsvpc',
+          RequiresCompatibilities: ['FARGATE'],
+          ContainerDefinitions: [{ Name: 'worker', Image: 'nowhere.example/none:1' }],
+        },
+      },
+      Service: {
+        Type: 'AWS::ECS::Service',
+        Properties: {
+          Cluster: ref('Cluster'),
+          TaskDefinition: ref('Task'),
+          DesiredCount: 1,
+          LaunchType: 'FARGATE',
+          DeploymentConfiguration: { DeploymentCircuitBreaker: { Enable: true, Rollback: true } },
+          NetworkConfiguration: { AwsvpcConfiguration: { Subnets: ['subnet-1'] } },
+        },
+      },
+    },
+  });
+  expect(stack.StackStatus).toBe('ROLLBACK_COMPLETE');
+  const reason = await world.reason('app', 'Service', 'CREATE_FAILED');
+  expect(reason).toContain('ECS Deployment Circuit Breaker was triggered');
+  expect(reason).toMatch(/The last task stopped: CannotPullContainerError.*nowhere\.example/);
+});
+
+test('AWS::CodePipeline::Pipeline: stages, artifacts and execution mode', async () => {
+  const world = await CloudFormationWorld.start();
+  const codepipeline = new CodePipelineClient(world.engine.client);
+  const action = (Name: string, Category: string, Provider: string, extra: object) => ({
+    Name,
+    ActionTypeId: { Category, Owner: 'AWS', Provider, Version: '1' },
+    RunOrder: 1,
+    ...extra,
+  });
+  const template = (branch: string) => ({
+    Resources: {
+      Artifacts: { Type: 'AWS::S3::Bucket' },
+      Code: { Type: 'AWS::CodeCommit::Repository', Properties: { RepositoryName: 'code' } },
+      Role: role('codepipeline.amazonaws.com', {
+        Policies: [{ PolicyName: 'all', PolicyDocument: allow('*') }],
+      }),
+      Pipeline: {
+        Type: 'AWS::CodePipeline::Pipeline',
+        Properties: {
+          Name: ref('AWS::StackName'),
+          RoleArn: getAtt('Role', 'Arn'),
+          ArtifactStore: { Type: 'S3', Location: ref('Artifacts') },
+          PipelineType: 'V2',
+          ExecutionMode: 'SUPERSEDED',
+          Stages: [
+            {
+              Name: 'Source',
+              Actions: [
+                action('Source', 'Source', 'CodeCommit', {
+                  Configuration: {
+                    RepositoryName: getAtt('Code', 'Name'),
+                    BranchName: branch,
+                    PollForSourceChanges: false,
+                  },
+                  OutputArtifacts: [{ Name: 'Source' }],
+                }),
+              ],
+            },
+            { Name: 'Verdict', Actions: [action('Approve', 'Approval', 'Manual', {})] },
+          ],
+        },
+      },
+    },
+  });
+  const stack = await world.create('release', template('main'), IAM);
+  expect(stack.StackStatus).toBe('CREATE_COMPLETE');
+  await world.update('release', template('trunk'), IAM);
+  const { pipeline } = await codepipeline.send(new GetPipelineCommand({ name: 'release' }));
+  expect(pipeline).toMatchObject({ executionMode: 'SUPERSEDED', pipelineType: 'V2', version: 2 });
+  expect(pipeline!.stages!.map(({ name }) => name)).toEqual(['Source', 'Verdict']);
+  expect(pipeline!.stages![0]!.actions![0]!.configuration).toEqual({
+    RepositoryName: 'code',
+    BranchName: 'trunk',
+    PollForSourceChanges: 'false',
+  });
+  expect((await world.delete('release')).StackStatus).toBe('DELETE_COMPLETE');
+});
+
+test('AWS::EC2: networks are recorded, say so, and EC2 shows them', async () => {
+  const world = await CloudFormationWorld.start();
+  const ec2 = new EC2Client(world.engine.client);
+  const stack = await world.create(
+    'net',
+    {
+      Resources: {
+        Vpc: { Type: 'AWS::EC2::VPC', Properties: { CidrBlock: '10.0.0.0/16' } },
+        Subnet: {
+          Type: 'AWS::EC2::Subnet',
+          Properties: {
+            VpcId: ref('Vpc'),
+            CidrBlock: { 'Fn::Select': [1, { 'Fn::Cidr': [getAtt('Vpc', 'CidrBlock'), 2, 8] }] },
+            AvailabilityZone: { 'Fn::Select': [1, { 'Fn::GetAZs': '' }] },
+            Tags: [{ Key: 'Name', Value: 'private' }],
+          },
+        },
+        Address: { Type: 'AWS::EC2::EIP', Properties: { Domain: 'vpc' } },
+        Nat: {
+          Type: 'AWS::EC2::NatGateway',
+          Properties: { AllocationId: getAtt('Address', 'AllocationId'), SubnetId: ref('Subnet') },
+        },
+      },
+      Outputs: { Vpc: { Value: ref('Vpc') }, Nat: { Value: ref('Nat') }, Ip: { Value: ref('Address') } },
+    },
+    { Tags: [{ Key: 'team', Value: 'blue' }] },
+  );
+  const { Vpc, Nat, Ip } = outputs(stack);
+  expect(Nat).toMatch(/^nat-[0-9a-f]{17}$/);
+  expect(Ip).toMatch(/^203\.0\.113\.\d+$/);
+  expect(await world.reason('net', 'Vpc', 'CREATE_COMPLETE')).toContain('Recorded only');
+  const vpcs = await ec2.send(new DescribeVpcsCommand({ Filters: [{ Name: 'tag:team', Values: ['bl*'] }] }));
+  expect(vpcs.Vpcs!.map(({ VpcId }) => VpcId)).toEqual([Vpc]);
+  const subnets = await ec2.send(
+    new DescribeSubnetsCommand({ Filters: [{ Name: 'vpc-id', Values: [Vpc!] }] }),
+  );
+  expect(subnets.Subnets).toMatchObject([{ CidrBlock: '10.0.1.0/24', AvailabilityZone: 'us-east-1b' }]);
+  await world.delete('net');
+  expect((await ec2.send(new DescribeVpcsCommand({}))).Vpcs ?? []).toEqual([]);
+});
+
+test('AWS::Logs::LogGroup: retention and tags', async () => {
+  const world = await CloudFormationWorld.start();
+  const logs = new CloudWatchLogsClient(world.engine.client);
+  const template = (properties: object) => ({
+    Resources: { Group: { Type: 'AWS::Logs::LogGroup', Properties: properties } },
+    Outputs: { Name: { Value: ref('Group') }, Arn: { Value: getAtt('Group', 'Arn') } },
+  });
+  const { Name, Arn } = outputs(
+    await world.create('app', template({ RetentionInDays: 7, Tags: [{ Key: 'team', Value: 'blue' }] })),
+  );
+  const read = async () =>
+    (await logs.send(new DescribeLogGroupsCommand({ logGroupNamePrefix: Name }))).logGroups![0]!;
+  expect(await read()).toMatchObject({ arn: Arn, retentionInDays: 7 });
+  const { tags } = await logs.send(new ListTagsForResourceCommand({ resourceArn: Arn!.replace(/:\*$/, '') }));
+  expect(tags).toEqual({ team: 'blue' });
+  await world.update('app', template({ RetentionInDays: 30 }));
+  expect((await read()).retentionInDays).toBe(30);
+  await world.update('app', template({}));
+  expect((await read()).retentionInDays).toBeUndefined();
+  await world.delete('app');
+  expect(
+    (await logs.send(new DescribeLogGroupsCommand({ logGroupNamePrefix: Name }))).logGroups ?? [],
+  ).toEqual([]);
+});
+
+describe('functions, topics and rules', () => {
+  const fn = (source: string, extra: object = {}) => ({
+    Type: 'AWS::Lambda::Function',
+    Properties: {
+      Role: getAtt('Role', 'Arn'),
+      Runtime: 'nodejs24.x',
+      Handler: 'index.handler',
+      Code: { ZipFile: source },
+      ...extra,
+    },
+  });
+
+  test('AWS::Lambda: code, configuration, permission and asynchronous settings', async () => {
+    const world = await CloudFormationWorld.start();
+    const lambda = new LambdaClient(world.engine.client);
+    const template = (answer: string) => ({
+      Resources: {
+        Role: role('lambda.amazonaws.com', {
+          ManagedPolicyArns: ['arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole'],
+        }),
+        Function: fn(`exports.handler = async () => process.env.ANSWER + '${answer}'`, {
+          Timeout: '10',
+          MemorySize: 256,
+          Environment: { Variables: { ANSWER: answer } },
+        }),
+        Permission: {
+          Type: 'AWS::Lambda::Permission',
+          Properties: {
+            Action: 'lambda:InvokeFunction',
+            FunctionName: getAtt('Function', 'Arn'),
+            Principal: 'events.amazonaws.com',
+            SourceArn: 'arn:aws:events:us-east-1:000000000000:rule/some',
+          },
+        },
+        Async: {
+          Type: 'AWS::Lambda::EventInvokeConfig',
+          Properties: { FunctionName: ref('Function'), Qualifier: '$LATEST', MaximumRetryAttempts: 0 },
+        },
+      },
+      Outputs: { Name: { Value: ref('Function') } },
+    });
+    const created = await world.create('app', template('one'), IAM);
+    expect(created.StackStatus).toBe('CREATE_COMPLETE');
+    const FunctionName = outputs(created).Name!;
+    const invoke = async () =>
+      Buffer.from((await lambda.send(new InvokeCommand({ FunctionName }))).Payload!).toString();
+    expect(await invoke()).toBe('"oneone"');
+    const policy = await lambda.send(new GetPolicyCommand({ FunctionName }));
+    expect(policy.Policy).toContain('rule/some');
+    const config = await lambda.send(new GetFunctionEventInvokeConfigCommand({ FunctionName }));
+    expect(config.MaximumRetryAttempts).toBe(0);
+    await world.update('app', template('two'), IAM);
+    expect(await invoke()).toBe('"twotwo"');
+    const configuration = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName }));
+    expect(configuration).toMatchObject({ Timeout: 10, MemorySize: 256 });
+    expect((await world.delete('app')).StackStatus).toBe('DELETE_COMPLETE');
+    await expect(lambda.send(new GetFunctionConfigurationCommand({ FunctionName }))).rejects.toThrow();
+  });
+
+  test('AWS::Events::Rule: pattern, schedule and targets', async () => {
+    const world = await CloudFormationWorld.start();
+    const events = new EventBridgeClient(world.engine.client);
+    const template = (schedule: boolean, targets: string[]) => ({
+      Resources: {
+        Queue: { Type: 'AWS::SQS::Queue' },
+        Rule: {
+          Type: 'AWS::Events::Rule',
+          Properties: {
+            ...(schedule
+              ? { ScheduleExpression: 'rate(5 minutes)' }
+              : { EventPattern: { source: ['aws.ecs'], detail: { lastStatus: ['STOPPED'] } } }),
+            State: 'ENABLED',
+            Targets: targets.map((Id) => ({ Id, Arn: getAtt('Queue', 'Arn') })),
+          },
+        },
+      },
+      Outputs: { Rule: { Value: ref('Rule') } },
+    });
+    const { Rule } = outputs(await world.create('app', template(false, ['a', 'b'])));
+    const rule = await events.send(new DescribeRuleCommand({ Name: Rule }));
+    expect(JSON.parse(rule.EventPattern!)).toEqual({
+      source: ['aws.ecs'],
+      detail: { lastStatus: ['STOPPED'] },
+    });
+    await world.update('app', template(true, ['b', 'c']));
+    expect((await events.send(new DescribeRuleCommand({ Name: Rule }))).ScheduleExpression).toBe(
+      'rate(5 minutes)',
+    );
+    const { Targets } = await events.send(new ListTargetsByRuleCommand({ Rule }));
+    expect(Targets!.map(({ Id }) => Id).sort()).toEqual(['b', 'c']);
+    expect((await world.delete('app')).StackStatus).toBe('DELETE_COMPLETE');
+    await expect(events.send(new DescribeRuleCommand({ Name: Rule }))).rejects.toThrow();
+  });
+});
