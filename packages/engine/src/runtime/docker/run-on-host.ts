@@ -11,6 +11,8 @@ export interface RunOnHostOptions {
   readonly hostEnv: Readonly<Record<string, string | undefined>>;
   /** Home directory for the commands; removed with the build. */
   readonly home: string;
+  /** Sends what the commands print to standard error, so that standard output holds only the image id. */
+  readonly quiet: boolean;
 }
 
 /** What commands need from the machine to reach the network the way it does. Not part of the image. */
@@ -50,7 +52,7 @@ export function runOnHost(options: RunOnHostOptions): RunCommand {
         ...env,
         PATH: searchPath(options, root, env.PATH ?? ''),
       },
-      stdio: ['ignore', 'inherit', 'inherit'],
+      stdio: ['ignore', options.quiet ? 2 : 1, 2],
     });
     return new Promise((resolve, reject) => {
       child.once('error', (error) => reject(new Error(`"${program}" cannot be run: ${error.message}`)));

@@ -416,16 +416,13 @@ export class Registry {
   }
 
   #fail(request: IncomingMessage, response: ServerResponse, error: unknown): void {
-    if (request.destroyed && !request.complete) {
+    // A client that has gone leaves nobody to answer, and nothing is wrong here.
+    if (isDisconnect(error)) {
       response.destroy();
       return;
     }
     const answer = toRegistryError(error);
     if (answer === undefined) throw error;
-    if (response.headersSent) {
-      response.destroy();
-      return;
-    }
     // What the client is still sending must be read, or it never looks at the answer.
     request.resume();
     const body = JSON.stringify({ errors: [{ code: answer.code, message: answer.message }] });
@@ -437,6 +434,12 @@ export class Registry {
       request.method,
     );
   }
+}
+
+const DISCONNECTS = ['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED'];
+
+function isDisconnect(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && DISCONNECTS.includes(String(error.code));
 }
 
 function toRegistryError(error: unknown): RegistryError | undefined {
@@ -499,8 +502,8 @@ async function readBody(request: IncomingMessage, limit: number): Promise<Buffer
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > limit) throw new RegistryError(413, 'SIZE_INVALID', `A manifest has at most ${limit} bytes.`);
-    chunks.push(chunk);
+    if (size <= limit) chunks.push(chunk);
   }
+  if (size > limit) throw new RegistryError(413, 'SIZE_INVALID', `A manifest has at most ${limit} bytes.`);
   return Buffer.concat(chunks);
 }

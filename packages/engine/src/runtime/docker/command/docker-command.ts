@@ -204,11 +204,11 @@ export class DockerCommand {
         `build --provenance=${values.provenance} is not supported; provenance is never attached.`,
       );
     const tags = (values.tag ?? []).map((name) => requireReference(name));
+    const platform = parsePlatform(values.platform);
     const directory = this.#contextDirectory(positionals[0]!);
     const file = resolve(this.#options.cwd, values.file ?? join(directory, 'Dockerfile'));
     if (!existsSync(file)) throw new UserError('NoDockerfile', `There is no Dockerfile at ${file}.`);
     const instructions = parseDockerfile(readFileSync(file, 'utf8'));
-    const platform = parsePlatform(values.platform);
     const quiet = values.quiet === true;
     const scratch = join(this.#options.stateDirectory, 'scratch', this.#options.newId());
     const home = join(scratch, 'home');
@@ -218,7 +218,7 @@ export class DockerCommand {
         library: this.#library,
         nodeVersion: this.#options.nodeVersion,
         scratch,
-        run: runOnHost({ nodePath: this.#options.nodePath, hostEnv: this.#options.env, home }),
+        run: runOnHost({ nodePath: this.#options.nodePath, hostEnv: this.#options.env, quiet, home }),
         findBase: (image) => this.#findBase(image),
         print: quiet ? () => undefined : this.#options.print,
       },

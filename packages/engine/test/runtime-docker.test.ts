@@ -1,0 +1,246 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { expect, test } from 'vitest';
+import { ByteIds } from '../src/index.ts';
+import { installBuildTools } from '../src/runtime/docker/build-tools.ts';
+import { RootfsCache } from '../src/runtime/oci/rootfs-cache.ts';
+import { temporaryDirectory, writeFiles } from '../src/runtime/test/temporary-directory.ts';
+import type { RegistryServer } from './runtime-registry-server.ts';
+import { startRegistry } from './runtime-registry-server.ts';
+
+const NODE_MAJOR = process.versions.node.split('.')[0];
+
+interface Machine {
+  readonly registry: RegistryServer;
+  /** Name of the image in the registry, without tag. */
+  readonly image: string;
+  readonly work: string;
+  readonly dockerConfig: string;
+  docker(...args: string[]): Promise<{ code: number | null; out: string; err: string }>;
+}
+
+/** A directory with sources and the engine's own `docker` on the PATH, logged in to a registry. */
+async function machine(
+  files: Record<string, string> = {},
+  password: string | undefined = 'good',
+): Promise<Machine> {
+  const registry = await startRegistry();
+  const state = temporaryDirectory();
+  const tools = join(state, 'bin');
+  installBuildTools(
+    tools,
+    { registryUrl: registry.url, stateDirectory: join(state, 'docker') },
+    { docker: true, aws: false },
+  );
+  const work = temporaryDirectory(files);
+  const dockerConfig = join(state, 'config');
+  const run = async (args: readonly string[], input = '') => {
+    const env = {
+      PATH: `${tools}:${process.env.PATH}`,
+      HOME: state,
+      DOCKER_CONFIG: dockerConfig,
+      FROM_ENV: 'taken over',
+    };
+    const child = spawn('docker', args, { cwd: work, env });
+    child.stdin.end(input);
+    const exited = new Promise<number | null>((resolve) => child.on('close', resolve));
+    const [out, err, code] = await Promise.all([text(child.stdout), text(child.stderr), exited]);
+    return { code, out, err };
+  };
+  if (password !== undefined) {
+    const login = await run(
+      ['login', '--username', 'AWS', '--password-stdin', registry.host],
+      `${password}\n`,
+    );
+    expect(login).toMatchObject({ code: 0, out: 'Login Succeeded\n' });
+  }
+  return { registry, image: `${registry.host}/app`, work, dockerConfig, docker: (...args) => run(args) };
+}
+
+const DOCKERFILE = `FROM public.ecr.aws/docker/library/node:${NODE_MAJOR}-slim
+ARG REVISION
+WORKDIR /app
+COPY src ./
+RUN node build.js && echo "built it"
+ENV QC_REVISION=$REVISION
+USER node
+CMD ["node", "main.js"]
+`;
+const SOURCES = {
+  Dockerfile: DOCKERFILE,
+  'src/build.js':
+    "require('fs').writeFileSync('built.txt', 'cwd ' + (process.cwd() !== '/') + ' ' + (process.env.HOME !== undefined));",
+  'src/main.js': '',
+  '.dockerignore': '**/*.tmp\n',
+  'src/scratch.tmp': '',
+};
+
+test('build, push and inspect give an image in the registry, pinned by its digest, that unpacks to the files', async () => {
+  const { docker, image, registry } = await machine(SOURCES);
+  const built = await docker(
+    'build',
+    '-t',
+    `${image}:v1`,
+    '-t',
+    `${image}:other`,
+    '--build-arg',
+    'REVISION=abc',
+    '.',
+  );
+  expect(built).toMatchObject({ code: 0, err: '' });
+  expect(built.out).toContain('built it\n');
+  expect(built.out).toContain(`Successfully tagged ${image}:v1\n`);
+  expect((await docker('inspect', '--format', '{{index .RepoDigests 0}}', `${image}:v1`)).err).toMatch(
+    /index out of range/,
+  );
+  const pushed = await docker('push', `${image}:v1`);
+  const [, digest] = /^v1: digest: (sha256:[0-9a-f]{64}) size: \d+$/m.exec(pushed.out)!;
+  expect(registry.store.describe('app', 'v1')?.digest).toBe(digest);
+  expect(await docker('inspect', '--format={{index .RepoDigests 0}}', `${image}:v1`)).toMatchObject({
+    code: 0,
+    out: `${image}@${digest}\n`,
+  });
+
+  const loaded = registry.store.load('app', digest!)!;
+  expect(loaded.config.config?.Env).toContain('QC_REVISION=abc');
+  const root = await new RootfsCache({ directory: temporaryDirectory(), ids: new ByteIds() }).rootOf(loaded);
+  expect(readFileSync(join(root, 'app/built.txt'), 'utf8')).toBe('cwd true true');
+  expect(existsSync(join(root, 'app/scratch.tmp'))).toBe(false);
+  expect(statSync(join(root, 'app/main.js')).mode & 0o222).toBe(0);
+});
+
+test('the second build takes every step from the cache and has the same digest', async () => {
+  const { docker, image } = await machine(SOURCES);
+  const quiet = await docker('build', '-q', '-t', `${image}:v1`, '.');
+  expect(quiet.out).toMatch(/^sha256:[0-9a-f]{64}\n$/);
+  const again = await docker('build', '-t', `${image}:v2`, '.');
+  expect(again.out).not.toMatch(/^built it$/m);
+  const [first, second] = (
+    await docker('image', 'inspect', '-f', '{{.Id}}', `${image}:v1`, `${image}:v2`)
+  ).out.split('\n');
+  expect(first).toBe(second);
+});
+
+test('a failing RUN prints what the command printed, and fails the build', async () => {
+  const { docker, image } = await machine({
+    Dockerfile: `FROM node:${NODE_MAJOR}\nRUN echo told you >&2; exit 4\n`,
+  });
+  const built = await docker('build', '-t', `${image}:v1`, '.');
+  expect(built).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/told you\nERROR: The command of Dockerfile line 2 failed with exit code 4/),
+  });
+  expect((await docker('push', `${image}:v1`)).err).toBe(`ERROR: No such image: ${image}:v1\n`);
+});
+
+test("RUN has the image environment, not the build's, and installs global packages into the image", async () => {
+  const { docker, image } = await machine({
+    Dockerfile: `FROM node:${NODE_MAJOR}\nENV A=b\nRUN env\nRUN npm config get prefix\n`,
+  });
+  const { out } = await docker('build', '-t', `${image}:v1`, '.');
+  expect(out).toMatch(/^A=b$/m);
+  expect(out).not.toMatch(/FROM_ENV|DOCKER_CONFIG/);
+  expect(out).toMatch(/scratch\/[0-9a-f]+\/root\/usr\/local$/m);
+});
+
+test('an image that was pushed is a base for the next, pulled into an empty library', async () => {
+  const { docker, image, work } = await machine(SOURCES);
+  await docker('build', '-t', `${image}:base`, '.');
+  await docker('push', `${image}:base`);
+  await docker('rmi', `${image}:base`);
+  expect((await docker('images', '-q')).out).toBe('');
+  writeFiles(work, {
+    Dockerfile: `FROM ${image}:base\nRUN node -e "console.log(require('fs').readdirSync('.').join())"\n`,
+  });
+  const built = await docker('build', '-t', `${image}:next`, '.');
+  expect(built).toMatchObject({ code: 0, out: expect.stringContaining('build.js,built.txt,main.js\n') });
+});
+
+test('pull fetches by tag or digest, and tag, images, manifest inspect and rmi work on it', async () => {
+  const { docker, image, registry } = await machine(SOURCES);
+  await docker('build', '-t', `${image}:v1`, '.');
+  await docker('push', `${image}:v1`);
+  await docker('rmi', `${image}:v1`);
+  const digest = registry.store.resolve('app', 'v1')!;
+  expect(await docker('pull', `${image}:v1`)).toMatchObject({
+    code: 0,
+    out: `Digest: ${digest}\n${image}:v1\n`,
+  });
+  await docker('tag', `${image}:v1`, 'short');
+  expect(
+    (await docker('images', '--format', '{{.Repository}}:{{.Tag}} {{.Digest}}')).out.split('\n').sort(),
+  ).toEqual(['', `${image}:v1 ${digest}`, `short:latest ${digest}`]);
+  expect(JSON.parse((await docker('manifest', 'inspect', `${image}@${digest}`)).out)).toMatchObject({
+    schemaVersion: 2,
+    layers: expect.any(Array),
+  });
+  expect((await docker('rmi', 'short')).out).toBe('Untagged: short:latest\n');
+  expect((await docker('rmi', `${image}:v1`)).out).toMatch(/^Untagged: .*:v1\nDeleted: sha256:/);
+});
+
+test('logins are kept in the DOCKER_CONFIG directory alone, readable by nobody else', async () => {
+  const { docker, image, registry, dockerConfig } = await machine(SOURCES);
+  const path = join(dockerConfig, 'config.json');
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(JSON.parse(readFileSync(path, 'utf8')).auths).toEqual({
+    [registry.host]: { auth: Buffer.from('AWS:good').toString('base64') },
+  });
+  expect((await docker('logout', registry.host)).out).toBe(
+    `Removing login credentials for ${registry.host}\n`,
+  );
+  await docker('build', '-t', `${image}:v1`, '.');
+  expect(await docker('push', `${image}:v1`)).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/^ERROR: .*UNAUTHORIZED: Log in first/m),
+  });
+});
+
+test('what the registry refuses is passed on in its words', async () => {
+  const { docker, image, registry } = await machine(SOURCES);
+  expect(await docker('login', '-u', 'AWS', '-p', 'wrong', registry.host)).toMatchObject({
+    code: 1,
+    err: 'ERROR: The registry refused the login: UNAUTHORIZED: The token is not valid.\n',
+  });
+  await docker('build', '-t', `${image}:v1`, '--build-arg', 'REVISION=1', '.');
+  await docker('push', `${image}:v1`);
+  await docker('build', '-t', `${image}:v1`, '--build-arg', 'REVISION=2', '.');
+  expect(await docker('push', `${image}:v1`)).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("TAG_INVALID: The image tag 'v1' already exists"),
+  });
+  await docker('tag', `${image}:v1`, `${registry.host}/missing:v1`);
+  expect((await docker('push', `${registry.host}/missing:v1`)).err).toContain(
+    "NAME_UNKNOWN: The repository with name 'missing' does not exist",
+  );
+});
+
+test.each([
+  [['run', 'x'], 125, /'run' is not a command/],
+  [[], 125, /'' is not a command/],
+  [['build', '--target', 'x', '.'], 125, /build does not support '--target'/],
+  [['build', '--secret', 'id=x', '.'], 125, /build does not support '--secret'/],
+  [['build'], 125, /build takes 1 argument, not 0/],
+  [['build', 'https://example.com/x.git'], 125, /takes a directory/],
+  [['build', '--platform', 'windows/amd64', '.'], 125, /--platform windows\/amd64 is not supported/],
+  [['build', 'nowhere'], 1, /build context "nowhere" is not a directory/],
+  [['build', '.'], 1, /There is no Dockerfile at/],
+  [['build', '-t', 'UPPER', '.'], 1, /"UPPER" is not a valid image name/],
+  [['push', 'docker.io/library/x:1'], 1, /not in the engine's registry/],
+  [['inspect', 'missing'], 1, /No such image: missing/],
+])('docker %j exits %i with one clear line', async (args, code, message) => {
+  const { docker } = await machine({}, undefined);
+  const result = await docker(...args);
+  expect(result).toMatchObject({ code, err: expect.stringMatching(message) });
+  expect(result.err.trim().split('\n')).toHaveLength(1);
+});
+
+test('an unsupported instruction and a wrong base are reported with what to do', async () => {
+  const { docker, work } = await machine({ Dockerfile: `FROM node:${NODE_MAJOR}\nHEALTHCHECK CMD true\n` });
+  expect((await docker('build', '.')).err).toMatch(
+    /^ERROR: Dockerfile line 2: HEALTHCHECK is not supported without a container engine/,
+  );
+  writeFiles(work, { Dockerfile: 'FROM node:10\n' });
+  expect((await docker('build', '.')).err).toMatch(/^ERROR: The base "node:10" is Node 10/);
+});
