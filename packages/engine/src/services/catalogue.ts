@@ -76,7 +76,7 @@ export function createServices(engine: Engine, parts: EngineParts): Service[] {
     createS3(engine),
     createCloudWatch(engine),
     createLogs(engine),
-    createLambda(engine, { runner: functions }),
+    createLambda(engine, { runner: functions, concurrencyMax: FUNCTION_PROCESSES_MAX }),
     createEvents(engine),
     createEc2(engine),
     createEcr(engine, { ...parts, images }),

@@ -1,8 +1,13 @@
-import { type Engine, servicePrincipal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
-import type { LambdaRunner } from '../../runtime/lambda/lambda-runner.ts';
-import { logGroupOf, type StoredFunction } from './function-definition.ts';
-import { FunctionLogs } from './function-log.ts';
+import type { LambdaReport, LambdaRunner } from '../../runtime/lambda/lambda-runner.ts';
+import type { CodeStore } from './code-store.ts';
+import type { FunctionLogs } from './function-logs.ts';
+import type { FunctionMetrics } from './function-metrics.ts';
+import { functionArn } from './function-reference.ts';
+import type { RoleSessions } from './role-sessions.ts';
+import { LATEST, type LambdaStore, type StoredFunction } from './store.ts';
+import { logGroupOf } from './views.ts';
 
 /** What runs functions. */
 export type FunctionRunner = Pick<LambdaRunner, 'invoke' | 'retire' | 'close'>;
@@ -11,129 +16,165 @@ export interface Invocation {
   readonly requestId: string;
   /** JSON text. */
   readonly payload: string;
+  /** JSON text. */
   readonly clientContext?: string;
   readonly type: 'RequestResponse' | 'Event';
 }
 
-/** How an invocation ended. `payload` is JSON text: the result, or the error. */
-export type InvocationOutcome =
-  | { readonly kind: 'success' | 'error'; readonly payload: string; readonly logTail: string }
-  | { readonly kind: 'throttled' };
+/** `payload` is the function's result, or its error as an object with type and message. */
+export type InvocationResult = {
+  readonly kind: 'success' | 'error';
+  readonly payload: string;
+} & LambdaReport;
 
-/** Sessions last twelve hours: processes are replaced before theirs ends. */
-const CREDENTIALS_RENEWED_MS = 6 * 3_600_000;
-const SERVICE = 'lambda.amazonaws.com';
-
-/** Runs single invocations: credentials, log, metrics and journal around the runner. */
-export class Invoker {
+interface InvokerParts {
+  readonly store: LambdaStore;
+  readonly runner: FunctionRunner;
+  /** How many events any function serves at once: this machine stands for the account's limit. */
+  readonly concurrencyMax: number;
+  readonly code: CodeStore;
+  readonly sessions: RoleSessions;
   readonly logs: FunctionLogs;
-  readonly #engine: Engine;
-  readonly #runner: FunctionRunner;
-  readonly #running = new Map<string, number>();
+  readonly metrics: FunctionMetrics;
+}
 
-  constructor(engine: Engine, runner: FunctionRunner) {
+/** Runs functions: within their concurrency, with their roles, and tells journal, logs and metrics about it. */
+export class Invoker {
+  readonly #engine: Engine;
+  readonly #parts: InvokerParts;
+  readonly #running = new Map<string, number>();
+  readonly #invocations = new Set<Promise<unknown>>();
+  readonly #roomListeners: Array<(functionName: string) => void> = [];
+  #stopping = false;
+
+  constructor(engine: Engine, parts: InvokerParts) {
     this.#engine = engine;
-    this.#runner = runner;
-    this.logs = new FunctionLogs(engine);
+    this.#parts = parts;
   }
 
-  /** Runs a function on one event. `limit` bounds how many run at a time. */
-  async run(
-    fn: StoredFunction,
-    invocation: Invocation,
-    limit: number | undefined,
-  ): Promise<InvocationOutcome> {
-    const running = this.running(fn.name);
-    if (limit !== undefined && running >= limit) return this.#throttled(fn, invocation);
-    this.#running.set(fn.name, running + 1);
+  /** Whether the engine is stopping: what fails from now on says nothing about the functions. */
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
+  /** Calls `listener` whenever a function has ended an event and may take another. */
+  onRoom(listener: (functionName: string) => void): void {
+    this.#roomListeners.push(listener);
+  }
+
+  /** Whether the function may serve one more event now. */
+  hasRoom(functionName: string): boolean {
+    return (this.#running.get(functionName) ?? 0) < this.#limit(functionName);
+  }
+
+  /** Whether no function is running at all. */
+  get idle(): boolean {
+    return this.#invocations.size === 0;
+  }
+
+  /**
+   * Runs the function once. What the function does is in the result; `TooManyRequestsException`, an unusable
+   * role or a process that cannot start are faults.
+   */
+  async run(fn: StoredFunction, invocation: Invocation): Promise<InvocationResult> {
+    if (!this.hasRoom(fn.name)) {
+      this.#parts.metrics.publish(fn.name, { Throttles: 1 });
+      throw this.#throttled(fn.name);
+    }
+    this.#running.set(fn.name, (this.#running.get(fn.name) ?? 0) + 1);
+    const invoking = this.#invoke(fn, invocation);
+    this.#invocations.add(invoking);
     try {
-      const { requestId, payload, clientContext } = invocation;
-      const result = await this.#runner.invoke(this.#runnable(fn), {
-        requestId,
-        payload,
-        ...(clientContext === undefined ? {} : { clientContext }),
-      });
-      if (result.kind === 'throttled') return await this.#throttled(fn, invocation);
-      const failed = result.kind === 'error';
-      this.#engine.journal.append('lambda', 'function.invoked', {
-        functionName: fn.name,
-        requestId,
-        invocationType: invocation.type,
-        durationMs: result.durationMs,
-        ...(result.initDurationMs === undefined ? {} : { initDurationMs: result.initDurationMs }),
-        ...(failed ? { error: errorOf(result.payload) } : {}),
-      });
-      await this.#measure(fn.name, [
-        { MetricName: 'Invocations', Value: 1, Unit: 'Count' },
-        { MetricName: 'Errors', Value: failed ? 1 : 0, Unit: 'Count' },
-        { MetricName: 'Throttles', Value: 0, Unit: 'Count' },
-        { MetricName: 'Duration', Value: result.durationMs, Unit: 'Milliseconds' },
-      ]);
-      return result;
+      return await invoking;
     } finally {
-      this.#running.set(fn.name, this.running(fn.name) - 1);
+      this.#invocations.delete(invoking);
+      this.#running.set(fn.name, this.#running.get(fn.name)! - 1);
+      for (const listener of this.#roomListeners) listener(fn.name);
     }
   }
 
-  /** How many events a function is working on. */
-  running(functionName: string): number {
-    return this.#running.get(functionName) ?? 0;
+  /** Ends all running functions. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#parts.runner.close();
+    await Promise.allSettled(this.#invocations);
   }
 
-  #runnable(fn: StoredFunction) {
-    const { clock, credentials, assumeRole } = this.#engine;
-    const destination = { functionName: fn.name, role: fn.role, logGroupName: logGroupOf(fn) };
-    return {
+  async #invoke(fn: StoredFunction, invocation: Invocation): Promise<InvocationResult> {
+    const { runner, code, logs, sessions } = this.#parts;
+    const session = sessions.of(fn);
+    const logGroupName = logGroupOf(fn);
+    let result: Awaited<ReturnType<FunctionRunner['invoke']>>;
+    try {
+      result = await runner.invoke(
+        {
+          functionName: fn.name,
+          functionArn: functionArn(this.#engine, fn.name, fn.version === LATEST ? undefined : fn.version),
+          version: fn.version,
+          revision: `${fn.revisionId}/${session.number}`,
+          codeDirectory: code.directory(fn.code),
+          handler: fn.settings.handler,
+          memoryMiB: fn.settings.memoryMiB,
+          timeoutMs: fn.settings.timeoutSeconds * 1000,
+          logGroupName,
+          environment: () => ({ ...fn.settings.variables, ...session.credentials.environment }),
+          onLog: (logStreamName, message) =>
+            logs.write(session.principal, logGroupName, logStreamName, message),
+        },
+        invocation,
+      );
+    } catch (error) {
+      throw new AwsFault(
+        'ServiceException',
+        `The process of function ${fn.name} could not be started: ${(error as Error).message}`,
+        500,
+      );
+    }
+    if (result.kind === 'throttled') throw this.#throttled(fn.name);
+    if (this.#stopping && result.kind === 'error') {
+      throw new AwsFault('ServiceException', 'The engine stopped while the function was running.', 500);
+    }
+    this.#tell(fn, invocation, result);
+    return result;
+  }
+
+  #tell(fn: StoredFunction, { requestId, type }: Invocation, result: InvocationResult): void {
+    const failed = result.kind === 'error';
+    this.#engine.journal.append('lambda', 'function.invoked', {
       functionName: fn.name,
-      functionArn: fn.version === '$LATEST' ? fn.arn : `${fn.arn}:${fn.version}`,
       version: fn.version,
-      revision: `${fn.revisionId}:${Math.floor(clock.nowMs() / CREDENTIALS_RENEWED_MS)}`,
-      codeDirectory: fn.code.directory,
-      handler: fn.handler,
-      memoryMiB: fn.memoryMiB,
-      timeoutMs: fn.timeoutSeconds * 1000,
-      logGroupName: destination.logGroupName,
-      environment: () => ({
-        ...fn.variables,
-        ...credentials(assumeRole(fn.role, SERVICE, fn.name)).environment,
-      }),
-      onLog: (stream: string, message: string) => this.logs.write(destination, stream, message),
-    };
+      requestId,
+      invocationType: type,
+      durationMs: result.durationMs,
+      ...(result.initDurationMs === undefined ? {} : { initDurationMs: result.initDurationMs }),
+      ...(failed ? { error: errorText(result.payload) } : {}),
+    });
+    this.#parts.metrics.publish(fn.name, {
+      Invocations: 1,
+      Errors: failed ? 1 : 0,
+      Throttles: 0,
+      Duration: result.durationMs,
+    });
   }
 
-  async #throttled(fn: StoredFunction, { requestId }: Invocation): Promise<InvocationOutcome> {
-    this.#engine.journal.append('lambda', 'function.throttled', { functionName: fn.name, requestId });
-    await this.#measure(fn.name, [{ MetricName: 'Throttles', Value: 1, Unit: 'Count' }]);
-    return { kind: 'throttled' };
+  #limit(functionName: string): number {
+    const { store, concurrencyMax } = this.#parts;
+    return Math.min(store.extras.get(functionName)?.reservedConcurrency ?? concurrencyMax, concurrencyMax);
   }
 
-  async #measure(
-    functionName: string,
-    data: ReadonlyArray<{ MetricName: string; Value: number; Unit: 'Count' | 'Milliseconds' }>,
-  ): Promise<void> {
-    const Dimensions = [{ Name: 'FunctionName', Value: functionName }];
-    await this.#engine.call(servicePrincipal(this.#engine, SERVICE), 'cloudwatch', 'PutMetricData', {
-      Namespace: 'AWS/Lambda',
-      MetricData: data.map((datum) => ({ ...datum, Dimensions })),
+  #throttled(functionName: string): AwsFault {
+    const reserved = this.#parts.store.extras.get(functionName)?.reservedConcurrency !== undefined;
+    return new AwsFault('TooManyRequestsException', 'Rate Exceeded.', 429, {
+      Reason: reserved
+        ? 'ReservedFunctionConcurrentInvocationLimitExceeded'
+        : 'ConcurrentInvocationLimitExceeded',
+      Type: 'User',
     });
   }
 }
 
-/** The error of a failed invocation, for people: type and message. */
-export function errorOf(payload: string): { type: string; message: string } {
+/** `Type: message` of an error payload. */
+export function errorText(payload: string): string {
   const { errorType, errorMessage } = JSON.parse(payload) as { errorType?: string; errorMessage?: string };
-  return { type: errorType ?? 'Error', message: errorMessage ?? '' };
-}
-
-/** Refuses a role that Lambda cannot assume. */
-export function checkRole(engine: Engine, role: string, functionName: string): void {
-  try {
-    engine.assumeRole(role, SERVICE, functionName);
-  } catch (error) {
-    if (!(error instanceof AwsFault)) throw error;
-    throw new AwsFault(
-      'InvalidParameterValueException',
-      `The role defined for the function cannot be assumed by Lambda: ${error.message}`,
-    );
-  }
+  return `${errorType}: ${errorMessage}`;
 }
