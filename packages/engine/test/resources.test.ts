@@ -4,31 +4,40 @@ import {
   DescribeScalingPoliciesCommand,
 } from '@aws-sdk/client-application-auto-scaling';
 import type { Stack } from '@aws-sdk/client-cloudformation';
-import { CloudWatchClient, DescribeAlarmsCommand, GetDashboardCommand } from '@aws-sdk/client-cloudwatch';
 import {
+  CloudWatch,
+  CloudWatchClient,
+  DescribeAlarmsCommand,
+  GetDashboardCommand,
+} from '@aws-sdk/client-cloudwatch';
+import {
+  CloudWatchLogs,
   CloudWatchLogsClient,
   DescribeLogGroupsCommand,
   ListTagsForResourceCommand,
 } from '@aws-sdk/client-cloudwatch-logs';
 import { BatchGetProjectsCommand, CodeBuildClient } from '@aws-sdk/client-codebuild';
-import { CodeCommitClient, GetRepositoryCommand } from '@aws-sdk/client-codecommit';
+import { CodeCommit, CodeCommitClient, GetRepositoryCommand } from '@aws-sdk/client-codecommit';
 import { CodePipelineClient, GetPipelineCommand } from '@aws-sdk/client-codepipeline';
 import { DescribeSubnetsCommand, DescribeVpcsCommand, EC2Client } from '@aws-sdk/client-ec2';
-import { DescribeRepositoriesCommand, ECRClient, GetLifecyclePolicyCommand } from '@aws-sdk/client-ecr';
+import { DescribeRepositoriesCommand, ECR, ECRClient, GetLifecyclePolicyCommand } from '@aws-sdk/client-ecr';
 import {
   DescribeClustersCommand,
   DescribeServicesCommand,
   DescribeTaskDefinitionCommand,
+  ECS,
   ECSClient,
 } from '@aws-sdk/client-ecs';
 import {
   DescribeRuleCommand,
+  EventBridge,
   EventBridgeClient,
   ListTargetsByRuleCommand,
 } from '@aws-sdk/client-eventbridge';
 import {
   GetRoleCommand,
   GetRolePolicyCommand,
+  IAM,
   IAMClient,
   ListAttachedRolePoliciesCommand,
   ListRolePoliciesCommand,
@@ -38,6 +47,7 @@ import {
   GetFunctionEventInvokeConfigCommand,
   GetPolicyCommand,
   InvokeCommand,
+  Lambda,
   LambdaClient,
 } from '@aws-sdk/client-lambda';
 import {
@@ -47,11 +57,11 @@ import {
   GetBucketVersioningCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
-import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
+import { GetQueueAttributesCommand, SQS } from '@aws-sdk/client-sqs';
 import { describe, expect, test } from 'vitest';
 import { CloudFormationWorld } from './cloudformation-world.ts';
 
-const IAM = { Capabilities: ['CAPABILITY_NAMED_IAM'] };
+const CAPABLE = { Capabilities: ['CAPABILITY_NAMED_IAM'] };
 const trusted = (Service: string) => ({
   Version: '2012-10-17',
   Statement: [{ Effect: 'Allow', Principal: { Service }, Action: 'sts:AssumeRole' }],
@@ -86,11 +96,11 @@ test('AWS::IAM: roles, inline policies on them and managed policies follow the t
     },
     Outputs: { Name: { Value: ref('Role') }, Arn: { Value: getAtt('Role', 'Arn') } },
   });
-  const { Name, Arn } = outputs(await world.create('app', template('one', 's3:ListBucket'), IAM));
+  const { Name, Arn } = outputs(await world.create('app', template('one', 's3:ListBucket'), CAPABLE));
   expect(Name).toMatch(/^app-Role-[A-Z2-7]{12}$/);
   const found = await iam.send(new GetRoleCommand({ RoleName: Name }));
   expect(found.Role!.Arn).toBe(Arn);
-  await world.update('app', template('two', 's3:GetObject'), IAM);
+  await world.update('app', template('two', 's3:GetObject'), CAPABLE);
   const inline = await iam.send(new ListRolePoliciesCommand({ RoleName: Name }));
   expect(inline.PolicyNames!.sort()).toEqual(['extra', 'two']);
   const extra = await iam.send(new GetRolePolicyCommand({ RoleName: Name, PolicyName: 'extra' }));
@@ -253,7 +263,7 @@ test('AWS::ECR, AWS::CodeCommit, AWS::CodeBuild: source, build and images', asyn
       Clone: { Value: getAtt('Code', 'CloneUrlHttp') },
     },
   });
-  const { Images, Uri, Build, Clone } = outputs(await world.create('App', template('first'), IAM));
+  const { Images, Uri, Build, Clone } = outputs(await world.create('App', template('first'), CAPABLE));
   const images = await ecr.send(new DescribeRepositoriesCommand({ repositoryNames: [Images!] }));
   expect(images.repositories![0]).toMatchObject({
     repositoryUri: Uri,
@@ -262,7 +272,7 @@ test('AWS::ECR, AWS::CodeCommit, AWS::CodeBuild: source, build and images', asyn
   });
   const policy = await ecr.send(new GetLifecyclePolicyCommand({ repositoryName: Images }));
   expect(JSON.parse(policy.lifecyclePolicyText!)).toEqual(JSON.parse(lifecycle));
-  await world.update('App', template('second'), IAM);
+  await world.update('App', template('second'), CAPABLE);
   const code = await codecommit.send(new GetRepositoryCommand({ repositoryName: 'code' }));
   expect(code.repositoryMetadata).toMatchObject({ cloneUrlHttp: Clone, repositoryDescription: 'second' });
   const { projects } = await codebuild.send(new BatchGetProjectsCommand({ names: [Build!] }));
@@ -411,10 +421,10 @@ test('AWS::ECS and AWS::ApplicationAutoScaling: cluster, revisions, service and 
       Task: { Value: ref('Task') },
     },
   });
-  const created = await world.create('app', template('one'), IAM);
+  const created = await world.create('app', template('one'), CAPABLE);
   expect(created.StackStatus).toBe('CREATE_COMPLETE');
   const { Cluster, Service, Task } = outputs(created);
-  const updated = outputs(await world.update('app', template('two'), IAM));
+  const updated = outputs(await world.update('app', template('two'), CAPABLE));
   expect(updated.Task).not.toBe(Task);
   const service = await ecs.send(new DescribeServicesCommand({ cluster: Cluster, services: [Service!] }));
   expect(service.services![0]).toMatchObject({ taskDefinition: updated.Task, desiredCount: 0 });
@@ -515,9 +525,9 @@ test('AWS::CodePipeline::Pipeline: stages, artifacts and execution mode', async 
       },
     },
   });
-  const stack = await world.create('release', template('main'), IAM);
+  const stack = await world.create('release', template('main'), CAPABLE);
   expect(stack.StackStatus).toBe('CREATE_COMPLETE');
-  await world.update('release', template('trunk'), IAM);
+  await world.update('release', template('trunk'), CAPABLE);
   const { pipeline } = await codepipeline.send(new GetPipelineCommand({ name: 'release' }));
   expect(pipeline).toMatchObject({ executionMode: 'SUPERSEDED', pipelineType: 'V2', version: 2 });
   expect(pipeline!.stages!.map(({ name }) => name)).toEqual(['Source', 'Verdict']);
@@ -636,7 +646,7 @@ describe('functions, topics and rules', () => {
       },
       Outputs: { Name: { Value: ref('Function') } },
     });
-    const created = await world.create('app', template('one'), IAM);
+    const created = await world.create('app', template('one'), CAPABLE);
     expect(created.StackStatus).toBe('CREATE_COMPLETE');
     const FunctionName = outputs(created).Name!;
     const invoke = async () =>
@@ -646,7 +656,7 @@ describe('functions, topics and rules', () => {
     expect(policy.Policy).toContain('rule/some');
     const config = await lambda.send(new GetFunctionEventInvokeConfigCommand({ FunctionName }));
     expect(config.MaximumRetryAttempts).toBe(0);
-    await world.update('app', template('two'), IAM);
+    await world.update('app', template('two'), CAPABLE);
     expect(await invoke()).toBe('"twotwo"');
     const configuration = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName }));
     expect(configuration).toMatchObject({ Timeout: 10, MemorySize: 256 });
@@ -688,4 +698,85 @@ describe('functions, topics and rules', () => {
     expect((await world.delete('app')).StackStatus).toBe('DELETE_COMPLETE');
     await expect(events.send(new DescribeRuleCommand({ Name: Rule }))).rejects.toThrow();
   });
+});
+
+test('tags of stack and template reach every resource, also when they change or go', async () => {
+  const world = await CloudFormationWorld.start();
+  const { client } = world.engine;
+  const template = (Tags: Array<{ Key: string; Value: string }>) => ({
+    Resources: {
+      Alarm: {
+        Type: 'AWS::CloudWatch::Alarm',
+        Properties: {
+          ComparisonOperator: 'GreaterThanThreshold',
+          EvaluationPeriods: 1,
+          Threshold: 1,
+          Namespace: 'N',
+          MetricName: 'M',
+          Period: 60,
+          Statistic: 'Sum',
+          Tags,
+        },
+      },
+      Cluster: { Type: 'AWS::ECS::Cluster', Properties: { Tags } },
+      Code: { Type: 'AWS::CodeCommit::Repository', Properties: { RepositoryName: 'code', Tags } },
+      Group: { Type: 'AWS::Logs::LogGroup', Properties: { Tags } },
+      Images: { Type: 'AWS::ECR::Repository', Properties: { Tags } },
+      Queue: { Type: 'AWS::SQS::Queue', Properties: { Tags } },
+      Role: role('lambda.amazonaws.com', { Tags }),
+      Function: {
+        Type: 'AWS::Lambda::Function',
+        Properties: {
+          Role: getAtt('Role', 'Arn'),
+          Runtime: 'nodejs24.x',
+          Handler: 'index.handler',
+          Code: { ZipFile: 'exports.handler = async () => 1' },
+          Tags,
+        },
+      },
+      Rule: {
+        Type: 'AWS::Events::Rule',
+        Properties: { ScheduleExpression: 'rate(5 minutes)', State: 'DISABLED', Tags },
+      },
+    },
+    Outputs: Object.fromEntries(
+      ['Alarm', 'Cluster', 'Code', 'Group', 'Images', 'Function', 'Rule']
+        .map((id) => [id, { Value: getAtt(id, 'Arn') }])
+        .concat([
+          ['Queue', { Value: ref('Queue') }],
+          ['Role', { Value: ref('Role') }],
+        ] as never),
+    ),
+  });
+  type Tag = { [K in 'Key' | 'Value' | 'key' | 'value']?: string | undefined };
+  const read = async (arns: Record<string, string>) => {
+    const pairs = (tags: Tag[] | undefined) =>
+      Object.fromEntries((tags ?? []).map((tag) => [tag.Key ?? tag.key ?? '', tag.Value ?? tag.value ?? '']));
+    const { Group, Function: fn, ...rest } = arns;
+    return {
+      Alarm: pairs((await new CloudWatch(client).listTagsForResource({ ResourceARN: rest.Alarm })).Tags),
+      Cluster: pairs((await new ECS(client).listTagsForResource({ resourceArn: rest.Cluster })).tags),
+      Code: (await new CodeCommit(client).listTagsForResource({ resourceArn: rest.Code })).tags,
+      Function: (await new Lambda(client).listTags({ Resource: fn })).Tags,
+      Group: (
+        await new CloudWatchLogs(client).listTagsForResource({ resourceArn: Group!.replace(/:\*$/, '') })
+      ).tags,
+      Images: pairs((await new ECR(client).listTagsForResource({ resourceArn: rest.Images })).tags),
+      Queue: (await new SQS(client).listQueueTags({ QueueUrl: rest.Queue })).Tags,
+      Role: pairs((await new IAM(client).getRole({ RoleName: rest.Role })).Role!.Tags),
+      Rule: pairs((await new EventBridge(client).listTagsForResource({ ResourceARN: rest.Rule })).Tags),
+    };
+  };
+  const everywhere = (tags: Record<string, string>) =>
+    Object.fromEntries(
+      ['Alarm', 'Cluster', 'Code', 'Function', 'Group', 'Images', 'Queue', 'Role', 'Rule'].map((id) => [
+        id,
+        tags,
+      ]),
+    );
+  const stack = (Value: string) => ({ ...CAPABLE, Tags: [{ Key: 'stack', Value }] });
+  const arns = outputs(await world.create('app', template([{ Key: 'own', Value: 'a' }]), stack('one')));
+  expect(await read(arns)).toEqual(everywhere({ stack: 'one', own: 'a' }));
+  await world.update('app', template([{ Key: 'other', Value: 'b' }]), stack('two'));
+  expect(await read(arns)).toEqual(everywhere({ stack: 'two', other: 'b' }));
 });

@@ -270,7 +270,7 @@ export class Deployment {
     });
     const id = type.identify(context, record.properties);
     if (resumed && before.creatingId !== '') {
-      await type.delete(context, { id: before.creatingId!, properties: record.properties, attributes: {} });
+      await type.delete(context, existing({ ...record, id: before.creatingId! }));
     } else if (id !== undefined && (await type.exists(context, id))) {
       throw new AwsFault('AlreadyExists', `${id} already exists`);
     }
@@ -576,11 +576,7 @@ export class Deployment {
     report(record, 'DELETE_IN_PROGRESS');
     try {
       if (id !== undefined && id !== '') {
-        await type.delete(this.#context(record, this.#stop), {
-          id,
-          properties: record.properties,
-          attributes: record.attributes,
-        });
+        await type.delete(this.#context(record, this.#stop), existing({ ...record, id }));
       }
       this.#checkStop();
       report(record, 'DELETE_COMPLETE');
@@ -746,7 +742,12 @@ function isWhole(record: ResourceRecord | undefined): record is ResourceRecord {
 }
 
 function existing(record: ResourceRecord): Existing<JsonObject> {
-  return { id: record.id!, properties: record.properties, attributes: record.attributes };
+  return {
+    id: record.id!,
+    properties: record.properties,
+    attributes: record.attributes,
+    stackTags: record.stackTags,
+  };
 }
 
 function reasonOf(error: unknown): string {

@@ -1,4 +1,11 @@
-import { defineResource, type ResourceContext, tagList, unlessMissing } from './resource-type.ts';
+import {
+  defineResource,
+  listed,
+  type ResourceContext,
+  retag,
+  tagList,
+  unlessMissing,
+} from './resource-type.ts';
 import { flag, list, number, object, oneOf, type Properties, required, tags, text } from './schema.ts';
 
 const dimensions = list(object({ Name: required(text), Value: required(text) }));
@@ -67,11 +74,16 @@ type Alarm = Properties<typeof properties>;
 
 const nameOf = (context: ResourceContext, alarm: Alarm) => alarm.AlarmName ?? context.name({ longest: 255 });
 
-async function put(context: ResourceContext, AlarmName: string, alarm: Alarm): Promise<void> {
+async function put(
+  context: ResourceContext,
+  AlarmName: string,
+  alarm: Alarm,
+  creating: boolean,
+): Promise<void> {
   await context.call('cloudwatch', 'PutMetricAlarm', {
     ...alarm,
     AlarmName,
-    Tags: tagList(context, alarm.Tags),
+    Tags: creating ? tagList(context, alarm.Tags) : undefined,
   });
 }
 
@@ -86,14 +98,20 @@ export const cloudwatchAlarm = defineResource('AWS::CloudWatch::Alarm', {
   },
   async create(context, alarm) {
     const name = nameOf(context, alarm);
-    await put(context, name, alarm);
+    await put(context, name, alarm, true);
     return {
       id: name,
       attributes: { Arn: `arn:aws:cloudwatch:${context.region}:${context.accountId}:alarm:${name}` },
     };
   },
-  async update(context, alarm, { id }) {
-    await put(context, id, alarm);
+  async update(context, alarm, existing) {
+    const { id } = existing;
+    await put(context, id, alarm, false);
+    const ResourceARN = String(existing.attributes.Arn);
+    await retag(context, alarm.Tags, existing, {
+      set: (tags) => context.call('cloudwatch', 'TagResource', { ResourceARN, Tags: listed(tags) }),
+      remove: (TagKeys) => context.call('cloudwatch', 'UntagResource', { ResourceARN, TagKeys }),
+    });
     return undefined;
   },
   async delete(context, { id }) {

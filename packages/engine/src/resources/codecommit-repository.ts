@@ -1,4 +1,4 @@
-import { defineResource, mergedTags, unlessMissing } from './resource-type.ts';
+import { defineResource, mergedTags, retag, unlessMissing } from './resource-type.ts';
 import { required, tags, text } from './schema.ts';
 
 /** `Code` (initial content) and `Triggers` are not known here. */
@@ -35,10 +35,15 @@ export const codecommitRepository = defineResource('AWS::CodeCommit::Repository'
       },
     };
   },
-  async update(context, repository) {
+  async update(context, repository, existing) {
     await context.call('codecommit', 'UpdateRepositoryDescription', {
       repositoryName: repository.RepositoryName,
       repositoryDescription: repository.RepositoryDescription ?? '',
+    });
+    const resourceArn = String(existing.attributes.Arn);
+    await retag(context, repository.Tags, existing, {
+      set: (tags) => context.call('codecommit', 'TagResource', { resourceArn, tags }),
+      remove: (tagKeys) => context.call('codecommit', 'UntagResource', { resourceArn, tagKeys }),
     });
     return undefined;
   },

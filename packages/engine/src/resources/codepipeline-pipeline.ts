@@ -1,5 +1,12 @@
 import type { ActionCategory } from '@aws-sdk/client-codepipeline';
-import { defineResource, lowerTagList, type ResourceContext, unlessMissing } from './resource-type.ts';
+import {
+  defineResource,
+  lowerListed,
+  lowerTagList,
+  type ResourceContext,
+  retag,
+  unlessMissing,
+} from './resource-type.ts';
 import {
   flag,
   list,
@@ -177,7 +184,8 @@ export const codepipelinePipeline = defineResource('AWS::CodePipeline::Pipeline'
     await setTransitions(context, name, pipeline);
     return { id: name, attributes: attributesOf(context, name, created.pipeline?.version) };
   },
-  async update(context, pipeline, { id, properties: before }) {
+  async update(context, pipeline, existing) {
+    const { id, properties: before } = existing;
     const updated = await context.call('codepipeline', 'UpdatePipeline', {
       pipeline: declarationOf(id, pipeline),
     });
@@ -185,6 +193,11 @@ export const codepipelinePipeline = defineResource('AWS::CodePipeline::Pipeline'
     if (pipeline.RestartExecutionOnUpdate) {
       await context.call('codepipeline', 'StartPipelineExecution', { name: id });
     }
+    const resourceArn = String(existing.attributes.Arn);
+    await retag(context, pipeline.Tags, existing, {
+      set: (tags) => context.call('codepipeline', 'TagResource', { resourceArn, tags: lowerListed(tags) }),
+      remove: (tagKeys) => context.call('codepipeline', 'UntagResource', { resourceArn, tagKeys }),
+    });
     return attributesOf(context, id, updated.pipeline?.version);
   },
   async delete(context, { id }) {

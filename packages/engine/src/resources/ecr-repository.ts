@@ -1,4 +1,11 @@
-import { defineResource, type ResourceContext, tagList, unlessMissing } from './resource-type.ts';
+import {
+  defineResource,
+  listed,
+  type ResourceContext,
+  retag,
+  tagList,
+  unlessMissing,
+} from './resource-type.ts';
 import { document, flag, object, oneOf, type Properties, required, tags, text } from './schema.ts';
 
 const properties = {
@@ -71,7 +78,8 @@ export const ecrRepository = defineResource('AWS::ECR::Repository', {
     const { repositoryArn, repositoryUri } = created.repository!;
     return { id: repositoryName, attributes: { Arn: repositoryArn!, RepositoryUri: repositoryUri! } };
   },
-  async update(context, repository, { id: repositoryName, properties: before }) {
+  async update(context, repository, existing) {
+    const { id: repositoryName, properties: before } = existing;
     if (repository.ImageTagMutability !== before.ImageTagMutability) {
       await context.call('ecr', 'PutImageTagMutability', {
         repositoryName,
@@ -87,6 +95,11 @@ export const ecrRepository = defineResource('AWS::ECR::Repository', {
       });
     }
     await putPolicies(context, repositoryName, repository, before);
+    const resourceArn = String(existing.attributes.Arn);
+    await retag(context, repository.Tags, existing, {
+      set: (tags) => context.call('ecr', 'TagResource', { resourceArn, tags: listed(tags) }),
+      remove: (tagKeys) => context.call('ecr', 'UntagResource', { resourceArn, tagKeys }),
+    });
     return undefined;
   },
   async delete(context, { id, properties: repository }) {

@@ -1,4 +1,11 @@
-import { defineResource, lowerTagList, type ResourceContext, unlessMissing } from './resource-type.ts';
+import {
+  defineResource,
+  lowerListed,
+  lowerTagList,
+  type ResourceContext,
+  retag,
+  unlessMissing,
+} from './resource-type.ts';
 import { list, lowerFirst, number, object, oneOf, type Properties, required, tags, text } from './schema.ts';
 
 const properties = {
@@ -46,7 +53,8 @@ export const ecsCluster = defineResource('AWS::ECS::Cluster', {
     });
     return { id: clusterName, attributes: { Arn: created.cluster!.clusterArn! } };
   },
-  async update(context, cluster, { id, properties: before }) {
+  async update(context, cluster, existing) {
+    const { id, properties: before } = existing;
     await context.call('ecs', 'UpdateCluster', { cluster: id, ...settingsOf(cluster) });
     const providers = (of: Cluster) =>
       JSON.stringify([of.CapacityProviders ?? [], of.DefaultCapacityProviderStrategy ?? []]);
@@ -58,6 +66,11 @@ export const ecsCluster = defineResource('AWS::ECS::Cluster', {
           lowerFirst(properties, cluster).defaultCapacityProviderStrategy ?? [],
       });
     }
+    const resourceArn = String(existing.attributes.Arn);
+    await retag(context, cluster.Tags, existing, {
+      set: (tags) => context.call('ecs', 'TagResource', { resourceArn, tags: lowerListed(tags) }),
+      remove: (tagKeys) => context.call('ecs', 'UntagResource', { resourceArn, tagKeys }),
+    });
     return undefined;
   },
   async delete(context, { id }) {

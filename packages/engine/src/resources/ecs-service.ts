@@ -1,5 +1,12 @@
 import { AwsFault } from '../errors.ts';
-import { defineResource, lowerTagList, type ResourceContext, unlessMissing } from './resource-type.ts';
+import {
+  defineResource,
+  lowerListed,
+  lowerTagList,
+  type ResourceContext,
+  retag,
+  unlessMissing,
+} from './resource-type.ts';
 import {
   flag,
   list,
@@ -82,7 +89,8 @@ export const ecsService = defineResource('AWS::ECS::Service', {
     await untilSteady(context, service, arn, primaryOf(created.service));
     return { id: arn, attributes: { Name: serviceName, ServiceArn: arn } };
   },
-  async update(context, service, { id, properties: before }) {
+  async update(context, service, existing) {
+    const { id, properties: before } = existing;
     const {
       tags: _tags,
       serviceName: _name,
@@ -97,6 +105,10 @@ export const ecsService = defineResource('AWS::ECS::Service', {
       desiredCount: service.DesiredCount === before.DesiredCount ? undefined : service.DesiredCount,
     });
     await untilSteady(context, service, id, primaryOf(updated.service));
+    await retag(context, service.Tags, existing, {
+      set: (tags) => context.call('ecs', 'TagResource', { resourceArn: id, tags: lowerListed(tags) }),
+      remove: (tagKeys) => context.call('ecs', 'UntagResource', { resourceArn: id, tagKeys }),
+    });
     return undefined;
   },
   async delete(context, { id, properties: service }) {

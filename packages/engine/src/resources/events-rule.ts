@@ -1,5 +1,12 @@
 import { AwsFault } from '../errors.ts';
-import { defineResource, type ResourceContext, tagList, unlessMissing } from './resource-type.ts';
+import {
+  defineResource,
+  listed,
+  type ResourceContext,
+  retag,
+  tagList,
+  unlessMissing,
+} from './resource-type.ts';
 import {
   document,
   list,
@@ -41,7 +48,7 @@ type Rule = Properties<typeof properties>;
 const nameOf = (context: ResourceContext, rule: Rule) => rule.Name ?? context.name({ longest: 64 });
 const busOf = (rule: Rule) => (rule.EventBusName === undefined ? {} : { EventBusName: rule.EventBusName });
 
-async function put(context: ResourceContext, name: string, rule: Rule): Promise<string> {
+async function put(context: ResourceContext, name: string, rule: Rule, creating: boolean): Promise<string> {
   const { RuleArn } = await context.call('events', 'PutRule', {
     Name: name,
     Description: rule.Description,
@@ -49,7 +56,7 @@ async function put(context: ResourceContext, name: string, rule: Rule): Promise<
     ScheduleExpression: rule.ScheduleExpression,
     State: rule.State,
     RoleArn: rule.RoleArn,
-    Tags: tagList(context, rule.Tags),
+    Tags: creating ? tagList(context, rule.Tags) : undefined,
     ...busOf(rule),
   });
   if (rule.Targets && rule.Targets.length > 0) {
@@ -78,16 +85,21 @@ export const eventsRule = defineResource('AWS::Events::Rule', {
     (await unlessMissing(() => context.call('events', 'DescribeRule', { Name }))) !== undefined,
   async create(context, rule) {
     const name = nameOf(context, rule);
-    return { id: name, attributes: { Arn: await put(context, name, rule), RuleName: name } };
+    return { id: name, attributes: { Arn: await put(context, name, rule, true), RuleName: name } };
   },
-  async update(context, rule, { id, properties: before }) {
-    const Arn = await put(context, id, rule);
+  async update(context, rule, existing) {
+    const { id, properties: before } = existing;
+    const Arn = await put(context, id, rule, false);
     const gone = (before.Targets ?? [])
       .map(({ Id }) => Id)
       .filter((targetId) => !rule.Targets?.some(({ Id }) => Id === targetId));
     if (gone.length > 0) {
       await context.call('events', 'RemoveTargets', { Rule: id, Ids: gone, ...busOf(rule) });
     }
+    await retag(context, rule.Tags, existing, {
+      set: (tags) => context.call('events', 'TagResource', { ResourceARN: Arn, Tags: listed(tags) }),
+      remove: (TagKeys) => context.call('events', 'UntagResource', { ResourceARN: Arn, TagKeys }),
+    });
     return { Arn, RuleName: id };
   },
   async delete(context, { id, properties: rule }) {

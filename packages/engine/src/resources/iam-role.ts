@@ -1,4 +1,11 @@
-import { defineResource, type ResourceContext, tagList, unlessMissing } from './resource-type.ts';
+import {
+  defineResource,
+  listed,
+  type ResourceContext,
+  retag,
+  tagList,
+  unlessMissing,
+} from './resource-type.ts';
 import { document, list, number, object, type Properties, required, tags, text } from './schema.ts';
 
 const properties = {
@@ -67,7 +74,8 @@ export const iamRole = defineResource('AWS::IAM::Role', {
     await addPolicies(context, RoleName, role);
     return { id: RoleName, attributes: { Arn: Role!.Arn!, RoleId: Role!.RoleId! } };
   },
-  async update(context, role, { id, properties: before }) {
+  async update(context, role, existing) {
+    const { id, properties: before } = existing;
     await context.call('iam', 'UpdateAssumeRolePolicy', {
       RoleName: id,
       PolicyDocument: JSON.stringify(role.AssumeRolePolicyDocument),
@@ -89,12 +97,10 @@ export const iamRole = defineResource('AWS::IAM::Role', {
     }
     await addPolicies(context, id, role);
     await removePolicies(context, id, before, role);
-    const gone = (before.Tags ?? [])
-      .map(({ Key }) => Key)
-      .filter((key) => !role.Tags?.some(({ Key }) => Key === key));
-    if (gone.length > 0) await context.call('iam', 'UntagRole', { RoleName: id, TagKeys: gone });
-    const Tags = tagList(context, role.Tags);
-    if (Tags) await context.call('iam', 'TagRole', { RoleName: id, Tags });
+    await retag(context, role.Tags, existing, {
+      set: (tags) => context.call('iam', 'TagRole', { RoleName: id, Tags: listed(tags) }),
+      remove: (TagKeys) => context.call('iam', 'UntagRole', { RoleName: id, TagKeys }),
+    });
     return undefined;
   },
   async delete(context, { id, properties: role }) {

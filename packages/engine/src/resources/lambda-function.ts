@@ -1,6 +1,6 @@
 import type { Architecture, Runtime } from '@aws-sdk/client-lambda';
 import { strToU8, zipSync } from 'fflate';
-import { defineResource, mergedTags, type ResourceContext, unlessMissing } from './resource-type.ts';
+import { defineResource, mergedTags, type ResourceContext, retag, unlessMissing } from './resource-type.ts';
 import { list, map, number, object, oneOf, type Properties, required, tags, text } from './schema.ts';
 
 const properties = {
@@ -82,7 +82,8 @@ export const lambdaFunction = defineResource('AWS::Lambda::Function', {
     await setConcurrency(context, FunctionName, fn);
     return { id: FunctionName, attributes: { Arn: FunctionArn! } };
   },
-  async update(context, fn, { id: FunctionName, properties: before }) {
+  async update(context, fn, existing) {
+    const { id: FunctionName, properties: before } = existing;
     const sameCode =
       JSON.stringify([fn.Code, fn.Architectures]) === JSON.stringify([before.Code, before.Architectures]);
     if (!sameCode) {
@@ -101,6 +102,11 @@ export const lambdaFunction = defineResource('AWS::Lambda::Function', {
       Environment: fn.Environment ?? { Variables: {} },
     });
     await setConcurrency(context, FunctionName, fn, before);
+    const Resource = String(existing.attributes.Arn);
+    await retag(context, fn.Tags, existing, {
+      set: (Tags) => context.call('lambda', 'TagResource', { Resource, Tags }),
+      remove: (TagKeys) => context.call('lambda', 'UntagResource', { Resource, TagKeys }),
+    });
     return undefined;
   },
   async delete(context, { id }) {

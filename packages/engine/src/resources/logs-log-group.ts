@@ -1,4 +1,4 @@
-import { defineResource, mergedTags, type ResourceContext, unlessMissing } from './resource-type.ts';
+import { defineResource, mergedTags, type ResourceContext, retag, unlessMissing } from './resource-type.ts';
 import { flag, number, oneOf, type Properties, tags, text } from './schema.ts';
 
 const properties = {
@@ -43,7 +43,8 @@ export const logsLogGroup = defineResource('AWS::Logs::LogGroup', {
       attributes: { Arn: `arn:aws:logs:${context.region}:${context.accountId}:log-group:${logGroupName}:*` },
     };
   },
-  async update(context, group, { id: logGroupName, properties: before }) {
+  async update(context, group, existing) {
+    const { id: logGroupName, properties: before } = existing;
     if (group.RetentionInDays !== before.RetentionInDays) {
       if (group.RetentionInDays === undefined) {
         await context.call('logs', 'DeleteRetentionPolicy', { logGroupName });
@@ -54,6 +55,11 @@ export const logsLogGroup = defineResource('AWS::Logs::LogGroup', {
         });
       }
     }
+    const resourceArn = String(existing.attributes.Arn).replace(/:\*$/, '');
+    await retag(context, group.Tags, existing, {
+      set: (tags) => context.call('logs', 'TagResource', { resourceArn, tags }),
+      remove: (tagKeys) => context.call('logs', 'UntagResource', { resourceArn, tagKeys }),
+    });
     return undefined;
   },
   async delete(context, { id }) {

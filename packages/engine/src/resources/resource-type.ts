@@ -54,6 +54,8 @@ export interface Existing<P> {
   readonly id: string;
   readonly properties: P;
   readonly attributes: Attributes;
+  /** Tags of the stack with which it was made or changed last. */
+  readonly stackTags: Readonly<Record<string, string>>;
 }
 
 /** How one CloudFormation type is created, changed and deleted. */
@@ -200,27 +202,57 @@ export async function unlessMissing<T>(run: () => Promise<T>): Promise<T | undef
 }
 
 /** Tags of the stack under those of the resource, as a record. */
-export function mergedTags(
-  context: ResourceContext,
-  own: ReadonlyArray<{ readonly Key: string; readonly Value: string }> | undefined,
-): Record<string, string> {
+export function mergedTags(context: ResourceContext, own: OwnTags): Record<string, string> {
   return { ...context.stackTags, ...Object.fromEntries((own ?? []).map((tag) => [tag.Key, tag.Value])) };
 }
 
 /** Merged tags as a list of `Key` and `Value`; `undefined` when there are none. */
 export function tagList(
   context: ResourceContext,
-  own: ReadonlyArray<{ readonly Key: string; readonly Value: string }> | undefined,
+  own: OwnTags,
 ): Array<{ Key: string; Value: string }> | undefined {
-  const entries = Object.entries(mergedTags(context, own));
-  return entries.length === 0 ? undefined : entries.map(([Key, Value]) => ({ Key, Value }));
+  const tags = listed(mergedTags(context, own));
+  return tags.length === 0 ? undefined : tags;
 }
 
 /** Merged tags as a list of `key` and `value`; `undefined` when there are none. */
 export function lowerTagList(
   context: ResourceContext,
-  own: ReadonlyArray<{ readonly Key: string; readonly Value: string }> | undefined,
+  own: OwnTags,
 ): Array<{ key: string; value: string }> | undefined {
-  const entries = Object.entries(mergedTags(context, own));
-  return entries.length === 0 ? undefined : entries.map(([key, value]) => ({ key, value }));
+  const tags = lowerListed(mergedTags(context, own));
+  return tags.length === 0 ? undefined : tags;
+}
+
+type OwnTags = ReadonlyArray<{ readonly Key: string; readonly Value: string }> | undefined;
+
+/** Brings the tags of an existing resource to what its template and its stack say now. */
+export async function retag(
+  context: ResourceContext,
+  own: OwnTags,
+  before: {
+    readonly properties: { readonly Tags?: OwnTags };
+    readonly stackTags: Readonly<Record<string, string>>;
+  },
+  change: {
+    readonly set: (tags: Record<string, string>) => Promise<unknown>;
+    readonly remove: (keys: string[]) => Promise<unknown>;
+  },
+): Promise<void> {
+  const after = mergedTags(context, own);
+  const old = mergedTags({ ...context, stackTags: before.stackTags }, before.properties.Tags);
+  const gone = Object.keys(old).filter((key) => !Object.hasOwn(after, key));
+  const changed = Object.entries(after).filter(([key, value]) => old[key] !== value);
+  if (gone.length > 0) await change.remove(gone);
+  if (changed.length > 0) await change.set(Object.fromEntries(changed));
+}
+
+/** Tags as a list of `Key` and `Value`. */
+export function listed(tags: Readonly<Record<string, string>>): Array<{ Key: string; Value: string }> {
+  return Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
+}
+
+/** Tags as a list of `key` and `value`. */
+export function lowerListed(tags: Readonly<Record<string, string>>): Array<{ key: string; value: string }> {
+  return Object.entries(tags).map(([key, value]) => ({ key, value }));
 }

@@ -157,8 +157,11 @@ export const s3Bucket = defineResource('AWS::S3::Bucket', {
       },
     };
   },
-  async update(context, bucket, { id }) {
-    await configure(context, id, bucket);
+  async update(context, bucket, existing) {
+    await configure(context, existing.id, bucket);
+    const retagged = tagList(context, bucket.Tags);
+    const before = tagList({ ...context, stackTags: existing.stackTags }, existing.properties.Tags);
+    if (before && !retagged) await context.call('s3', 'DeleteBucketTagging', { Bucket: existing.id });
     return undefined;
   },
   async delete(context, { id }) {

@@ -1,4 +1,11 @@
-import { defineResource, type ResourceContext, tagList, unlessMissing } from './resource-type.ts';
+import {
+  defineResource,
+  listed,
+  type ResourceContext,
+  retag,
+  tagList,
+  unlessMissing,
+} from './resource-type.ts';
 import { flag, list, object, type Properties, required, tags, text } from './schema.ts';
 
 const properties = {
@@ -73,6 +80,10 @@ export const snsTopic = defineResource('AWS::SNS::Topic', {
         AttributeValue: after[AttributeName] ?? '',
       });
     }
+    await retag(context, topic.Tags, existing, {
+      set: (tags) => context.call('sns', 'TagResource', { ResourceArn: existing.id, Tags: listed(tags) }),
+      remove: (TagKeys) => context.call('sns', 'UntagResource', { ResourceArn: existing.id, TagKeys }),
+    });
     return undefined;
   },
   async delete(context, { id }) {

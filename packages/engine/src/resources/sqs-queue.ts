@@ -1,4 +1,4 @@
-import { defineResource, mergedTags, type ResourceContext, unlessMissing } from './resource-type.ts';
+import { defineResource, mergedTags, type ResourceContext, retag, unlessMissing } from './resource-type.ts';
 import { document, flag, number, oneOf, type Properties, tags, text } from './schema.ts';
 
 const properties = {
@@ -85,11 +85,10 @@ export const sqsQueue = defineResource('AWS::SQS::Queue', {
     if (Object.keys(Attributes).length > 0) {
       await context.call('sqs', 'SetQueueAttributes', { QueueUrl: existing.id, Attributes });
     }
-    const tags = mergedTags(context, queue.Tags);
-    const gone = (existing.properties.Tags ?? []).map(({ Key }) => Key).filter((key) => !(key in tags));
-    if (gone.length > 0) await context.call('sqs', 'UntagQueue', { QueueUrl: existing.id, TagKeys: gone });
-    if (Object.keys(tags).length > 0)
-      await context.call('sqs', 'TagQueue', { QueueUrl: existing.id, Tags: tags });
+    await retag(context, queue.Tags, existing, {
+      set: (Tags) => context.call('sqs', 'TagQueue', { QueueUrl: existing.id, Tags }),
+      remove: (TagKeys) => context.call('sqs', 'UntagQueue', { QueueUrl: existing.id, TagKeys }),
+    });
     return undefined;
   },
   async delete(context, { id }) {

@@ -1,4 +1,4 @@
-import { defineResource, mergedTags, unlessMissing } from './resource-type.ts';
+import { defineResource, listed, mergedTags, retag, unlessMissing } from './resource-type.ts';
 import { map, oneOf, required, text } from './schema.ts';
 
 export const ssmParameter = defineResource('AWS::SSM::Parameter', {
@@ -29,9 +29,20 @@ export const ssmParameter = defineResource('AWS::SSM::Parameter', {
     });
     return { id: name, attributes: { Type: properties.Type, Value: properties.Value } };
   },
-  async update(context, properties, { id }) {
-    const { Tags: _, ...rest } = properties;
-    await context.call('ssm', 'PutParameter', { ...rest, Name: id, Overwrite: true });
+  async update(context, properties, existing) {
+    const { Tags, ...rest } = properties;
+    await context.call('ssm', 'PutParameter', { ...rest, Name: existing.id, Overwrite: true });
+    const on = { ResourceType: 'Parameter' as const, ResourceId: existing.id };
+    const listOf = (own: Readonly<Record<string, string>> | undefined) => ({ Tags: listed(own ?? {}) });
+    await retag(
+      context,
+      listOf(Tags).Tags,
+      { stackTags: existing.stackTags, properties: listOf(existing.properties.Tags) },
+      {
+        set: (tags) => context.call('ssm', 'AddTagsToResource', { ...on, Tags: listed(tags) }),
+        remove: (TagKeys) => context.call('ssm', 'RemoveTagsFromResource', { ...on, TagKeys }),
+      },
+    );
     return { Type: properties.Type, Value: properties.Value };
   },
   async delete(context, { id }) {
