@@ -195,9 +195,7 @@ function withSource(
   principal: Principal,
   conditions: Readonly<Record<string, string | string[]>>,
 ): Readonly<Record<string, string | string[]>> {
-  if (principal.kind !== 'service' || principal.sourceArn === undefined) {
-    return { 'aws:sourceowner': principal.accountId, ...conditions };
-  }
+  if (principal.sourceArn === undefined) return conditions;
   return {
     ...conditions,
     'aws:sourcearn': principal.sourceArn,

@@ -23,6 +23,7 @@ import { createIam } from './iam/iam.ts';
 import { createLambda } from './lambda/lambda.ts';
 import { createLogs } from './logs/logs.ts';
 import { createS3 } from './s3/s3.ts';
+import { createSns } from './sns/sns.ts';
 import { createSqs } from './sqs/sqs.ts';
 import { createSsm } from './ssm/ssm.ts';
 import { createSts } from './sts/sts.ts';
@@ -77,6 +78,7 @@ export function createServices(engine: Engine, parts: EngineParts): Service[] {
     createCloudWatch(engine),
     createLogs(engine),
     createLambda(engine, { runner: functions, concurrencyMax: FUNCTION_PROCESSES_MAX }),
+    createSns(engine),
     createEvents(engine),
     createEc2(engine),
     createEcr(engine, { ...parts, images }),

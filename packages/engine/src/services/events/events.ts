@@ -1,9 +1,9 @@
 import { page } from '../../dispatch/paging.ts';
 import type { Engine, Service } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { compileEventPattern, type EventPattern, EventPatternError } from '../../event-pattern.ts';
 import type { JournalEntry } from '../../journal/journal.ts';
 import { Deliveries } from './deliveries.ts';
-import { compileEventPattern, type EventPattern } from './event-pattern.ts';
 import { defineTarget, type Rule } from './rule.ts';
 import { parseSchedule } from './schedule.ts';
 import { Schedules } from './schedules.ts';
@@ -51,7 +51,7 @@ export function createEvents(engine: Engine): Service<'events'> {
   const patternOf = (rule: Rule, text: string) => {
     let pattern = patterns.get(rule);
     if (!pattern) {
-      pattern = compileEventPattern(text);
+      pattern = patternFrom(text);
       patterns.set(rule, pattern);
     }
     return pattern;
@@ -130,7 +130,7 @@ export function createEvents(engine: Engine): Service<'events'> {
           if (EventPattern === undefined && ScheduleExpression === undefined) {
             throw invalid('Parameter(s) EventPattern or ScheduleExpression must be specified.');
           }
-          if (EventPattern !== undefined) compileEventPattern(EventPattern);
+          if (EventPattern !== undefined) patternFrom(EventPattern);
           if (ScheduleExpression !== undefined) parseSchedule(ScheduleExpression);
           if (input.State !== undefined && input.State !== 'ENABLED' && input.State !== 'DISABLED') {
             throw invalid(`The local engine does not support the rule state ${input.State}.`);
@@ -288,7 +288,7 @@ export function createEvents(engine: Engine): Service<'events'> {
           }
           if (typeof event !== 'object' || event === null) throw invalid('Parameter Event is not valid.');
           return {
-            Result: compileEventPattern(input.EventPattern ?? '')(event as Record<string, unknown>),
+            Result: patternFrom(input.EventPattern ?? '')(event as Record<string, unknown>),
           };
         },
       },
@@ -360,6 +360,18 @@ function problemOf(
     // Told below, like JSON that is not an object.
   }
   return { ErrorCode: 'MalformedDetail', ErrorMessage: 'Detail is malformed.' };
+}
+
+function patternFrom(text: string): EventPattern {
+  try {
+    return compileEventPattern(text);
+  } catch (error) {
+    if (!(error instanceof EventPatternError)) throw error;
+    throw new AwsFault(
+      'InvalidEventPatternException',
+      `Event pattern is not valid. Reason: ${error.message}`,
+    );
+  }
 }
 
 function tagsOf(

@@ -1,5 +1,3 @@
-import { AwsFault } from '../../errors.ts';
-
 type Json = Record<string, unknown>;
 /** Whether a value of the event (absent: `undefined`) satisfies one part of a pattern. */
 type Matcher = (value: unknown) => boolean;
@@ -7,12 +5,21 @@ type Matcher = (value: unknown) => boolean;
 /** Whether an event matches a compiled pattern. */
 export type EventPattern = (event: Json) => boolean;
 
+/** What is wrong with a pattern; each service says it in its own words. */
+export class EventPatternError extends Error {
+  constructor(reason: string) {
+    super(reason);
+    this.name = 'EventPatternError';
+  }
+}
+
 /**
- * Compiles an EventBridge event pattern: exact values, `prefix`, `suffix`, `anything-but`, `numeric`,
- * `exists`, `equals-ignore-case`, `wildcard`, `cidr` (IPv4), `$or`, nesting. Where the event holds an array,
- * one element that matches is enough, and a nested pattern must match within one element.
+ * Compiles an event pattern, the language of EventBridge's rules and of SNS's filter policies: exact values,
+ * `prefix`, `suffix`, `anything-but`, `numeric`, `exists`, `equals-ignore-case`, `wildcard`, `cidr` (IPv4),
+ * `$or`, nesting. Where the event holds an array, one element that matches is enough, and a nested pattern
+ * must match within one element.
  *
- * @throws `InvalidEventPatternException` that says what is wrong and where
+ * @throws EventPatternError that says what is wrong and where
  */
 export function compileEventPattern(text: string): EventPattern {
   let document: unknown;
@@ -208,6 +215,6 @@ function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function invalid(reason: string): AwsFault {
-  return new AwsFault('InvalidEventPatternException', `Event pattern is not valid. Reason: ${reason}`);
+function invalid(reason: string): EventPatternError {
+  return new EventPatternError(reason);
 }
