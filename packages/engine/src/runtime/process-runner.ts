@@ -53,7 +53,7 @@ export class ProcessRunner implements TaskRunner {
 
   constructor(options: ProcessRunnerOptions) {
     this.#options = options;
-    this.#cgroups = Cgroups.detect(`${options.instance}-probe`);
+    this.#cgroups = Cgroups.detect(`${options.instance}-probe`, options.clock);
     this.#ledger = new ProcessLedger(options.stateDirectory);
     this.#memoryPoll = new MemoryPoll(options.clock);
     this.report = describe(this.#cgroups, options);

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Clock } from '../../clock/clock.ts';
 
 /** Limits of one task. */
 export interface ResourceLimits {
@@ -32,6 +33,8 @@ interface Hierarchy {
 }
 
 const CPU_PERIOD_MICROS = 100_000;
+const FIRST_RETRY_MS = 10;
+const LAST_RETRY_MS = 3_000;
 
 /**
  * Makes control groups where this process may, and says which limits that enforces.
@@ -43,15 +46,18 @@ export class Cgroups {
   readonly #memory: Hierarchy | undefined;
   readonly #cpu: Hierarchy | undefined;
 
-  private constructor(memory: Hierarchy | undefined, cpu: Hierarchy | undefined) {
+  readonly #clock: Clock;
+
+  private constructor(memory: Hierarchy | undefined, cpu: Hierarchy | undefined, clock: Clock) {
+    this.#clock = clock;
     this.#memory = memory;
     this.#cpu = cpu;
   }
 
   /** Finds out by making a group named `probeName` and removing it. */
-  static detect(probeName: string): Cgroups {
-    if (process.platform !== 'linux') return new Cgroups(undefined, undefined);
-    return new Cgroups(findHierarchy('memory', probeName), findHierarchy('cpu', probeName));
+  static detect(probeName: string, clock: Clock): Cgroups {
+    if (process.platform !== 'linux') return new Cgroups(undefined, undefined, clock);
+    return new Cgroups(findHierarchy('memory', probeName), findHierarchy('cpu', probeName), clock);
   }
 
   get support(): CgroupSupport {
@@ -84,9 +90,15 @@ export class Cgroups {
       oomKilled: () => memoryDirectory !== undefined && countOomKills(memoryDirectory) > 0,
       release: () => {
         for (const directory of paths) killCgroup(directory);
-        for (const directory of paths) removeCgroup(directory);
+        for (const directory of paths) this.#remove(directory, FIRST_RETRY_MS);
       },
     };
+  }
+
+  /** Tries again while the kernel is still ending the killed processes, which takes moments. */
+  #remove(directory: string, retryMs: number): void {
+    if (removeCgroup(directory) || retryMs > LAST_RETRY_MS) return;
+    this.#clock.setTimer(retryMs, () => this.#remove(directory, retryMs * 2));
   }
 }
 
@@ -106,14 +118,16 @@ export function killCgroup(directory: string): void {
   }
 }
 
-/** Removes an empty group. One whose killed processes are still being collected stays, empty and harmless. */
-export function removeCgroup(directory: string): void {
+/** Removes an empty group. False when killed processes in it have not ended yet: then it is to be tried again. */
+export function removeCgroup(directory: string): boolean {
   try {
     rmdirSync(directory);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'EBUSY')))
-      throw error;
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    if (error.code === 'EBUSY') return false;
+    if (error.code !== 'ENOENT') throw error;
   }
+  return true;
 }
 
 function limitMemory(directory: string, version: 1 | 2, bytes: number): void {

@@ -64,11 +64,17 @@ export function reapOrphans(stateDirectory: string): ReapedOrphan[] {
         killGroup(entry.pid);
         reaped.push({ id: decodeURIComponent(name.slice(0, -'.json'.length)), pid: entry.pid });
       }
-      for (const cgroup of entry.cgroups) removeCgroup(cgroup);
+      for (const cgroup of entry.cgroups) removeWhenEmpty(cgroup);
     }
     rmSync(path, { force: true });
   }
   return reaped;
+}
+
+/** Waits for the kernel to end the killed processes: some milliseconds, at most a fifth of a second. */
+function removeWhenEmpty(cgroup: string): void {
+  const never = new Int32Array(new SharedArrayBuffer(4));
+  for (let attempt = 0; attempt < 20 && !removeCgroup(cgroup); attempt++) Atomics.wait(never, 0, 0, 10);
 }
 
 /** Sends SIGKILL to every process of the group; one that has gone is no error. */
