@@ -5,25 +5,35 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import {
+  DescribeServicesCommand,
+  DescribeTaskDefinitionCommand,
+  ECSClient,
+  ListClustersCommand,
+} from '@aws-sdk/client-ecs';
 import { GetQueueAttributesCommand, ListQueuesCommand } from '@aws-sdk/client-sqs';
-import { GetParameterCommand } from '@aws-sdk/client-ssm';
+import { GetParameterCommand, PutParameterCommand } from '@aws-sdk/client-ssm';
 import { expect, onTestFinished, test } from 'vitest';
 import { CloudFormationWorld } from './cloudformation-world.ts';
+import { pushImage } from './push-image.ts';
 
 const require = createRequire(import.meta.url);
 const library = (name: string) => pathToFileURL(require.resolve(name)).href;
 
-/** The real CDK CLI, run on an app written into a directory of its own, against an engine. */
-class CdkApp {
+/** The real CDK CLI, run in a directory of its own against an engine. */
+class Cdk {
   readonly #directory = mkdtempSync(join(tmpdir(), 'queue-canary-cdk-'));
   readonly #world: CloudFormationWorld;
+  readonly #app: readonly string[];
 
-  constructor(world: CloudFormationWorld) {
+  /** @param app command that synthesises, `app.mjs` in the directory if there is none */
+  constructor(world: CloudFormationWorld, app: readonly string[] = ['app.mjs']) {
     this.#world = world;
+    this.#app = app;
     onTestFinished(() => rmSync(this.#directory, { recursive: true, force: true }));
   }
 
-  /** Writes the app: `body` sees `stack`, `cdk`, `sqs` and `ssm`. */
+  /** Writes `app.mjs`: `body` sees `stack`, `cdk`, `sqs` and `ssm`. */
   write(body: string): void {
     writeFileSync(
       join(this.#directory, 'app.mjs'),
@@ -37,18 +47,23 @@ ${body}
     );
   }
 
-  /** Runs the CLI; its output, both streams, and its exit status. */
-  async run(...args: string[]): Promise<{ output: string; status: number | null }> {
+  /** Runs a command of the CLI; its output, both streams, and its exit status. */
+  async run(command: string, ...args: string[]): Promise<{ output: string; status: number | null }> {
     const { endpoint, rootCredentials, region } = this.#world.engine;
     const child = spawn(
       process.execPath,
       [
         require.resolve('aws-cdk/bin/cdk'),
+        command,
         ...args,
         '--app',
-        `${process.execPath} app.mjs`,
+        [process.execPath, ...this.#app].join(' '),
         '--progress',
         'events',
+        '--no-notices',
+        ...(command === 'deploy'
+          ? ['--require-approval', 'never', '--outputs-file', 'outputs.json']
+          : ['--force']),
       ],
       {
         cwd: this.#directory,
@@ -76,6 +91,7 @@ ${body}
     return { output, status };
   }
 
+  /** Outputs of the stacks of the last deployment, by stack and name. */
   outputs(): Record<string, Record<string, string>> {
     return JSON.parse(readFileSync(join(this.#directory, 'outputs.json'), 'utf8')) as Record<
       string,
@@ -86,7 +102,7 @@ ${body}
 
 test('cdk deploys, changes and destroys a stack, with the roles of a bootstrapped account', async () => {
   const world = await CloudFormationWorld.start();
-  const app = new CdkApp(world);
+  const app = new Cdk(world);
   const body = (seconds: number) => `
     const dead = new sqs.Queue(stack, 'Dead');
     const queue = new sqs.Queue(stack, 'Queue', {
@@ -96,10 +112,9 @@ test('cdk deploys, changes and destroys a stack, with the roles of a bootstrappe
     const note = new ssm.StringParameter(stack, 'Note', { stringValue: queue.queueName });
     new cdk.CfnOutput(stack, 'Url', { value: queue.queueUrl });
     new cdk.CfnOutput(stack, 'NoteName', { value: note.parameterName });`;
-  const deploy = ['deploy', '--require-approval', 'never', '--outputs-file', 'outputs.json'];
 
   app.write(body(20));
-  const created = await app.run(...deploy);
+  const created = await app.run('deploy');
   expect(created.output).toContain('CREATE_COMPLETE');
   expect(created.status).toBe(0);
   const { Url, NoteName } = app.outputs().Small!;
@@ -110,33 +125,85 @@ test('cdk deploys, changes and destroys a stack, with the roles of a bootstrappe
     'arn:aws:iam::000000000000:role/cdk-hnb659fds-cfn-exec-role-000000000000-us-east-1',
   );
 
-  const same = await app.run(...deploy);
+  const same = await app.run('deploy');
   expect(same.output).toContain('(no changes)');
 
   app.write(body(25));
-  expect((await app.run(...deploy)).status).toBe(0);
+  expect((await app.run('deploy')).status).toBe(0);
   const { Attributes } = await world.sqs.send(
     new GetQueueAttributesCommand({ QueueUrl: Url!, AttributeNames: ['VisibilityTimeout'] }),
   );
   expect(Attributes!.VisibilityTimeout).toBe('25');
 
-  const destroyed = await app.run('destroy', '--force');
+  const destroyed = await app.run('destroy');
   expect(destroyed.status).toBe(0);
   expect((await world.sqs.send(new ListQueuesCommand({}))).QueueUrls ?? []).toEqual([]);
 });
 
 test('cdk reports an unknown type and a failed resource in words that say what to do', async () => {
   const world = await CloudFormationWorld.start();
-  const app = new CdkApp(world);
+  const app = new Cdk(world);
   app.write("new cdk.CfnResource(stack, 'Rocket', { type: 'AWS::Rocket::Launcher' });");
-  const unknown = await app.run('deploy', '--require-approval', 'never');
+  const unknown = await app.run('deploy');
   expect(unknown.status).not.toBe(0);
   expect(unknown.output).toContain('Unrecognized resource types: [AWS::Rocket::Launcher]');
   expect(unknown.output).toContain('CONTRIBUTING.md');
 
   app.write("new sqs.CfnQueue(stack, 'Queue', { visibilityTimeout: 99999999 });");
-  const failed = await app.run('deploy', '--require-approval', 'never');
+  const failed = await app.run('deploy');
   expect(failed.status).not.toBe(0);
   expect(failed.output).toContain('VisibilityTimeout');
   expect((await world.describe('Small')).StackStatus).toBe('ROLLBACK_COMPLETE');
+});
+
+test('both stacks of the example app deploy, run their tasks, and go away without a trace', async () => {
+  const world = await CloudFormationWorld.start();
+  const repository = join(import.meta.dirname, '../../..');
+  const cdk = new Cdk(world, ['--conditions=@queue-canary/source', join(repository, 'examples/app/app.ts')]);
+  const image = await cdk.run('deploy', 'QueueCanaryImage');
+  expect(image.output).toContain('QueueCanaryImage | 8/8');
+  expect(image.status).toBe(0);
+  const { ImageRepositoryUri, ImageParameterName } = cdk.outputs().QueueCanaryImage!;
+  const pushed = await pushImage(
+    world.engine,
+    ImageRepositoryUri!.slice(ImageRepositoryUri!.indexOf('/') + 1),
+    'v1',
+    {
+      files: {
+        'worker.mjs':
+          "import { createServer } from 'node:net'; process.on('SIGTERM', () => process.exit(0)); createServer().listen(0);",
+      },
+      command: ['node', 'worker.mjs'],
+    },
+  );
+  await world.ssm.send(
+    new PutParameterCommand({ Name: ImageParameterName!, Value: pushed, Overwrite: true }),
+  );
+
+  const pipeline = await cdk.run('deploy', 'QueueCanaryPipeline', '--exclusively');
+  expect(pipeline.output).toContain('✅  QueueCanaryPipeline');
+  expect(pipeline.status).toBe(0);
+  const outputs = cdk.outputs().QueueCanaryPipeline!;
+  const ecs = new ECSClient(world.engine.client);
+  const { services } = await ecs.send(
+    new DescribeServicesCommand({
+      cluster: outputs.ClusterName,
+      services: [outputs.CanaryServiceName!, outputs.StableServiceName!],
+    }),
+  );
+  for (const service of services!) {
+    const { taskDefinition } = await ecs.send(
+      new DescribeTaskDefinitionCommand({ taskDefinition: service.taskDefinition }),
+    );
+    expect(taskDefinition!.containerDefinitions![0]!.image).toBe(pushed);
+    expect(service.runningCount).toBe(service.desiredCount);
+    expect(service.runningCount).toBeGreaterThan(0);
+  }
+
+  const destroyed = await cdk.run('destroy', '--all');
+  expect(destroyed.output).toContain('QueueCanaryImage: destroyed');
+  expect(destroyed.status).toBe(0);
+  expect((await world.sqs.send(new ListQueuesCommand({}))).QueueUrls ?? []).toEqual([]);
+  const { clusterArns } = await ecs.send(new ListClustersCommand({}));
+  expect(clusterArns ?? []).toEqual([]);
 });

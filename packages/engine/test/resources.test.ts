@@ -57,6 +57,7 @@ import {
   GetBucketVersioningCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
+import { GetSubscriptionAttributesCommand, GetTopicAttributesCommand, SNSClient } from '@aws-sdk/client-sns';
 import { GetQueueAttributesCommand, SQS } from '@aws-sdk/client-sqs';
 import { describe, expect, test } from 'vitest';
 import { CloudFormationWorld } from './cloudformation-world.ts';
@@ -662,6 +663,57 @@ describe('functions, topics and rules', () => {
     expect(configuration).toMatchObject({ Timeout: 10, MemorySize: 256 });
     expect((await world.delete('app')).StackStatus).toBe('DELETE_COMPLETE');
     await expect(lambda.send(new GetFunctionConfigurationCommand({ FunctionName }))).rejects.toThrow();
+  });
+
+  test('AWS::SNS: topic, policy and a subscription of a queue', async () => {
+    const world = await CloudFormationWorld.start();
+    const sns = new SNSClient(world.engine.client);
+    const template = (name: string, raw: boolean) => ({
+      Resources: {
+        Topic: { Type: 'AWS::SNS::Topic', Properties: { DisplayName: name } },
+        Policy: {
+          Type: 'AWS::SNS::TopicPolicy',
+          Properties: {
+            Topics: [ref('Topic')],
+            PolicyDocument: {
+              Version: '2012-10-17',
+              Statement: [
+                {
+                  Sid: 'AllowPublishThroughSSLOnly',
+                  Effect: 'Deny',
+                  Principal: '*',
+                  Action: 'sns:Publish',
+                  Resource: ref('Topic'),
+                  Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+                },
+              ],
+            },
+          },
+        },
+        Queue: { Type: 'AWS::SQS::Queue' },
+        Subscription: {
+          Type: 'AWS::SNS::Subscription',
+          Properties: {
+            TopicArn: ref('Topic'),
+            Protocol: 'sqs',
+            Endpoint: getAtt('Queue', 'Arn'),
+            RawMessageDelivery: raw,
+          },
+        },
+      },
+      Outputs: { Topic: { Value: ref('Topic') }, Subscription: { Value: ref('Subscription') } },
+    });
+    const { Topic, Subscription } = outputs(await world.create('app', template('one', false)));
+    await world.update('app', template('two', true));
+    const topic = await sns.send(new GetTopicAttributesCommand({ TopicArn: Topic }));
+    expect(topic.Attributes!.DisplayName).toBe('two');
+    expect(topic.Attributes!.Policy).toContain('AllowPublishThroughSSLOnly');
+    const subscription = await sns.send(
+      new GetSubscriptionAttributesCommand({ SubscriptionArn: Subscription }),
+    );
+    expect(subscription.Attributes!.RawMessageDelivery).toBe('true');
+    expect((await world.delete('app')).StackStatus).toBe('DELETE_COMPLETE');
+    await expect(sns.send(new GetTopicAttributesCommand({ TopicArn: Topic }))).rejects.toThrow();
   });
 
   test('AWS::Events::Rule: pattern, schedule and targets', async () => {

@@ -184,8 +184,13 @@ async function lastStoppedTask(
   const [last] = (tasks ?? []).sort(
     (left, right) => (right.createdAt?.getTime() ?? 0) - (left.createdAt?.getTime() ?? 0),
   );
-  const container = last?.containers?.find(({ reason }) => reason)?.reason;
-  const reasons = [last?.stoppedReason, container].filter(
+  const container = last?.containers?.find(({ reason, exitCode }) => reason || exitCode !== undefined);
+  const ended =
+    container?.reason ??
+    (container?.exitCode === undefined
+      ? undefined
+      : `container ${container.name} exited with code ${container.exitCode}`);
+  const reasons = [last?.stoppedReason, ended].filter(
     (reason, index, all) => reason && all.indexOf(reason) === index,
   );
   return reasons.length === 0 ? '' : `The last task stopped: ${reasons.join(': ')}`;
