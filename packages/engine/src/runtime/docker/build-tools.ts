@@ -28,9 +28,12 @@ export function installBuildTools(directory: string, settings: BuildToolsSetting
   mkdirSync(directory, { recursive: true });
   const settingsPath = join(directory, 'settings.json');
   writeFileSync(settingsPath, `${JSON.stringify(settings, null, 2)}\n`);
-  install(join(directory, 'node'), [process.execPath], true);
-  install(join(directory, 'docker'), [process.execPath, entry('command/program'), settingsPath], own.docker);
-  install(join(directory, 'aws'), [process.execPath, entry('aws-command/program')], own.aws);
+  const compiled = `NODE_COMPILE_CACHE=${quote(join(directory, 'compiled'))}`;
+  const program = (name: string, ...args: string[]) =>
+    [compiled, 'exec', ...[process.execPath, entry(name), ...args].map(quote)].join(' ');
+  install(join(directory, 'node'), `exec ${quote(process.execPath)}`, true);
+  install(join(directory, 'docker'), program('command/program', settingsPath), own.docker);
+  install(join(directory, 'aws'), program('aws-command/program'), own.aws);
 }
 
 /** What the machine itself offers to builds. */
@@ -110,10 +113,10 @@ function entry(name: string): string {
   return fileURLToPath(new URL(`./${name}${extension}`, import.meta.url));
 }
 
-function install(path: string, command: readonly string[], wanted: boolean): void {
+/** Writes a script that runs the command line with its own arguments after it. */
+function install(path: string, command: string, wanted: boolean): void {
   rmSync(path, { force: true });
-  if (!wanted) return;
-  writeFileSync(path, `#!/bin/sh\nexec ${command.map(quote).join(' ')} "$@"\n`, { mode: 0o755 });
+  if (wanted) writeFileSync(path, `#!/bin/sh\n${command} "$@"\n`, { mode: 0o755 });
 }
 
 function quote(word: string): string {

@@ -1,6 +1,3 @@
-import { ECRClient, GetAuthorizationTokenCommand } from '@aws-sdk/client-ecr';
-import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
-
 export interface AwsCommandOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly version: string;
@@ -76,7 +73,9 @@ interface ClientSettings {
   };
 }
 
+// The clients are loaded when they are needed: loading both would take longer than the call.
 async function loginPassword(settings: ClientSettings): Promise<string> {
+  const { ECRClient, GetAuthorizationTokenCommand } = await import('@aws-sdk/client-ecr');
   const client = new ECRClient(settings);
   const { authorizationData = [] } = await client.send(new GetAuthorizationTokenCommand({}));
   const token = Buffer.from(authorizationData[0]?.authorizationToken ?? '', 'base64').toString('utf8');
@@ -84,6 +83,7 @@ async function loginPassword(settings: ClientSettings): Promise<string> {
 }
 
 async function callerIdentity(settings: ClientSettings): Promise<string> {
+  const { GetCallerIdentityCommand, STSClient } = await import('@aws-sdk/client-sts');
   const client = new STSClient(settings);
   const { UserId, Account, Arn } = await client.send(new GetCallerIdentityCommand({}));
   return JSON.stringify({ UserId, Account, Arn }, null, 4);
