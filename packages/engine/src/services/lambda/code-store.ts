@@ -7,6 +7,8 @@ import { invalidParameter } from './function-settings.ts';
 import type { FunctionCode } from './store.ts';
 
 const LARGEST_UNPACKED_BYTES = 250 * 1024 * 1024;
+/** What the file system says to an archive whose names contradict each other or fit nowhere. */
+const CLASHES = new Set<unknown>(['EEXIST', 'EISDIR', 'ENAMETOOLONG', 'ENOTDIR']);
 
 /** The unpacked code of all functions, each in a folder named after the digest of its zip file. */
 export class CodeStore {
@@ -40,9 +42,7 @@ export class CodeStore {
         },
       });
     } catch {
-      throw invalidParameter(
-        'Could not unzip uploaded file. Please check your file, then try to upload again.',
-      );
+      throw notAZip();
     }
     if (unpackedBytes > LARGEST_UNPACKED_BYTES) {
       throw invalidParameter(`Unzipped size must be smaller than ${LARGEST_UNPACKED_BYTES} bytes`);
@@ -73,6 +73,7 @@ export class CodeStore {
       renameSync(temporary, directory);
     } catch (error) {
       rmSync(temporary, { recursive: true, force: true });
+      if (error instanceof Error && 'code' in error && CLASHES.has(error.code)) throw notAZip();
       throw error;
     }
     return code;
@@ -86,6 +87,10 @@ export class CodeStore {
       if (!used.has(name)) rmSync(join(this.#root, name), { recursive: true, force: true });
     }
   }
+}
+
+function notAZip() {
+  return invalidParameter('Could not unzip uploaded file. Please check your file, then try to upload again.');
 }
 
 function leavesItsFolder(name: string): boolean {
