@@ -188,7 +188,7 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
     .command('demo')
     .description('one good and one bad release on this machine, from git push to rollback')
     .option('--pace <factor>', "divide AWS's own latencies by this", factor, 20)
-    .option('--rate <number>', 'messages per second', wholeNumber(1, 1000), 10)
+    .option('--rate <number>', 'messages per second', wholeNumber(1, 1000), 20)
     .option('--json', 'print the result as JSON on standard output')
     .option('--keep', 'leave the engine running')
     .option('--state <directory>', 'state directory (default: a new temporary one)')

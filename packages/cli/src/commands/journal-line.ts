@@ -1,5 +1,12 @@
 import type { JournalEntry } from '@queue-canary/engine';
 
+/** Entries that come again and again without news. */
+const QUIET: ReadonlySet<string> = new Set([
+  'cloudwatch alarm.action',
+  'lambda function.invoked',
+  'events event.delivered',
+]);
+
 type Detail = Readonly<Record<string, unknown>>;
 
 /** What a person who watches the engine wants to read of a journal entry; `undefined` for the rest. */
@@ -8,6 +15,7 @@ export function journalLine({ source, type, detail }: JournalEntry): string | un
   if (type === 'call.failed')
     return `${source} ${detail.operation} refused: ${detail.code}: ${detail.message}`;
   if (type === 'call') return undefined;
+  if (QUIET.has(`${source} ${type}`)) return undefined;
   const facts = Object.entries(detail)
     .filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value))
     .map(([key, value]) => `${key}=${value}`)
