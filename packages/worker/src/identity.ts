@@ -1,0 +1,11 @@
+/** Whose outcomes these are. */
+export interface Identity {
+  /** Name of the system: the metric dimension `App`. */
+  readonly app: string;
+  /** `canary` or `stable`: the metric dimension `Track`. */
+  readonly track: string;
+  /** What the image was built from; a log field, never a dimension. */
+  readonly revision: string;
+  /** The ECS task, where known; a log field, never a dimension. */
+  readonly taskId?: string | undefined;
+}

@@ -1,0 +1,30 @@
+export type { Clock, Timer } from './clock.ts';
+export type { Credentials, CredentialsProvider } from './credentials.ts';
+export { defaultCredentials } from './credentials.ts';
+export { InvariantError, UserError } from './errors.ts';
+export type {
+  AbortCause,
+  BatchHandler,
+  Decode,
+  Handler,
+  HandlerContext,
+  Item,
+  Outcome,
+} from './handler.ts';
+export { HandlerAborted } from './handler.ts';
+export type { Identity } from './identity.ts';
+export { InProcessTransport, type SqsOperations } from './in-process-transport.ts';
+export { type RunWorkerOptions, runWorker, SystemClock } from './main.ts';
+export type { Message } from './message.ts';
+export { COUNTERS, type Counter } from './metrics.ts';
+export { RawTransport, type RawTransportOptions } from './raw-transport.ts';
+export type {
+  Parking,
+  TaskProtectionOptions,
+  WorkerDefinition,
+  WorkerOptions,
+  WorkerTuning,
+} from './settings.ts';
+export { EcsAgentProtection, type ProtectionEndpoint } from './task-protection.ts';
+export * from './transport.ts';
+export { type DrainReport, type Health, Worker, type WorkerState } from './worker.ts';

@@ -1,0 +1,127 @@
+import { type BackoffShape, backoffMs, type Random } from './backoff.ts';
+import { type Clock, pause } from './clock.ts';
+import type { Permits } from './permits.ts';
+import { asFault, type SqsFault, type SqsMessage, type Transport } from './transport.ts';
+
+export interface ReceiverParts {
+  readonly queueUrl: string;
+  readonly transport: Pick<Transport, 'receiveMessage'>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly permits: Permits;
+  readonly pollers: number;
+  readonly receiveMax: number;
+  readonly waitSeconds: number;
+  readonly visibilitySeconds: number;
+  /** A promise for room when too many messages wait for their delete; nothing when there is room. */
+  readonly room: () => Promise<void> | undefined;
+  /** Takes over messages and the permits that were reserved for them. */
+  readonly onMessages: (messages: readonly SqsMessage[], permits: number) => void;
+  readonly onFault: (fault: SqsFault, retryInMs: number) => void;
+}
+
+const ERROR_BACKOFF: BackoffShape = { firstMs: 500, longestMs: 20_000 };
+const EMPTY_BACKOFF: BackoffShape = { firstMs: 100, longestMs: 1_000 };
+const SYSTEM_ATTRIBUTES = ['All'];
+const MESSAGE_ATTRIBUTES = ['All'];
+
+/**
+ * Asks SQS for as many messages as there are free permits, again as soon as one is free: one slow message never
+ * holds the others back.
+ *
+ * Every failed receive is followed by a pause that grows and is jittered, whatever the error is, and so is
+ * every empty reply that came without the wait that was asked for. A receiver that is stopped lets its open
+ * polls return, because SQS may already have leased messages to them.
+ */
+export class Receiver {
+  readonly #parts: ReceiverParts;
+  readonly #stopping = new AbortController();
+  readonly #stopped = new Promise<void>((resolve) => {
+    this.#stopping.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  readonly #abandoned = new AbortController();
+  #pollers: Promise<unknown> = Promise.resolve();
+  #faultsInARow = 0;
+  #lastReplyAtMs: number | undefined;
+
+  constructor(parts: ReceiverParts) {
+    this.#parts = parts;
+  }
+
+  /** Failed receives since the last that was answered. */
+  get faultsInARow(): number {
+    return this.#faultsInARow;
+  }
+
+  get lastReplyAtMs(): number | undefined {
+    return this.#lastReplyAtMs;
+  }
+
+  start(): void {
+    this.#pollers = Promise.all(Array.from({ length: this.#parts.pollers }, () => this.#poll()));
+  }
+
+  /** Asks for nothing more; resolves when the open polls have returned. */
+  stop(): Promise<unknown> {
+    this.#stopping.abort();
+    this.#parts.permits.close();
+    return this.#pollers;
+  }
+
+  /** Cuts open polls off, for want of time. */
+  abandon(): void {
+    this.#abandoned.abort();
+  }
+
+  async #poll(): Promise<void> {
+    const { clock, permits, random, receiveMax, room } = this.#parts;
+    let emptyInARow = 0;
+    for (;;) {
+      const crowded = room();
+      if (crowded !== undefined) await Promise.race([crowded, this.#stopped]);
+      const granted = await permits.reserve(receiveMax);
+      if (granted === 0) return;
+      const startedAtMs = clock.nowMs();
+      const messages = await this.#receive(granted);
+      if (messages === undefined || messages.length === 0) permits.release(granted);
+      else this.#parts.onMessages(messages, granted);
+      if (messages === undefined || messages.length > 0) emptyInARow = 0;
+      else if (
+        clock.nowMs() - startedAtMs < (this.#parts.waitSeconds * 1000) / 2 ||
+        this.#parts.waitSeconds === 0
+      ) {
+        emptyInARow++;
+        await pause(clock, backoffMs(EMPTY_BACKOFF, emptyInARow, random), this.#stopping.signal);
+      } else emptyInARow = 0;
+      if (this.#stopping.signal.aborted) return;
+    }
+  }
+
+  /** Messages, or `undefined` after a failure and its pause. */
+  async #receive(most: number): Promise<readonly SqsMessage[] | undefined> {
+    const { clock, random, queueUrl, transport, visibilitySeconds, waitSeconds } = this.#parts;
+    try {
+      const { Messages = [] } = await transport.receiveMessage(
+        {
+          QueueUrl: queueUrl,
+          MaxNumberOfMessages: most,
+          WaitTimeSeconds: waitSeconds,
+          VisibilityTimeout: visibilitySeconds,
+          MessageSystemAttributeNames: SYSTEM_ATTRIBUTES,
+          MessageAttributeNames: MESSAGE_ATTRIBUTES,
+        },
+        this.#abandoned.signal,
+      );
+      this.#faultsInARow = 0;
+      this.#lastReplyAtMs = clock.nowMs();
+      return Messages;
+    } catch (error) {
+      if (this.#abandoned.signal.aborted) return undefined;
+      this.#faultsInARow++;
+      const retryInMs = backoffMs(ERROR_BACKOFF, this.#faultsInARow, random);
+      this.#parts.onFault(asFault(error), Math.round(retryInMs));
+      await pause(clock, retryInMs, this.#stopping.signal);
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,206 @@
+import type { Random } from './backoff.ts';
+import type { Clock } from './clock.ts';
+import { UserError } from './errors.ts';
+import type { BatchHandler, Decode, Handler } from './handler.ts';
+import type { Identity } from './identity.ts';
+import type { ProtectionEndpoint } from './task-protection.ts';
+import type { Transport } from './transport.ts';
+
+/** How a worker works. Times are in the unit of their name. */
+export interface WorkerTuning {
+  /**
+   * Messages in work at once; on a FIFO queue, groups in work at once.
+   * @default 10
+   */
+  readonly concurrency?: number | undefined;
+  /**
+   * Receives that may be open at once.
+   * @default - one for every ten of the concurrency
+   */
+  readonly pollers?: number | undefined;
+  /** Messages asked for in one receive, 1 to 10. @default 10 */
+  readonly receiveMax?: number | undefined;
+  /**
+   * Wait of a long poll, 0 to 20. A stopping worker waits for its open poll, so more than 5 costs draining time.
+   * @default 5
+   */
+  readonly waitSeconds?: number | undefined;
+  /** How long a message stays hidden from others unless renewed, 2 to 43,200. @default 30 */
+  readonly visibilitySeconds?: number | undefined;
+  /** When leases are renewed. @default - half of the visibility */
+  readonly renewEverySeconds?: number | undefined;
+  /** How long a message is held at most; SQS's own limit is the default. @default 43200 */
+  readonly leaseMaximumSeconds?: number | undefined;
+  /** Time after which a handler's signal aborts and its messages count as timed out. @default 60000 */
+  readonly handlerTimeoutMs?: number | undefined;
+  /**
+   * Time that a handler has to settle after its signal aborted. Then its lease is no longer renewed and its
+   * permit goes to another message.
+   * @default 5000
+   */
+  readonly abortGraceMs?: number | undefined;
+  /** How long a delete, or a message to be given back, waits for others to share its call. @default 100 */
+  readonly lingerMs?: number | undefined;
+  /** How long a receive waits for a full ten free permits. @default 2 */
+  readonly refillLingerMs?: number | undefined;
+  /** Delay of the second delivery; doubles with each one, jittered. @default 1 */
+  readonly retryFirstSeconds?: number | undefined;
+  /** Longest delay between deliveries. @default 300 */
+  readonly retryLongestSeconds?: number | undefined;
+  /**
+   * Time from SIGTERM to SIGKILL, the container's `stopTimeout`. Handlers may run until five seconds before.
+   * @default 30000
+   */
+  readonly stopTimeoutMs?: number | undefined;
+  /** Values of ProcessingTimeMs, QueueAgeMs and AckDelayMs written per flush; more are sampled. @default 1000 */
+  readonly samplesMax?: number | undefined;
+}
+
+/** What poison messages are done with when they are parked. */
+export interface Parking {
+  /** Where poison goes, with attributes that say which version called it poison, before it is deleted. */
+  readonly deadLetterQueueUrl: string;
+}
+
+export interface TaskProtectionOptions {
+  readonly endpoint: ProtectionEndpoint;
+  /** 1 to 2,880. @default 60 */
+  readonly expiresInMinutes?: number | undefined;
+  /** Protection is dropped after so long without work. @default 30000 */
+  readonly idleMs?: number | undefined;
+}
+
+interface Work<T> {
+  /** Processes one message. Exactly one of `handler` and `batchHandler` is needed. */
+  readonly handler?: Handler<T> | undefined;
+  /** Processes the messages of one receive. */
+  readonly batchHandler?: BatchHandler<T> | undefined;
+}
+
+/** A body that stays a string needs no decoding. */
+type Decoding<T> = string extends T
+  ? { readonly decode?: Decode<T> | undefined }
+  : { readonly decode: Decode<T> };
+
+/** What the user of a worker says; the rest of {@link WorkerOptions} is its surroundings. */
+export type WorkerDefinition<T> = Work<T> &
+  Decoding<T> &
+  WorkerTuning & {
+    /** Opt-in. @default - poison is delivered again until the redrive policy moves it */
+    readonly parking?: Parking | undefined;
+  };
+
+export type WorkerOptions<T = string> = WorkerDefinition<T> & {
+  readonly queueUrl: string;
+  readonly identity: Identity;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Takes each line of the log. */
+  readonly log: (line: string) => void;
+  /** Takes each line of metrics in embedded metric format. @default - the log */
+  readonly metricSink?: ((line: string) => void) | undefined;
+  /** @default - the task may be stopped at any time, and drains */
+  readonly taskProtection?: TaskProtectionOptions | undefined;
+};
+
+/** All settings, checked, with defaults filled in. */
+export interface Settings {
+  readonly fifo: boolean;
+  readonly concurrency: number;
+  readonly pollers: number;
+  readonly receiveMax: number;
+  readonly waitSeconds: number;
+  readonly visibilitySeconds: number;
+  readonly renewEverySeconds: number;
+  readonly leaseMaximumSeconds: number;
+  readonly handlerTimeoutMs: number;
+  readonly abortGraceMs: number;
+  readonly lingerMs: number;
+  readonly refillLingerMs: number;
+  readonly retryFirstSeconds: number;
+  readonly retryLongestSeconds: number;
+  readonly stopTimeoutMs: number;
+  readonly samplesMax: number;
+}
+
+export const VISIBILITY_MAX_SECONDS = 43_200;
+
+/** Checks everything at once, so that one start shows all that is wrong. */
+export function readSettings(
+  options: WorkerTuning & {
+    readonly queueUrl: string;
+    readonly identity: Identity;
+    readonly handler?: unknown;
+    readonly batchHandler?: unknown;
+    readonly parking?: Parking | undefined;
+  },
+): Settings {
+  const problems: string[] = [];
+  const number = (
+    name: keyof WorkerTuning,
+    fallback: number,
+    least: number,
+    most: number,
+    whole = true,
+  ): number => {
+    const value = options[name] ?? fallback;
+    if (
+      typeof value !== 'number' ||
+      !(value >= least && value <= most) ||
+      (whole && !Number.isInteger(value))
+    ) {
+      problems.push(
+        `${name} must be a ${whole ? 'whole ' : ''}number from ${least} to ${most}, not ${value}`,
+      );
+    }
+    return value;
+  };
+  const url = (name: string, value: string): void => {
+    if (!URL.canParse(value)) problems.push(`${name} must be a queue URL, not "${value}"`);
+  };
+  url('queueUrl', options.queueUrl);
+  if (options.parking !== undefined) {
+    url('parking.deadLetterQueueUrl', options.parking.deadLetterQueueUrl);
+    if (options.parking.deadLetterQueueUrl.endsWith('.fifo') !== options.queueUrl.endsWith('.fifo')) {
+      problems.push(
+        'parking.deadLetterQueueUrl must be of the same type as the queue: both FIFO, or neither',
+      );
+    }
+  }
+  for (const name of ['app', 'track', 'revision'] as const) {
+    if (options.identity[name] === '') problems.push(`identity.${name} must not be empty`);
+  }
+  if ((options.handler === undefined) === (options.batchHandler === undefined)) {
+    problems.push('exactly one of handler and batchHandler is needed');
+  }
+  const concurrency = number('concurrency', 10, 1, 10_000);
+  const visibilitySeconds = number('visibilitySeconds', 30, 2, VISIBILITY_MAX_SECONDS);
+  const settings: Settings = {
+    fifo: options.queueUrl.endsWith('.fifo'),
+    concurrency,
+    pollers: number('pollers', Math.ceil(concurrency / 10), 1, 1_000),
+    receiveMax: number('receiveMax', 10, 1, 10),
+    waitSeconds: number('waitSeconds', 5, 0, 20),
+    visibilitySeconds,
+    renewEverySeconds: number('renewEverySeconds', visibilitySeconds / 2, 0.5, visibilitySeconds, false),
+    leaseMaximumSeconds: number('leaseMaximumSeconds', VISIBILITY_MAX_SECONDS, 1, VISIBILITY_MAX_SECONDS),
+    handlerTimeoutMs: number('handlerTimeoutMs', 60_000, 1, VISIBILITY_MAX_SECONDS * 1000, false),
+    abortGraceMs: number('abortGraceMs', 5_000, 0, 3_600_000, false),
+    lingerMs: number('lingerMs', 100, 0, 10_000, false),
+    refillLingerMs: number('refillLingerMs', 2, 0, 10_000, false),
+    retryFirstSeconds: number('retryFirstSeconds', 1, 0, VISIBILITY_MAX_SECONDS),
+    retryLongestSeconds: number('retryLongestSeconds', 300, 0, VISIBILITY_MAX_SECONDS),
+    stopTimeoutMs: number('stopTimeoutMs', 30_000, 1_000, 3_600_000, false),
+    samplesMax: number('samplesMax', 1_000, 1, 1_000_000),
+  };
+  if (settings.renewEverySeconds >= visibilitySeconds) {
+    problems.push(
+      'renewEverySeconds must be less than visibilitySeconds, or each lease is lost before it is renewed',
+    );
+  }
+  if (problems.length > 0) {
+    throw new UserError('InvalidWorkerOptions', `The worker cannot start: ${problems.join('; ')}.`);
+  }
+  return settings;
+}

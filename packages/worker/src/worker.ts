@@ -1,0 +1,781 @@
+import { type BatchEntry, BatchSender } from './batch-sender.ts';
+import { type Clock, pause, type Timer, within } from './clock.ts';
+import type { Delivery } from './delivery.ts';
+import { classOf, textOf } from './errors.ts';
+import type { Decode, Item, Outcome } from './handler.ts';
+import { LeaseKeeper, type LossCause } from './lease-keeper.ts';
+import { toMessage } from './message.ts';
+import { Metrics } from './metrics.ts';
+import { type EndingDetails, OutcomeBook, thrown } from './outcome-book.ts';
+import { parkedMessage } from './parking.ts';
+import { Permits } from './permits.ts';
+import { Receiver } from './receiver.ts';
+import { Run, RunTimeouts } from './run.ts';
+import { readSettings, type Settings, VISIBILITY_MAX_SECONDS, type WorkerOptions } from './settings.ts';
+import { TaskProtection } from './task-protection.ts';
+import { asFault, type SqsMessage } from './transport.ts';
+
+/** `new` until started, `draining` from the first call of drain, then `stopped`. */
+export type WorkerState = 'new' | 'running' | 'draining' | 'stopped';
+
+/** Whether a worker does its work; what a container's health check may ask for. */
+export interface Health {
+  readonly state: WorkerState;
+  readonly healthy: boolean;
+  /** Why it is not healthy. */
+  readonly problems: readonly string[];
+  /** Messages received and not yet deleted, given back or lost. */
+  readonly inFlight: number;
+  /** Handlers that ignored their abort signal and still run. */
+  readonly handlersStuck: number;
+  readonly receiveFaultsInARow: number;
+  /** When SQS last answered a receive, on the worker's clock. */
+  readonly lastReceiveAtMs: number | undefined;
+  /** Longest time for which the event loop was blocked, of the last few seconds. */
+  readonly loopLagMs: number;
+}
+
+/** What a drain left behind. */
+export interface DrainReport {
+  readonly durationMs: number;
+  /** Handlers that still ran; their messages come back when their leases lapse. */
+  readonly handlersLeft: number;
+  /** Messages whose delete or release was not confirmed in time. */
+  readonly unconfirmed: number;
+}
+
+interface DeleteOf extends BatchEntry {
+  readonly delivery: Delivery;
+  readonly finishedAtMs: number;
+  readonly lane: Lane | undefined;
+}
+
+interface ReleaseOf extends BatchEntry {
+  readonly delivery: Delivery;
+  readonly seconds: number;
+}
+
+/** A FIFO group: one message after the other, on one permit. */
+interface Lane {
+  readonly groupId: string;
+  readonly waiting: Delivery[];
+  /** Whether its permit was given to others, because its handler is stuck. */
+  abandoned: boolean;
+}
+
+const FLUSH_MS = 5_000;
+const LAG_SAMPLE_MS = 500;
+/** Of the stop timeout, what is kept for giving back after handlers were told to stop. */
+const DRAIN_RESERVE_MS = 5_000;
+/** Of that, what handlers get to settle once their signal has aborted. */
+const DRAIN_GRACE_MS = 2_000;
+/** And what is kept for dropping the task's protection and flushing metrics. */
+const EXIT_RESERVE_MS = 1_000;
+/** Messages that wait for their delete, beyond which no more are received. */
+const UNDELETED_MAX = 1_000;
+/** Receive faults in a row from which the worker calls itself unhealthy. */
+const FAULTS_UNHEALTHY = 5;
+
+/**
+ * Consumes a queue: keeps `concurrency` messages in work, renews their leases, deletes what succeeded, gives
+ * back what did not, and counts one outcome for each message it receives.
+ *
+ * It reads no environment and no clock of its own; `runWorker` wires it to a process.
+ */
+export class Worker<T = string> {
+  readonly #options: WorkerOptions<T>;
+  readonly #settings: Settings;
+  readonly #clock: Clock;
+  readonly #decode: Decode<T>;
+  readonly #metrics: Metrics;
+  readonly #book: OutcomeBook;
+  readonly #permits: Permits;
+  readonly #receiver: Receiver;
+  readonly #leases: LeaseKeeper;
+  readonly #timeouts: RunTimeouts;
+  readonly #deletes: BatchSender<DeleteOf>;
+  readonly #releases: BatchSender<ReleaseOf>;
+  readonly #protection: TaskProtection | undefined;
+  readonly #runs = new Set<Run>();
+  readonly #lanes = new Map<string, Lane>();
+  readonly #pending = new Set<Promise<void>>();
+  readonly #stopped = new AbortController();
+  #state: WorkerState = 'new';
+  #stuck = 0;
+  #loopLagMs = 0;
+  #drained: Promise<DrainReport> | undefined;
+  #whenQuiet: Array<() => void> = [];
+  #lagTimer: Timer | undefined;
+
+  constructor(options: WorkerOptions<T>) {
+    const settings = readSettings(options);
+    const { clock, random, transport, queueUrl, identity, log } = options;
+    this.#options = options;
+    this.#settings = settings;
+    this.#clock = clock;
+    this.#decode = options.decode ?? ((rawBody) => rawBody as T);
+    this.#metrics = new Metrics(identity, settings.samplesMax, random, options.metricSink ?? log);
+    this.#book = new OutcomeBook({
+      identity,
+      metrics: this.#metrics,
+      clock,
+      clockOffsetMs: () => transport.clockOffsetMs,
+      log,
+    });
+    this.#permits = new Permits(settings.concurrency, clock, settings.refillLingerMs);
+    this.#timeouts = new RunTimeouts(clock, (run) => this.#timeOut(run));
+    this.#leases = new LeaseKeeper({
+      settings: { ...settings, maximumSeconds: settings.leaseMaximumSeconds },
+      queueUrl,
+      transport,
+      clock,
+      random,
+      onLost: (delivery, cause) => this.#lost(delivery, cause),
+      onFault: (fault) => this.#book.fault('renew', fault),
+    });
+    this.#receiver = new Receiver({
+      ...settings,
+      queueUrl,
+      transport,
+      clock,
+      random,
+      permits: this.#permits,
+      room: () => (this.#deletes.size < UNDELETED_MAX ? undefined : this.#deletes.atMost(UNDELETED_MAX / 2)),
+      onMessages: (messages, permits) => this.#accept(messages, permits),
+      onFault: (fault, retryInMs) => this.#book.fault('receive', fault, { retryInMs }),
+    });
+    this.#deletes = new BatchSender<DeleteOf>({
+      clock,
+      random,
+      lingerMs: settings.lingerMs,
+      send: (entries) =>
+        transport.deleteMessageBatch({
+          QueueUrl: queueUrl,
+          Entries: entries.map(([Id, { receiptHandle }]) => ({ Id, ReceiptHandle: receiptHandle })),
+        }),
+      onDone: (entry) => this.#deleted(entry),
+      onGivenUp: (entry, fault) => {
+        this.#book.ended(entry.delivery, 'DeleteFailed', {
+          attribution: 'infrastructure',
+          errorClass: fault.code,
+          error: fault,
+        });
+        if (entry.lane !== undefined) this.#blockLane(entry.lane);
+        this.#checkQuiet();
+      },
+      onFault: (fault) => this.#book.fault('delete', fault),
+    });
+    this.#releases = new BatchSender<ReleaseOf>({
+      clock,
+      random,
+      lingerMs: settings.lingerMs,
+      send: (entries) =>
+        transport.changeMessageVisibilityBatch({
+          QueueUrl: queueUrl,
+          Entries: entries.map(([Id, { receiptHandle, seconds }]) => ({
+            Id,
+            ReceiptHandle: receiptHandle,
+            VisibilityTimeout: seconds,
+          })),
+        }),
+      onDone: () => this.#checkQuiet(),
+      onGivenUp: ({ delivery }, fault) => {
+        const { messageId } = delivery.message;
+        this.#book.event('error', 'give back failed', { messageId, code: fault.code, error: fault.message });
+        this.#checkQuiet();
+      },
+      onFault: (fault) => this.#book.fault('give back', fault),
+    });
+    this.#protection =
+      options.taskProtection &&
+      new TaskProtection({
+        clock,
+        endpoint: options.taskProtection.endpoint,
+        expiresInMinutes: options.taskProtection.expiresInMinutes ?? 60,
+        idleMs: options.taskProtection.idleMs ?? 30_000,
+        onError: (error) => this.#book.event('error', 'task protection failed', { error }),
+      });
+  }
+
+  /** Begins to receive. A worker is started once; a drained one stays stopped. */
+  start(): void {
+    if (this.#state !== 'new') return;
+    this.#state = 'running';
+    this.#book.event('info', 'started');
+    this.#receiver.start();
+    void this.#flushRegularly();
+    this.#sampleLag();
+  }
+
+  /**
+   * Stops without losing or duplicating more than it must, and resolves when it is done:
+   *
+   * 1. No new receives. The open long polls are left to return: SQS may have leased messages to them.
+   * 2. What they bring is given back at once, and so is what has not begun.
+   * 3. Leases are kept while handlers finish, until five seconds before the stop timeout; then their signals
+   *    abort.
+   * 4. Deletes are flushed and what did not finish is given back. A message whose handler still runs is not.
+   * 5. Task protection is dropped and metrics are flushed.
+   *
+   * A second call changes nothing and resolves with the first.
+   */
+  drain(reason: string): Promise<DrainReport> {
+    this.#drained ??= this.#drain(reason);
+    return this.#drained;
+  }
+
+  /** How the worker is. */
+  health(): Health {
+    const problems: string[] = [];
+    const { faultsInARow, lastReplyAtMs } = this.#receiver;
+    if (this.#state === 'new') problems.push('not started');
+    if (this.#state === 'stopped') problems.push('stopped');
+    if (faultsInARow >= FAULTS_UNHEALTHY) problems.push(`${faultsInARow} receives failed in a row`);
+    if (this.#stuck >= this.#settings.concurrency) {
+      problems.push(`${this.#stuck} handlers ignored their abort signal and still run`);
+    }
+    return {
+      state: this.#state,
+      healthy: problems.length === 0,
+      problems,
+      inFlight: this.#inFlight(),
+      handlersStuck: this.#stuck,
+      receiveFaultsInARow: faultsInARow,
+      lastReceiveAtMs: lastReplyAtMs,
+      loopLagMs: this.#loopLagMs,
+    };
+  }
+
+  #inFlight(): number {
+    return this.#leases.size + this.#deletes.size + this.#releases.size;
+  }
+
+  // Receiving
+
+  #accept(messages: readonly SqsMessage[], permits: number): void {
+    const nowMs = this.#clock.nowMs();
+    const { visibilitySeconds, renewEverySeconds, leaseMaximumSeconds, fifo } = this.#settings;
+    const batch = { failed: false };
+    const received = messages.map(
+      (message): Delivery => ({
+        message: toMessage(message),
+        receiptHandle: message.ReceiptHandle ?? '',
+        batch,
+        leaseEndMs: nowMs + visibilitySeconds * 1000,
+        renewAtMs: nowMs + renewEverySeconds * 1000,
+        leaseLimitMs: nowMs + leaseMaximumSeconds * 1000,
+        renewalFailures: 0,
+        renewing: undefined,
+        loopLagMs: 0,
+        ending: undefined,
+      }),
+    );
+    this.#book.received(received);
+    if (this.#state !== 'running') {
+      this.#permits.release(permits);
+      for (const delivery of received) this.#release(delivery);
+      return;
+    }
+    // SQS never brings more than was asked for; whatever else answers may.
+    const deliveries = received.slice(0, permits);
+    for (const delivery of received.slice(permits)) this.#release(delivery);
+    this.#protection?.busy();
+    for (const delivery of deliveries) this.#leases.hold(delivery);
+    if (this.#options.batchHandler !== undefined) {
+      this.#permits.release(permits - deliveries.length);
+      this.#runBatch(deliveries);
+    } else if (fifo) {
+      this.#permits.release(permits - this.#queueInLanes(deliveries));
+    } else {
+      this.#permits.release(permits - deliveries.length);
+      for (const delivery of deliveries) this.#runOne(delivery, undefined);
+    }
+  }
+
+  /** Adds messages to the lanes of their groups; returns how many lanes began, each on a permit. */
+  #queueInLanes(deliveries: readonly Delivery[]): number {
+    const begun: Lane[] = [];
+    for (const delivery of deliveries) {
+      const groupId = delivery.message.groupId ?? '';
+      let lane = this.#lanes.get(groupId);
+      if (lane === undefined) {
+        lane = { groupId, waiting: [], abandoned: false };
+        this.#lanes.set(groupId, lane);
+        begun.push(lane);
+      }
+      lane.waiting.push(delivery);
+    }
+    for (const lane of begun) this.#nextInLane(lane);
+    return begun.length;
+  }
+
+  #nextInLane(lane: Lane): void {
+    const delivery = lane.waiting.shift();
+    if (delivery !== undefined) this.#runOne(delivery, lane);
+    else {
+      if (this.#lanes.get(lane.groupId) === lane) this.#lanes.delete(lane.groupId);
+      if (!lane.abandoned) this.#permits.release(1);
+      this.#checkQuiet();
+    }
+  }
+
+  /** A message of the group was not done, so those behind it go back to keep their order. */
+  #blockLane(lane: Lane): void {
+    for (const delivery of lane.waiting.splice(0)) this.#release(delivery);
+    this.#nextInLane(lane);
+  }
+
+  // Handling
+
+  #runOne(delivery: Delivery, lane: Lane | undefined): void {
+    const { message } = delivery;
+    let body: T;
+    try {
+      body = this.#decode(message.rawBody, message);
+    } catch (error) {
+      this.#afterRun(lane, 1, this.#poison(delivery, lane, { ...thrown(error), errorClass: 'DecodeError' }));
+      return;
+    }
+    const run = this.#begin([delivery]);
+    const settle = (result: Settled) => {
+      const stuck = run.stuck;
+      this.#finish(run);
+      const lanePassed = this.#decide(run, delivery, result, lane);
+      if (!stuck) this.#afterRun(lane, 1, lanePassed);
+      this.#checkQuiet();
+    };
+    try {
+      Promise.resolve(this.#options.handler?.(body, message, run)).then(
+        (outcome: unknown) => settle(asOutcome(outcome)),
+        (error: unknown) => settle(failure(error)),
+      );
+    } catch (error) {
+      settle(failure(error));
+    }
+  }
+
+  #runBatch(deliveries: readonly Delivery[]): void {
+    const items: Item<T>[] = [];
+    const taken: Delivery[] = [];
+    for (const delivery of deliveries) {
+      const { message } = delivery;
+      try {
+        items.push({ body: this.#decode(message.rawBody, message), message });
+        taken.push(delivery);
+      } catch (error) {
+        this.#poison(delivery, undefined, { ...thrown(error), errorClass: 'DecodeError' });
+        this.#permits.release(1);
+      }
+    }
+    if (taken.length === 0) return;
+    const run = this.#begin(taken);
+    const settle = (of: (delivery: Delivery) => Settled) => {
+      const stuck = run.stuck;
+      this.#finish(run);
+      const failedGroups = new Set<string>();
+      for (const delivery of taken) {
+        const groupId = delivery.message.groupId ?? '';
+        if (this.#settings.fifo && failedGroups.has(groupId)) this.#release(delivery);
+        else if (this.#decide(run, delivery, of(delivery), undefined) === 'failed') failedGroups.add(groupId);
+      }
+      if (!stuck) this.#permits.release(taken.length);
+      this.#checkQuiet();
+    };
+    const settleAll = (error: unknown) => settle(() => failure(error));
+    try {
+      Promise.resolve(this.#options.batchHandler?.(items, run)).then((outcomes: unknown) => {
+        if (!(outcomes instanceof Map)) {
+          settle(() => invalid('the batch handler did not answer with a Map'));
+          return;
+        }
+        settle(({ message }) =>
+          outcomes.has(message.messageId)
+            ? asOutcome(outcomes.get(message.messageId))
+            : invalid('the batch handler gave no outcome for this message', 'MissingOutcome'),
+        );
+      }, settleAll);
+    } catch (error) {
+      settleAll(error);
+    }
+  }
+
+  #begin(deliveries: readonly Delivery[]): Run {
+    const { handlerTimeoutMs } = this.#settings;
+    const run = new Run(deliveries, this.#clock.nowMs(), handlerTimeoutMs, this.#book.serverNowMs());
+    this.#runs.add(run);
+    this.#timeouts.watch(run);
+    return run;
+  }
+
+  #finish(run: Run): void {
+    this.#runs.delete(run);
+    this.#timeouts.unwatch(run);
+    run.grace?.cancel();
+    if (run.stuck) this.#stuck--;
+    if (!run.timedOut) this.#metrics.value('ProcessingTimeMs', this.#clock.nowMs() - run.startedAtMs);
+  }
+
+  /** Gives the permit of a run back, or goes on with its FIFO group. */
+  #afterRun(lane: Lane | undefined, permits: number, passed: LaneStep): void {
+    if (lane === undefined) this.#permits.release(permits);
+    else if (passed === 'failed') this.#blockLane(lane);
+    // Else the lane goes on when the delete is confirmed, or the message parked.
+  }
+
+  /** What to do with a message whose handler has settled. */
+  #decide(run: Run, delivery: Delivery, result: Settled, lane: Lane | undefined): LaneStep {
+    const nowMs = this.#clock.nowMs();
+    if (delivery.ending === undefined && nowMs >= delivery.leaseEndMs) {
+      // The timer that watches leases could not run before: the handler blocked the event loop.
+      this.#leases.noteLate();
+      this.#expire(delivery, this.#leases.causeOf(delivery));
+    } else if (delivery.ending === undefined && nowMs >= run.timeoutAtMs) this.#countTimeout(delivery);
+
+    if (delivery.ending === 'Expired') {
+      void this.#leases.letGo(delivery);
+      // Nobody may have received it yet, and it is done: deleting it now spares a duplicate.
+      if (result.kind === 'ok') this.#delete(delivery, undefined);
+      return 'failed';
+    }
+    if (delivery.ending === 'TimedOut') {
+      if (result.kind === 'ok' && !run.stuck) return this.#delete(delivery, lane);
+      if (result.kind === 'ok') this.#delete(delivery, undefined);
+      else if (!run.stuck) this.#retry(delivery, undefined);
+      return 'failed';
+    }
+    if (result.kind === 'ok') return this.#delete(delivery, lane);
+    if (result.kind === 'poison') return this.#poison(delivery, lane, result.details);
+    // Neither a stopping task nor a lease that another message of the batch lost speaks against the version.
+    if (run.abortedBecause !== undefined) this.#release(delivery);
+    else {
+      this.#book.ended(delivery, 'Failed', result.details);
+      this.#retry(delivery, result.delaySeconds);
+    }
+    return 'failed';
+  }
+
+  #poison(delivery: Delivery, lane: Lane | undefined, details: EndingDetails): LaneStep {
+    this.#book.ended(delivery, 'Poisoned', details);
+    const { parking, identity } = this.#options;
+    const parked =
+      parking && parkedMessage(delivery, parking.deadLetterQueueUrl, identity, details.errorClass);
+    if (parked === undefined) {
+      if (parking !== undefined) {
+        const { messageId } = delivery.message;
+        this.#book.event('error', 'not parked', { messageId, error: 'it has more than six attributes' });
+      }
+      this.#retry(delivery, undefined);
+      return 'failed';
+    }
+    this.#background(
+      this.#options.transport.sendMessage(parked).then(
+        () => {
+          this.#delete(delivery, lane);
+        },
+        (error: unknown) => {
+          this.#book.fault('park', asFault(error));
+          this.#retry(delivery, undefined);
+          if (lane !== undefined) this.#blockLane(lane);
+        },
+      ),
+    );
+    return 'passed';
+  }
+
+  #timeOut(run: Run): void {
+    const { abortGraceMs } = this.#settings;
+    run.timedOut = true;
+    this.#metrics.value('ProcessingTimeMs', this.#clock.nowMs() - run.startedAtMs);
+    for (const delivery of run.deliveries) this.#countTimeout(delivery);
+    for (const lane of this.#lanesOf(run)) {
+      for (const delivery of lane.waiting.splice(0)) this.#release(delivery);
+    }
+    run.abort('timeout');
+    run.grace = this.#clock.setTimer(abortGraceMs, () => this.#giveUpOn(run));
+  }
+
+  #countTimeout(delivery: Delivery): void {
+    this.#book.ended(delivery, 'TimedOut', { attribution: 'version', errorClass: 'HandlerTimeout' });
+  }
+
+  /** A handler that does not settle keeps its message, until the lease lapses, but not its permit. */
+  #giveUpOn(run: Run): void {
+    run.stuck = true;
+    this.#stuck++;
+    for (const delivery of run.deliveries) void this.#leases.letGo(delivery);
+    for (const lane of this.#lanesOf(run)) {
+      for (const delivery of lane.waiting.splice(0)) this.#release(delivery);
+      lane.abandoned = true;
+      this.#lanes.delete(lane.groupId);
+    }
+    this.#permits.release(run.deliveries.length);
+    this.#book.event('error', 'handler stuck', {
+      messages: run.deliveries.length,
+      forMs: Math.round(this.#clock.nowMs() - run.startedAtMs),
+    });
+    this.#checkQuiet();
+  }
+
+  #lanesOf(run: Run): Lane[] {
+    if (!this.#settings.fifo || this.#options.batchHandler !== undefined) return [];
+    return run.deliveries
+      .map(({ message }) => this.#lanes.get(message.groupId ?? ''))
+      .filter((lane) => lane !== undefined);
+  }
+
+  // Leases
+
+  #lost(delivery: Delivery, cause: LossCause): void {
+    this.#expire(delivery, cause);
+    for (const run of this.#runs) if (run.deliveries.includes(delivery)) run.abort('lease-lost');
+    if (this.#settings.fifo) {
+      const lane = this.#lanes.get(delivery.message.groupId ?? '');
+      // What is behind a lost message must not overtake it. One that waits itself goes without a handler.
+      for (const other of lane?.waiting.splice(0) ?? []) if (other !== delivery) this.#release(other);
+    }
+    this.#checkQuiet();
+  }
+
+  #expire(delivery: Delivery, cause: LossCause): void {
+    this.#book.ended(delivery, 'Expired', {
+      attribution: cause === 'sqs' ? 'infrastructure' : 'version',
+      errorClass: {
+        blocked: 'EventLoopBlocked',
+        maximum: 'LeaseMaximum',
+        sqs: 'LeaseLost',
+      }[cause],
+    });
+  }
+
+  // Deleting and giving back
+
+  #delete(delivery: Delivery, lane: Lane | undefined): LaneStep {
+    this.#afterRenewal(delivery, () => {
+      this.#deletes.add(
+        {
+          delivery,
+          lane,
+          receiptHandle: delivery.receiptHandle,
+          giveUpAtMs: delivery.leaseEndMs,
+          finishedAtMs: this.#clock.nowMs(),
+          attempts: 0,
+        },
+        lane !== undefined && lane.waiting.length > 0,
+      );
+    });
+    return 'passed';
+  }
+
+  #deleted({ delivery, finishedAtMs, lane }: DeleteOf): void {
+    this.#metrics.value('AckDelayMs', this.#clock.nowMs() - finishedAtMs);
+    this.#book.succeeded(delivery);
+    // The next of a group begins only now: were this delete lost, it would come again behind its successor.
+    if (lane !== undefined) this.#nextInLane(lane);
+    this.#checkQuiet();
+  }
+
+  /** Gives a message back unharmed, to be had at once. */
+  #release(delivery: Delivery): void {
+    this.#book.released(delivery);
+    this.#giveBack(delivery, 0);
+  }
+
+  /** Gives a failed message back, to be had after its delay. */
+  #retry(delivery: Delivery, delaySeconds: number | undefined): void {
+    const seconds = delaySeconds ?? this.#backoffSeconds(delivery.message.receiveCount);
+    this.#giveBack(delivery, Math.min(Math.max(Math.ceil(seconds), 0), VISIBILITY_MAX_SECONDS));
+  }
+
+  #backoffSeconds(receiveCount: number): number {
+    const { retryFirstSeconds, retryLongestSeconds } = this.#settings;
+    const full = Math.min(retryLongestSeconds, retryFirstSeconds * 2 ** Math.min(receiveCount - 1, 30));
+    return full / 2 + this.#options.random() * (full / 2);
+  }
+
+  #giveBack(delivery: Delivery, seconds: number): void {
+    this.#afterRenewal(delivery, () => {
+      this.#releases.add({
+        delivery,
+        seconds,
+        receiptHandle: delivery.receiptHandle,
+        giveUpAtMs: delivery.leaseEndMs,
+        attempts: 0,
+      });
+    });
+  }
+
+  /** Runs `then` once no renewal is on its way any more: one that arrived later would hide the message again. */
+  #afterRenewal(delivery: Delivery, then: () => void): void {
+    const renewing = this.#leases.letGo(delivery);
+    if (renewing === undefined) then();
+    else this.#background(renewing.then(then));
+  }
+
+  #background(work: Promise<void>): void {
+    this.#pending.add(work);
+    void work.finally(() => {
+      this.#pending.delete(work);
+      this.#checkQuiet();
+    });
+  }
+
+  // Draining
+
+  async #drain(reason: string): Promise<DrainReport> {
+    const wasRunning = this.#state === 'running';
+    const startedAtMs = this.#clock.nowMs();
+    const endAtMs = startedAtMs + this.#settings.stopTimeoutMs;
+    const left = (untilMs: number) => Math.max(0, untilMs - this.#clock.nowMs());
+    this.#state = 'draining';
+    if (wasRunning) this.#book.event('info', 'draining', { reason, inFlight: this.#inFlight() });
+
+    const polls = this.#receiver.stop();
+    this.#deletes.hurry();
+    this.#releases.hurry();
+    for (const lane of this.#lanes.values()) {
+      for (const delivery of lane.waiting.splice(0)) this.#release(delivery);
+    }
+    const finished = Promise.all([polls, this.#quiet()]);
+    if (!(await within(this.#clock, left(endAtMs - DRAIN_RESERVE_MS), finished))) {
+      this.#receiver.abandon();
+      for (const run of this.#runs) run.abort('drain');
+      await within(this.#clock, left(endAtMs - DRAIN_RESERVE_MS + DRAIN_GRACE_MS), this.#quiet());
+    }
+    const settling = Promise.all([this.#deletes.atMost(0), this.#releases.atMost(0)]);
+    await within(this.#clock, left(endAtMs - EXIT_RESERVE_MS), settling);
+    const report = this.#leave(startedAtMs);
+    if (this.#protection !== undefined) {
+      await within(this.#clock, left(endAtMs - EXIT_RESERVE_MS / 2), this.#protection.drop());
+    }
+    this.#metrics.flush(this.#book.serverNowMs(), 0);
+    if (wasRunning) this.#book.event('info', 'stopped', { ...report });
+    this.#options.transport.close();
+    return report;
+  }
+
+  /** Ends everything that is not over by itself; nothing is given back whose handler still runs. */
+  #leave(startedAtMs: number): DrainReport {
+    const unconfirmed = this.#deletes.size + this.#releases.size;
+    const handlersLeft = this.#runs.size;
+    this.#deletes.giveUpAll();
+    this.#releases.giveUpAll();
+    for (const run of this.#runs) {
+      run.grace?.cancel();
+      for (const delivery of run.deliveries) {
+        this.#book.ended(delivery, 'Expired', { attribution: 'neutral', errorClass: 'LeftOnDrain' });
+      }
+    }
+    this.#state = 'stopped';
+    this.#stopped.abort();
+    this.#leases.close();
+    this.#timeouts.close();
+    this.#lagTimer?.cancel();
+    return { durationMs: Math.round(this.#clock.nowMs() - startedAtMs), handlersLeft, unconfirmed };
+  }
+
+  /** Resolves when no handler runs and everything is deleted or given back. Stuck handlers do not count. */
+  #quiet(): Promise<void> {
+    if (this.#isQuiet()) return Promise.resolve();
+    return new Promise((resolve) => this.#whenQuiet.push(resolve));
+  }
+
+  #isQuiet(): boolean {
+    return (
+      this.#runs.size === this.#stuck &&
+      this.#pending.size === 0 &&
+      this.#deletes.size === 0 &&
+      this.#releases.size === 0
+    );
+  }
+
+  #checkQuiet(): void {
+    if (this.#whenQuiet.length === 0 && this.#protection === undefined) return;
+    if (!this.#isQuiet()) return;
+    if (this.#state === 'running') this.#protection?.idle();
+    for (const resolve of this.#whenQuiet.splice(0)) resolve();
+  }
+
+  // Reporting
+
+  async #flushRegularly(): Promise<void> {
+    for (;;) {
+      await pause(this.#clock, FLUSH_MS, this.#stopped.signal);
+      if (this.#state === 'stopped') return;
+      this.#metrics.flush(this.#book.serverNowMs(), this.#inFlight());
+      this.#loopLagMs = 0;
+    }
+  }
+
+  #sampleLag(): void {
+    const dueMs = this.#clock.nowMs() + LAG_SAMPLE_MS;
+    this.#lagTimer = this.#clock.setTimer(LAG_SAMPLE_MS, () => {
+      const lagMs = Math.max(0, this.#clock.nowMs() - dueMs);
+      this.#metrics.loopLag(lagMs);
+      this.#leases.loopLag(lagMs);
+      if (lagMs > this.#loopLagMs) this.#loopLagMs = lagMs;
+      this.#sampleLag();
+    });
+  }
+}
+
+/** Whether a FIFO group may go on behind a message. */
+type LaneStep = 'passed' | 'failed';
+
+/** A handler's answer, whatever it did. */
+type Settled =
+  | { readonly kind: 'ok' }
+  | { readonly kind: 'retry'; readonly delaySeconds: number | undefined; readonly details: EndingDetails }
+  | { readonly kind: 'poison'; readonly details: EndingDetails };
+
+const OK: Settled = { kind: 'ok' };
+
+function failure(error: unknown): Settled {
+  return { kind: 'retry', delaySeconds: undefined, details: thrown(error) };
+}
+
+function invalid(text: string, errorClass = 'InvalidOutcome'): Settled {
+  return {
+    kind: 'retry',
+    delaySeconds: undefined,
+    details: { attribution: 'version', errorClass, error: text },
+  };
+}
+
+/** Reads what a handler returned; it may be written in JavaScript and return anything. */
+function asOutcome(outcome: unknown): Settled {
+  try {
+    return outcome === undefined ? OK : readOutcome(Object(outcome) as Record<string, unknown>);
+  } catch {
+    return invalid('the handler answered an object that cannot be read');
+  }
+}
+
+function readOutcome(outcome: Record<string, unknown>): Settled {
+  const { kind, delaySeconds, reason, error } = outcome;
+  switch (kind as Outcome['kind']) {
+    case 'ok':
+      return OK;
+    case 'retry':
+      return {
+        kind: 'retry',
+        delaySeconds:
+          typeof delaySeconds === 'number' && Number.isFinite(delaySeconds) ? delaySeconds : undefined,
+        details: {
+          attribution: 'version',
+          errorClass: error === undefined ? 'Retry' : classOf(error),
+          ...(error === undefined ? {} : { error }),
+        },
+      };
+    case 'poison':
+      return {
+        kind: 'poison',
+        details: {
+          attribution: 'version',
+          errorClass: error === undefined ? 'Poison' : classOf(error),
+          error: error === undefined ? reason : `${textOf(reason)}: ${textOf(error)}`,
+        },
+      };
+    default:
+      return invalid(`the handler answered ${textOf(outcome)}, which is no outcome`);
+  }
+}
