@@ -1,0 +1,29 @@
+import type { LatencyCounts } from './block.ts';
+import { ExcessFailures } from './excess.ts';
+
+/**
+ * The e-process against "the canary is no slower than the baseline": units beyond the baseline's own past p50,
+ * p90 and p99, each compared like failures. The weighted mean of the three is valid however they depend on
+ * each other.
+ */
+export class SlowerUnits {
+  readonly #p50: ExcessFailures;
+  readonly #p90: ExcessFailures;
+  readonly #p99: ExcessFailures;
+
+  constructor(tolerance: number) {
+    this.#p50 = new ExcessFailures(tolerance);
+    this.#p90 = new ExcessFailures(tolerance);
+    this.#p99 = new ExcessFailures(tolerance);
+  }
+
+  get value(): number {
+    return 0.4 * this.#p50.value + 0.3 * this.#p90.value + 0.3 * this.#p99.value;
+  }
+
+  observe({ p50, p90, p99 }: LatencyCounts, elapsed: number): void {
+    this.#p50.observe('', p50, elapsed);
+    this.#p90.observe('', p90, elapsed);
+    this.#p99.observe('', p99, elapsed);
+  }
+}

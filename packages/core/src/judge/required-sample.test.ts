@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import {
+  amount,
+  duration,
+  percent,
+  regressionRate,
+  requiredSample,
+  type SamplePlan,
+} from './required-sample.ts';
+
+const plan: SamplePlan = {
+  unitsPerSecond: 1,
+  canaryShare: 0.25,
+  failureRate: 0.001,
+  margin: 0.005,
+  beta: 0.05,
+  deadlineMs: 60 * 60_000,
+};
+
+describe('the required sample', () => {
+  it('says up front what cannot be certified in time, and which margin can', () => {
+    const sample = requiredSample(plan);
+    expect(sample.possible).toBe(false);
+    expect(sample.marginPossible).toBe(0.01);
+    expect(sample.sentence).toMatch(
+      /^at 1 units\/s and a margin of 0\.5 % this cannot be certified within 60 min by any method \(it needs \d+ units, \d+ min\); at 1 % it takes about \d+ min$/,
+    );
+  });
+
+  it('says how long a certification takes', () => {
+    const sample = requiredSample({ ...plan, margin: 0.02 });
+    expect(sample.possible).toBe(true);
+    expect(sample.sentence).toMatch(/^at 1 units\/s and a margin of 2 % certification takes about 1\d min/);
+    expect(sample.units).toBeGreaterThan(sample.unitsMin);
+    expect(sample.durationMs).toBe(sample.units * 1000);
+    expect(sample.canaryUnits).toBe(Math.ceil(sample.units / 4));
+  });
+
+  it('warns when only a perfect method could do it, and when no margin can be certified', () => {
+    const bound = requiredSample({ ...plan, margin: 0.02 }).unitsMin;
+    const tight = requiredSample({ ...plan, margin: 0.02, deadlineMs: bound * 1100 });
+    expect(tight.possible).toBe(true);
+    expect(tight.sentence).toContain('bake longer or widen the margin');
+    const starved = requiredSample({ ...plan, unitsPerSecond: 0.001 });
+    expect(starved.marginPossible).toBeUndefined();
+    expect(starved.sentence).toContain('send more traffic or bake longer');
+    expect(requiredSample({ ...plan, unitsPerSecond: 0 }).sentence).toContain('forever');
+  });
+
+  it('needs more for a smaller margin, a noisier baseline and a smaller share', () => {
+    const units = (change: Partial<SamplePlan>) => requiredSample({ ...plan, ...change }).unitsMin;
+    expect(units({ margin: 0.01 })).toBeLessThan(units({}));
+    expect(units({ failureRate: 0.01 })).toBeGreaterThan(units({}));
+    expect(units({ canaryShare: 0.1 })).toBeGreaterThan(units({}));
+  });
+});
+
+describe('the bound on finding a regression', () => {
+  it('is the mutual information of track and outcome', () => {
+    expect(Math.log(100) / regressionRate(1, 0.001, 0.25)).toBeCloseTo(8.26, 1);
+    expect(regressionRate(0.01, 0.01, 0.25)).toBeCloseTo(0, 15);
+  });
+});
+
+describe('numbers in words', () => {
+  it('have the digits that count', () => {
+    expect([0.005, 0.123456, 1, 0].map(percent)).toEqual(['0.5 %', '12.3 %', '100 %', '0 %']);
+    expect([999, 40_000, 3_600_000, 9_000_000].map(duration)).toEqual(['1 s', '40 s', '60 min', '2.5 h']);
+    expect([1.2345, 243.4, 3.21e12, 1e250].map(amount)).toEqual(['1.23', '243', '3.2e12', '1.0e250']);
+  });
+});

@@ -1,0 +1,43 @@
+import { eValueMax, exp, ln } from './numerics.ts';
+import { Wealth } from './wealth.ts';
+
+/** Shares of the receives that a stalled canary may still take, by bet. */
+const STALLED_SHARES = [0.001, 0.02, 0.05, 0.1];
+
+/**
+ * The e-process against "of the receives that return messages, the canary takes at least `shareMin`".
+ *
+ * A canary that hangs fails nothing: it only stops taking part. Valid for every share of at least `shareMin`,
+ * since each bet's share lies below it.
+ */
+export class Stall {
+  readonly #wealth: Wealth;
+  readonly #canary: readonly number[];
+  readonly #baseline: readonly number[];
+  readonly #factors: Float64Array;
+
+  constructor(shareMin: number) {
+    const lower = STALLED_SHARES.filter((share) => share < shareMin);
+    const shares = lower.length > 0 ? lower : [shareMin / 10];
+    this.#wealth = new Wealth(shares.map(() => 1));
+    this.#canary = shares.map((share) => ln(share / shareMin));
+    this.#baseline = shares.map((share) => ln((1 - share) / (1 - shareMin)));
+    this.#factors = new Float64Array(shares.length);
+  }
+
+  get value(): number {
+    return this.#wealth.value;
+  }
+
+  observe(
+    { canary, baseline }: { readonly canary: number; readonly baseline: number },
+    elapsed: number,
+  ): void {
+    if (canary + baseline === 0) return;
+    for (let bet = 0; bet < this.#factors.length; bet += 1) {
+      const factor = exp(canary * this.#canary[bet]! + baseline * this.#baseline[bet]!);
+      this.#factors[bet] = Math.min(factor, eValueMax);
+    }
+    this.#wealth.bet(this.#factors, elapsed);
+  }
+}
