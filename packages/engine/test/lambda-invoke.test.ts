@@ -21,6 +21,7 @@ import {
 } from '@aws-sdk/client-lambda';
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect, test } from 'vitest';
+import { VirtualClock } from '../src/clock/virtual-clock.ts';
 import { bundle, ECHO, LambdaWorld } from './lambda-world.ts';
 
 const WHO = `
@@ -307,6 +308,24 @@ test('IAM decides who creates, passes the role and invokes', async () => {
   await expect(
     asPasser.create('third', '', role, { Code: { S3Bucket: 'assets', S3Key: 'fn.zip' } }),
   ).rejects.toThrow('S3 Error Code: AccessDenied');
+});
+
+test('a function that is kept warm outlives its credentials', async () => {
+  const clock = new VirtualClock();
+  const world = await LambdaWorld.start({ clock, pace: 1 });
+  await world.create('who', WHO, await world.role('greeter', []));
+  const expected = { Arn: 'arn:aws:sts::000000000000:assumed-role/greeter/who' };
+  const { journal } = world.engine;
+  const twelveHoursMs = 12 * 3_600_000;
+  const startMs = clock.nowMs();
+  while (clock.nowMs() < startMs + twelveHoursMs + 600_000) {
+    expect((await world.invoke('who')).answer).toMatchObject(expected);
+    await clock.advanceBy(4 * 60_000);
+  }
+  const cold = journal
+    .read()
+    .filter(({ type, detail }) => type === 'function.invoked' && detail.initDurationMs !== undefined);
+  expect(cold).toHaveLength(2);
 });
 
 test('a function whose role has vanished cannot run, and says so', async () => {
