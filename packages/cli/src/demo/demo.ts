@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import type { Phase, Track } from '@queue-canary/core';
 import { type Clock, sleep } from '@queue-canary/engine';
 import { createClients } from '../clients.ts';
-import { cdkDeploy, ensureFirstImage } from '../commands/deploy.ts';
+import { cdkDeploy, ensureFirstImage, synthesize } from '../commands/deploy.ts';
 import { git } from '../commands/push.ts';
 import { answerApproval, type ReleaseStatus, releaseReader } from '../commands/release.ts';
 import type { Context } from '../context.ts';
@@ -177,15 +177,17 @@ class DemoRun {
     this.#figure('engine ready', this.#engine.readyMs, 1_500);
 
     const deployStart = clock.nowMs();
-    await cdkDeploy(context, 'image', { context: CDK_CONTEXT });
+    terminal.line('cdk synth');
+    const assembly = await synthesize(context, { context: CDK_CONTEXT }, join(this.#state, 'cdk.out'));
+    await cdkDeploy(context, 'image', assembly);
     const imageDeployed = clock.nowMs();
     const repository = await this.#openRepository(context);
     await this.#commit(context, repository, '1', 'Version 1', (source) => source);
     await ensureFirstImage(context);
     const pipelineStart = clock.nowMs();
-    await cdkDeploy(context, 'pipeline', { context: CDK_CONTEXT });
+    await cdkDeploy(context, 'pipeline', assembly);
     this.#figure(
-      'both stacks deployed by cdk deploy',
+      'both stacks synthesized and deployed by cdk deploy',
       imageDeployed - deployStart + clock.nowMs() - pipelineStart,
       25_000,
     );
