@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, readFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { Readable as ReadableStream, Transform } from 'node:stream';
 import { createGzip } from 'node:zlib';
@@ -28,6 +28,7 @@ export interface WrittenLayer extends Descriptor {
 
 const EPOCH = new Date(0);
 const BLOCK = 512;
+const LARGE_FILE_BYTES = 1024 * 1024;
 
 /**
  * Packs the entries into a gzip layer in the store.
@@ -57,7 +58,10 @@ async function* tarBytes(entries: readonly LayerEntry[]): AsyncGenerator<Buffer>
     yield* header(entry);
     if (entry.type !== 'file') continue;
     let size = 0;
-    for await (const chunk of createReadStream(entry.source) as AsyncIterable<Buffer>) {
+    // Most files are small, and opening a stream for each would take most of the time.
+    const content =
+      entry.size > LARGE_FILE_BYTES ? createReadStream(entry.source) : [readFileSync(entry.source)];
+    for await (const chunk of content as AsyncIterable<Buffer> | Buffer[]) {
       size += chunk.length;
       yield chunk;
     }

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Ids } from '../../ids.ts';
@@ -48,7 +48,7 @@ export class RootfsCache {
     const fresh = join(this.#directory, `new-${this.#ids.hex(16)}`);
     await mkdir(fresh);
     try {
-      await unpackLayers(image.layers, fresh);
+      await unpackLayers(image.layers, fresh, { readOnly: true });
       makeReadOnly(fresh);
       await rename(fresh, final);
       return final;
@@ -59,12 +59,10 @@ export class RootfsCache {
   }
 }
 
-/** Also the directory itself may be renamed afterwards: that needs write permission on its parent only. */
+/** The files are read-only already. The directory itself may still be renamed: that changes its parent only. */
 function makeReadOnly(directory: string): void {
   for (const entry of readdirSync(directory, { withFileTypes: true })) {
-    const path = join(directory, entry.name);
-    if (entry.isDirectory()) makeReadOnly(path);
-    else if (entry.isFile()) chmodSync(path, lstatSync(path).mode & 0o555);
+    if (entry.isDirectory()) makeReadOnly(join(directory, entry.name));
   }
   chmodSync(directory, 0o555);
 }

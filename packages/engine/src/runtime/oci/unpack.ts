@@ -1,5 +1,17 @@
-import { createReadStream } from 'node:fs';
-import { chmod, link, lstat, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmodSync,
+  closeSync,
+  createReadStream,
+  fchmodSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
@@ -10,7 +22,6 @@ import { confineLinkTarget, normaliseImagePath } from './rootfs-path.ts';
 
 const WHITEOUT = '.wh.';
 const OPAQUE = '.wh..wh..opq';
-const BACKLOG_BYTES = 64 * 1024 * 1024;
 
 /** A layer as a file on disk, with the media type that its manifest gives. */
 export interface LayerFile {
@@ -26,11 +37,18 @@ export interface LayerFile {
  * symbolic link, fails the whole image: both write outside the root when followed. Symbolic links are written
  * so that they stay inside the root. Ownership, times and set-id bits are dropped, and device nodes are left
  * out, because the files are used by ordinary processes of this machine.
+ *
+ * With `readOnly` nobody may write to the files; directories stay writable, since further layers need that.
  */
-export async function unpackLayers(layers: readonly LayerFile[], directory: string): Promise<void> {
+export async function unpackLayers(
+  layers: readonly LayerFile[],
+  directory: string,
+  options: { readOnly?: boolean } = {},
+): Promise<void> {
+  const fileMode = options.readOnly === true ? 0o555 : 0o777;
   for (const layer of layers) {
     try {
-      await new LayerUnpacker(directory).unpack(layer);
+      await new LayerUnpacker(directory, fileMode).unpack(layer);
     } catch (error) {
       if (error instanceof UserError) throw error;
       throw new UserError('InvalidLayer', `Layer ${layer.digest} cannot be unpacked: ${messageOf(error)}`, {
@@ -40,15 +58,22 @@ export async function unpackLayers(layers: readonly LayerFile[], directory: stri
   }
 }
 
+/**
+ * Works on the file system synchronously, entry by entry between the chunks of the archive: a layer with
+ * thousands of small files takes less than half the time that waiting for each operation takes, and no turn of
+ * the event loop is long.
+ */
 class LayerUnpacker {
   readonly #root: string;
+  readonly #fileMode: number;
   /** Paths that this layer wrote: an opaque whiteout hides only what lower layers brought. */
   readonly #written = new Set<string>();
-  /** Directories known to be real directories. Forgotten whenever something is removed or a link is made. */
+  /** Directories known to be real ones and no links. Forgotten when a directory is removed. */
   readonly #directories = new Set<string>(['']);
 
-  constructor(root: string) {
+  constructor(root: string, fileMode: number) {
     this.#root = root;
+    this.#fileMode = fileMode;
   }
 
   async unpack(layer: LayerFile): Promise<void> {
@@ -65,20 +90,18 @@ class LayerUnpacker {
     });
     // Awaited below, but it may reject while something else is awaited.
     ended.catch(() => undefined);
-    let work: Promise<void> = Promise.resolve();
-    let backlogBytes = 0;
+    let failure: unknown;
     parser.on('entry', (entry: ReadEntry) => {
-      const content = isFile(entry) ? entry.concat() : undefined;
-      if (content === undefined) entry.resume();
-      backlogBytes += entry.size;
-      work = work.then(async () => {
-        await this.#apply(
-          entry,
-          content === undefined ? undefined : await Promise.race([content, rejected(ended)]),
-        );
-        backlogBytes -= entry.size;
+      const chunks: Buffer[] = [];
+      entry.on('data', (chunk: Buffer) => chunks.push(chunk));
+      entry.on('end', () => {
+        if (failure !== undefined) return;
+        try {
+          this.#apply(entry, chunks);
+        } catch (error) {
+          failure = error;
+        }
       });
-      work.catch(() => undefined);
     });
     const feed = async (chunks: AsyncIterable<Buffer>) => {
       let empty = true;
@@ -87,52 +110,55 @@ class LayerUnpacker {
         if (empty && chunk.every((byte) => byte === 0)) continue;
         empty = false;
         parser.write(chunk);
-        if (backlogBytes > BACKLOG_BYTES) await work;
+        if (failure !== undefined) throw failure;
       }
       if (empty) return;
       parser.end();
       await ended;
-      await work;
+      if (failure !== undefined) throw failure;
     };
     const source = createReadStream(layer.path);
     if (/gzip/.test(layer.mediaType)) await pipeline(source, createGunzip(), feed);
     else await pipeline(source, feed);
   }
 
-  async #apply(entry: ReadEntry, data: Buffer | undefined): Promise<void> {
+  #apply(entry: ReadEntry, content: readonly Buffer[]): void {
     const path = this.#checked(entry.path);
     if (path === '') return;
     const name = path.slice(path.lastIndexOf('/') + 1);
     const parent = path.slice(0, Math.max(path.lastIndexOf('/'), 0));
-    if (name === OPAQUE) return this.#clearLower(parent);
-    if (name.startsWith(`${WHITEOUT}${WHITEOUT}`)) return;
-    if (name.startsWith(WHITEOUT)) return this.#hide(parent, this.#checked(name.slice(WHITEOUT.length)));
-    await this.#ensureDirectory(parent);
+    if (name === OPAQUE) this.#clearLower(parent);
+    else if (name.startsWith(`${WHITEOUT}${WHITEOUT}`)) return;
+    else if (name.startsWith(WHITEOUT)) this.#hide(parent, this.#checked(name.slice(WHITEOUT.length)));
+    else this.#write(entry, path, parent, content);
+  }
+
+  #write(entry: ReadEntry, path: string, parent: string, content: readonly Buffer[]): void {
+    this.#ensureDirectory(parent);
     for (let written = path; written !== ''; written = dirnameOf(written)) this.#written.add(written);
     const target = join(this.#root, path);
     const mode = (entry.mode ?? 0o644) & 0o777;
     switch (entry.type) {
       case 'Directory':
       case 'GNUDumpDir':
-        await this.#makeDirectory(path, mode);
+        this.#makeDirectory(path, mode);
         return;
       case 'File':
       case 'OldFile':
       case 'ContiguousFile':
-        await this.#remove(path);
-        await writeFile(target, data ?? Buffer.alloc(0), { mode: mode | 0o200, flag: 'wx' });
-        await chmod(target, mode | 0o400);
+        this.#remove(path);
+        writeNewFile(target, content, (mode | 0o400) & this.#fileMode);
         return;
       case 'SymbolicLink':
-        await this.#remove(path);
-        await symlink(confineLinkTarget(path, String(entry.linkpath)), target);
+        this.#remove(path);
+        symlinkSync(confineLinkTarget(path, String(entry.linkpath)), target);
         return;
       case 'Link': {
         const source = this.#checked(String(entry.linkpath));
-        await this.#requireRealDirectories(dirnameOf(source));
+        this.#requireRealDirectories(dirnameOf(source));
         if (source === path) return;
-        await this.#remove(path);
-        await link(join(this.#root, source), target);
+        this.#remove(path);
+        linkSync(join(this.#root, source), target);
         return;
       }
       case 'CharacterDevice':
@@ -154,93 +180,87 @@ class LayerUnpacker {
     return normal;
   }
 
-  async #ensureDirectory(path: string): Promise<void> {
+  #ensureDirectory(path: string): void {
     if (this.#directories.has(path)) return;
-    await this.#ensureDirectory(dirnameOf(path));
+    this.#ensureDirectory(dirnameOf(path));
     const absolute = join(this.#root, path);
-    const stat = await lstat(absolute).catch(ignoreMissing);
-    if (stat === undefined) await mkdir(absolute, 0o755);
+    const stat = lstatSync(absolute, { throwIfNoEntry: false });
+    if (stat === undefined) mkdirSync(absolute, 0o755);
     else if (!stat.isDirectory()) {
       throw new UserError('InvalidLayer', `The layer writes below "${path}", which is not a directory.`);
     }
     this.#directories.add(path);
   }
 
-  async #requireRealDirectories(path: string): Promise<void> {
-    if (this.#directories.has(path)) return;
-    await this.#requireRealDirectories(dirnameOf(path));
-    const stat = await lstat(join(this.#root, path));
-    if (!stat.isDirectory())
-      throw new UserError('InvalidLayer', `The layer links through "${path}", which is not a directory.`);
+  /** False when the directory does not exist; throws when something on the way is no directory. */
+  #requireRealDirectories(path: string): boolean {
+    if (this.#directories.has(path)) return true;
+    if (!this.#requireRealDirectories(dirnameOf(path))) return false;
+    const stat = lstatSync(join(this.#root, path), { throwIfNoEntry: false });
+    if (stat === undefined) return false;
+    if (stat.isDirectory()) return true;
+    throw new UserError('InvalidLayer', `The layer links through "${path}", which is not a directory.`);
   }
 
-  async #makeDirectory(path: string, mode: number): Promise<void> {
+  #makeDirectory(path: string, mode: number): void {
     const absolute = join(this.#root, path);
-    const stat = await lstat(absolute).catch(ignoreMissing);
-    if (stat !== undefined && !stat.isDirectory()) await this.#remove(path);
-    if (stat?.isDirectory() !== true) await mkdir(absolute);
-    await chmod(absolute, mode | 0o700);
+    const stat = lstatSync(absolute, { throwIfNoEntry: false });
+    if (stat !== undefined && !stat.isDirectory()) this.#remove(path);
+    if (stat?.isDirectory() !== true) mkdirSync(absolute);
+    chmodSync(absolute, mode | 0o700);
     this.#directories.add(path);
   }
 
   /** Applies a whiteout: what this layer itself wrote under the name stays, wherever the whiteout stands. */
-  async #hide(parent: string, name: string): Promise<void> {
+  #hide(parent: string, name: string): void {
     if (name === '')
       throw new UserError('InvalidLayer', `The layer contains a whiteout without a name in "/${parent}".`);
     const path = parent === '' ? name : `${parent}/${name}`;
-    if (!this.#written.has(path)) return this.#remove(path);
-    const stat = await lstat(join(this.#root, path));
-    if (stat.isDirectory()) await this.#clearLower(path);
+    if (!this.#written.has(path)) this.#remove(path);
+    else if (lstatSync(join(this.#root, path)).isDirectory()) this.#clearLower(path);
   }
 
   /** Removes the entry, without following a link at or above it: a file never goes through what was there. */
-  async #remove(path: string): Promise<void> {
-    await this.#requireRealDirectories(dirnameOf(path)).catch(ignoreMissing);
+  #remove(path: string): void {
+    if (!this.#requireRealDirectories(dirnameOf(path))) return;
     const absolute = join(this.#root, path);
-    const stat = await lstat(absolute).catch(ignoreMissing);
+    const stat = lstatSync(absolute, { throwIfNoEntry: false });
     if (stat === undefined) return;
     if (stat.isDirectory()) {
       this.#directories.clear();
       this.#directories.add('');
     }
-    await rm(absolute, { recursive: true, force: true });
+    rmSync(absolute, { recursive: true, force: true });
   }
 
   /** Removes what lower layers brought into the directory. */
-  async #clearLower(directory: string): Promise<void> {
-    await this.#ensureDirectory(directory);
-    for (const name of await readdir(join(this.#root, directory))) {
+  #clearLower(directory: string): void {
+    this.#ensureDirectory(directory);
+    for (const name of readdirSync(join(this.#root, directory))) {
       const path = directory === '' ? name : `${directory}/${name}`;
       if (!this.#written.has(path)) {
-        await this.#remove(path);
+        this.#remove(path);
         continue;
       }
-      const stat = await lstat(join(this.#root, path));
-      if (stat.isDirectory()) await this.#clearLower(path);
+      const stat = lstatSync(join(this.#root, path));
+      if (stat.isDirectory()) this.#clearLower(path);
     }
   }
 }
 
-function isFile(entry: ReadEntry): boolean {
-  return entry.type === 'File' || entry.type === 'OldFile' || entry.type === 'ContiguousFile';
-}
-
-/** Never resolves; rejects when the promise does. A truncated archive would otherwise wait for its last entry. */
-function rejected(promise: Promise<void>): Promise<never> {
-  return new Promise((_, reject) => {
-    promise.catch(reject);
-  });
+function writeNewFile(path: string, content: readonly Buffer[], mode: number): void {
+  const file = openSync(path, 'wx');
+  try {
+    for (const chunk of content) writeFileSync(file, chunk);
+    fchmodSync(file, mode);
+  } finally {
+    closeSync(file);
+  }
 }
 
 function dirnameOf(path: string): string {
   const parent = dirname(path);
   return parent === '.' ? '' : parent;
-}
-
-function ignoreMissing(error: unknown): undefined {
-  if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
-    return undefined;
-  throw error;
 }
 
 function messageOf(error: unknown): string {
