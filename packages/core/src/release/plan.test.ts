@@ -579,6 +579,16 @@ describe('a release that ends by itself or by a person', () => {
     expectBothOn(world, 'v1');
   });
 
+  it('stays ended when a task comes and goes after both services were restored', () => {
+    const world = adopted();
+    awaitingApproval(world, 'bad');
+    world.setAlarm('ALARM');
+    expect(world.settle().phase).toBe('rolledBack');
+    world.services.stable.running -= 1;
+    world.services.stable.primary.running -= 1;
+    expect(world.wake()).toMatchObject({ phase: 'rolledBack', effects: [] });
+  });
+
   it('deploys the recorded version anew when its deployment failed', () => {
     const world = adopted();
     awaitingApproval(world, 'bad');

@@ -165,7 +165,7 @@ function planEnding(world: World, release: Journey, health: Health, end: End): P
   const summary = summarise(release, health, decided ? Date.parse(decided.decidedAt) : world.nowMs);
 
   const stops = active ? endExecution(world, release, end.reason) : [];
-  const { restores, restored, obstacles } = restoration(world, release);
+  const { restores, inPlace, restored, obstacles } = restoration(world, release);
   const effects: Effect[] = [];
   if (decided === undefined) {
     effects.push(...decide(release, end, record, world.recordVersion, world.nowMs));
@@ -173,7 +173,9 @@ function planEnding(world: World, release: Journey, health: Health, end: End): P
   if (decided !== undefined && decided.restoredAt === undefined && restored && !active) {
     effects.push(...confirmRestored(world, decided));
   }
-  const going = obstacles.length === 0 && (active || !restored);
+  // Once both services were seen restored, tasks that come and go are ECS's business, not a rollback's.
+  const settled = restored || (decided?.restoredAt !== undefined && inPlace);
+  const going = obstacles.length === 0 && (active || !settled);
   // The stage is closed before the execution ends, or the next one would enter it at that very moment.
   if (going) effects.push(...closeGate(world, release));
   effects.push(...stops, ...endIntruders(world, release), ...restores);

@@ -3,16 +3,20 @@ import { hasReachedStable, type Journey, mayBeEnteringCanary } from './journey.t
 import { tracks } from './observed.ts';
 import { isSteady, type World } from './world.ts';
 
-/** What brings both services back, whether they are back, and what stands in the way. */
+/**
+ * What brings both services back, whether they are told to run the last good release (`inPlace`), whether they
+ * do so at steady state (`restored`), and what stands in the way.
+ */
 export function restoration(
   world: World,
   release: Journey,
-): { restores: Effect[]; restored: boolean; obstacles: string[] } {
+): { restores: Effect[]; inPlace: boolean; restored: boolean; obstacles: string[] } {
   const { record, observed } = world;
   const { lastGood } = record;
   if (lastGood === undefined) {
     return {
       restores: [],
+      inPlace: false,
       restored: false,
       obstacles: [
         'there is no last good release to return to: both services are left as they are. Push a commit that fixes the worker and approve its release, or deploy a task definition by hand',
@@ -52,12 +56,9 @@ export function restoration(
       forceNew: broken,
     });
   }
-  const restored =
-    !deferred &&
-    restores.length === 0 &&
-    obstacles.length === 0 &&
-    tracks.every((track) => isSteady(world[track]));
-  return { restores, restored, obstacles };
+  const inPlace = !deferred && restores.length === 0 && obstacles.length === 0;
+  const restored = inPlace && tracks.every((track) => isSteady(world[track]));
+  return { restores, inPlace, restored, obstacles };
 }
 
 /**
