@@ -3,6 +3,7 @@ import { AwsFault } from '../../errors.ts';
 import type { AlarmCondition, AlarmStateValue, MissingDataTreatment } from './alarm-evaluation.ts';
 import { metricNameOf } from './metric-data.ts';
 import {
+  checkSingleSeries,
   longestPeriod,
   type MetricDataQuery,
   metricsOf,
@@ -183,6 +184,7 @@ function watchedMetrics(input: PutMetricAlarmInput): Watched {
         : 'Period must be the same for all metrics of an alarm.',
     );
   }
+  checkSingleSeries(parsed);
   return { metrics, periodSeconds: longestPeriod(parsed) };
 }
 

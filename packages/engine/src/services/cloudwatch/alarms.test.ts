@@ -244,6 +244,21 @@ describe('an alarm on metric math', () => {
       'depends on itself',
     ],
     ['a metric beside Metrics', { Namespace: 'Shop' }, 'mutually exclusive'],
+    [
+      'an expression that yields a number',
+      { Metrics: [{ Id: 'e', Expression: 'SUM(visible)' }, increase.Metrics[1]!] },
+      'must yield a time series',
+    ],
+    [
+      'an expression that yields no single series',
+      { Metrics: [{ Id: 'e', Expression: '[visible, visible]' }, increase.Metrics[1]!] },
+      'must yield one time series, not 2',
+    ],
+    [
+      'a function used wrongly',
+      { Metrics: [{ Id: 'e', Expression: 'visible + DIFF(1)' }, increase.Metrics[1]!] },
+      'needs a time series',
+    ],
     ['bad grammar', { Metrics: [{ Id: 'e', Expression: '1 +' }] }, 'the expression ends early'],
   ])('refuses %s', async (_what, over, message) => {
     const world = await World.create();
@@ -251,6 +266,43 @@ describe('an alarm on metric math', () => {
       message,
     );
   });
+});
+
+test('an expression that fails on the present data leaves the state, and is told once', async () => {
+  const world = await World.create();
+  await world.call('cloudwatch', 'PutMetricAlarm', {
+    AlarmName: 'fragile',
+    EvaluationPeriods: 1,
+    Threshold: 1,
+    ComparisonOperator: 'GreaterThanThreshold',
+    Metrics: [
+      { Id: 'e', Expression: 'IF(SUM(m) < 1, METRICS(), m) + IF(SUM(m) < 1, METRICS(), m)' },
+      {
+        Id: 'm',
+        ReturnData: false,
+        MetricStat: {
+          Metric: {
+            Namespace: 'Shop',
+            MetricName: 'Failed',
+            Dimensions: [{ Name: 'Track', Value: 'canary' }],
+          },
+          Period: 60,
+          Stat: 'Sum',
+        },
+      },
+    ],
+  });
+  await world.fail(5);
+  await world.pass(61);
+  expect((await world.shown('fragile')).StateValue).toBe('ALARM');
+  await world.fail(0);
+  await world.pass(240);
+  await world.fail(0);
+  await world.pass(120);
+  expect(world.entries('alarm.evaluation-failed')).toHaveLength(1);
+  await world.fail(5);
+  await world.pass(60);
+  expect((await world.shown('fragile')).StateValue).toBe('ALARM');
 });
 
 test.each<[string, Partial<PutMetricAlarm>, string]>([

@@ -62,6 +62,8 @@ export class Alarms {
   readonly #alarms: Table<Alarm>;
   readonly #pending: Table<PendingAction>;
   readonly #queries = new WeakMap<AlarmDefinition, QuerySet>();
+  /** Definitions whose expression failed, so that each is told once. */
+  readonly #failing = new WeakSet<AlarmDefinition>();
   readonly #timers = new Map<number, Timer>();
   /** Index of the interval at whose beginning each class was last evaluated. */
   readonly #evaluated = new Map<number, number>();
@@ -209,6 +211,7 @@ export class Alarms {
     if (!alarm) return;
     const { definition, state } = alarm;
     const range = this.#range(definition, endMs);
+    if (!range) return;
     const decision = decide(definition.condition, range, state.value);
     if (decision.state !== state.value) {
       const nowMs = this.#engine.clock.nowMs();
@@ -223,7 +226,8 @@ export class Alarms {
     }
   }
 
-  #range(definition: AlarmDefinition, endMs: number): DataPoint[] {
+  /** The periods that an alarm looks at; `undefined` when its expression fails on the present data. */
+  #range(definition: AlarmDefinition, endMs: number): DataPoint[] | undefined {
     const periodMs = this.#engine.pace.scaleSeconds('alarm-period', definition.periodSeconds);
     const grid: Grid = {
       startMs: endMs - evaluationRange(definition.condition) * periodMs,
@@ -235,8 +239,20 @@ export class Alarms {
       queries = alarmQueries(definition);
       this.#queries.set(definition, queries);
     }
-    const points = runQueries(queries, this.#store, () => grid)[0]?.series[0]?.points;
-    return periodStarts(grid).map((atMs) => ({ atMs, value: points?.get(atMs) }));
+    try {
+      const points = runQueries(queries, this.#store, () => grid)[0]?.series[0]?.points;
+      return periodStarts(grid).map((atMs) => ({ atMs, value: points?.get(atMs) }));
+    } catch (error) {
+      if (!(error instanceof AwsFault)) throw error;
+      if (!this.#failing.has(definition)) {
+        this.#failing.add(definition);
+        this.#engine.journal.append('cloudwatch', 'alarm.evaluation-failed', {
+          alarmName: definition.name,
+          error: error.message,
+        });
+      }
+      return undefined;
+    }
   }
 
   /** Records a state and, when its value is another, tells everyone and acts. */

@@ -192,11 +192,7 @@ function successive(compare: (value: number, previous: number, seconds: number) 
  * hold are missing, and so are those in which the chosen series has no value.
  */
 function choose(condition: MathValue, yes: MathValue, no: MathValue | undefined): MathValue {
-  if (condition.kind === 'scalar') {
-    if (condition.value !== 0) return yes;
-    if (no) return no;
-    throw fault('IF with a number as condition needs all three arguments');
-  }
+  if (condition.kind === 'scalar') return chooseOnce(condition.value !== 0, yes, no);
   return mapSeries(condition, 'IF', (series) => {
     const results = new Map<number, number>();
     for (const [at, holds] of series.points) {
@@ -206,6 +202,19 @@ function choose(condition: MathValue, yes: MathValue, no: MathValue | undefined)
     }
     return results;
   });
+}
+
+/** With a number as condition one side is taken for all periods; beside a series a number is one, too. */
+function chooseOnce(holds: boolean, yes: MathValue, no: MathValue | undefined): MathValue {
+  const chosen = holds ? yes : no;
+  const other = holds ? no : yes;
+  if (other?.kind !== 'series' || (chosen && chosen.kind !== 'scalar')) {
+    if (chosen) return chosen;
+    throw fault('IF with a number as condition and no third argument needs a time series as second');
+  }
+  const { label, grid } = other.series;
+  const points = chosen ? periodStarts(grid).map((at): [number, number] => [at, chosen.value]) : [];
+  return { kind: 'series', series: made(label, grid, points) };
 }
 
 function valueAt(value: MathValue, at: number): number | undefined {

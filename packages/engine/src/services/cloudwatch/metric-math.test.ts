@@ -97,6 +97,10 @@ describe('functions', () => {
     ['IF(a > 3, a)', [none, none, none, 4, 5]],
     ['IF(DIFF(b) > 0, DIFF(b), 0)', [none, 0, none, 4, 6]],
     ['IF(FILL(sparse, 0) < 1, a, 0)', [1, 0, 3, 4, 0]],
+    ['IF(SUM(a) > 1, b, 0)', [2, 0, none, 4, 10]],
+    ['IF(SUM(a) > 100, b, 0)', [0, 0, 0, 0, 0]],
+    ['IF(SUM(a) > 100, b)', [none, none, none, none, none]],
+    ['IF(1 > 2, 3, 4)', 4],
     ['PERIOD(a)', 60],
     ['METRIC_COUNT(METRICS())', 2],
     ['DATAPOINT_COUNT(b)', 4],
@@ -118,6 +122,7 @@ describe('errors say what is wrong', () => {
     ['SUM(1)', 'SUM takes one time series or a list of them'],
     ['DIFF(1)', 'needs a time series, not a number or text'],
     ['[a] + [b]', "'+' does not combine two lists of time series"],
+    ['IF(0, 1)', 'no third argument needs a time series as second'],
     ['FILL(a, "x")', 'FILL fills with a number, a time series, REPEAT or LINEAR'],
     [`${'('.repeat(200)}1`, 'nested too deeply'],
   ])('%s', (expression, message) => {

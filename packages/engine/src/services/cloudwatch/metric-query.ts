@@ -139,6 +139,20 @@ export function singleMetric({
   return queries.length === 1 && first?.source.kind === 'metric' ? first.source : undefined;
 }
 
+/**
+ * Checks that the returned query of an alarm yields exactly one series, by evaluating it without data.
+ *
+ * @throws `ValidationError` that says what it yields instead, or which function is used wrongly
+ */
+export function checkSingleSeries(set: QuerySet): void {
+  const grid = { startMs: 0, endMs: 60_000, periodMs: 60_000 };
+  for (const { id, series } of runQueries(set, { read: () => new Map() }, () => grid)) {
+    if (series.length !== 1) {
+      throw invalid(`The expression '${id}' of an alarm must yield one time series, not ${series.length}.`);
+    }
+  }
+}
+
 /** A returned query with its series: several when an expression yields a list. */
 export interface QueryResult {
   readonly id: string;
@@ -149,7 +163,7 @@ export interface QueryResult {
 /** Evaluates the returned queries of a set; `gridOf` lays the periods of each metric. */
 export function runQueries(
   { queries }: QuerySet,
-  store: MetricStore,
+  store: Pick<MetricStore, 'read'>,
   gridOf: (periodSeconds: number) => Grid,
 ): QueryResult[] {
   const byId = new Map(queries.map((query) => [query.id, query]));
