@@ -15,7 +15,7 @@ import { parseStatistic } from './statistics.ts';
 type PutMetricAlarmInput = Input<'cloudwatch', 'PutMetricAlarm'>;
 
 /** The metric of an alarm that watches one, as it was given. */
-export interface SingleMetric {
+interface SingleMetric {
   readonly namespace: string;
   readonly metricName: string;
   readonly dimensions: ReadonlyArray<readonly [name: string, value: string]>;

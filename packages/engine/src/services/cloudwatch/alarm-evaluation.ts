@@ -83,7 +83,7 @@ export function decide(
 }
 
 /** Whether a value breaches the alarm's threshold. */
-export function breaches(
+function breaches(
   { comparison, threshold }: Pick<AlarmCondition, 'comparison' | 'threshold'>,
   value: number,
 ): boolean {

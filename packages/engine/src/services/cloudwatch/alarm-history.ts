@@ -1,6 +1,6 @@
 import type { State } from '../../state/state.ts';
 
-export type HistoryType = 'ConfigurationUpdate' | 'StateUpdate' | 'Action';
+type HistoryType = 'ConfigurationUpdate' | 'StateUpdate' | 'Action';
 
 /** One line of an alarm's history. */
 export interface HistoryItem {

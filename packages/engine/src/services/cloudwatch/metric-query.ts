@@ -129,16 +129,6 @@ export function longestPeriod({ queries }: QuerySet): number {
   return Math.max(0, ...queries.map(({ source }) => (source.kind === 'metric' ? source.periodSeconds : 0)));
 }
 
-/** The only metric query with its statistic, when the set has just one. */
-export function singleMetric({
-  queries,
-}: QuerySet):
-  | { readonly metric: MetricName; readonly statistic: Statistic; readonly unit: string | undefined }
-  | undefined {
-  const [first] = queries;
-  return queries.length === 1 && first?.source.kind === 'metric' ? first.source : undefined;
-}
-
 /**
  * Checks that the returned query of an alarm yields exactly one series, by evaluating it without data.
  *

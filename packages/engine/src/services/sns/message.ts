@@ -5,7 +5,7 @@ import { invalid, type Protocol, type Subscription } from './topic.ts';
 type PublishInput = Input<'sns', 'Publish'>;
 
 /** A message attribute; binary values in base64. */
-export interface MessageAttribute {
+interface MessageAttribute {
   readonly type: string;
   readonly value: string;
 }
