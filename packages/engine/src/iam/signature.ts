@@ -118,10 +118,7 @@ function signingKey(secret: string, claimed: SignatureClaim): PaddedKey {
     const step = (parent: string | Buffer, data: string) =>
       createHmac('sha256', parent).update(data).digest();
     key = padded(
-      step(
-        step(step(step(`AWS4${secret}`, claimed.date), claimed.region), claimed.service),
-        'aws4_request',
-      ),
+      step(step(step(step(`AWS4${secret}`, claimed.date), claimed.region), claimed.service), 'aws4_request'),
     );
     if (signingKeys.size > 500) signingKeys.clear();
     signingKeys.set(id, key);
