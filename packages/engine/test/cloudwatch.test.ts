@@ -13,6 +13,7 @@ import {
   PutMetricDataCommand,
   TagResourceCommand,
 } from '@aws-sdk/client-cloudwatch';
+import { CreateQueueCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { describe, expect, test } from 'vitest';
 import { SystemClock } from '../src/index.ts';
 import { type TestEngine, testEngine } from './harness.ts';
@@ -291,4 +292,44 @@ test('dashboards are kept as they are', async () => {
   await expect(
     client.send(new PutDashboardCommand({ DashboardName: 'bad', DashboardBody: '{' })),
   ).rejects.toThrow('must be a valid JSON object');
+});
+
+test('an alarm on the increase of a queue goes off at each new message, over residue', async () => {
+  const engine = await testEngine({ pace: 120 });
+  const sqs = new SQSClient(engine.client);
+  const { QueueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: 'dead' }));
+  await new CloudWatchClient(engine.client).send(
+    new PutMetricAlarmCommand({
+      AlarmName: 'new-dead-letters',
+      Metrics: [
+        { Id: 'new', Expression: 'IF(DIFF(visible) > 0, DIFF(visible), 0)' },
+        {
+          Id: 'visible',
+          ReturnData: false,
+          MetricStat: {
+            Metric: {
+              Namespace: 'AWS/SQS',
+              MetricName: 'ApproximateNumberOfMessagesVisible',
+              Dimensions: [{ Name: 'QueueName', Value: 'dead' }],
+            },
+            Period: 60,
+            Stat: 'Maximum',
+          },
+        },
+      ],
+      EvaluationPeriods: 1,
+      Threshold: 1,
+      ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+      // OK then means that there is a difference to tell: the queue's metric has begun.
+      TreatMissingData: 'missing',
+    }),
+  );
+  const becomes = (state: string, after: number) =>
+    engine.journal.waitFor(({ type, detail }) => type === 'alarm.changed' && detail.to === state, after);
+  let { seq } = await becomes('OK', 0);
+  for (let release = 0; release < 2; release++) {
+    await sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: 'poison' }));
+    ({ seq } = await becomes('ALARM', seq));
+    ({ seq } = await becomes('OK', seq));
+  }
 });
