@@ -83,7 +83,9 @@ function readDirective(
   if (sets !== undefined && !(Array.isArray(sets) && sets.every(isStringList))) {
     return 'Dimensions must be an array of arrays of strings';
   }
-  const dimensionSets = dimensionSetsOf((sets as string[][] | undefined) ?? [[]], document, found.rejections);
+  const given = (sets as string[][] | undefined) ?? [];
+  // Without a dimension set the metrics count without dimensions.
+  const dimensionSets = dimensionSetsOf(given.length === 0 ? [[]] : given, document, found.rejections);
   for (const definition of definitions) {
     const metric = readMetric(definition, document, found.rejections);
     if (typeof metric === 'string') return metric;
@@ -155,6 +157,7 @@ function isStringList(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
-function isMetricValue(value: unknown): value is number {
+/** Whether CloudWatch takes the value. */
+export function isMetricValue(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value) && Math.abs(value) <= LARGEST_VALUE;
 }

@@ -79,8 +79,10 @@ export function eventOperations(engine: Engine, store: LogStore, extraction: Met
           ? store.streamAfter(stream, range, token?.position ?? START, limit)
           : store.streamBefore(stream, range, token?.position ?? END, limit);
         const events = forward ? firstOf(found) : firstOf(found.reverse()).reverse();
-        const before = token?.position ?? START;
-        const [first, last] = [events[0] ?? before, events.at(-1) ?? before];
+        // With nothing found both tokens stay where they are: one before and one after the same place.
+        const at = token?.position ?? START;
+        const first = events[0] ?? (forward ? { ...at, id: at.id + 1 } : at);
+        const last = events.at(-1) ?? (forward || at === START ? at : { ...at, id: at.id - 1 });
         return {
           events: events.map((event) => ({
             timestamp: event.atMs,
@@ -104,10 +106,15 @@ export function eventOperations(engine: Engine, store: LogStore, extraction: Met
         let bytes = 0;
         let scanned = 0;
         let position = input.nextToken === undefined ? START : readToken(input.nextToken).position;
-        let more = true;
+        const [only] = streams.size === 1 ? streams.keys() : [];
+        const readOn = () =>
+          only === undefined
+            ? store.groupAfter(group, range, position, SCAN_STEP)
+            : store.streamAfter({ id: only }, range, position, SCAN_STEP);
+        let more = streams.size > 0;
         const full = () => events.length >= limit || bytes >= BYTES_PAGE || scanned >= EVENTS_SCANNED;
         while (more && !full()) {
-          const step = store.groupAfter(group, range, position, SCAN_STEP);
+          const step = readOn();
           more = step.length === SCAN_STEP;
           for (const event of step) {
             if (full()) {

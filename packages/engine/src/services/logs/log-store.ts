@@ -185,7 +185,7 @@ export class LogStore {
   }
 
   /** Events of a stream after a position, oldest first. */
-  streamAfter(stream: LogStream, range: Range, after: Position, limit: number): LogEvent[] {
+  streamAfter(stream: Pick<LogStream, 'id'>, range: Range, after: Position, limit: number): LogEvent[] {
     const from = later(after, { atMs: range.fromMs, id: 0 });
     return this.#sql.streamAfter.all(stream.id, range.toMs, from.atMs, from.id, limit).map(eventOf);
   }

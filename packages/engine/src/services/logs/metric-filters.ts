@@ -1,6 +1,6 @@
 import { atJsonPath, type JsonPath, parseJsonPath } from '../../json-path.ts';
 import type { State, Table } from '../../state/state.ts';
-import type { EmbeddedMetric } from './embedded-metrics.ts';
+import { type EmbeddedMetric, isMetricValue } from './embedded-metrics.ts';
 import { type FilterPattern, parseFilterPattern } from './filter-pattern.ts';
 import { jsonObject } from './json-pattern.ts';
 import type { Unit } from './units.ts';
@@ -117,15 +117,16 @@ function counted(
     document ??= jsonObject(message);
     return atJsonPath(document, selectorPath(selector));
   };
-  const value = metricValue.startsWith('$') ? Number(at(metricValue) ?? Number.NaN) : Number(metricValue);
-  if (!Number.isFinite(value)) return undefined;
+  const found = metricValue.startsWith('$') ? at(metricValue) : metricValue;
+  const value = typeof found === 'string' && found.trim() !== '' ? Number(found) : found;
+  if (!isMetricValue(value)) return undefined;
   const pairs: Array<{ Name: string; Value: string }> = [];
   for (const [Name, selector] of Object.entries(dimensions)) {
-    const found = at(selector);
-    if (typeof found !== 'string' && typeof found !== 'number' && typeof found !== 'boolean')
+    const dimension = at(selector);
+    if (!/^(string|number|boolean)$/.test(typeof dimension) || String(dimension).trim() === '') {
       return undefined;
-    if (String(found).trim() === '') return undefined;
-    pairs.push({ Name, Value: String(found) });
+    }
+    pairs.push({ Name, Value: String(dimension) });
   }
   return metricOf(transformation, atMs, value, pairs);
 }

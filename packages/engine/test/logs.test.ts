@@ -1,0 +1,528 @@
+import { CloudWatch } from '@aws-sdk/client-cloudwatch';
+import { CloudWatchLogs } from '@aws-sdk/client-cloudwatch-logs';
+import { describe, expect, test } from 'vitest';
+import { VirtualClock } from '../src/clock/virtual-clock.ts';
+import { type TestEngine, testEngine } from './harness.ts';
+
+const GROUP = '/app/worker';
+const DAY_MS = 24 * 3_600_000;
+const NOON_MS = Date.UTC(2026, 0, 20, 12);
+
+/** An engine at a fixed time, with a group and its streams. */
+async function world(streams: readonly string[] = ['one']) {
+  const clock = new VirtualClock(NOON_MS);
+  const engine = await testEngine({ clock });
+  const logs = new CloudWatchLogs(engine.client);
+  await logs.createLogGroup({ logGroupName: GROUP });
+  for (const logStreamName of streams) await logs.createLogStream({ logGroupName: GROUP, logStreamName });
+  return { clock, engine, logs, put: putter(logs) };
+}
+
+function putter(logs: CloudWatchLogs) {
+  return (messages: readonly string[], { stream = 'one', fromMs = NOON_MS } = {}) =>
+    logs.putLogEvents({
+      logGroupName: GROUP,
+      logStreamName: stream,
+      logEvents: messages.map((message, index) => ({ timestamp: fromMs + index, message })),
+    });
+}
+
+async function filterAll(logs: CloudWatchLogs, input: object = {}) {
+  const events: Array<{ message: string; eventId: string; stream: string }> = [];
+  let nextToken: string | undefined;
+  let pages = 0;
+  do {
+    const page = await logs.filterLogEvents({
+      logGroupName: GROUP,
+      ...input,
+      ...(nextToken === undefined ? {} : { nextToken }),
+    });
+    for (const { message, eventId, logStreamName } of page.events ?? []) {
+      events.push({ message: message!, eventId: eventId!, stream: logStreamName! });
+    }
+    nextToken = page.nextToken;
+    pages++;
+  } while (nextToken !== undefined);
+  return { events, messages: events.map(({ message }) => message), pages };
+}
+
+describe('groups', () => {
+  test('are created once, described by prefix, page by page, and deleted with everything', async () => {
+    const { logs, put, engine } = await world();
+    await expect(logs.createLogGroup({ logGroupName: GROUP })).rejects.toMatchObject({
+      name: 'ResourceAlreadyExistsException',
+    });
+    for (const name of ['/app/a', '/app/b', '/other']) await logs.createLogGroup({ logGroupName: name });
+    await put(['12345', 'é']);
+    const first = await logs.describeLogGroups({ logGroupNamePrefix: '/app/', limit: 2 });
+    const second = await logs.describeLogGroups({
+      logGroupNamePrefix: '/app/',
+      limit: 2,
+      nextToken: first.nextToken!,
+    });
+    expect([...first.logGroups!, ...second.logGroups!].map(({ logGroupName }) => logGroupName)).toEqual([
+      '/app/a',
+      '/app/b',
+      GROUP,
+    ]);
+    expect(second.nextToken).toBeUndefined();
+    expect(second.logGroups![0]).toMatchObject({
+      arn: `arn:aws:logs:${engine.region}:${engine.accountId}:log-group:${GROUP}:*`,
+      logGroupArn: `arn:aws:logs:${engine.region}:${engine.accountId}:log-group:${GROUP}`,
+      creationTime: NOON_MS,
+      storedBytes: 5 + 2 + 2 * 26,
+      logGroupClass: 'STANDARD',
+    });
+
+    await logs.deleteLogGroup({ logGroupName: GROUP });
+    await expect(put(['x'])).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
+    await logs.createLogGroup({ logGroupName: GROUP });
+    expect((await filterAll(logs)).messages).toEqual([]);
+  });
+
+  test('with deletion protection stay until it is off', async () => {
+    const { logs } = await world();
+    await logs.createLogGroup({ logGroupName: 'kept', deletionProtectionEnabled: true });
+    await expect(logs.deleteLogGroup({ logGroupName: 'kept' })).rejects.toThrow('protected from deletion');
+    await logs.putLogGroupDeletionProtection({
+      logGroupIdentifier: 'kept',
+      deletionProtectionEnabled: false,
+    });
+    await logs.deleteLogGroup({ logGroupName: 'kept' });
+    const { logGroups } = await logs.describeLogGroups({ logGroupNamePrefix: 'kept' });
+    expect(logGroups).toEqual([]);
+  });
+
+  test('are tagged by ARN', async () => {
+    const { logs, engine } = await world();
+    const resourceArn = `arn:aws:logs:${engine.region}:${engine.accountId}:log-group:${GROUP}`;
+    await logs.tagResource({ resourceArn, tags: { App: 'orders', Team: 'a' } });
+    await logs.untagResource({ resourceArn: `${resourceArn}:*`, tagKeys: ['Team'] });
+    expect((await logs.listTagsForResource({ resourceArn })).tags).toEqual({ App: 'orders' });
+  });
+
+  test('forget events after their retention, in reads at once and on disk within the hour', async () => {
+    const { logs, put, clock } = await world();
+    await put(['old'], { fromMs: NOON_MS - 5 * DAY_MS });
+    await put(['young'], { fromMs: NOON_MS - DAY_MS / 2 });
+    await expect(logs.putRetentionPolicy({ logGroupName: GROUP, retentionInDays: 2 })).rejects.toMatchObject({
+      name: 'InvalidParameterException',
+    });
+    await logs.putRetentionPolicy({ logGroupName: GROUP, retentionInDays: 3 });
+    expect((await filterAll(logs)).messages).toEqual(['young']);
+
+    await clock.advanceBy(3_600_000);
+    await logs.deleteRetentionPolicy({ logGroupName: GROUP });
+    expect((await filterAll(logs)).messages).toEqual(['young']);
+    const { logGroups } = await logs.describeLogGroups({ logGroupNamePrefix: GROUP });
+    expect(logGroups![0]).toMatchObject({ storedBytes: 5 + 26 });
+    expect(logGroups![0]).not.toHaveProperty('retentionInDays');
+  });
+});
+
+test('streams are listed by name or by their last event, and deleted with their events', async () => {
+  const { logs, put } = await world(['b', 'a', 'c']);
+  await put(['late'], { stream: 'a', fromMs: NOON_MS + 5 });
+  await put(['early', 'later'], { stream: 'b', fromMs: NOON_MS + 1 });
+  const names = async (input: object) =>
+    (await logs.describeLogStreams({ logGroupName: GROUP, ...input })).logStreams!.map(
+      (s) => s.logStreamName,
+    );
+  expect(await names({})).toEqual(['a', 'b', 'c']);
+  expect(await names({ orderBy: 'LastEventTime', descending: true })).toEqual(['a', 'b', 'c']);
+  expect(await names({ orderBy: 'LastEventTime' })).toEqual(['c', 'b', 'a']);
+  expect(await names({ logStreamNamePrefix: 'b' })).toEqual(['b']);
+  const [stream] = (await logs.describeLogStreams({ logGroupName: GROUP, logStreamNamePrefix: 'b' }))
+    .logStreams!;
+  expect(stream).toMatchObject({
+    firstEventTimestamp: NOON_MS + 1,
+    lastEventTimestamp: NOON_MS + 2,
+    lastIngestionTime: NOON_MS,
+  });
+
+  await logs.deleteLogStream({ logGroupName: GROUP, logStreamName: 'b' });
+  expect((await filterAll(logs)).messages).toEqual(['late']);
+  await expect(logs.getLogEvents({ logGroupName: GROUP, logStreamName: 'b' })).rejects.toMatchObject({
+    name: 'ResourceNotFoundException',
+    message: 'The specified log stream does not exist.',
+  });
+});
+
+describe('GetLogEvents', () => {
+  const messages = Array.from({ length: 25 }, (_, index) => `line ${index}`);
+
+  test('reads a stream forward to its end, and goes on there when more comes', async () => {
+    const { logs, put } = await world();
+    await put(messages);
+    const read = (nextToken?: string) =>
+      logs.getLogEvents({
+        logGroupName: GROUP,
+        logStreamName: 'one',
+        limit: 10,
+        startFromHead: true,
+        ...(nextToken === undefined ? {} : { nextToken }),
+      });
+    const seen: string[] = [];
+    let page = await read();
+    for (;;) {
+      seen.push(...page.events!.map(({ message }) => message!));
+      const next = await read(page.nextForwardToken);
+      const ended = next.nextForwardToken === page.nextForwardToken;
+      page = next;
+      if (ended) break;
+    }
+    expect(seen).toEqual(messages);
+    await put(['more'], { fromMs: NOON_MS + 100 });
+    expect((await read(page.nextForwardToken)).events!.map(({ message }) => message)).toEqual(['more']);
+  });
+
+  test('reads a stream backward to its start, and finds the way forward from there', async () => {
+    const { logs, put } = await world();
+    await put(messages);
+    const read = (nextToken?: string) =>
+      logs.getLogEvents({
+        logGroupName: GROUP,
+        logStreamName: 'one',
+        limit: 10,
+        ...(nextToken === undefined ? {} : { nextToken }),
+      });
+    const seen: string[] = [];
+    let page = await read();
+    for (;;) {
+      seen.unshift(...page.events!.map(({ message }) => message!));
+      const next = await read(page.nextBackwardToken);
+      const ended = next.nextBackwardToken === page.nextBackwardToken;
+      page = next;
+      if (ended) break;
+    }
+    expect(seen).toEqual(messages);
+    const forward = await read(page.nextForwardToken);
+    expect(forward.events!.map(({ message }) => message)).toEqual(messages.slice(0, 10));
+  });
+
+  test('includes its start and excludes its end', async () => {
+    const { logs, put } = await world();
+    await put(messages);
+    const { events } = await logs.getLogEvents({
+      logGroupName: GROUP,
+      logStreamName: 'one',
+      startTime: NOON_MS + 3,
+      endTime: NOON_MS + 5,
+    });
+    expect(events!.map(({ message }) => message)).toEqual(['line 3', 'line 4']);
+  });
+});
+
+describe('FilterLogEvents', () => {
+  test('gives the events of all streams in the order of their times, each with an id of its own', async () => {
+    const { logs, put } = await world(['one', 'two']);
+    await put(['a', 'c', 'e'], { stream: 'one' });
+    await put(['b', 'd', 'f'], { stream: 'two' });
+    const { events, pages } = await filterAll(logs, { limit: 4 });
+    expect(events.map(({ message, stream }) => `${stream} ${message}`)).toEqual([
+      'one a',
+      'two b',
+      'one c',
+      'two d',
+      'one e',
+      'two f',
+    ]);
+    expect(pages).toBe(2);
+    const again = await filterAll(logs);
+    expect(again.events).toEqual(events);
+    expect(new Set(events.map(({ eventId }) => eventId)).size).toBe(6);
+  });
+
+  test('narrows by stream, by prefix, by time and by pattern', async () => {
+    const { logs, put } = await world(['task/1', 'task/2', 'other']);
+    for (const stream of ['task/1', 'task/2', 'other']) {
+      await put([`{"Received":1,"of":"${stream}"}`, `plain of ${stream}`], { stream });
+    }
+    const count = async (input: object) => (await filterAll(logs, input)).messages.length;
+    expect(await count({ logStreamNames: ['task/2'] })).toBe(2);
+    expect(await count({ logStreamNamePrefix: 'task/' })).toBe(4);
+    expect(await count({ startTime: NOON_MS + 1 })).toBe(3);
+    expect(await count({ endTime: NOON_MS })).toBe(3);
+    expect(await count({ filterPattern: '{ $.Received = * }' })).toBe(3);
+    expect(await count({ filterPattern: 'plain', logStreamNamePrefix: 'task/' })).toBe(2);
+    expect((await filterAll(logs, { filterPattern: '{ $.of = "other" }' })).messages).toEqual([
+      '{"Received":1,"of":"other"}',
+    ]);
+  });
+
+  test('finds a rare line in many, over pages that may be empty', async () => {
+    const { logs, put } = await world();
+    const lines = Array.from({ length: 30_000 }, (_, index) => (index === 29_000 ? 'needle' : 'hay'));
+    for (let from = 0; from < lines.length; from += 10_000) {
+      await put(lines.slice(from, from + 10_000), { fromMs: NOON_MS + from });
+    }
+    const { messages, pages } = await filterAll(logs, { filterPattern: 'needle' });
+    expect(messages).toEqual(['needle']);
+    expect(pages).toBe(2);
+  });
+
+  test('refuses what it cannot do by name', async () => {
+    const { logs } = await world();
+    const refused = (input: object) =>
+      expect(logs.filterLogEvents({ logGroupName: GROUP, ...input })).rejects;
+    await refused({ filterPattern: '[a, b]' }).toThrow('space-delimited');
+    await refused({ logStreamNames: ['one'], logStreamNamePrefix: 'o' }).toThrow('Only one of');
+    await refused({ logStreamNames: ['missing'] }).toMatchObject({ name: 'ResourceNotFoundException' });
+    await refused({ nextToken: 'made up' }).toThrow('nextToken is invalid');
+    await refused({ limit: 10_001 }).toThrow('between 1 and 10000');
+    await refused({ logGroupName: 'missing' }).toMatchObject({ name: 'ResourceNotFoundException' });
+  });
+});
+
+test('PutLogEvents tells which events it left out, and stores the others', async () => {
+  const { logs } = await world();
+  const { rejectedLogEventsInfo } = await logs.putLogEvents({
+    logGroupName: GROUP,
+    logStreamName: 'one',
+    logEvents: [
+      { timestamp: NOON_MS, message: 'now' },
+      { timestamp: NOON_MS + 3 * 3_600_000, message: 'tomorrow' },
+    ],
+  });
+  expect(rejectedLogEventsInfo).toEqual({ tooNewLogEventStartIndex: 1 });
+  expect((await filterAll(logs)).messages).toEqual(['now']);
+});
+
+test('events and definitions outlive the engine', async () => {
+  const first = await testEngine({ clock: new VirtualClock(NOON_MS) });
+  const before = new CloudWatchLogs(first.client);
+  await before.createLogGroup({ logGroupName: GROUP, tags: { App: 'orders' } });
+  await before.createLogStream({ logGroupName: GROUP, logStreamName: 'one' });
+  await before.putMetricFilter({
+    logGroupName: GROUP,
+    filterName: 'errors',
+    filterPattern: 'ERROR',
+    metricTransformations: [{ metricName: 'Errors', metricNamespace: 'App', metricValue: '1' }],
+  });
+  await putter(before)(['kept']);
+  const events = (await filterAll(before)).events;
+  await first.close();
+
+  const second = await testEngine({ clock: new VirtualClock(NOON_MS + 1000), directory: first.directory });
+  const after = new CloudWatchLogs(second.client);
+  expect((await filterAll(after)).events).toEqual(events);
+  await putter(after)(['ERROR again']);
+  expect(await sumOf(second, 'App', 'Errors')).toBe(1);
+});
+
+async function sumOf(engine: TestEngine, namespace: string, name: string, dimensions: object = {}) {
+  const { Datapoints } = await new CloudWatch(engine.client).getMetricStatistics({
+    Namespace: namespace,
+    MetricName: name,
+    Dimensions: Object.entries(dimensions).map(([Name, Value]) => ({ Name, Value: String(Value) })),
+    StartTime: new Date(NOON_MS - DAY_MS),
+    EndTime: new Date(NOON_MS + DAY_MS),
+    Period: 2 * DAY_MS,
+    Statistics: ['Sum'],
+  });
+  return Datapoints?.reduce((sum, { Sum = 0 }) => sum + Sum, 0);
+}
+
+describe('embedded metrics', () => {
+  const line = (members: object, metrics: object[] = [{ Name: 'Received', Unit: 'Count' }]) =>
+    JSON.stringify({
+      _aws: {
+        Timestamp: NOON_MS,
+        CloudWatchMetrics: [
+          { Namespace: 'Worker', Dimensions: [['App'], ['App', 'Track']], Metrics: metrics },
+        ],
+      },
+      App: 'orders',
+      Track: 'canary',
+      ...members,
+    });
+
+  test('are in CloudWatch when the events are acknowledged', async () => {
+    const { put, engine } = await world();
+    await put([line({ Received: 2 }), 'plain', line({ Received: [1, 4] })]);
+    expect(await sumOf(engine, 'Worker', 'Received', { App: 'orders' })).toBe(7);
+    expect(await sumOf(engine, 'Worker', 'Received', { App: 'orders', Track: 'canary' })).toBe(7);
+  });
+
+  test('all count, however many lines come in one millisecond', async () => {
+    const { put, engine } = await world();
+    for (let batch = 0; batch < 3; batch++) await put(Array(1000).fill(line({ Received: 1 })));
+    expect(await sumOf(engine, 'Worker', 'Received', { App: 'orders' })).toBe(3000);
+  });
+
+  test('that are malformed are told once for each reason and stream, and the line is kept', async () => {
+    const { put, engine, logs } = await world(['one', 'two']);
+    const from = engine.journal.seq;
+    const missing = line({});
+    await put([missing, missing]);
+    await put([missing]);
+    await put([missing, `${line({ Received: 1 })}!`], { stream: 'two' });
+    const told = engine.journal.read(from).filter(({ type }) => type === 'emf.rejected');
+    expect(told.map(({ source, detail }) => [source, detail])).toEqual([
+      [
+        'logs',
+        {
+          logGroupName: GROUP,
+          logStreamName: 'one',
+          reason: 'metric Received has no value in the message',
+        },
+      ],
+      [
+        'logs',
+        {
+          logGroupName: GROUP,
+          logStreamName: 'two',
+          reason: 'metric Received has no value in the message',
+        },
+      ],
+      ['logs', { logGroupName: GROUP, logStreamName: 'two', reason: 'the message is not valid JSON' }],
+    ]);
+    expect((await filterAll(logs)).messages).toHaveLength(5);
+  });
+
+  test('and other lines leave no entry each in the journal', async () => {
+    const { put, engine } = await world();
+    const from = engine.journal.seq;
+    await put([line({ Received: 1 }), 'plain']);
+    expect(engine.journal.read(from)).toEqual([]);
+  });
+});
+
+describe('metric filters', () => {
+  test('count matching events, with values and dimensions out of JSON', async () => {
+    const { logs, put, engine } = await world();
+    await logs.putMetricFilter({
+      logGroupName: GROUP,
+      filterName: 'errors',
+      filterPattern: '?ERROR ?FATAL',
+      metricTransformations: [{ metricName: 'Errors', metricNamespace: 'App', metricValue: '1' }],
+    });
+    await logs.putMetricFilter({
+      logGroupName: GROUP,
+      filterName: 'took',
+      filterPattern: '{ $.took = * }',
+      metricTransformations: [
+        {
+          metricName: 'Took',
+          metricNamespace: 'App',
+          metricValue: '$.took',
+          dimensions: { Track: '$.track' },
+          unit: 'Milliseconds',
+        },
+      ],
+    });
+    await put([
+      'ERROR a',
+      'FATAL b',
+      'fine',
+      '{"took":30,"track":"canary"}',
+      '{"took":12,"track":"stable"}',
+      '{"took":"","track":"canary"}',
+      '{"took":5}',
+    ]);
+    expect(await sumOf(engine, 'App', 'Errors')).toBe(2);
+    expect(await sumOf(engine, 'App', 'Took', { Track: 'canary' })).toBe(30);
+    expect(await sumOf(engine, 'App', 'Took', { Track: 'stable' })).toBe(12);
+  });
+
+  test('give their default value when events came and none matched', async () => {
+    const { logs, put, engine } = await world();
+    await logs.putMetricFilter({
+      logGroupName: GROUP,
+      filterName: 'errors',
+      filterPattern: 'ERROR',
+      metricTransformations: [
+        { metricName: 'Errors', metricNamespace: 'App', metricValue: '1', defaultValue: 0 },
+      ],
+    });
+    const points = async () => {
+      const { Datapoints } = await new CloudWatch(engine.client).getMetricStatistics({
+        Namespace: 'App',
+        MetricName: 'Errors',
+        StartTime: new Date(NOON_MS),
+        EndTime: new Date(NOON_MS + 3_600_000),
+        Period: 60,
+        Statistics: ['Sum'],
+      });
+      return Datapoints!.map(({ Sum }) => Sum);
+    };
+    expect(await points()).toEqual([]);
+    await put(['fine', 'fine, too']);
+    expect(await points()).toEqual([0]);
+  });
+
+  test('are described, replaced and deleted', async () => {
+    const { logs, put, engine } = await world();
+    const filter = (filterPattern: string) =>
+      logs.putMetricFilter({
+        logGroupName: GROUP,
+        filterName: 'errors',
+        filterPattern,
+        metricTransformations: [{ metricName: 'Errors', metricNamespace: 'App', metricValue: '1' }],
+      });
+    await filter('ERROR');
+    await filter('FATAL');
+    const described = await logs.describeMetricFilters({ logGroupName: GROUP });
+    expect(described.metricFilters).toMatchObject([
+      { filterName: 'errors', filterPattern: 'FATAL', logGroupName: GROUP, creationTime: NOON_MS },
+    ]);
+    await logs.deleteMetricFilter({ logGroupName: GROUP, filterName: 'errors' });
+    await put(['ERROR', 'FATAL']);
+    expect(await sumOf(engine, 'App', 'Errors')).toBe(0);
+    await expect(
+      logs.deleteMetricFilter({ logGroupName: GROUP, filterName: 'errors' }),
+    ).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
+  });
+
+  test.each([
+    ['a value out of plain text', 'ERROR', { metricValue: '$.took' }, 'only with a JSON filter pattern'],
+    ['a value that is none', 'ERROR', { metricValue: 'many' }, 'metricValue must be a number'],
+    ['a reserved namespace', 'ERROR', { metricNamespace: 'AWS/Logs' }, 'reserved'],
+    [
+      'a default beside dimensions',
+      '{ $.a = * }',
+      { dimensions: { A: '$.a' }, defaultValue: 0 },
+      'defaultValue cannot be given with dimensions',
+    ],
+    ['a broken pattern', '{ $.a', {}, 'Invalid filter pattern'],
+  ])('with %s are refused', async (_, filterPattern, transformation, why) => {
+    const { logs } = await world();
+    await expect(
+      logs.putMetricFilter({
+        logGroupName: GROUP,
+        filterName: 'refused',
+        filterPattern,
+        metricTransformations: [
+          { metricName: 'Errors', metricNamespace: 'App', metricValue: '1', ...transformation },
+        ],
+      }),
+    ).rejects.toThrow(why);
+  });
+
+  test('can be tried on messages', async () => {
+    const { logs } = await world();
+    const { matches } = await logs.testMetricFilter({
+      filterPattern: 'ERROR',
+      logEventMessages: ['fine', 'ERROR a', 'ERROR b'],
+    });
+    expect(matches).toMatchObject([
+      { eventNumber: 2, eventMessage: 'ERROR a' },
+      { eventNumber: 3, eventMessage: 'ERROR b' },
+    ]);
+  });
+});
+
+test('subscription filters and Insights queries are refused with what to do instead', async () => {
+  const { logs } = await world();
+  await expect(
+    logs.putSubscriptionFilter({
+      logGroupName: GROUP,
+      filterName: 'f',
+      filterPattern: '',
+      destinationArn: 'arn:aws:lambda:us-east-1:000000000000:function:f',
+    }),
+  ).rejects.toThrow('does not support subscription filters: read the log group with FilterLogEvents');
+  await expect(
+    logs.startQuery({ logGroupName: GROUP, startTime: 0, endTime: 1, queryString: 'fields @message' }),
+  ).rejects.toThrow('does not support Logs Insights queries');
+});
