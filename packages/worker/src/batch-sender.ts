@@ -42,7 +42,7 @@ export class BatchSender<E extends BatchEntry> {
   readonly #open = new Set<E>();
   readonly #retries = new Map<Timer, readonly E[]>();
   #linger: Timer | undefined;
-  #urgent = false;
+  #pace: 'linger' | 'hold' | 'urgent' = 'linger';
   #changed: Array<{ readonly most: number; readonly resolve: () => void }> = [];
 
   constructor(parts: BatchSenderParts<E>) {
@@ -58,13 +58,21 @@ export class BatchSender<E extends BatchEntry> {
   add(entry: E, urgent = false): void {
     this.#open.add(entry);
     this.#waiting.push(entry);
-    if (this.#waiting.length >= ENTRIES_MAX || urgent || this.#urgent) this.#sendWaiting();
+    if (this.#pace === 'hold') return;
+    if (this.#waiting.length >= ENTRIES_MAX || urgent || this.#pace === 'urgent') this.#sendWaiting();
     else this.#linger ??= this.#parts.clock.setTimer(this.#parts.lingerMs, () => this.#sendWaiting());
+  }
+
+  /** From now on everything waits, until told to hurry. */
+  hold(): void {
+    this.#pace = 'hold';
+    this.#linger?.cancel();
+    this.#linger = undefined;
   }
 
   /** From now on nothing lingers. */
   hurry(): void {
-    this.#urgent = true;
+    this.#pace = 'urgent';
     this.#sendWaiting();
   }
 

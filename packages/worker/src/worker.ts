@@ -211,7 +211,7 @@ export class Worker<T = string> {
    * Stops without losing or duplicating more than it must, and resolves when it is done:
    *
    * 1. No new receives. The open long polls are left to return: SQS may have leased messages to them.
-   * 2. What they bring is given back at once, and so is what has not begun.
+   * 2. What they bring is given back as soon as all have returned, and so is what has not begun.
    * 3. Leases are kept while handlers finish, until five seconds before the stop timeout; then their signals
    *    abort.
    * 4. Deletes are flushed and what did not finish is given back. A message whose handler still runs is not.
@@ -433,13 +433,13 @@ export class Worker<T = string> {
 
     if (delivery.ending === 'Expired') {
       void this.#leases.letGo(delivery);
-      // Nobody may have received it yet, and it is done: deleting it now spares a duplicate.
-      if (result.kind === 'ok') this.#delete(delivery, undefined);
+      // Nobody may have received it yet, and it is done: deleting it at once may spare a duplicate.
+      if (result.kind === 'ok') this.#delete(delivery, undefined, true);
       return 'failed';
     }
     if (delivery.ending === 'TimedOut') {
       if (result.kind === 'ok' && !run.stuck) return this.#delete(delivery, lane);
-      if (result.kind === 'ok') this.#delete(delivery, undefined);
+      if (result.kind === 'ok') this.#delete(delivery, undefined, true);
       else if (!run.stuck) this.#retry(delivery, undefined);
       return 'failed';
     }
@@ -549,7 +549,7 @@ export class Worker<T = string> {
 
   // Deleting and giving back
 
-  #delete(delivery: Delivery, lane: Lane | undefined): LaneStep {
+  #delete(delivery: Delivery, lane: Lane | undefined, late = false): LaneStep {
     this.#afterRenewal(delivery, () => {
       this.#deletes.add(
         {
@@ -560,7 +560,7 @@ export class Worker<T = string> {
           finishedAtMs: this.#clock.nowMs(),
           attempts: 0,
         },
-        lane !== undefined && lane.waiting.length > 0,
+        late || (lane !== undefined && lane.waiting.length > 0),
       );
     });
     return 'passed';
@@ -631,13 +631,17 @@ export class Worker<T = string> {
 
     const polls = this.#receiver.stop();
     this.#deletes.hurry();
-    this.#releases.hurry();
+    // What is given back while a poll of this worker is open comes straight back to it, and each time costs a
+    // receive of the few that the redrive policy allows.
+    this.#releases.hold();
+    void polls.then(() => this.#releases.hurry());
     for (const lane of this.#lanes.values()) {
       for (const delivery of lane.waiting.splice(0)) this.#release(delivery);
     }
     const finished = Promise.all([polls, this.#quiet()]);
     if (!(await within(this.#clock, left(endAtMs - DRAIN_RESERVE_MS), finished))) {
       this.#receiver.abandon();
+      this.#releases.hurry();
       for (const run of this.#runs) run.abort('drain');
       await within(this.#clock, left(endAtMs - DRAIN_RESERVE_MS + DRAIN_GRACE_MS), this.#quiet());
     }

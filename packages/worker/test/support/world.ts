@@ -13,7 +13,7 @@ type Surroundings = 'queueUrl' | 'identity' | 'transport' | 'clock' | 'random' |
 
 /** Everything but the worker's surroundings; a transport may be given. */
 export type Definition = Omit<WorkerOptions<string>, Surroundings> &
-  Partial<Pick<WorkerOptions<string>, 'transport' | 'random' | 'identity'>>;
+  Partial<Pick<WorkerOptions<string>, 'transport' | 'random' | 'identity' | 'clock'>>;
 
 /** A queue, a clock and the log of a worker, in virtual time. */
 export class World {
