@@ -17,7 +17,10 @@ const WEIGHTS = [0.3, 0.3, 0.2, 0.2];
  */
 export class CrashLoop {
   readonly #wealth = new Wealth(WEIGHTS);
-  readonly #factors = new Float64Array(LOOPING_SECONDS.length);
+  /** Factors of the last block: most blocks are as long as the last and without a crash, too. */
+  readonly #factors = new Float64Array(LOOPING_SECONDS.length).fill(1);
+  #count = 0;
+  #taskSeconds = 0;
 
   get value(): number {
     return this.#wealth.value;
@@ -28,12 +31,15 @@ export class CrashLoop {
     elapsed: number,
   ): void {
     if (count === 0 && taskSeconds === 0) return;
-    for (let bet = 0; bet < LOOPING_SECONDS.length; bet += 1) {
-      const seconds = LOOPING_SECONDS[bet]!;
-      const factor = exp(
-        count * ln(HEALTHY_SECONDS / seconds) - taskSeconds * (1 / seconds - 1 / HEALTHY_SECONDS),
-      );
-      this.#factors[bet] = Math.min(factor, eValueMax);
+    if (count !== this.#count || taskSeconds !== this.#taskSeconds) {
+      this.#count = count;
+      this.#taskSeconds = taskSeconds;
+      for (let bet = 0; bet < LOOPING_SECONDS.length; bet += 1) {
+        const seconds = LOOPING_SECONDS[bet]!;
+        const perSecond = 1 / seconds - 1 / HEALTHY_SECONDS;
+        const factor = exp(count * ln(HEALTHY_SECONDS / seconds) - taskSeconds * perSecond);
+        this.#factors[bet] = Math.min(factor, eValueMax);
+      }
     }
     this.#wealth.bet(this.#factors, elapsed);
   }

@@ -27,6 +27,10 @@ export interface Judge {
   observe(block: Block): string | undefined;
   /** What the blocks so far say at `nowMs`; asking changes nothing and may be done as often as one likes. */
   verdict(nowMs: number): Verdict;
+  /** When the evidence against the canary first sufficed, whatever the verdict makes of it; cheap to ask. */
+  readonly failedAtMs: number | undefined;
+  /** When the last required metric was certified, whatever else a pass needs; cheap to ask. */
+  readonly certifiedAtMs: number | undefined;
 }
 
 /**
@@ -142,20 +146,32 @@ class ReleaseJudge implements Judge {
 
   verdict(nowMs: number): Verdict {
     const evidence = this.#evidence();
-    const certified = this.#certifications.map(({ certifiedAtMs }) => certifiedAtMs);
     const situation: Situation = {
       policy: this.#policy,
       startedAtMs: this.#startedAtMs,
       nowMs,
       evidence,
       failed: this.#failed,
-      certifiedAtMs: certified.includes(undefined) ? undefined : Math.max(...certified.map(Number)),
+      certifiedAtMs: this.certifiedAtMs,
       problem: this.#problem,
       lastUnitAtMs: this.#lastUnitAtMs,
       baselineUnitsSinceCanary: this.#baselineUnitsSinceCanary,
       canaryUnitsSinceBaseline: this.#canaryUnitsSinceBaseline,
     };
     return verdictOf(situation);
+  }
+
+  get failedAtMs(): number | undefined {
+    return this.#failed?.atMs;
+  }
+
+  get certifiedAtMs(): number | undefined {
+    let latest = this.#startedAtMs;
+    for (const { certifiedAtMs } of this.#certifications) {
+      if (certifiedAtMs === undefined) return undefined;
+      latest = Math.max(latest, certifiedAtMs);
+    }
+    return latest;
   }
 
   /** Blocks come in order and cover each moment of a stratum once: a repeated block would count its units twice. */

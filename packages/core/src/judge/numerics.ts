@@ -9,6 +9,16 @@ const LN2_HIGH = 0.6931471803691238;
 const LN2_LOW = 1.9082149292705877e-10;
 const LOG2_E = Math.LOG2E;
 const SQRT2 = Math.SQRT2;
+/** 1/23, 1/21, ..., 1/3: the series of the inverse hyperbolic tangent, far end first. */
+const ODD_RECIPROCALS = Float64Array.from({ length: 11 }, (_, n) => 1 / (23 - 2 * n));
+
+/** 1/15!, 1/14!, ..., 1/0!: the series of the exponential, far end first. */
+const FACTORIAL_RECIPROCALS = Float64Array.from({ length: 16 }, (_, n) => {
+  let factorial = 1;
+  for (let factor = 2; factor <= 15 - n; factor += 1) factorial *= factor;
+  return 1 / factorial;
+});
+
 const bits = new DataView(new ArrayBuffer(8));
 
 /** E-values and wealth stop growing here: far beyond any threshold, far from overflow in sums and products. */
@@ -45,8 +55,8 @@ export function ln1p(y: number): number {
 function lnNearOne(y: number): number {
   const s = y / (2 + y);
   const t = s * s;
-  let sum = 1 / 23;
-  for (let odd = 21; odd >= 3; odd -= 2) sum = sum * t + 1 / odd;
+  let sum = ODD_RECIPROCALS[0]!;
+  for (let n = 1; n < ODD_RECIPROCALS.length; n += 1) sum = sum * t + ODD_RECIPROCALS[n]!;
   return 2 * s * (1 + t * sum);
 }
 
@@ -56,8 +66,8 @@ export function exp(x: number): number {
   if (x < -745.13) return 0;
   const k = Math.round(x * LOG2_E);
   const r = x - k * LN2_HIGH - k * LN2_LOW;
-  let sum = 1;
-  for (let n = 15; n >= 1; n -= 1) sum = 1 + (sum * r) / n;
+  let sum = FACTORIAL_RECIPROCALS[0]!;
+  for (let n = 1; n < FACTORIAL_RECIPROCALS.length; n += 1) sum = sum * r + FACTORIAL_RECIPROCALS[n]!;
   const half = Math.trunc(k / 2);
   return sum * powerOfTwo(half) * powerOfTwo(k - half);
 }

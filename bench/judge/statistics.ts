@@ -1,0 +1,32 @@
+/** The Clopper-Pearson upper bound, one-sided at 99 %, of a probability that came true `hits` times of `trials`. */
+export function upperBound(hits: number, trials: number): number {
+  if (hits >= trials) return 1;
+  let [low, high] = [hits / trials, 1];
+  for (let halving = 0; halving < 60; halving += 1) {
+    const p = (low + high) / 2;
+    if (atMost(hits, trials, p) > 0.01) low = p;
+    else high = p;
+  }
+  return high;
+}
+
+/** Probability of at most `hits` of `trials` at probability p. */
+function atMost(hits: number, trials: number, p: number): number {
+  let logTerm = trials * Math.log1p(-p);
+  let sum = Math.exp(logTerm);
+  for (let k = 0; k < hits; k += 1) {
+    logTerm += Math.log(((trials - k) / (k + 1)) * (p / (1 - p)));
+    sum += Math.exp(logTerm);
+  }
+  return sum;
+}
+
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** The smallest value that at least the given part of the values do not exceed. */
+export function quantile(values: readonly number[], part: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)] ?? Number.NaN;
+}
