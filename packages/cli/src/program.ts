@@ -63,10 +63,14 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
     .command('up')
     .description('run the local engine until Ctrl-C')
     .option('--state <directory>', 'where it remembers everything', '.queue-canary')
-    .option('--port <port>', 'port on 127.0.0.1; 0 takes a free one', wholeNumber(0, 65_535), 4580)
+    .option(
+      '--port <port>',
+      'port on 127.0.0.1 (default: the one it had before, or 4580; 0: a free one at first)',
+      wholeNumber(0, 65_535),
+    )
     .option('--pace <factor>', "divide AWS's own latencies by this", factor, 1)
     .option('--region <region>', 'region that the engine says it is', 'us-east-1')
-    .action(async (options: { state: string; port: number; pace: number; region: string }) => {
+    .action(async (options: { state: string; port?: number; pace: number; region: string }) => {
       const { up } = await import('./commands/up.ts');
       const engine = await up(options, world.clock, world.terminal);
       await aborted(world.signal);

@@ -14,7 +14,7 @@ exports.handler = async ({ QueueName }, { awsRequestId }) => {
   const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName }));
   const MessageBody = JSON.stringify({ awsRequestId, pid: process.pid });
   await sqs.send(new SendMessageCommand({ QueueUrl, MessageBody }));
-  await new Promise(() => setInterval(() => {}, 1000));
+  await new Promise(() => require('node:net').createServer().listen(0, '127.0.0.1'));
 };`;
 
 /** A world in an engine of another process, which can be killed. */

@@ -1,20 +1,45 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { AWS_LATENCIES, ByteIds, type Clock, type RunningEngine, startEngine } from '@queue-canary/engine';
+import { readEngineFile } from '../target.ts';
 import type { Terminal } from '../terminal.ts';
 import { journalLine } from './journal-line.ts';
 
 export interface UpOptions {
   readonly state: string;
-  readonly port: number;
+  /** Absent or 0: the one that this state directory's engine had before. */
+  readonly port?: number;
   readonly pace: number;
   readonly region: string;
+}
+
+const USUAL_PORT = 4580;
+
+/**
+ * The port that the engine of a state directory had the last time. Queue, image and clone addresses in deployed
+ * stacks name it, so a restart keeps it.
+ */
+function earlierPort(state: string): number | undefined {
+  const file = join(state, 'engine.json');
+  return existsSync(file) ? Number(new URL(readEngineFile(file).endpoint).port) : undefined;
 }
 
 /** Starts the engine and says where it is. The caller closes it. */
 export async function up(options: UpOptions, clock: Clock, terminal: Terminal): Promise<RunningEngine> {
   const startedAtMs = clock.nowMs();
+  const before = earlierPort(options.state);
+  const port = options.port || (before ?? options.port ?? USUAL_PORT);
+  if (before !== undefined && port !== before) {
+    terminal.line(
+      terminal.style(
+        'bad',
+        `this engine listened on port ${before} before, and what is deployed on it names that port: leave --port out to keep it`,
+      ),
+    );
+  }
   const engine = await startEngine({
     directory: options.state,
-    port: options.port,
+    port,
     pace: options.pace,
     region: options.region,
     clock,

@@ -585,7 +585,6 @@ describe('a release that ends by itself or by a person', () => {
     world.setAlarm('ALARM');
     expect(world.settle().phase).toBe('rolledBack');
     world.services.stable.running -= 1;
-    world.services.stable.primary.running -= 1;
     expect(world.wake()).toMatchObject({ phase: 'rolledBack', effects: [] });
   });
 

@@ -1,0 +1,125 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { STS } from '@aws-sdk/client-sts';
+import { expect, onTestFinished, test } from 'vitest';
+import { run, start } from './program.ts';
+
+function directory(): string {
+  const path = mkdtempSync(join(tmpdir(), 'queue-canary-cli-'));
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+async function engine(state: string, args: readonly string[] = []) {
+  const up = start(['up', '--state', state, '--port', '0', ...args]);
+  onTestFinished(async () => {
+    up.kill('SIGTERM');
+    await up.finished;
+  });
+  await up.line(/^ready in/);
+  return up;
+}
+
+test('up says where it is and which latencies it divides, and Ctrl-C ends it in order', async () => {
+  const state = directory();
+  const up = await engine(state, ['--pace', '20']);
+  await up.line(/40 s -> 2\.0 s {2}time until a running task/);
+  up.kill('SIGINT');
+  const end = await up.finished;
+  expect(end.status).toBe(0);
+  expect(end.errors).toContain('stopped; nothing is left running');
+});
+
+test('the credentials are for the owner only and never printed', async () => {
+  const state = directory();
+  const up = await engine(state);
+  const file = join(state, 'engine.json');
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(statSync(state).mode & 0o077).toBe(0);
+  const { secretAccessKey } = JSON.parse(readFileSync(file, 'utf8')) as { secretAccessKey: string };
+  up.kill('SIGINT');
+  expect((await up.finished).errors).not.toContain(secretAccessKey);
+});
+
+test('env gives other tools what they need', async () => {
+  const state = directory();
+  await engine(state);
+  const { output } = await run(['env', '--state', state]);
+  const environment = Object.fromEntries(
+    [...output.matchAll(/export (\w+)='(.*)'/g)].map((m) => [m[1], m[2]]),
+  );
+  const sts = new STS({
+    endpoint: environment.AWS_ENDPOINT_URL!,
+    region: environment.AWS_REGION!,
+    credentials: {
+      accessKeyId: environment.AWS_ACCESS_KEY_ID!,
+      secretAccessKey: environment.AWS_SECRET_ACCESS_KEY!,
+    },
+  });
+  expect((await sts.getCallerIdentity({})).Account).toBe('000000000000');
+});
+
+test('a taken port and a second engine on one directory are refused with what to do', async () => {
+  const state = directory();
+  await engine(state);
+  const second = await run(['up', '--state', state, '--port', '0']);
+  expect(second.status).toBe(1);
+  expect(second.errors).toMatch(
+    /another engine \(process \d+\) uses .* choose another directory with --state/,
+  );
+  const server = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as { port: number };
+  const taken = await run(['up', '--state', directory(), '--port', String(port)]);
+  expect(taken.status).toBe(1);
+  expect(taken.errors).toMatch(new RegExp(`port ${port} is taken: .*--port`));
+});
+
+test('a stopped engine is never mistaken for AWS', async () => {
+  const state = directory();
+  const up = await engine(state);
+  up.kill('SIGINT');
+  await up.finished;
+  const status = await run(['release', 'status', '--state', state]);
+  expect(status.status).toBe(1);
+  expect(status.errors).toMatch(/does not answer .* start it with "queue-canary up .*", or add --aws/);
+});
+
+test.each([
+  [['approve'], /there is no stack QueueCanaryPipeline yet: run "queue-canary deploy pipeline" first/],
+  [['send'], /there is no stack QueueCanaryPipeline yet/],
+  [['release', 'status'], /there is no stack QueueCanary(Image|Pipeline) yet/],
+  [['logs', 'canary'], /there is no stack QueueCanaryPipeline yet/],
+  [['deploy', 'pipeline'], /there is no stack QueueCanaryImage yet: run "queue-canary deploy image" first/],
+  [['push', '.'], /there is no stack QueueCanaryImage yet/],
+  [['destroy'], /neither QueueCanaryPipeline nor QueueCanaryImage exists/],
+])('before anything is deployed, %s says what to do first', async (args, message) => {
+  const state = directory();
+  await engine(state);
+  const end = await run([...args, '--state', state]);
+  expect(end.status).toBe(1);
+  expect(end.errors).toMatch(message);
+});
+
+test.each([
+  [['up', '--pace', '0'], /must be a number from 1 to 1000/],
+  [['up', '--port', 'x'], /must be a whole number from 0 to 65535/],
+  [['send', '--count', '-1'], /whole number/],
+  [['deploy', 'image', '-c', 'nonsense'], /name=value/],
+  [['frobnicate'], /unknown command/],
+])('nonsense is refused: %s', async (args, message) => {
+  const end = await run(args, { cwd: directory() });
+  expect(end.status).toBe(1);
+  expect(end.errors).toMatch(message);
+});
+
+test('a damaged engine file is one clear error', async () => {
+  const state = directory();
+  writeFileSync(join(state, 'engine.json'), '{');
+  const end = await run(['env', '--state', state]);
+  expect(end.status).toBe(1);
+  expect(end.errors).toMatch(/engine\.json is not readable .* remove the directory and start anew/);
+});
