@@ -6,6 +6,7 @@ import { AwsFault } from '../../errors.ts';
 import { Inbox } from './inbox.ts';
 import { messageOf, passesFilter } from './message.ts';
 import { Notifications } from './notifications.ts';
+import { permissionOperations } from './permission-operations.ts';
 import {
   checkSubscriptionAttribute,
   checkTopicAttribute,
@@ -64,6 +65,13 @@ export function createSns(engine: Engine): Service<'sns'> {
   const listed = (list: readonly Subscription[], token: string | undefined) => {
     const { items, next } = page(list, token, PAGE, badToken);
     return { Subscriptions: items.map(shown), NextToken: next };
+  };
+  const checkPlace = (arn: string) => {
+    const [, , , region, account] = arn.split(':');
+    if (region === engine.region && account === engine.accountId) return;
+    throw invalid(
+      `Invalid parameter: Endpoint Reason: ${arn} is not in the account ${engine.accountId} and region ${engine.region}, which are all that the local engine has`,
+    );
   };
   const badToken = () => invalid('Invalid parameter: NextToken');
 
@@ -179,9 +187,15 @@ export function createSns(engine: Engine): Service<'sns'> {
             );
           }
           const endpoint = checkEndpoint(protocol, input.Endpoint ?? '');
+          if (protocol === 'sqs' || protocol === 'lambda') checkPlace(endpoint);
           const attributes = input.Attributes ?? {};
           for (const [name, value] of Object.entries(attributes)) checkSubscriptionAttribute(name, value);
           const same = of(topic).find((one) => one.protocol === protocol && one.endpoint === endpoint);
+          if (same && Object.entries(attributes).some(([name, value]) => same.attributes[name] !== value)) {
+            throw invalid(
+              'Invalid parameter: Attributes Reason: Subscription already exists with different attributes',
+            );
+          }
           if (same) return { SubscriptionArn: same.arn };
           const arn = `${topic.arn}:${engine.ids.uuid()}`;
           subscriptions.put(arn, { arn, topicArn: topic.arn, protocol, endpoint, attributes });
@@ -264,6 +278,12 @@ export function createSns(engine: Engine): Service<'sns'> {
           return { Successful: successful, Failed: failed };
         },
       },
+      ...permissionOperations({
+        find,
+        read: policyOf,
+        write: (topic, Policy) =>
+          topics.put(topic.arn, { ...topic, attributes: { ...topic.attributes, Policy } }),
+      }),
       TagResource: {
         resources: (input) => [input.ResourceArn ?? '*'],
         run: (input) => {

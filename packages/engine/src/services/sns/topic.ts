@@ -1,5 +1,6 @@
 import { AwsFault } from '../../errors.ts';
 import { compileEventPattern, EventPatternError } from '../../event-pattern.ts';
+import { parsePolicy } from '../../iam/policy.ts';
 
 /** A topic. */
 export interface Topic {
@@ -45,7 +46,10 @@ export function checkTopicAttribute(name: string, value: string): void {
     throw invalid('The local engine does not support FIFO topics.');
   }
   if (!TOPIC_ATTRIBUTES.has(name)) throw invalid(`Invalid parameter: AttributeName: ${name}`);
-  if (name === 'Policy') parsed(value, 'Policy');
+  if (name === 'Policy' && value !== '') {
+    const policy = parsePolicy(value);
+    if ('error' in policy) throw invalid(`Invalid parameter: Policy Reason: ${policy.error}`);
+  }
 }
 
 /** Checks an attribute of a subscription. */

@@ -1,0 +1,76 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CloudWatch } from '@aws-sdk/client-cloudwatch';
+import { CloudWatchLogs } from '@aws-sdk/client-cloudwatch-logs';
+import { expect, onTestFinished, test } from 'vitest';
+import { testEngine } from './harness.ts';
+
+test('acknowledged lines and the metrics in them survive kill -9', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'queue-canary-logs-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const child = spawn(
+    process.execPath,
+    ['--conditions=@queue-canary/source', join(import.meta.dirname, 'engine-process.ts'), directory],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const exited = once(child, 'exit');
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+  });
+  await once(child.stdout, 'data');
+  const { endpoint, region, accessKeyId, secretAccessKey } = JSON.parse(
+    readFileSync(join(directory, 'engine.json'), 'utf8'),
+  ) as Record<'endpoint' | 'region' | 'accessKeyId' | 'secretAccessKey', string>;
+  const doomed = new CloudWatchLogs({
+    endpoint,
+    region,
+    credentials: { accessKeyId, secretAccessKey },
+    maxAttempts: 1,
+  });
+  await doomed.createLogGroup({ logGroupName: 'g' });
+  await doomed.createLogStream({ logGroupName: 'g', logStreamName: 's' });
+  const startedAt = Date.now();
+  const line = (number: number) =>
+    JSON.stringify({
+      _aws: {
+        Timestamp: startedAt,
+        CloudWatchMetrics: [{ Namespace: 'W', Dimensions: [['App']], Metrics: [{ Name: 'Received' }] }],
+      },
+      App: 'orders',
+      Received: 1,
+      number,
+    });
+  const acknowledged: number[] = [];
+  const writer = (async () => {
+    for (let number = 0; ; number++) {
+      await doomed.putLogEvents({
+        logGroupName: 'g',
+        logStreamName: 's',
+        logEvents: [{ timestamp: startedAt, message: line(number) }],
+      });
+      acknowledged.push(number);
+      if (number === 50) child.kill('SIGKILL');
+    }
+  })();
+  await expect(writer).rejects.toThrow();
+  await exited;
+
+  const revived = await testEngine({ directory });
+  const { events } = await new CloudWatchLogs(revived.client).filterLogEvents({ logGroupName: 'g' });
+  const kept = events!.map(({ message }) => (JSON.parse(message!) as { number: number }).number);
+  expect(kept).toEqual(expect.arrayContaining(acknowledged));
+  expect(new Set(kept).size).toBe(kept.length);
+  const { Datapoints } = await new CloudWatch(revived.client).getMetricStatistics({
+    Namespace: 'W',
+    MetricName: 'Received',
+    Dimensions: [{ Name: 'App', Value: 'orders' }],
+    StartTime: new Date(startedAt - 60_000),
+    EndTime: new Date(startedAt + 3_600_000),
+    Period: 7200,
+    Statistics: ['Sum'],
+  });
+  expect(Datapoints!.reduce((sum, { Sum = 0 }) => sum + Sum, 0)).toBe(kept.length);
+});

@@ -1,0 +1,82 @@
+import { CloudWatchLogs } from '@aws-sdk/client-cloudwatch-logs';
+import { IAM } from '@aws-sdk/client-iam';
+import { STS } from '@aws-sdk/client-sts';
+import { describe, expect, test } from 'vitest';
+import { testEngine } from './harness.ts';
+
+/** Clients of a role that may do these things in the group `mine`, and of the owner. */
+async function roleWith(actions: readonly string[], resource: string) {
+  const engine = await testEngine();
+  const iam = new IAM(engine.client);
+  const { Role } = await iam.createRole({
+    RoleName: 'worker',
+    AssumeRolePolicyDocument: JSON.stringify({
+      Version: '2012-10-17',
+      Statement: { Effect: 'Allow', Principal: { AWS: '*' }, Action: 'sts:AssumeRole' },
+    }),
+  });
+  await iam.putRolePolicy({
+    RoleName: 'worker',
+    PolicyName: 'logs',
+    PolicyDocument: JSON.stringify({
+      Version: '2012-10-17',
+      Statement: { Effect: 'Allow', Action: actions, Resource: resource },
+    }),
+  });
+  const { Credentials } = await new STS(engine.client).assumeRole({
+    RoleArn: Role!.Arn!,
+    RoleSessionName: 'session',
+  });
+  const owner = new CloudWatchLogs(engine.client);
+  for (const logGroupName of ['mine', 'other']) {
+    await owner.createLogGroup({ logGroupName });
+    await owner.createLogStream({ logGroupName, logStreamName: 'one' });
+  }
+  const role = new CloudWatchLogs({
+    ...engine.client,
+    credentials: {
+      accessKeyId: Credentials!.AccessKeyId!,
+      secretAccessKey: Credentials!.SecretAccessKey!,
+      sessionToken: Credentials!.SessionToken!,
+    },
+  });
+  const now = Date.now();
+  return {
+    role,
+    put: (logGroupName: string, logStreamName = 'one') =>
+      role.putLogEvents({ logGroupName, logStreamName, logEvents: [{ timestamp: now, message: 'x' }] }),
+  };
+}
+
+const arn = (rest: string) => `arn:aws:logs:us-east-1:000000000000:log-group:${rest}`;
+
+describe('a role with a group’s ARN, as CloudFormation gives it', () => {
+  test('writes to every stream of that group and of no other', async () => {
+    const { role, put } = await roleWith(['logs:CreateLogStream', 'logs:PutLogEvents'], arn('mine:*'));
+    await role.createLogStream({ logGroupName: 'mine', logStreamName: 'two' });
+    await put('mine', 'two');
+    await expect(put('other')).rejects.toMatchObject({
+      name: 'AccessDeniedException',
+      message: expect.stringContaining(
+        `is not authorized to perform: logs:PutLogEvents on resource: ${arn('other:log-stream:one')}`,
+      ) as string,
+    });
+  });
+
+  test('may not read it without the permission to', async () => {
+    const { role } = await roleWith(['logs:PutLogEvents'], arn('mine:*'));
+    await expect(role.filterLogEvents({ logGroupName: 'mine' })).rejects.toThrow('logs:FilterLogEvents');
+    await expect(role.describeLogGroups({})).rejects.toThrow('logs:DescribeLogGroups');
+  });
+});
+
+test('a role with one stream’s ARN writes to that stream only', async () => {
+  const { put } = await roleWith(['logs:PutLogEvents'], arn('mine:log-stream:one'));
+  await put('mine', 'one');
+  await expect(put('mine', 'two')).rejects.toThrow('log-stream:two');
+});
+
+test('a group’s ARN without the trailing :* grants nothing in it, as on AWS', async () => {
+  const { put } = await roleWith(['logs:PutLogEvents'], arn('mine'));
+  await expect(put('mine')).rejects.toMatchObject({ name: 'AccessDeniedException' });
+});
