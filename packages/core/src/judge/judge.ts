@@ -136,7 +136,7 @@ class ReleaseJudge implements Judge {
       this.#crashes.taskSeconds += block.crashes.taskSeconds;
       this.#crashLoop.observe(block.crashes, elapsed);
     }
-    if (block.stableTasks !== undefined) this.#compareStableTasks(block.stableTasks, elapsed);
+    this.#compareStableTasks(block, elapsed);
     this.#certify(block.toMs);
     if (this.#failed === undefined && this.#total() >= 1 / this.#policy.alpha) {
       this.#failed = { atMs: block.toMs, evidence: this.#evidence() };
@@ -204,7 +204,7 @@ class ReleaseJudge implements Judge {
     for (const stratum of strata) {
       const { canary, baseline, attempt } = stratum;
       const name = stratumName(stratum);
-      this.#failures.observe(name, stratum, elapsed);
+      this.#failures.observe(name, stratum, fromMs, toMs, elapsed);
       this.#deadLetters.received(canary.units, canary.units + baseline.units);
       const known = this.#strata.get(name) ?? this.#addStratum(name, stratum);
       known.untilMs = toMs;
@@ -225,13 +225,13 @@ class ReleaseJudge implements Judge {
     }
   }
 
-  #observeLatency({ fromMs, latency }: Block, elapsed: number): void {
+  #observeLatency({ fromMs, toMs, latency }: Block, elapsed: number): void {
     if (latency === undefined || fromMs < this.#startedAtMs + this.#policy.warmUpMs) return;
     this.#measured.add('latency');
     const { canary, baseline } = latency.p90;
     count(this.#slow.canary, canary);
     count(this.#slow.baseline, baseline);
-    this.#latency.observe(latency, elapsed);
+    this.#latency.observe(latency, fromMs, toMs, elapsed);
     for (const { metric, process } of this.#certifications) {
       if (metric === 'latency') {
         process.add(fromMs, canary.units, canary.failed, baseline.units, baseline.failed);
@@ -240,17 +240,18 @@ class ReleaseJudge implements Judge {
   }
 
   /** Each task of the stable service against all others, as if it were the canary. */
-  #compareStableTasks(tasks: readonly ({ readonly task: string } & Counts)[], elapsed: number): void {
+  #compareStableTasks({ fromMs, toMs, stableTasks }: Block, elapsed: number): void {
+    if (stableTasks === undefined) return;
     const all = tally();
-    for (const task of tasks) count(all, task);
-    for (const { task, units, failed } of tasks) {
+    for (const task of stableTasks) count(all, task);
+    for (const { task, units, failed } of stableTasks) {
       let process = this.#stableTasks.get(task);
       if (process === undefined) {
         process = new ExcessFailures(1);
         this.#stableTasks.set(task, process);
       }
       const others = { units: all.units - units, failed: all.failed - failed };
-      process.observe('', { canary: { units, failed }, baseline: others }, elapsed);
+      process.observe('', { canary: { units, failed }, baseline: others }, fromMs, toMs, elapsed);
     }
   }
 

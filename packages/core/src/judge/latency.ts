@@ -21,9 +21,9 @@ export class SlowerUnits {
     return 0.4 * this.#p50.value + 0.3 * this.#p90.value + 0.3 * this.#p99.value;
   }
 
-  observe({ p50, p90, p99 }: LatencyCounts, elapsed: number): void {
-    this.#p50.observe('', p50, elapsed);
-    this.#p90.observe('', p90, elapsed);
-    this.#p99.observe('', p99, elapsed);
+  observe({ p50, p90, p99 }: LatencyCounts, fromMs: number, toMs: number, elapsed: number): void {
+    this.#p50.observe('', p50, fromMs, toMs, elapsed);
+    this.#p90.observe('', p90, fromMs, toMs, elapsed);
+    this.#p99.observe('', p99, fromMs, toMs, elapsed);
   }
 }

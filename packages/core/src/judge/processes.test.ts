@@ -18,6 +18,18 @@ const counts = (
   baseline: { units: baselineUnits, failed: baselineFailed },
 });
 
+/** When the index-th of `of` blocks runs: of 16 units each, or so long that each is judged by itself. */
+const short = (index: number, of: number): [number, number, number] => [
+  index * 1600,
+  (index + 1) * 1600,
+  index / of,
+];
+const long = (index: number, of: number): [number, number, number] => [
+  index * 15_000,
+  (index + 1) * 15_000,
+  index / of,
+];
+
 const track = fc
   .integer({ min: 0, max: 12 })
   .chain((units) => fc.record({ units: fc.constant(units), failed: fc.integer({ min: 0, max: units }) }));
@@ -28,6 +40,16 @@ function binomial(n: number, k: number, p: number): number {
   let result = 1;
   for (let i = 1; i <= k; i += 1) result *= ((n - k + i) / i) * p;
   return result * (1 - p) ** (n - k);
+}
+
+/** Every choice of one number from 0 to each limit. */
+function everyCombination(
+  limits: readonly [number, number, number, number],
+): [number, number, number, number][] {
+  const [a, b, c, d] = limits.map((limit) => times(limit + 1, (n) => n));
+  return a!.flatMap((w) =>
+    b!.flatMap((x) => c!.flatMap((y) => d!.map((z): [number, number, number, number] => [w, x, y, z]))),
+  );
 }
 
 function times<T>(n: number, make: (index: number) => T): T[] {
@@ -41,7 +63,7 @@ describe('failures', () => {
         const replay = () => {
           const process = new ExcessFailures(1);
           blocks.forEach((block, index) => {
-            process.observe(block.stratum, block.margins, index / 100);
+            process.observe(block.stratum, block.margins, ...long(index, 100));
           });
           return process;
         };
@@ -52,7 +74,11 @@ describe('failures', () => {
         let total = 0;
         for (let k = Math.max(0, failures - baseline.units); k <= Math.min(canary.units, failures); k += 1) {
           const process = replay();
-          process.observe('a', counts(canary.units, k, baseline.units, failures - k), blocks.length / 100);
+          process.observe(
+            'a',
+            counts(canary.units, k, baseline.units, failures - k),
+            ...long(blocks.length, 100),
+          );
           const weight =
             binomial(canary.units, k, 0.5) * binomial(baseline.units, failures - k, 0.5) * oddsRatio ** k;
           mean += weight * process.value;
@@ -68,7 +94,7 @@ describe('failures', () => {
 
   it('decide after a few failures of a canary that fails everything', () => {
     const process = new ExcessFailures(1);
-    process.observe('', counts(4, 4, 12, 0), 0);
+    process.observe('', counts(4, 4, 12, 0), ...short(0, 1000));
     expect(process.value).toBeGreaterThan(200);
   });
 
@@ -76,8 +102,8 @@ describe('failures', () => {
     const shared = new ExcessFailures(1);
     const better = new ExcessFailures(1);
     for (let block = 0; block < 500; block += 1) {
-      shared.observe('', counts(4, 1, 12, 3), block / 1000);
-      better.observe('', counts(4, 0, 12, 2), block / 1000);
+      shared.observe('', counts(4, 1, 12, 3), ...short(block, 1000));
+      better.observe('', counts(4, 0, 12, 2), ...short(block, 1000));
     }
     expect(shared.value).toBeLessThan(1);
     expect(better.value).toBeLessThan(1);
@@ -87,9 +113,9 @@ describe('failures', () => {
     const separate = new ExcessFailures(1);
     const mixed = new ExcessFailures(1);
     for (let block = 0; block < 200; block += 1) {
-      separate.observe('first', counts(4, 0, 12, 0), block / 1000);
-      separate.observe('second', counts(3, 3, 1, 1), block / 1000);
-      mixed.observe('all', counts(7, 3, 13, 1), block / 1000);
+      separate.observe('first', counts(4, 0, 12, 0), ...short(block, 1000));
+      separate.observe('second', counts(3, 3, 1, 1), ...short(block, 1000));
+      mixed.observe('all', counts(7, 3, 13, 1), ...short(block, 1000));
     }
     expect(separate.value).toBe(1);
     expect(mixed.value).toBeGreaterThan(1e6);
@@ -98,14 +124,48 @@ describe('failures', () => {
   it('find a regression that begins late, for the stake is paid in over the horizon', () => {
     const process = new ExcessFailures(1);
     for (let block = 0; block < 1000; block += 1)
-      process.observe('', counts(4, block % 4 === 0 ? 1 : 0, 12, block % 4 === 0 ? 0 : 1), block / 2000);
+      process.observe(
+        '',
+        counts(4, block % 4 === 0 ? 1 : 0, 12, block % 4 === 0 ? 0 : 1),
+        ...short(block, 2000),
+      );
     expect(process.value).toBeLessThan(1);
     let blocks = 0;
     while (process.value < 200 && blocks < 50) {
       blocks += 1;
-      process.observe('', counts(4, 4, 12, 1), (1000 + blocks) / 2000);
+      process.observe('', counts(4, 4, 12, 1), ...short(1000 + blocks, 2000));
     }
     expect(blocks).toBeLessThanOrEqual(4);
+  });
+
+  it('wait for each other where units are few, and keep their mean when units fall to the tracks by chance', () => {
+    const share = 0.3;
+    let mean = 0;
+    let judged = 0;
+    for (const [a, b, c, d] of everyCombination([2, 5, 1, 8])) {
+      const process = new ExcessFailures(1);
+      process.observe('', counts(a + b, a, 7 - a - b, 2 - a), 0, 5000, 0);
+      expect(process.value).toBe(1);
+      process.observe('', counts(c + d, c, 9 - c - d, 1 - c), 5000, 10_000, 0.1);
+      if (process.value !== 1) judged += 1;
+      mean +=
+        binomial(2, a, share) *
+        binomial(5, b, share) *
+        binomial(1, c, share) *
+        binomial(8, d, share) *
+        process.value;
+    }
+    expect(judged).toBeGreaterThan(300);
+    expect(Math.abs(mean - 1)).toBeLessThan(1e-12);
+  });
+
+  it('of one unit at a time, in strata that rarely see one, still tell the tracks apart', () => {
+    const process = new ExcessFailures(1);
+    for (let index = 0; index < 64; index += 1) {
+      const onCanary = index % 4 === 0;
+      process.observe('rare', onCanary ? counts(1, 1, 0, 0) : counts(0, 0, 1, 0), ...short(index, 1000));
+    }
+    expect(process.value).toBeGreaterThan(200);
   });
 
   it('tolerate what the policy tolerates', () => {
@@ -113,8 +173,8 @@ describe('failures', () => {
     const tolerant = new ExcessFailures(8);
     for (let block = 0; block < 400; block += 1) {
       const seen = counts(8, block % 2, 24, block % 3 === 0 ? 1 : 0);
-      strict.observe('', seen, block / 1000);
-      tolerant.observe('', seen, block / 1000);
+      strict.observe('', seen, ...short(block, 1000));
+      tolerant.observe('', seen, ...short(block, 1000));
     }
     expect(strict.value).toBeGreaterThan(1000);
     expect(tolerant.value).toBeLessThan(1);
@@ -127,11 +187,11 @@ describe('latency', () => {
     for (let block = 0; block < 60; block += 1) {
       const usual = counts(4, block % 10 < 4 ? 1 : 0, 12, 1);
       const rare = counts(4, 0, 12, block % 8 === 0 ? 1 : 0);
-      same.observe({ p50: counts(4, 2, 12, 6), p90: usual, p99: rare }, block / 1000);
-      slower.observe({ p50: counts(4, 4, 12, 6), p90: usual, p99: rare }, block / 1000);
+      same.observe({ p50: counts(4, 2, 12, 6), p90: usual, p99: rare }, ...short(block, 1000));
+      slower.observe({ p50: counts(4, 4, 12, 6), p90: usual, p99: rare }, ...short(block, 1000));
       tail.observe(
         { p50: counts(4, 2, 12, 6), p90: counts(4, 1, 12, 1), p99: counts(4, 1, 12, 0) },
-        block / 1000,
+        ...short(block, 1000),
       );
     }
     expect(same.value).toBeLessThan(1.5);
