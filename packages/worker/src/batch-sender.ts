@@ -17,8 +17,8 @@ export interface BatchSenderParts<E extends BatchEntry> {
   /** How long an entry waits for others to share its call. */
   readonly lingerMs: number;
   readonly send: (entries: readonly (readonly [id: string, entry: E])[]) => Promise<BatchOutput>;
-  /** SQS confirmed the entry. */
-  readonly onDone: (entry: E) => void;
+  /** SQS confirmed the entry, as it was sent at a time. */
+  readonly onDone: (entry: E, sentAtMs: number) => void;
   /** It never did; the fault is the last one. */
   readonly onGivenUp: (entry: E, fault: SqsFault) => void;
   /** A call failed as a whole. */
@@ -100,6 +100,7 @@ export class BatchSender<E extends BatchEntry> {
 
   async #send(entries: readonly E[]): Promise<void> {
     const parts = this.#parts;
+    const sentAtMs = parts.clock.nowMs();
     for (const entry of entries) entry.attempts++;
     const confirmed = new Set<string | undefined>();
     const faults = new Map<string | undefined, { readonly fault: SqsFault; readonly final: boolean }>();
@@ -126,7 +127,7 @@ export class BatchSender<E extends BatchEntry> {
       const id = String(index);
       if (confirmed.has(id)) {
         this.#open.delete(entry);
-        parts.onDone(entry);
+        parts.onDone(entry, sentAtMs);
         continue;
       }
       const failed = faults.get(id);

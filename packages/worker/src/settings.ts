@@ -199,6 +199,11 @@ export function readSettings(
       'renewEverySeconds must be less than visibilitySeconds, or each lease is lost before it is renewed',
     );
   }
+  if (settings.lingerMs >= visibilitySeconds * 500) {
+    problems.push(
+      'lingerMs must be less than half of the visibility, or leases lapse before deletes are sent',
+    );
+  }
   if (problems.length > 0) {
     throw new UserError('InvalidWorkerOptions', `The worker cannot start: ${problems.join('; ')}.`);
   }

@@ -406,7 +406,7 @@ test('a lease that SQS no longer grants aborts the handler and is its own outcom
     operations,
   );
   world.queue.put('a');
-  await world.clock.advance(29_000);
+  await world.clock.advance(27_900);
   expect(contexts[0]?.abortedBecause).toBeUndefined();
   await world.clock.advance(1_100);
   expect(contexts[0]?.signal.reason).toMatchObject({ why: 'lease-lost' });
@@ -789,6 +789,7 @@ test.each<[WorkerTuning, RegExp]>([
   [{ waitSeconds: 21 }, /waitSeconds must be a whole number from 0 to 20, not 21/],
   [{ visibilitySeconds: Number.NaN }, /visibilitySeconds must be .* not NaN/],
   [{ receiveMax: 11 }, /receiveMax/],
+  [{ visibilitySeconds: 2, lingerMs: 1_000 }, /lingerMs must be less than half of the visibility/],
   [{ visibilitySeconds: 10, renewEverySeconds: 10 }, /renewEverySeconds must be less than visibilitySeconds/],
 ])('a worker with %j does not start', (tuning, message) => {
   const world = new World();

@@ -45,6 +45,8 @@ export interface DrainReport {
 }
 
 interface DeleteOf extends BatchEntry {
+  /** Whether it had to wait for a renewal to arrive. */
+  readonly delayed: boolean;
   readonly delivery: Delivery;
   readonly finishedAtMs: number;
   readonly lane: Lane | undefined;
@@ -73,6 +75,8 @@ const DRAIN_GRACE_MS = 2_000;
 const EXIT_RESERVE_MS = 1_000;
 /** Messages that wait for their delete, beyond which no more are received. */
 const UNDELETED_MAX = 1_000;
+/** What a received lease is trusted less, because its reply was on its way: a tenth, but not more than this. */
+const REPLY_MARGIN_MAX_MS = 2_000;
 /** Receive faults in a row from which the worker calls itself unhealthy. */
 const FAULTS_UNHEALTHY = 5;
 
@@ -153,7 +157,7 @@ export class Worker<T = string> {
           QueueUrl: queueUrl,
           Entries: entries.map(([Id, { receiptHandle }]) => ({ Id, ReceiptHandle: receiptHandle })),
         }),
-      onDone: (entry) => this.#deleted(entry),
+      onDone: (entry, sentAtMs) => this.#deleted(entry, sentAtMs),
       onGivenUp: (entry, fault) => {
         this.#book.ended(entry.delivery, 'DeleteFailed', {
           attribution: 'infrastructure',
@@ -256,12 +260,13 @@ export class Worker<T = string> {
     const nowMs = this.#clock.nowMs();
     const { visibilitySeconds, renewEverySeconds, leaseMaximumSeconds, fifo } = this.#settings;
     const batch = { failed: false };
+    const marginMs = Math.min(REPLY_MARGIN_MAX_MS, visibilitySeconds * 100);
     const received = messages.map(
       (message): Delivery => ({
         message: toMessage(message),
         receiptHandle: message.ReceiptHandle ?? '',
         batch,
-        leaseEndMs: nowMs + visibilitySeconds * 1000,
+        leaseEndMs: nowMs + visibilitySeconds * 1000 - marginMs,
         renewAtMs: nowMs + renewEverySeconds * 1000,
         leaseLimitMs: nowMs + leaseMaximumSeconds * 1000,
         renewalFailures: 0,
@@ -550,14 +555,16 @@ export class Worker<T = string> {
   // Deleting and giving back
 
   #delete(delivery: Delivery, lane: Lane | undefined, late = false): LaneStep {
-    this.#afterRenewal(delivery, () => {
+    const finishedAtMs = this.#clock.nowMs();
+    this.#afterRenewal(delivery, (delayed) => {
       this.#deletes.add(
         {
           delivery,
           lane,
+          delayed,
           receiptHandle: delivery.receiptHandle,
           giveUpAtMs: delivery.leaseEndMs,
-          finishedAtMs: this.#clock.nowMs(),
+          finishedAtMs,
           attempts: 0,
         },
         late || (lane !== undefined && lane.waiting.length > 0),
@@ -566,11 +573,17 @@ export class Worker<T = string> {
     return 'passed';
   }
 
-  #deleted({ delivery, finishedAtMs, lane }: DeleteOf): void {
-    this.#metrics.value('AckDelayMs', this.#clock.nowMs() - finishedAtMs);
-    this.#book.succeeded(delivery);
+  #deleted(entry: DeleteOf, sentAtMs: number): void {
+    const { delivery, lane } = entry;
+    this.#metrics.value('AckDelayMs', this.#clock.nowMs() - entry.finishedAtMs);
+    // SQS confirms a delete whose lease has lapsed even if the message is with somebody else by then. Nothing
+    // but a blocked event loop keeps a first attempt waiting for so long.
+    const sure = sentAtMs < entry.giveUpAtMs;
+    if (sure) this.#book.succeeded(delivery);
+    else this.#expire(delivery, entry.attempts === 1 && !entry.delayed ? 'blocked' : 'sqs');
     // The next of a group begins only now: were this delete lost, it would come again behind its successor.
-    if (lane !== undefined) this.#nextInLane(lane);
+    if (lane !== undefined && sure) this.#nextInLane(lane);
+    else if (lane !== undefined) this.#blockLane(lane);
     this.#checkQuiet();
   }
 
@@ -605,10 +618,10 @@ export class Worker<T = string> {
   }
 
   /** Runs `then` once no renewal is on its way any more: one that arrived later would hide the message again. */
-  #afterRenewal(delivery: Delivery, then: () => void): void {
+  #afterRenewal(delivery: Delivery, then: (delayed: boolean) => void): void {
     const renewing = this.#leases.letGo(delivery);
-    if (renewing === undefined) then();
-    else this.#background(renewing.then(then));
+    if (renewing === undefined) then(false);
+    else this.#background(renewing.then(() => then(true)));
   }
 
   #background(work: Promise<void>): void {

@@ -17,7 +17,7 @@ export type Trouble =
   | 'unheard of'
   /** Every second entry of a batch is refused for now. */
   | 'partial'
-  /** It takes two seconds on its way there, and two on its way back. */
+  /** It takes its time on its way there, and as much on its way back. */
   | 'slow';
 
 export type Operation = keyof SqsOperations;
@@ -30,13 +30,15 @@ export class TroubledOperations implements SqsOperations {
   readonly #inner: SqsOperations;
   readonly #clock: Clock;
   readonly #plan: Plan;
+  readonly #slowMs: number;
   readonly #counts = new Map<Operation, number>();
   #dead = false;
 
-  constructor(inner: SqsOperations, clock: Clock, plan: Plan) {
+  constructor(inner: SqsOperations, clock: Clock, plan: Plan, slowMs = 2_000) {
     this.#inner = inner;
     this.#clock = clock;
     this.#plan = plan;
+    this.#slowMs = slowMs;
   }
 
   /** The process on this side is killed: nothing is sent any more, and no answer arrives. */
@@ -71,9 +73,9 @@ export class TroubledOperations implements SqsOperations {
     if (trouble === 'unavailable') throw new SqsFault('InternalFailure', 'sorry', 500);
     if (trouble === 'denied') throw new SqsFault('AccessDeniedException', 'no', 403);
     if (trouble === 'unheard of') throw new TypeError('nobody thought of this');
-    if (trouble === 'slow') await pause(this.#clock, 2_000);
+    if (trouble === 'slow') await pause(this.#clock, this.#slowMs);
     const output = await call(trouble);
-    if (trouble === 'slow') await pause(this.#clock, 2_000);
+    if (trouble === 'slow') await pause(this.#clock, this.#slowMs);
     if (trouble === 'reply lost') throw new SqsFault('ECONNRESET', 'lost on its way back');
     return this.#dead ? never : output;
   }
