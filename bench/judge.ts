@@ -31,8 +31,8 @@ const { values: options } = parseArgs({
 });
 
 const SEED = Number(options.seed);
-const NULL_RELEASES = Number(options.releases ?? (options.quick ? 600 : 10_000));
-const BAD_RELEASES = Number(options.releases ?? (options.quick ? 150 : 2000));
+const NULL_RELEASES = Number(options.releases ?? (options.quick ? 470 : 10_000));
+const BAD_RELEASES = Number(options.releases ?? (options.quick ? 100 : 2000));
 if (
   ![SEED, NULL_RELEASES, BAD_RELEASES].every((n) => Number.isSafeInteger(n) && n >= 0) ||
   NULL_RELEASES === 0
@@ -69,6 +69,9 @@ function methodOf(detections: readonly (Detection | undefined)[]): Method {
   };
 }
 
+progress('speed');
+const throughput = measureThroughput(SEED, options.quick ? 9 : 31);
+
 /** False rollbacks of each method, the judge first. */
 const nulls = nullScenarios(options.quick).map((scenario, index) => {
   progress(`null ${scenario.name}`);
@@ -81,6 +84,7 @@ const nulls = nullScenarios(options.quick).map((scenario, index) => {
   }
   return {
     name: scenario.name,
+    scenario,
     releases: NULL_RELEASES,
     rollbacks,
     upper: upperBound(rollbacks[0]!, NULL_RELEASES),
@@ -159,8 +163,6 @@ const certifications = certificationScenarios().map(({ delta, scenario }, index)
   };
 });
 
-progress('speed');
-const throughput = measureThroughput(SEED, options.quick ? 9 : 31);
 const meanError = largestMeanError(24);
 const tookSeconds = (performance.now() - startedAt) / 1000;
 progress('');
@@ -180,6 +182,7 @@ const cell = (canaryRate: number, baselineRate = 0.001) =>
       scenario.unitsPerSecond === 10,
   );
 const all = cell(1)[0]!.judge;
+const falseRollbacks = nulls.reduce((sum, { rollbacks }) => sum + rollbacks[0]!, 0);
 const worstNull = nulls.reduce((worst, scenario) => (scenario.upper > worst.upper ? scenario : worst));
 const sampled = regressions.filter(({ sampleToBound }) => Number.isFinite(sampleToBound));
 const worstSample = (some: typeof sampled) =>
@@ -190,9 +193,6 @@ const worstLate = late.reduce((worst, scenario) => (scenario.ratio > worst.ratio
 const worstPromotion = certifications.reduce((worst, each) => (each.upper > worst.upper ? each : worst));
 const promoted = certifications.filter(({ sampleToBound }) => Number.isFinite(sampleToBound));
 const slowest = promoted.reduce((worst, each) => (each.sampleToBound > worst.sampleToBound ? each : worst));
-const slowestThroughput = throughput.reduce((worst, each) =>
-  each.blocksPerSecond < worst.blocksPerSecond ? each : worst,
-);
 
 const targets: Target[] = [
   {
@@ -200,6 +200,12 @@ const targets: Target[] = [
     target: 'false rollback <= 1 % in every null scenario (upper 99 % bound)',
     measured: `${percent(worstNull.upper)} on ${worstNull.releases} releases, ${worstNull.name}`,
     met: worstNull.upper <= 0.01,
+  },
+  {
+    number: '1',
+    target: 'the same, over all null scenarios together',
+    measured: `${percent(upperBound(falseRollbacks, nulls.length * NULL_RELEASES))}, ${falseRollbacks} of ${nulls.length * NULL_RELEASES} releases`,
+    met: upperBound(falseRollbacks, nulls.length * NULL_RELEASES) <= 0.01,
   },
   {
     number: '2',
@@ -252,20 +258,35 @@ const targets: Target[] = [
     measured: meanError.toExponential(1),
     met: meanError <= 1e-12,
   },
-  {
-    number: '8',
-    target: 'one million blocks judged per second',
-    measured: `${Math.round(slowestThroughput.blocksPerSecond / 1000)} thousand at least, ${slowestThroughput.name}`,
-    met: slowestThroughput.blocksPerSecond >= 1e6,
-  },
+  ...throughput.map(
+    ({ name, blocksPerSecond }): Target => ({
+      number: '8',
+      target: `one million blocks judged per second: ${name}`,
+      measured: `${Math.round(blocksPerSecond / 1000)} thousand`,
+      met: blocksPerSecond >= 1e6,
+    }),
+  ),
 ];
 
-/** A comparator's cell; marked where it found the regression as surely as the judge and sooner. */
-function comparison(other: Method, judge: Method): string {
-  const wins = other.found >= judge.found && other.found > 0 && other.meanMs < judge.meanMs;
+/** Whether a comparator also rolls back more than one in a hundred good releases at this baseline and rate. */
+function isBlind(method: number, { baselineRate, unitsPerSecond }: Scenario): boolean {
+  return nulls.some(
+    ({ scenario, releases, rollbacks }) =>
+      scenario.baselineRate === baselineRate &&
+      scenario.canaryRate === baselineRate &&
+      scenario.unitsPerSecond === unitsPerSecond &&
+      scenario.share === SHARE &&
+      scenario.bursts !== true &&
+      rollbacks[method + 1]! > releases / 100,
+  );
+}
+
+/** Time and failures until found; marked where that was as sure as the judge and sooner. */
+function comparison(other: Method, judge: Method, blind = false): string {
   if (other.found === 0) return 'never';
   const part = other.found < 1 ? ` (${percent(other.found, 0)})` : '';
-  return `${seconds(other.meanMs)} / ${count(other.meanHarmed)}${part}${wins ? ' *' : ''}`;
+  const wins = other.found >= judge.found && other.meanMs < judge.meanMs;
+  return `${seconds(other.meanMs)} / ${count(other.meanHarmed)}${part}${wins ? ' *' : ''}${blind ? ' !' : ''}`;
 }
 
 if (options.json) {
@@ -288,17 +309,19 @@ if (options.json) {
     ]),
   );
   printTable(
-    'Bad releases: mean time / units that the canary failed until rolled back (part found); * sooner than the judge',
+    'Bad releases: mean time / units that the canary failed until rolled back (part found); * sooner than the judge, ! also rolls back good releases at this rate',
     ['baseline -> canary', 'judge', 'failures p99', 'sample', 'bound', 'ratio', ...comparatorNames],
-    [...regressions, ...disturbed].map(({ name, judge, units, bound, sampleToBound, comparators }) => [
-      name,
-      comparison(judge, judge),
-      count(judge.p99Harmed),
-      count(units),
-      count(bound),
-      ratio(sampleToBound),
-      ...comparators.map((other) => comparison(other, judge)),
-    ]),
+    [...regressions, ...disturbed].map(
+      ({ name, scenario, judge, units, bound, sampleToBound, comparators }) => [
+        name,
+        comparison(judge, judge),
+        count(judge.p99Harmed),
+        count(units),
+        count(bound),
+        ratio(sampleToBound),
+        ...comparators.map((other, method) => comparison(other, judge, isBlind(method, scenario))),
+      ],
+    ),
   );
   printTable(
     'Regressions that begin at 30 min: units failed until found, 10 msg/s',
@@ -325,7 +348,7 @@ if (options.json) {
     ]),
   );
   printTable(
-    'Speed, one core',
+    'Speed, by processor time of one core',
     ['blocks of 16 units', 'blocks/s, median', 'best'],
     throughput.map(({ name, blocksPerSecond, best }) => [
       name,
