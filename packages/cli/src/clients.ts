@@ -1,5 +1,4 @@
 import { CloudFormation } from '@aws-sdk/client-cloudformation';
-import { CloudWatch } from '@aws-sdk/client-cloudwatch';
 import { CloudWatchLogs } from '@aws-sdk/client-cloudwatch-logs';
 import { CodeBuild } from '@aws-sdk/client-codebuild';
 import { CodeCommit } from '@aws-sdk/client-codecommit';
@@ -14,7 +13,6 @@ import type { Target } from './target.ts';
 /** SDK clients of one target. */
 export interface Clients {
   readonly cloudformation: CloudFormation;
-  readonly cloudwatch: CloudWatch;
   readonly logs: CloudWatchLogs;
   readonly codebuild: CodeBuild;
   readonly codecommit: CodeCommit;
@@ -29,7 +27,6 @@ export interface Clients {
 export function createClients({ connection }: Target): Clients {
   return {
     cloudformation: new CloudFormation(connection),
-    cloudwatch: new CloudWatch(connection),
     logs: new CloudWatchLogs(connection),
     codebuild: new CodeBuild(connection),
     codecommit: new CodeCommit(connection),
