@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { CloudWatch } from '@aws-sdk/client-cloudwatch';
 import { CloudWatchLogs } from '@aws-sdk/client-cloudwatch-logs';
 import { expect, onTestFinished, test } from 'vitest';
+import { SystemClock } from '../src/index.ts';
 import { testEngine } from './harness.ts';
 
 test('acknowledged lines and the metrics in them survive kill -9', async () => {
@@ -32,7 +33,7 @@ test('acknowledged lines and the metrics in them survive kill -9', async () => {
   });
   await doomed.createLogGroup({ logGroupName: 'g' });
   await doomed.createLogStream({ logGroupName: 'g', logStreamName: 's' });
-  const startedAt = Date.now();
+  const startedAt = new SystemClock().nowMs();
   const line = (number: number) =>
     JSON.stringify({
       _aws: {

@@ -2,6 +2,7 @@ import { CloudWatchLogs } from '@aws-sdk/client-cloudwatch-logs';
 import { IAM } from '@aws-sdk/client-iam';
 import { STS } from '@aws-sdk/client-sts';
 import { describe, expect, test } from 'vitest';
+import { SystemClock } from '../src/index.ts';
 import { testEngine } from './harness.ts';
 
 /** Clients of a role that may do these things in the group `mine`, and of the owner. */
@@ -40,7 +41,7 @@ async function roleWith(actions: readonly string[], resource: string) {
       sessionToken: Credentials!.SessionToken!,
     },
   });
-  const now = Date.now();
+  const now = new SystemClock().nowMs();
   return {
     role,
     put: (logGroupName: string, logStreamName = 'one') =>
