@@ -10,6 +10,17 @@ export function upperBound(hits: number, trials: number): number {
   return high;
 }
 
+/** The Clopper-Pearson lower bound, one-sided at 99 %. */
+export function lowerBound(hits: number, trials: number): number {
+  return 1 - upperBound(trials - hits, trials);
+}
+
+/** Standard error of the mean of `values`. */
+export function standardError(values: readonly number[]): number {
+  const middle = mean(values);
+  return Math.sqrt(mean(values.map((value) => (value - middle) ** 2)) / values.length);
+}
+
 /** Probability of at most `hits` of `trials` at probability p. */
 function atMost(hits: number, trials: number, p: number): number {
   let logTerm = trials * Math.log1p(-p);

@@ -17,7 +17,7 @@ export function printTable(
   for (const row of rows) console.log(line(row));
 }
 
-export const percent = (value: number, digits = 2) => `${(100 * value).toFixed(digits)} %`;
+export const percent = (value: number, digits = 2): string => `${(100 * value).toFixed(digits)} %`;
 
 export const ratio = (value: number) => (Number.isFinite(value) ? `${value.toFixed(2)}x` : '-');
 
