@@ -15,8 +15,8 @@ export interface ReceiverParts {
   readonly visibilitySeconds: number;
   /** A promise for room when too many messages wait for their delete; nothing when there is room. */
   readonly room: () => Promise<void> | undefined;
-  /** Takes over messages and the permits that were reserved for them. */
-  readonly onMessages: (messages: readonly SqsMessage[], permits: number) => void;
+  /** Takes over messages that were asked for at a time, and the permits that were reserved for them. */
+  readonly onMessages: (messages: readonly SqsMessage[], permits: number, askedAtMs: number) => void;
   readonly onFault: (fault: SqsFault, retryInMs: number) => void;
 }
 
@@ -84,7 +84,7 @@ export class Receiver {
       const startedAtMs = clock.nowMs();
       const messages = await this.#receive(granted);
       if (messages === undefined || messages.length === 0) permits.release(granted);
-      else this.#parts.onMessages(messages, granted);
+      else this.#parts.onMessages(messages, granted, startedAtMs);
       if (messages === undefined || messages.length > 0) emptyInARow = 0;
       else if (
         clock.nowMs() - startedAtMs < (this.#parts.waitSeconds * 1000) / 2 ||

@@ -382,6 +382,31 @@ test('leases that are lost while a handler blocks the event loop speak against t
 
 // Leases
 
+test('a reply that lay unread while the event loop was blocked brings leases that are trusted no longer', async () => {
+  const world = new World();
+  const handled: string[] = [];
+  const worker = world.run({
+    pollers: 2,
+    concurrency: 20,
+    visibilitySeconds: 10,
+    handlerTimeoutMs: 600_000,
+    handler: async (body) => {
+      handled.push(body);
+      if (body !== 'blocks') return;
+      world.queue.put('unread');
+      world.clock.block(15_000);
+    },
+  });
+  await world.clock.advance(1_000);
+  world.queue.put('blocks');
+  await world.clock.until(() => world.queue.undeleted.length === 0);
+  await world.drain(worker);
+  expect(handled.filter((body) => body === 'unread')).toHaveLength(1);
+  expect(world.events('message failed')).toMatchObject(
+    ['m1', 'm2'].map((messageId) => ({ messageId, outcome: 'Expired', errorClass: 'EventLoopBlocked' })),
+  );
+});
+
 test('a lease is renewed as long as the handler works', async () => {
   const world = new World();
   const gate = new Gate();
@@ -406,7 +431,7 @@ test('a lease that SQS no longer grants aborts the handler and is its own outcom
     operations,
   );
   world.queue.put('a');
-  await world.clock.advance(27_900);
+  await world.clock.advance(29_000);
   expect(contexts[0]?.abortedBecause).toBeUndefined();
   await world.clock.advance(1_100);
   expect(contexts[0]?.signal.reason).toMatchObject({ why: 'lease-lost' });

@@ -67,6 +67,8 @@ interface Lane {
 
 const FLUSH_MS = 5_000;
 const LAG_SAMPLE_MS = 500;
+/** Less is the ordinary imprecision of timers. */
+const LAG_TELLING_MS = 100;
 /** Of the stop timeout, what is kept for giving back after handlers were told to stop. */
 const DRAIN_RESERVE_MS = 5_000;
 /** Of that, what handlers get to settle once their signal has aborted. */
@@ -110,6 +112,9 @@ export class Worker<T = string> {
   #drained: Promise<DrainReport> | undefined;
   #whenQuiet: Array<() => void> = [];
   #lagTimer: Timer | undefined;
+  /** When the event loop is to be sampled next, and how late it was when it was last late. */
+  #lagDueMs = Number.POSITIVE_INFINITY;
+  #lastLag = { atMs: Number.NEGATIVE_INFINITY, ms: 0 };
 
   constructor(options: WorkerOptions<T>) {
     const settings = readSettings(options);
@@ -145,7 +150,7 @@ export class Worker<T = string> {
       random,
       permits: this.#permits,
       room: () => (this.#deletes.size < UNDELETED_MAX ? undefined : this.#deletes.atMost(UNDELETED_MAX / 2)),
-      onMessages: (messages, permits) => this.#accept(messages, permits),
+      onMessages: (messages, permits, askedAtMs) => this.#accept(messages, permits, askedAtMs),
       onFault: (fault, retryInMs) => this.#book.fault('receive', fault, { retryInMs }),
     });
     this.#deletes = new BatchSender<DeleteOf>({
@@ -256,19 +261,21 @@ export class Worker<T = string> {
 
   // Receiving
 
-  #accept(messages: readonly SqsMessage[], permits: number): void {
+  #accept(messages: readonly SqsMessage[], permits: number, askedAtMs: number): void {
     const nowMs = this.#clock.nowMs();
     const { visibilitySeconds, renewEverySeconds, leaseMaximumSeconds, fifo } = this.#settings;
     const batch = { failed: false };
-    const marginMs = Math.min(REPLY_MARGIN_MAX_MS, visibilitySeconds * 100);
+    // When SQS leased them at the latest that is sure: the reply was on its way, perhaps unread for a while.
+    const underwayMs = Math.min(REPLY_MARGIN_MAX_MS, visibilitySeconds * 100) + this.#blockedMs(nowMs);
+    const leasedAtMs = Math.max(askedAtMs, nowMs - underwayMs);
     const received = messages.map(
       (message): Delivery => ({
         message: toMessage(message),
         receiptHandle: message.ReceiptHandle ?? '',
         batch,
-        leaseEndMs: nowMs + visibilitySeconds * 1000 - marginMs,
-        renewAtMs: nowMs + renewEverySeconds * 1000,
-        leaseLimitMs: nowMs + leaseMaximumSeconds * 1000,
+        leaseEndMs: leasedAtMs + visibilitySeconds * 1000,
+        renewAtMs: leasedAtMs + renewEverySeconds * 1000,
+        leaseLimitMs: leasedAtMs + leaseMaximumSeconds * 1000,
         renewalFailures: 0,
         renewing: undefined,
         loopLagMs: 0,
@@ -279,6 +286,11 @@ export class Worker<T = string> {
     if (this.#state !== 'running') {
       this.#permits.release(permits);
       for (const delivery of received) this.#release(delivery);
+      return;
+    }
+    if (leasedAtMs + visibilitySeconds * 1000 <= nowMs) {
+      this.#permits.release(permits);
+      for (const delivery of received) this.#expire(delivery, 'blocked');
       return;
     }
     // SQS never brings more than was asked for; whatever else answers may.
@@ -723,10 +735,23 @@ export class Worker<T = string> {
     }
   }
 
+  /**
+   * How long the event loop may have been blocked until just now, in which a reply may have lain unread while
+   * the leases that it brought ran on.
+   */
+  #blockedMs(nowMs: number): number {
+    const overdueMs = nowMs - this.#lagDueMs;
+    const { atMs, ms } = this.#lastLag;
+    const lagMs = Math.max(overdueMs, nowMs - atMs < LAG_TELLING_MS ? ms : 0);
+    return lagMs < LAG_TELLING_MS ? 0 : lagMs + LAG_SAMPLE_MS;
+  }
+
   #sampleLag(): void {
     const dueMs = this.#clock.nowMs() + LAG_SAMPLE_MS;
+    this.#lagDueMs = dueMs;
     this.#lagTimer = this.#clock.setTimer(LAG_SAMPLE_MS, () => {
       const lagMs = Math.max(0, this.#clock.nowMs() - dueMs);
+      if (lagMs >= LAG_TELLING_MS) this.#lastLag = { atMs: this.#clock.nowMs(), ms: lagMs };
       this.#metrics.loopLag(lagMs);
       this.#leases.loopLag(lagMs);
       if (lagMs > this.#loopLagMs) this.#loopLagMs = lagMs;
