@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Clock } from '@queue-canary/engine';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { CostOptions } from './commands/cost.ts';
 import type { LogSource } from './commands/logs.ts';
 import type { Context } from './context.ts';
 import { localEnvironment, readEngineFile, resolveTarget } from './target.ts';
@@ -189,6 +190,24 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
     });
 
   program
+    .command('cost')
+    .description('the monthly cost of a configuration on AWS, at list prices')
+    .option('--canary-tasks <number>', 'canary tasks', wholeNumber(0, 1000), 1)
+    .option('--stable-tasks <number>', 'stable tasks on average', wholeNumber(0, 100_000), 3)
+    .option('--vcpu <number>', 'vCPU per task', positive, 0.25)
+    .option('--gb <number>', 'GB of memory per task', positive, 0.5)
+    .addOption(new Option('--architecture <name>').choices(['arm64', 'x86_64']).default('arm64'))
+    .option('--spot', 'stable on Fargate Spot')
+    .option('--nat-gateways <number>', 'NAT gateways', wholeNumber(0, 10), 1)
+    .option('--messages <number>', 'messages per month', wholeNumber(0, 1e12), 1_000_000)
+    .option('--releases <number>', 'releases per month', wholeNumber(0, 100_000), 30)
+    .option('--json', 'as JSON')
+    .action(async (options: CostOptions) => {
+      const { cost } = await import('./commands/cost.ts');
+      for (const text of cost(options)) world.print(text);
+    });
+
+  program
     .command('demo')
     .description('one good and one bad release on this machine, from git push to rollback')
     .option('--pace <factor>', "divide AWS's own latencies by this", factor, 20)
@@ -249,5 +268,12 @@ function wholeNumber(min: number, max: number): (text: string) => number {
 function factor(text: string): number {
   const value = Number(text);
   if (!(value >= 1 && value <= 1000)) throw new InvalidArgumentError('It must be a number from 1 to 1000.');
+  return value;
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value <= 1000))
+    throw new InvalidArgumentError('It must be a number above 0, at most 1000.');
   return value;
 }

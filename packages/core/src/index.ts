@@ -1,3 +1,5 @@
+export { type CostConfiguration, type CostLine, monthlyCost } from './cost/cost.ts';
+export { PRICES_AS_OF } from './cost/prices.ts';
 export * from './policy/policy.ts';
 export * from './release/effect.ts';
 export { assessHealth, type Health } from './release/health.ts';
