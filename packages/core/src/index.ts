@@ -1,5 +1,17 @@
 export { type CostConfiguration, type CostLine, monthlyCost } from './cost/cost.ts';
 export { PRICES_AS_OF } from './cost/prices.ts';
+export type { Attempt, Block, Counts, LatencyCounts, Margins, StratumCounts } from './judge/block.ts';
+export { type Evidence, metricWeights, type Verdict, type VerdictCode } from './judge/evidence.ts';
+export { createJudge, type Judge, judgeBlocks } from './judge/judge.ts';
+export {
+  type CertifiedMetric,
+  defaultJudgePolicy,
+  type JudgePolicy,
+  type JudgePolicyResult,
+  parseJudgePolicy,
+  shortestBakeMs,
+} from './judge/judge-policy.ts';
+export { type RequiredSample, requiredSample, type SamplePlan } from './judge/required-sample.ts';
 export * from './policy/policy.ts';
 export * from './release/effect.ts';
 export { assessHealth, type Health } from './release/health.ts';
