@@ -10,7 +10,7 @@ import { type Finished, run, type Started, start } from './program.ts';
 const SAMPLE_APP = fileURLToPath(new URL('../../../examples/sample-app', import.meta.url));
 const CONTEXT = [
   'bakeMinutes=0',
-  'watchMinutes=0',
+  'watchMinutes=0.1',
   'maxReceiveCount=2',
   'cpu=1024',
   'memoryMiB=2048',
@@ -115,7 +115,7 @@ test('an approval with a stale token is refused and changes nothing', async () =
   expect(none.errors).toMatch(/no approval is pending/);
 });
 
-test('a version that fails while it is being promoted is undone on both services', async () => {
+test('a version that fails while it is promoted and watched is undone on both services', async () => {
   const lastGood = (await status()).lastGood?.imageDigest;
   await release('4', true);
   await until(({ approvalPending }) => approvalPending);
