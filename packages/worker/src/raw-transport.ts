@@ -1,4 +1,9 @@
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  request as httpRequest,
+  type RequestOptions,
+} from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Clock } from './clock.ts';
 import { CachedCredentials, type CredentialsProvider } from './credentials.ts';
@@ -56,9 +61,10 @@ export class RawTransport implements Transport {
   readonly #clock: Clock;
   readonly #credentials: CachedCredentials;
   readonly #signer: Signer;
-  readonly #url: URL;
   readonly #silenceMs: number;
   readonly #agent: HttpAgent | HttpsAgent;
+  readonly #target: RequestOptions;
+  readonly #abandonable = new WeakMap<AbortSignal, Set<ClientRequest>>();
   readonly #request: typeof httpRequest;
   #date: string | undefined;
   clockOffsetMs = 0;
@@ -66,7 +72,7 @@ export class RawTransport implements Transport {
   constructor(options: RawTransportOptions) {
     this.#clock = options.clock;
     this.#credentials = new CachedCredentials(options.credentials, options.clock);
-    this.#url = new URL(options.endpoint ?? new URL(options.queueUrl).origin);
+    const url = new URL(options.endpoint ?? new URL(options.queueUrl).origin);
     const region = options.region ?? regionOf(options.queueUrl);
     if (region === undefined) {
       throw new UserError(
@@ -74,13 +80,20 @@ export class RawTransport implements Transport {
         `the region of ${options.queueUrl} is not known; set AWS_REGION or pass the region`,
       );
     }
-    this.#signer = new Signer(this.#url.host, this.#url.pathname, region);
+    this.#signer = new Signer(url.host, url.pathname, region);
     this.#silenceMs = options.silenceMs ?? 6_000;
-    const secure = this.#url.protocol === 'https:';
+    const secure = url.protocol === 'https:';
     this.#agent = secure
       ? new HttpsAgent({ keepAlive: true, scheduling: 'lifo' })
       : new HttpAgent({ keepAlive: true, scheduling: 'lifo' });
     this.#request = secure ? httpsRequest : httpRequest;
+    this.#target = {
+      method: 'POST',
+      hostname: url.hostname.replace(/^\[|\]$/g, ''),
+      port: url.port,
+      path: url.pathname,
+      agent: this.#agent,
+    };
   }
 
   async receiveMessage(input: ReceiveMessageInput, signal?: AbortSignal): Promise<ReceiveMessageOutput> {
@@ -153,33 +166,59 @@ export class RawTransport implements Transport {
     retried = false,
   ): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      const { hostname, port, pathname } = this.#url;
-      const request = this.#request({
-        method: 'POST',
-        hostname: hostname.replace(/^\[|\]$/g, ''),
-        port,
-        path: pathname,
-        headers: { ...headers, 'content-length': Buffer.byteLength(body) },
-        agent: this.#agent,
-        timeout: silenceMs,
-        ...(signal === undefined ? {} : { signal }),
-      });
+      headers['content-length'] = String(Buffer.byteLength(body));
+      if (signal?.aborted) return reject(abandoned());
+      const request = this.#request({ ...this.#target, headers, timeout: silenceMs });
+      const open = signal === undefined ? undefined : this.#openCalls(signal);
+      open?.add(request);
       let answered = false;
+      const fail = (error: unknown) => {
+        open?.delete(request);
+        reject(networkFault(error));
+      };
       request.on('timeout', () =>
         request.destroy(new SqsFault('TimeoutError', `no byte from SQS for ${silenceMs} ms`)),
       );
       request.on('error', (error: NodeJS.ErrnoException) => {
         // A server may close an idle connection in the moment it is used again: nobody read that request.
         const idleClosed = request.reusedSocket && !answered && /ECONNRESET|EPIPE/.test(error.code ?? '');
-        if (idleClosed && !retried) resolve(this.#post(headers, body, silenceMs, signal, true));
-        else reject(networkFault(error));
+        if (!idleClosed || retried) return fail(error);
+        open?.delete(request);
+        resolve(this.#post(headers, body, silenceMs, signal, true));
       });
       request.on('response', (response) => {
         answered = true;
-        read(response).then(resolve, (error) => reject(networkFault(error)));
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', fail);
+        response.on('end', () => {
+          open?.delete(request);
+          const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+          resolve({
+            status: response.statusCode ?? 0,
+            text: bytes.toString('utf8'),
+            date: response.headers.date,
+          });
+        });
       });
       request.end(body);
     });
+  }
+
+  /** The calls that a signal abandons. One listener for all: one for each call would be dear. */
+  #openCalls(signal: AbortSignal): Set<ClientRequest> {
+    const known = this.#abandonable.get(signal);
+    if (known !== undefined) return known;
+    const open = new Set<ClientRequest>();
+    this.#abandonable.set(signal, open);
+    signal.addEventListener(
+      'abort',
+      () => {
+        for (const request of open) request.destroy(abandoned());
+      },
+      { once: true },
+    );
+    return open;
   }
 
   #readDate(date: string | undefined): void {
@@ -191,19 +230,8 @@ export class RawTransport implements Transport {
   }
 }
 
-function read(response: IncomingMessage): Promise<Reply> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    response.on('data', (chunk: Buffer) => chunks.push(chunk));
-    response.on('error', reject);
-    response.on('aborted', () =>
-      reject(new SqsFault('ConnectionAborted', 'SQS closed the connection in the middle of its reply')),
-    );
-    response.on('end', () => {
-      const text = chunks.length === 1 ? chunks[0]!.toString('utf8') : Buffer.concat(chunks).toString('utf8');
-      resolve({ status: response.statusCode ?? 0, text, date: response.headers.date });
-    });
-  });
+function abandoned(): SqsFault {
+  return new SqsFault('AbortError', 'the call was abandoned');
 }
 
 function parse<Output>(operation: string, reply: Reply): Output {

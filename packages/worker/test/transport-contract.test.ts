@@ -178,6 +178,10 @@ describe.each(Object.entries(subjects))('%s transport', (_name, make) => {
     await expect.poll(() => queue.openPolls, { interval: 1 }).toBe(1);
     abandon.abort();
     expect((await faultOf(polled)).kind).toBe('network');
+    const calls = queue.count('ReceiveMessage');
+    const again = transport.receiveMessage(receiveInput(queue, 10, 20), abandon.signal);
+    expect((await faultOf(again)).kind).toBe('network');
+    expect(queue.count('ReceiveMessage') - calls).toBeLessThanOrEqual(1);
   });
 
   test('deletes and gives back in batches, and says which entries failed', async () => {
