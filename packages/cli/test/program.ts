@@ -27,7 +27,7 @@ export function start(
 ): Started {
   const child = spawn(process.execPath, ['--conditions=@queue-canary/source', BIN, ...args], {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, NO_COLOR: '1', ...options.env },
+    env: { ...withoutAws(process.env), NO_COLOR: '1', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -62,6 +62,11 @@ export function start(
       });
     },
   };
+}
+
+/** A machine's environment (proxies and certificates included: builds need them) without its AWS settings. */
+function withoutAws(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([key]) => !key.startsWith('AWS_')));
 }
 
 /** Runs the command to its end. */
