@@ -23,6 +23,8 @@ export class SystemClock implements Clock {
 
 /** What a program says to be a worker; everything else is in its environment. */
 export type RunWorkerOptions<T = string> = WorkerDefinition<T> & {
+  /** Shown in the log beside the revision. */
+  readonly version?: string | undefined;
   /** @default - signed HTTP without the SDK */
   readonly transport?: Transport | undefined;
   /** @default - the AWS SDK's chain */
@@ -95,6 +97,7 @@ async function wire<T>(options: RunWorkerOptions<T>, env: Environment): Promise<
       app: env.QC_APP ?? '',
       track,
       revision: env.QC_REVISION ?? '',
+      version: options.version,
       taskId: await taskIdOf(env.ECS_CONTAINER_METADATA_URI_V4, log),
     },
     transport,

@@ -13,7 +13,7 @@ interface EmfLine extends Readonly<Record<string, unknown>> {
   };
 }
 
-const identity = { app: 'shop', track: 'stable', revision: 'abc', taskId: 'task-1' };
+const identity = { app: 'shop', track: 'stable', revision: 'abc', version: '7', taskId: 'task-1' };
 
 function metrics(samplesMax = 1_000, random = () => 0.5) {
   const lines: EmfLine[] = [];
@@ -32,8 +32,9 @@ test('a line has the namespace and dimensions that the judge reads, at high reso
     _aws: { Timestamp: 1_767_225_600_123 },
     App: 'shop',
     Track: 'stable',
-    revision: 'abc',
-    taskId: 'task-1',
+    Revision: 'abc',
+    Version: '7',
+    TaskId: 'task-1',
     Received: 3,
     Succeeded: 0,
     InFlight: 2,

@@ -116,7 +116,7 @@ export class Metrics {
   }
 
   #line(nowMs: number, Metrics: readonly Definition[], fields: object): void {
-    const { app, track, revision, taskId } = this.#identity;
+    const { app, track, revision, version, taskId } = this.#identity;
     this.#emit(
       JSON.stringify({
         _aws: {
@@ -125,8 +125,9 @@ export class Metrics {
         },
         App: app,
         Track: track,
-        revision,
-        ...(taskId === undefined ? {} : { taskId }),
+        Revision: revision,
+        ...(version === undefined ? {} : { Version: version }),
+        ...(taskId === undefined ? {} : { TaskId: taskId }),
         ...fields,
       }),
     );

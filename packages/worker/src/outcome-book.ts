@@ -110,7 +110,7 @@ export class OutcomeBook {
     event: string,
     fields: Readonly<Record<string, string | number | boolean>> = {},
   ): void {
-    const { app, track, revision, taskId } = this.#parts.identity;
+    const { app, track, revision, version, taskId } = this.#parts.identity;
     this.#parts.log(
       JSON.stringify({
         level,
@@ -119,6 +119,7 @@ export class OutcomeBook {
         app,
         track,
         revision,
+        ...(version === undefined ? {} : { version }),
         ...(taskId === undefined ? {} : { taskId }),
         ...fields,
       }),
