@@ -17,6 +17,7 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'unit',
+          setupFiles: ['tools/property-seed.ts'],
           include: [
             'packages/*/src/**/*.test.ts',
             'tools/**/*.test.ts',
@@ -30,6 +31,7 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'integration',
+          setupFiles: ['tools/property-seed.ts'],
           include: ['packages/*/test/**/*.test.ts', 'examples/app/test/**/*.test.ts'],
           exclude: ['**/node_modules/**'],
           testTimeout: 120_000,
