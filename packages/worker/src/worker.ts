@@ -587,12 +587,16 @@ export class Worker<T = string> {
 
   #deleted(entry: DeleteOf, sentAtMs: number): void {
     const { delivery, lane } = entry;
-    this.#metrics.value('AckDelayMs', this.#clock.nowMs() - entry.finishedAtMs);
-    // SQS confirms a delete whose lease has lapsed even if the message is with somebody else by then. Nothing
-    // but a blocked event loop keeps a first attempt waiting for so long.
-    const sure = sentAtMs < entry.giveUpAtMs;
+    const nowMs = this.#clock.nowMs();
+    this.#metrics.value('AckDelayMs', nowMs - entry.finishedAtMs);
+    // SQS confirms a delete whose lease has lapsed even if the message is with somebody else by then. It is sure
+    // only when the confirmation was there in time, though it may have lain unread for a while.
+    const inTime = sentAtMs < entry.giveUpAtMs;
+    const sure = inTime && nowMs - this.#blockedMs(nowMs) < entry.giveUpAtMs;
+    // Nothing but a blocked event loop keeps a first attempt waiting until the lease is over.
+    const blocked = !inTime && entry.attempts === 1 && !entry.delayed;
     if (sure) this.#book.succeeded(delivery);
-    else this.#expire(delivery, entry.attempts === 1 && !entry.delayed ? 'blocked' : 'sqs');
+    else this.#expire(delivery, blocked ? 'blocked' : 'sqs');
     // The next of a group begins only now: were this delete lost, it would come again behind its successor.
     if (lane !== undefined && sure) this.#nextInLane(lane);
     else if (lane !== undefined) this.#blockLane(lane);
