@@ -5,10 +5,10 @@ import { AwsFault } from '../../errors.ts';
 import type { Grid, TimeSeries } from './math-evaluator.ts';
 import { metricNameOf, observationsOf } from './metric-data.ts';
 import { checkPeriod, longestPeriod, parseQueries, runQueries } from './metric-query.ts';
-import type { MetricStore } from './metric-store.ts';
+import { type MetricStore, VALUES_KEPT_MS } from './metric-store.ts';
+import { pageOfPoints } from './point-pages.ts';
 import { parseStatistic } from './statistics.ts';
 
-type MetricDataResult = NonNullable<Output<'cloudwatch', 'GetMetricData'>['MetricDataResults']>[number];
 type Datapoint = NonNullable<Output<'cloudwatch', 'GetMetricStatistics'>['Datapoints']>[number];
 
 const DATAPOINTS_MAX = 100_800;
@@ -31,14 +31,7 @@ export function metricOperations(engine: Engine, store: MetricStore) {
     GetMetricData: {
       run: (input) => {
         const queries = parseQueries(input.MetricDataQueries ?? []);
-        const gridOf = gridsWithin(input.StartTime, input.EndTime);
-        const results = runQueries(queries, store, gridOf).flatMap(({ id, label, series }) =>
-          series.map((one) => ({
-            id,
-            label: labelled(series.length > 1 ? one.label : label, one),
-            points: [...one.points],
-          })),
-        );
+        const gridOf = gridsWithin(input.StartTime, input.EndTime, engine.clock.nowMs());
         const limit = input.MaxDatapoints ?? DATAPOINTS_MAX;
         if (!Number.isInteger(limit) || limit < 1 || limit > DATAPOINTS_MAX) {
           throw invalid(`MaxDatapoints must be between 1 and ${DATAPOINTS_MAX}.`);
@@ -46,29 +39,27 @@ export function metricOperations(engine: Engine, store: MetricStore) {
         if (longestPeriod(queries) === 0 && queries.queries.length > 0) {
           throw invalid('At least one metric query must have a MetricStat.');
         }
-        const descending = input.ScanBy !== 'TimestampAscending';
-        const flat = results.flatMap(({ points }, index) =>
-          (descending ? points.reverse() : points).map((point) => ({ index, point })),
+        const results = runQueries(queries, store, gridOf).flatMap(({ id, label, series }) =>
+          series.map((one) => ({
+            id,
+            label: labelled(series.length > 1 ? one.label : label, one),
+            points: [...one.points],
+          })),
         );
-        const { items, next } = page(flat, input.NextToken, limit, () => invalidToken());
-        const last = items.at(-1)?.index;
-        const first = input.NextToken === undefined ? 0 : (items[0]?.index ?? results.length);
+        const { shown, next } = pageOfPoints(
+          results,
+          input.ScanBy !== 'TimestampAscending',
+          input.NextToken,
+          limit,
+        );
         return {
-          MetricDataResults: results
-            .map(({ id, label }, index): MetricDataResult & { index: number } => {
-              const mine = items.filter((item) => item.index === index);
-              return {
-                index,
-                Id: id,
-                Label: label,
-                Timestamps: mine.map(({ point }) => new Date(point[0])),
-                Values: mine.map(({ point }) => point[1]),
-                StatusCode:
-                  next !== undefined && last !== undefined && index >= last ? 'PartialData' : 'Complete',
-              };
-            })
-            .filter(({ index }) => index >= first)
-            .map(({ index: _index, ...result }) => result),
+          MetricDataResults: shown.map(({ id, label, points, complete }) => ({
+            Id: id,
+            Label: label,
+            Timestamps: points.map(([at]) => new Date(at)),
+            Values: points.map(([, value]) => value),
+            StatusCode: complete ? 'Complete' : 'PartialData',
+          })),
           Messages: [],
           NextToken: next,
         };
@@ -77,7 +68,7 @@ export function metricOperations(engine: Engine, store: MetricStore) {
     GetMetricStatistics: {
       run: (input) => {
         const periodSeconds = checkPeriod(input.Period ?? 0);
-        const grid = gridsWithin(input.StartTime, input.EndTime)(periodSeconds);
+        const grid = gridsWithin(input.StartTime, input.EndTime, engine.clock.nowMs())(periodSeconds);
         if ((grid.endMs - grid.startMs) / grid.periodMs > STATISTICS_DATAPOINTS_MAX) {
           throw new AwsFault(
             'InvalidParameterCombinationException',
@@ -136,8 +127,15 @@ export function metricOperations(engine: Engine, store: MetricStore) {
   } satisfies OperationTable<'cloudwatch'>;
 }
 
-/** Periods aligned to the epoch: the start is rounded down, the end up. */
-function gridsWithin(start: Date | undefined, end: Date | undefined): (periodSeconds: number) => Grid {
+/**
+ * Periods aligned to the epoch: the start is rounded down, the end up. What is older than three hours has no
+ * periods below a minute, as on AWS: the values of that time are kept by the minute only.
+ */
+function gridsWithin(
+  start: Date | undefined,
+  end: Date | undefined,
+  nowMs: number,
+): (periodSeconds: number) => Grid {
   const fromMs = start?.getTime() ?? Number.NaN;
   const toMs = end?.getTime() ?? Number.NaN;
   if (!(fromMs < toMs)) {
@@ -145,11 +143,9 @@ function gridsWithin(start: Date | undefined, end: Date | undefined): (periodSec
   }
   return (periodSeconds) => {
     const periodMs = periodSeconds * 1000;
-    return {
-      startMs: Math.floor(fromMs / periodMs) * periodMs,
-      endMs: Math.ceil(toMs / periodMs) * periodMs,
-      periodMs,
-    };
+    const oldestMs = periodSeconds < 60 ? nowMs - VALUES_KEPT_MS : fromMs;
+    const startMs = Math.floor(Math.max(fromMs, oldestMs) / periodMs) * periodMs;
+    return { startMs, endMs: Math.max(startMs, Math.ceil(toMs / periodMs) * periodMs), periodMs };
   };
 }
 
