@@ -96,6 +96,28 @@ describe('compaction', () => {
     expect(read(store, 'p50')).toEqual([[2, 3]]);
   });
 
+  test('keeps the seconds of three hours when there are too many single values', async () => {
+    const store = new MetricStore(new State(':memory:'), 5);
+    for (let second = 0; second < 4; second++)
+      record(store, START + second * 1000 + 7, [second, second + 10]);
+    record(store, START + VALUES_KEPT_MS - MINUTE, [1, 2]);
+    store.compact(START + VALUES_KEPT_MS - MINUTE);
+    expect(read(store, 'Sum', { periodMs: 1000 })).toEqual([
+      [0, 10],
+      [1, 12],
+      [2, 14],
+      [3, 16],
+    ]);
+    expect(read(store, 'Maximum', { periodMs: 2000 })).toEqual([
+      [0, 11],
+      [1, 13],
+    ]);
+    expect(read(store, 'p50')).toEqual([]);
+    store.compact(START + VALUES_KEPT_MS + MINUTE);
+    expect(read(store, 'Sum', { periodMs: 1000 })).toEqual([[0, 52]]);
+    expect(read(store, 'SampleCount')).toEqual([[0, 8]]);
+  });
+
   test('done twice changes nothing', () => {
     const store = new MetricStore(new State(':memory:'));
     record(store, START, [1, 2]);

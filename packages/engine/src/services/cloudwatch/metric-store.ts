@@ -37,7 +37,8 @@ const MINUTE_MS = 60_000;
 export const VALUES_KEPT_MS = 3 * HOUR_MS;
 /** How long the summaries of a minute are kept, as on AWS. */
 export const SUMMARIES_KEPT_MS = 15 * 24 * HOUR_MS;
-/** Bound on single values; when there are more, the oldest are summarised before their three hours are over. */
+const SECOND_MS = 1000;
+/** Bound on single values; when there are more, the oldest are summarised by the second before their time. */
 const VALUES_MAX = 1_500_000;
 const SHORTEST_KEPT_MS = 10 * MINUTE_MS;
 
@@ -46,17 +47,22 @@ const SHORTEST_KEPT_MS = 10 * MINUTE_MS;
  * an alarm whose period `--pace` shortened still tells its periods apart.
  *
  * Single values are kept for three hours, so percentiles and trimmed counts are exact there; older periods
- * have summaries by the minute, and these go after 15 days.
+ * have summaries by the minute, and these go after 15 days. Beyond `valuesMax` single values, the oldest of
+ * the three hours become summaries by the second: sums and counts stay exact, percentiles are gone.
  */
 export class MetricStore {
   readonly #state: State;
   readonly #series = new Map<string, Series>();
   readonly #byName = new Map<string, Series[]>();
   readonly #statements;
+  readonly #valuesMax: number;
   #values: number;
+  /** Summaries before this instant are by the minute already. */
+  #minutesUntilMs = 0;
 
-  constructor(state: State) {
+  constructor(state: State, valuesMax = VALUES_MAX) {
     this.#state = state;
+    this.#valuesMax = valuesMax;
     const { db } = state;
     db.exec(`
       CREATE TABLE IF NOT EXISTS cloudwatch_series (id INTEGER PRIMARY KEY, namespace TEXT NOT NULL,
@@ -90,10 +96,19 @@ export class MetricStore {
       readSummaries: db.prepare(
         'SELECT at, count, sum, min, max FROM cloudwatch_summaries WHERE series = ? AND at >= ? AND at < ?',
       ),
-      rollUp: db.prepare(
+      summarise: db.prepare(
         `INSERT INTO cloudwatch_summaries (series, at, count, sum, min, max)
-          SELECT series, at / 60000 * 60000 AS minute, SUM(count), SUM(value * count), MIN(value), MAX(value)
-          FROM cloudwatch_values WHERE series = ? AND at < ? GROUP BY minute`,
+          SELECT series, at / ?1 * ?1 AS step, SUM(count), SUM(value * count), MIN(value), MAX(value)
+          FROM cloudwatch_values WHERE series = ?2 AND at < ?3 GROUP BY step`,
+      ),
+      mergeSummaries: db.prepare(
+        `INSERT INTO cloudwatch_summaries (series, at, count, sum, min, max)
+          SELECT series, at / 60000 * 60000 AS minute, SUM(count), SUM(sum), MIN(min), MAX(max)
+          FROM cloudwatch_summaries WHERE series = ?1 AND at >= ?2 AND at < ?3 AND at % 60000 > 0
+          GROUP BY minute`,
+      ),
+      dropMerged: db.prepare(
+        'DELETE FROM cloudwatch_summaries WHERE series = ?1 AND at >= ?2 AND at < ?3 AND at % 60000 > 0',
       ),
       dropValues: db.prepare('DELETE FROM cloudwatch_values WHERE series = ? AND at < ?'),
       dropSummaries: db.prepare('DELETE FROM cloudwatch_summaries WHERE series = ? AND at < ?'),
@@ -170,11 +185,13 @@ export class MetricStore {
 
   /** Summarises what is older than three hours and forgets what is older than 15 days. */
   compact(nowMs: number): void {
+    this.#state.write();
     let keptMs = VALUES_KEPT_MS;
-    this.#rollUp(nowMs - keptMs);
-    while (this.#values > VALUES_MAX && keptMs > SHORTEST_KEPT_MS) {
+    this.#summarise(nowMs - keptMs, MINUTE_MS);
+    this.#mergeSummaries(nowMs - keptMs);
+    while (this.#values > this.#valuesMax && keptMs > SHORTEST_KEPT_MS) {
       keptMs /= 2;
-      this.#rollUp(nowMs - keptMs);
+      this.#summarise(nowMs - keptMs, SECOND_MS);
     }
     for (const [key, series] of [...this.#series]) {
       this.#statements.dropSummaries.run(series.id, nowMs - SUMMARIES_KEPT_MS);
@@ -187,14 +204,24 @@ export class MetricStore {
     }
   }
 
-  #rollUp(beforeMs: number): void {
-    const cutMs = Math.floor(beforeMs / MINUTE_MS) * MINUTE_MS;
-    this.#state.write();
+  /** Turns single values into one summary for each step of `stepMs`. */
+  #summarise(beforeMs: number, stepMs: number): void {
+    const cutMs = startOfMinute(beforeMs);
     for (const { id } of this.#series.values()) {
-      this.#statements.rollUp.run(id, cutMs);
+      this.#statements.summarise.run(stepMs, id, cutMs);
       this.#values -= Number(this.#statements.dropValues.run(id, cutMs).changes);
     }
     this.#values = Math.max(0, this.#values);
+  }
+
+  /** Turns summaries of less than a minute into one for each minute. */
+  #mergeSummaries(beforeMs: number): void {
+    const cutMs = startOfMinute(beforeMs);
+    for (const { id } of this.#series.values()) {
+      this.#statements.mergeSummaries.run(id, this.#minutesUntilMs, cutMs);
+      this.#statements.dropMerged.run(id, this.#minutesUntilMs, cutMs);
+    }
+    this.#minutesUntilMs = cutMs;
   }
 
   #seriesOf(metric: MetricName, unit: string, atMs: number): Series {
@@ -278,6 +305,10 @@ interface Bucket {
   readonly values: Array<readonly [number, number]>;
   /** Whether `values` holds every single value. */
   complete: boolean;
+}
+
+function startOfMinute(atMs: number): number {
+  return Math.floor(atMs / MINUTE_MS) * MINUTE_MS;
 }
 
 function bucketOf(atMs: number, grid: Grid): number {
