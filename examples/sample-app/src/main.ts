@@ -1,31 +1,25 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { SQSClient } from '@aws-sdk/client-sqs';
-import { handle, version } from './handler.ts';
-import { SqsQueue } from './queue.ts';
-import { readSettings } from './settings.ts';
-import { Worker } from './worker.ts';
+import { runWorker } from '@queue-canary/worker';
+import { decode, handle, version } from './handler.ts';
+
+/** A setting in seconds; without it, the runtime's default holds. */
+function seconds(name: string): number | undefined {
+  const text = process.env[name];
+  if (text === undefined) return undefined;
+  if (!/^\d+$/.test(text)) throw new Error(`${name} must be a whole number of seconds, not "${text}"`);
+  return Number(text);
+}
 
 try {
-  const settings = readSettings(process.env);
-  const client = new SQSClient();
-  await client.config.region().catch(() => {
-    throw new Error('The worker cannot start: AWS_REGION is not set.');
-  });
-  const worker = new Worker({
-    settings,
-    queue: new SqsQueue(client, settings.queueUrl),
-    handle,
+  const stopTimeout = seconds('STOP_TIMEOUT_SECONDS');
+  await runWorker({
     version,
-    now: () => performance.timeOrigin + performance.now(),
-    pause: (ms, signal) =>
-      sleep(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined),
-    log: (line) => console.log(line),
+    decode,
+    handler: handle,
+    visibilitySeconds: seconds('VISIBILITY_TIMEOUT_SECONDS'),
+    retryFirstSeconds: seconds('RETRY_DELAY_SECONDS'),
+    stopTimeoutMs: stopTimeout === undefined ? undefined : stopTimeout * 1000,
   });
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => worker.stop());
-  await worker.run();
-  // A handler that is still at work would keep the process alive; its lease lapses instead.
-  process.exit(0);
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error);
+  console.error(`The worker cannot start: ${error instanceof Error ? error.message : error}.`);
   process.exit(1);
 }

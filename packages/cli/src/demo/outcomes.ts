@@ -8,23 +8,53 @@ export interface Outcome {
   readonly version: string;
   received: number;
   succeeded: number;
+  /** Attempts that failed, timed out or met poison. */
   failed: number;
-  /** Time of the first batch and of the first failure, epoch milliseconds. */
+  /** Time of the first line and of the first failure, epoch milliseconds. */
   readonly firstAt: number;
   firstFailedAt?: number;
 }
 
 const TRACKS: readonly Track[] = ['canary', 'stable'];
 
-/** Adds up the outcome lines that the workers log, each line once. */
+/** The attempts that count as failed, by their ending in the worker's log. */
+const FAILURES: ReadonlySet<string> = new Set(['Failed', 'TimedOut', 'Poisoned']);
+
+/**
+ * Metric lines with counters, and the lines about single messages. The worker splits a flush with many values
+ * over several lines, of which only the first has the counters.
+ */
+const PATTERN = '{ ($.Received = *) || ($.event = "message failed") }';
+
+/** One line of a worker's log that {@link PATTERN} lets through. */
+type Line =
+  | { readonly event: 'message failed'; readonly version: string; readonly outcome: string }
+  | {
+      readonly event?: undefined;
+      readonly Version: string;
+      readonly Received: number;
+      readonly Succeeded: number;
+    };
+
+/**
+ * Adds up what the workers log, each line once.
+ *
+ * What was received and processed comes from the metrics, which a worker writes every five seconds and when it
+ * stops. Failed attempts are counted by the line that each of them has at once, since a bad version may be gone
+ * before its metrics are written.
+ */
 export class OutcomeTally {
-  readonly #clients: Clients;
+  readonly #clients: Pick<Clients, 'logs'>;
   readonly #groups: Readonly<Record<Track, string>>;
   readonly #seen = new Set<string>();
   readonly #outcomes = new Map<string, Outcome>();
   readonly #from: Record<Track, number>;
 
-  constructor(clients: Clients, outputs: PipelineOutputs, sinceMs: number) {
+  constructor(
+    clients: Pick<Clients, 'logs'>,
+    outputs: Pick<PipelineOutputs, 'CanaryLogGroupName' | 'StableLogGroupName'>,
+    sinceMs: number,
+  ) {
     this.#clients = clients;
     this.#groups = { canary: outputs.CanaryLogGroupName, stable: outputs.StableLogGroupName };
     this.#from = { canary: sinceMs, stable: sinceMs };
@@ -52,7 +82,7 @@ export class OutcomeTally {
       const page = await this.#clients.logs.filterLogEvents({
         logGroupName: this.#groups[track],
         startTime: this.#from[track],
-        filterPattern: '{ $.Received = * }',
+        filterPattern: PATTERN,
         ...(nextToken === undefined ? {} : { nextToken }),
       });
       for (const { eventId = '', message = '', timestamp = 0 } of page.events ?? []) {
@@ -68,25 +98,31 @@ export class OutcomeTally {
   }
 
   #add(track: Track, message: string, timestamp: number): void {
-    const line = JSON.parse(message) as {
-      Version: string;
-      Received: number;
-      Succeeded: number;
-      Failed: number;
-    };
-    const key = `${track} ${line.Version}`;
+    const line = JSON.parse(message) as Line;
+    if (line.event === 'message failed') {
+      if (!FAILURES.has(line.outcome)) return;
+      const outcome = this.#of(track, line.version, timestamp);
+      outcome.failed += 1;
+      outcome.firstFailedAt = Math.min(outcome.firstFailedAt ?? timestamp, timestamp);
+    } else if (line.Received > 0 || line.Succeeded > 0) {
+      // A worker that gets nothing writes zeros to show that it is alive; it has no outcomes yet.
+      const outcome = this.#of(track, line.Version, timestamp);
+      outcome.received += line.Received;
+      outcome.succeeded += line.Succeeded;
+    }
+  }
+
+  #of(track: Track, version: string, timestamp: number): Outcome {
+    const key = `${track} ${version}`;
     const outcome = this.#outcomes.get(key) ?? {
       track,
-      version: line.Version,
+      version,
       received: 0,
       succeeded: 0,
       failed: 0,
       firstAt: timestamp,
     };
-    outcome.received += line.Received;
-    outcome.succeeded += line.Succeeded;
-    outcome.failed += line.Failed;
-    if (line.Failed > 0) outcome.firstFailedAt ??= timestamp;
     this.#outcomes.set(key, outcome);
+    return outcome;
   }
 }
