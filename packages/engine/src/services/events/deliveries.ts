@@ -1,17 +1,16 @@
+import { DeliveryQueue, type Progress } from '../../delivery/delivery-queue.ts';
+import { sendToQueue } from '../../delivery/send-to-queue.ts';
 import { type Engine, type Principal, servicePrincipal } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
-import type { Table } from '../../state/state.ts';
 import { type Rule, type Target, targetKind } from './rule.ts';
 import { renderInput } from './target-input.ts';
 
-/** An event on its way to one target; kept until it arrived or was given up. */
+/** An event on its way to one target. */
 interface Delivery {
   readonly rule: { readonly name: string; readonly arn: string };
   readonly target: Target;
   readonly event: Record<string, unknown>;
   readonly matchedAtMs: number;
-  readonly attempts: number;
-  readonly dueAtMs: number;
 }
 
 interface Failure {
@@ -24,10 +23,9 @@ const FIRST_RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 60_000;
 
 /**
- * Carries matched events to their targets, at least once.
+ * Carries matched events to their targets, at least once; durable from the turn in which they were journaled.
  *
- * A delivery is durable from the turn in which its event was journaled, so it survives `kill -9`. What may
- * succeed later (throttling, a failing target) is tried again with growing pauses, within the target's retry
+ * What may succeed later (throttling, a failing target) is tried again with growing pauses, within the target's retry
  * policy; what cannot (no permission, no such target) goes to the dead-letter queue at once, as on AWS.
  *
  * EventBridge's pauses are not documented; here they double from one second to a minute, with jitter, and
@@ -35,93 +33,57 @@ const LONGEST_RETRY_MS = 60_000;
  */
 export class Deliveries {
   readonly #engine: Engine;
-  readonly #table: Table<Delivery>;
-  readonly #timers = new Map<string, { cancel(): void }>();
-  readonly #underway = new Set<Promise<void>>();
-  #sequence = 0;
-  #running = false;
+  readonly #queue: DeliveryQueue<Delivery>;
 
   constructor(engine: Engine) {
     this.#engine = engine;
-    this.#table = engine.state.table<Delivery>('events.deliveries');
-    for (const key of this.#table.keys()) this.#sequence = Math.max(this.#sequence, Number(key));
+    this.#queue = new DeliveryQueue<Delivery>(engine, 'events.deliveries', {
+      deliver: (delivery) => this.#deliver(delivery),
+      pauseMs: (failedBefore) =>
+        Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** failedBefore) * (0.75 + engine.ids.random() / 2),
+      givesUp: (delivery, fault, nextAtMs) => this.#givesUp(delivery, fault, nextAtMs),
+    });
   }
 
   /** Takes over an event for every target of a rule. */
   add(rule: Rule, event: Record<string, unknown>): void {
-    const nowMs = this.#engine.clock.nowMs();
+    const matchedAtMs = this.#engine.clock.nowMs();
     for (const target of rule.targets) {
-      const key = String(++this.#sequence);
-      this.#table.put(key, {
-        rule: { name: rule.name, arn: rule.arn },
-        target,
-        event,
-        matchedAtMs: nowMs,
-        attempts: 0,
-        dueAtMs: nowMs,
-      });
-      this.#schedule(key, 0);
+      this.#queue.add({ rule: { name: rule.name, arn: rule.arn }, target, event, matchedAtMs });
     }
   }
 
   start(): void {
-    this.#running = true;
-    const nowMs = this.#engine.clock.nowMs();
-    for (const [key, { dueAtMs }] of this.#table.entries()) this.#schedule(key, dueAtMs - nowMs);
+    this.#queue.start();
   }
 
-  async stop(): Promise<void> {
-    this.#running = false;
-    for (const timer of this.#timers.values()) timer.cancel();
-    this.#timers.clear();
-    await Promise.all(this.#underway);
+  stop(): Promise<void> {
+    return this.#queue.stop();
   }
 
-  #schedule(key: string, delayMs: number): void {
-    if (!this.#running) return;
-    this.#timers.get(key)?.cancel();
-    const timer = this.#engine.clock.setTimer(delayMs, () => {
-      this.#timers.delete(key);
-      const attempt = this.#attempt(key).finally(() => this.#underway.delete(attempt));
-      this.#underway.add(attempt);
+  async #deliver(delivery: Delivery): Promise<void> {
+    await this.#send(delivery);
+    const { rule, target, event } = delivery;
+    if (event.source === 'aws.events') return;
+    this.#engine.journal.append('events', 'event.delivered', {
+      rule: rule.name,
+      target: target.arn,
+      eventId: event.id,
+      detailType: event['detail-type'],
     });
-    this.#timers.set(key, timer);
   }
 
-  async #attempt(key: string): Promise<void> {
-    const delivery = this.#table.get(key);
-    if (!delivery) return;
-    const failure = await this.#send(delivery);
-    if (!failure) {
-      if (delivery.event.source !== 'aws.events') {
-        this.#engine.journal.append('events', 'event.delivered', {
-          rule: delivery.rule.name,
-          target: delivery.target.arn,
-          eventId: delivery.event.id,
-          detailType: delivery.event['detail-type'],
-        });
-      }
-      this.#table.delete(key);
-      return;
-    }
-    const attempts = delivery.attempts + 1;
-    const pauseMs =
-      Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** delivery.attempts) *
-      (0.75 + this.#engine.ids.random() / 2);
-    const dueAtMs = this.#engine.clock.nowMs() + pauseMs;
-    const exhausted = this.#exhausted(delivery, failure, dueAtMs);
-    if (exhausted === undefined) {
-      this.#table.put(key, { ...delivery, attempts, dueAtMs });
-      this.#schedule(key, pauseMs);
-      return;
-    }
-    await this.#giveUp({ ...delivery, attempts }, failure, exhausted);
-    this.#table.delete(key);
+  async #givesUp(delivery: Delivery & Progress, fault: AwsFault, nextAtMs: number): Promise<boolean> {
+    const failure = failureOf(fault);
+    const exhausted = this.#exhausted(delivery, failure, nextAtMs);
+    if (exhausted === undefined) return false;
+    await this.#giveUp(delivery, failure, exhausted);
+    return true;
   }
 
   /** Why a failed delivery is not tried again; `undefined` when it is. */
   #exhausted(
-    { target, attempts, matchedAtMs }: Delivery,
+    { target, attempts, matchedAtMs }: Delivery & Progress,
     failure: Failure,
     nextMs: number,
   ): string | undefined {
@@ -131,44 +93,38 @@ export class Deliveries {
     return undefined;
   }
 
-  async #send(delivery: Delivery): Promise<Failure | undefined> {
+  async #send(delivery: Delivery): Promise<void> {
     const { rule, target, event } = delivery;
     const { call } = this.#engine;
-    try {
-      const text = renderInput(target, event, rule);
-      const principal = this.#principal(delivery);
-      switch (targetKind(target.arn)) {
-        case 'function':
-          await call(principal, 'lambda', 'Invoke', {
-            FunctionName: target.arn,
-            InvocationType: 'Event',
-            Payload: Buffer.from(text),
-          });
-          return undefined;
-        case 'topic':
-          await call(principal, 'sns', 'Publish', { TopicArn: target.arn, Message: text });
-          return undefined;
-        case 'queue':
-          await call(principal, 'sqs', 'SendMessage', {
-            QueueUrl: await this.#queueUrl(target.arn),
-            MessageBody: text,
-            ...(target.messageGroupId === undefined ? {} : { MessageGroupId: target.messageGroupId }),
-          });
-          return undefined;
-        case 'pipeline':
-          await call(principal, 'codepipeline', 'StartPipelineExecution', {
-            name: target.arn.split(':')[5],
-          });
-          return undefined;
-        case 'log-group':
-          await this.#log(target.arn, event, text);
-          return undefined;
-        default:
-          return { code: 'NO_RESOURCE', message: `nothing delivers to ${target.arn}`, retriable: false };
-      }
-    } catch (error) {
-      if (error instanceof AwsFault) return failureOf(error);
-      throw error;
+    const text = renderInput(target, event, rule);
+    const principal = this.#principal(delivery);
+    switch (targetKind(target.arn)) {
+      case 'function':
+        await call(principal, 'lambda', 'Invoke', {
+          FunctionName: target.arn,
+          InvocationType: 'Event',
+          Payload: Buffer.from(text),
+        });
+        return;
+      case 'topic':
+        await call(principal, 'sns', 'Publish', { TopicArn: target.arn, Message: text });
+        return;
+      case 'queue':
+        await sendToQueue(this.#engine, principal, target.arn, {
+          MessageBody: text,
+          ...(target.messageGroupId === undefined ? {} : { MessageGroupId: target.messageGroupId }),
+        });
+        return;
+      case 'pipeline':
+        await call(principal, 'codepipeline', 'StartPipelineExecution', {
+          name: target.arn.split(':')[5],
+        });
+        return;
+      case 'log-group':
+        await this.#log(target.arn, event, text);
+        return;
+      default:
+        throw new AwsFault('ResourceNotFoundException', `nothing delivers to ${target.arn}`);
     }
   }
 
@@ -195,19 +151,9 @@ export class Deliveries {
     });
   }
 
-  async #queueUrl(arn: string): Promise<string> {
-    const { QueueUrl } = await this.#engine.call(
-      servicePrincipal(this.#engine, 'events.amazonaws.com'),
-      'sqs',
-      'GetQueueUrl',
-      { QueueName: arn.split(':')[5] },
-    );
-    return QueueUrl ?? '';
-  }
-
   /** Sends what could not be delivered to the target's dead-letter queue, or records that it is lost. */
   async #giveUp(
-    { rule, target, event, attempts }: Delivery,
+    { rule, target, event, attempts }: Delivery & Progress,
     failure: Failure,
     exhausted: string,
   ): Promise<void> {
@@ -219,7 +165,7 @@ export class Deliveries {
       code: failure.code,
       message: failure.message,
     };
-    const { journal, call } = this.#engine;
+    const { journal } = this.#engine;
     if (target.deadLetterArn === undefined) {
       journal.append('events', 'event.dropped', { ...what, why: 'the target has no dead-letter queue' });
       return;
@@ -230,11 +176,11 @@ export class Deliveries {
       ERROR_CODE: failure.code,
       ERROR_MESSAGE: failure.message,
       ...(exhausted === '' ? {} : { EXHAUSTED_RETRY_CONDITION: exhausted }),
-      RETRY_ATTEMPTS: String(attempts - 1),
+      RETRY_ATTEMPTS: String(attempts),
     };
     try {
-      await call(servicePrincipal(this.#engine, 'events.amazonaws.com', rule.arn), 'sqs', 'SendMessage', {
-        QueueUrl: await this.#queueUrl(target.deadLetterArn),
+      const sender = servicePrincipal(this.#engine, 'events.amazonaws.com', rule.arn);
+      await sendToQueue(this.#engine, sender, target.deadLetterArn, {
         MessageBody: JSON.stringify(event),
         MessageAttributes: Object.fromEntries(
           Object.entries(attributes).map(([name, value]) => [

@@ -1,17 +1,15 @@
-import type { Timer } from '../../clock/clock.ts';
+import { DeliveryQueue } from '../../delivery/delivery-queue.ts';
+import { sendToQueue } from '../../delivery/send-to-queue.ts';
 import { type Engine, servicePrincipal } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
-import type { Table } from '../../state/state.ts';
 import type { Inbox } from './inbox.ts';
 import { bodyFor, envelope, type Message } from './message.ts';
 import { deadLetterArn, type Subscription } from './topic.ts';
 
-/** A message on its way to one subscriber; kept until it arrived or was given up. */
+/** A message on its way to one subscriber. */
 interface Notification {
   readonly subscription: Subscription;
   readonly message: Message;
-  readonly attempts: number;
-  readonly dueAtMs: number;
 }
 
 const SERVICE = 'sns.amazonaws.com';
@@ -30,67 +28,33 @@ const TRIED_FOR_MS = 23 * 24 * 3_600_000;
 export class Notifications {
   readonly #engine: Engine;
   readonly #inbox: Inbox;
-  readonly #table: Table<Notification>;
-  readonly #timers = new Map<string, Timer>();
-  readonly #underway = new Set<Promise<void>>();
-  #sequence = 0;
-  #running = false;
+  readonly #queue: DeliveryQueue<Notification>;
 
   constructor(engine: Engine, inbox: Inbox) {
     this.#engine = engine;
     this.#inbox = inbox;
-    this.#table = engine.state.table<Notification>('sns.notifications');
-    for (const key of this.#table.keys()) this.#sequence = Math.max(this.#sequence, Number(key));
+    this.#queue = new DeliveryQueue<Notification>(engine, 'sns.notifications', {
+      deliver: (notification) => this.#deliver(notification),
+      pauseMs: (failedBefore) => Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** failedBefore),
+      givesUp: async (notification, fault, nextAtMs) => {
+        const retriable = fault.status >= 500 || /Throttl|TooManyRequests/.test(fault.code);
+        if (retriable && nextAtMs - notification.message.atMs < TRIED_FOR_MS) return false;
+        await this.#giveUp(notification, fault);
+        return true;
+      },
+    });
   }
 
   add(subscription: Subscription, message: Message): void {
-    const key = String(++this.#sequence);
-    this.#table.put(key, { subscription, message, attempts: 0, dueAtMs: message.atMs });
-    this.#schedule(key, 0);
+    this.#queue.add({ subscription, message });
   }
 
   start(): void {
-    this.#running = true;
-    const nowMs = this.#engine.clock.nowMs();
-    for (const [key, { dueAtMs }] of this.#table.entries()) this.#schedule(key, dueAtMs - nowMs);
+    this.#queue.start();
   }
 
-  async stop(): Promise<void> {
-    this.#running = false;
-    for (const timer of this.#timers.values()) timer.cancel();
-    this.#timers.clear();
-    await Promise.all(this.#underway);
-  }
-
-  #schedule(key: string, delayMs: number): void {
-    if (!this.#running) return;
-    const timer = this.#engine.clock.setTimer(delayMs, () => {
-      this.#timers.delete(key);
-      const attempt = this.#attempt(key).finally(() => this.#underway.delete(attempt));
-      this.#underway.add(attempt);
-    });
-    this.#timers.set(key, timer);
-  }
-
-  async #attempt(key: string): Promise<void> {
-    const notification = this.#table.get(key);
-    if (!notification) return;
-    try {
-      await this.#deliver(notification);
-      this.#table.delete(key);
-    } catch (error) {
-      if (!(error instanceof AwsFault)) throw error;
-      const pauseMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** notification.attempts);
-      const dueAtMs = this.#engine.clock.nowMs() + pauseMs;
-      const retriable = error.status >= 500 || /Throttl|TooManyRequests/.test(error.code);
-      if (retriable && dueAtMs - notification.message.atMs < TRIED_FOR_MS) {
-        this.#table.put(key, { ...notification, attempts: notification.attempts + 1, dueAtMs });
-        this.#schedule(key, pauseMs);
-        return;
-      }
-      await this.#giveUp(notification, error);
-      this.#table.delete(key);
-    }
+  stop(): Promise<void> {
+    return this.#queue.stop();
   }
 
   async #deliver({ subscription, message }: Notification): Promise<void> {
@@ -99,8 +63,7 @@ export class Notifications {
     switch (protocol) {
       case 'sqs': {
         const raw = attributes.RawMessageDelivery === 'true';
-        await this.#engine.call(principal, 'sqs', 'SendMessage', {
-          QueueUrl: await this.#queueUrl(endpoint),
+        await sendToQueue(this.#engine, principal, endpoint, {
           MessageBody: raw ? bodyFor(message, protocol) : JSON.stringify(envelope(message, subscription)),
           ...(raw ? { MessageAttributes: queueAttributes(message) } : {}),
         });
@@ -135,7 +98,7 @@ export class Notifications {
 
   async #giveUp({ subscription, message }: Notification, error: AwsFault): Promise<void> {
     const { topicArn, protocol, endpoint } = subscription;
-    const { journal, call } = this.#engine;
+    const { journal } = this.#engine;
     const what = {
       topicArn,
       protocol,
@@ -150,8 +113,7 @@ export class Notifications {
       return;
     }
     try {
-      await call(servicePrincipal(this.#engine, SERVICE, topicArn), 'sqs', 'SendMessage', {
-        QueueUrl: await this.#queueUrl(queue),
+      await sendToQueue(this.#engine, servicePrincipal(this.#engine, SERVICE, topicArn), queue, {
         MessageBody: JSON.stringify(envelope(message, subscription)),
       });
       journal.append('sns', 'notification.dead-lettered', { ...what, queue });
@@ -159,16 +121,6 @@ export class Notifications {
       if (!(refusal instanceof AwsFault)) throw refusal;
       journal.append('sns', 'notification.lost', { ...what, deadLetterError: refusal.message });
     }
-  }
-
-  async #queueUrl(arn: string): Promise<string> {
-    const { QueueUrl } = await this.#engine.call(
-      servicePrincipal(this.#engine, SERVICE),
-      'sqs',
-      'GetQueueUrl',
-      { QueueName: arn.split(':')[5] },
-    );
-    return QueueUrl ?? '';
   }
 }
 
