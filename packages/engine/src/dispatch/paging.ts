@@ -29,3 +29,28 @@ export function page<T>(
     next: to < items.length ? Buffer.from(`after-${to}`).toString('base64url') : undefined,
   };
 }
+
+/** The paging of a service whose lists take `nextToken` and `maxResults`; sizes out of bounds are cut to fit. */
+export function pager({
+  largest,
+  usual,
+  invalidToken,
+}: {
+  readonly largest: number;
+  /** Size of a page when the caller asks for none. */
+  readonly usual: number;
+  readonly invalidToken: () => Error;
+}) {
+  return <T>(
+    all: readonly T[],
+    { nextToken, maxResults }: { nextToken?: string | undefined; maxResults?: number | undefined },
+  ): { items: T[]; nextToken: string | undefined } => {
+    const { items, next } = page(
+      all,
+      nextToken,
+      Math.min(Math.max(maxResults ?? usual, 1), largest),
+      invalidToken,
+    );
+    return { items, nextToken: next };
+  };
+}

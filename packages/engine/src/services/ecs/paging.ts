@@ -1,20 +1,10 @@
+import { pager } from '../../dispatch/paging.ts';
 import { AwsFault } from '../../errors.ts';
 
-const LARGEST_PAGE = 100;
-
-/** One page of a list; the token is the position at which the next page begins. */
-export function page<T>(
-  all: readonly T[],
-  { nextToken, maxResults }: { nextToken?: string | undefined; maxResults?: number | undefined },
-): { items: T[]; nextToken: string | undefined } {
-  const from = nextToken === undefined ? 0 : Number(nextToken);
-  if (!Number.isInteger(from) || from < 0) {
-    throw new AwsFault(
-      'InvalidParameterException',
-      'Invalid token: it must be the nextToken of an earlier reply.',
-    );
-  }
-  const size = Math.min(Math.max(maxResults ?? LARGEST_PAGE, 1), LARGEST_PAGE);
-  const end = from + size;
-  return { items: all.slice(from, end), nextToken: end < all.length ? String(end) : undefined };
-}
+/** One page of a list, of at most 100 items. */
+export const page = pager({
+  largest: 100,
+  usual: 100,
+  invalidToken: () =>
+    new AwsFault('InvalidParameterException', 'Invalid token: it must be the nextToken of an earlier reply.'),
+});
