@@ -1,9 +1,19 @@
 import type { Message } from './message.ts';
 
-/** The messages of one receive, the unit in which tracks are compared where a receive brings several. */
-export interface ReceiveBatch {
-  /** Whether a message of it has spoken against the version. */
+/** The first deliveries of one receive, or its later ones: the unit in which tracks are compared. */
+export interface Unit {
+  /** Deliveries without an ending. */
+  open: number;
+  /** Whether any has ended for or against the version; those given back say nothing. */
+  judged: boolean;
+  /** Whether any has spoken against the version. */
   failed: boolean;
+}
+
+/** The messages of one receive. They often fail together, so they are not counted one by one. */
+export interface ReceiveBatch {
+  readonly first: Unit;
+  readonly retried: Unit;
 }
 
 /** How a delivery ended; the counters of the same names. */

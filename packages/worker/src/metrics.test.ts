@@ -130,8 +130,50 @@ test('only first deliveries are compared, and a batch has failed once however ma
     Failed: 6,
     FirstFailed: 3,
   });
-  expect(totals.BatchesFailed).toBeLessThan(totals.BatchesReceived!);
+  expect(totals.FirstBatchesFailed).toBe(totals.FirstBatches);
+  // The last retries succeed.
+  expect(totals.RetriedBatchesFailed).toBeGreaterThan(0);
+  expect(totals.RetriedBatchesFailed).toBeLessThan(totals.RetriedBatches!);
+  expect(totals.FirstBatches! + totals.RetriedBatches!).toBeLessThanOrEqual(totals.Received!);
   expect(world.values('QueueAgeMs')).toHaveLength(3);
+});
+
+test('lines cover the same five seconds in every worker, whenever it began', async () => {
+  const world = new World();
+  await world.clock.advance(1_234);
+  const worker = world.run({ waitSeconds: 1, handler: async () => undefined });
+  await world.clock.advance(11_000);
+  const stamps = world.log.flatMap(({ _aws }) =>
+    _aws === undefined ? [] : [(_aws as { Timestamp: number }).Timestamp],
+  );
+  expect(stamps.map((stamp) => stamp % 5_000)).toEqual(stamps.map(() => 4_999));
+  expect(stamps.length).toBeGreaterThan(1);
+  await world.drain(worker);
+});
+
+test('a receive is a unit once all of its messages have ended, and what was given back is none', async () => {
+  const world = new World();
+  let finish = () => {};
+  const slow = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  const worker = world.run({
+    waitSeconds: 1,
+    retryFirstSeconds: 60,
+    handler: async (body) => {
+      if (body === 'bad') throw new Error('no');
+      if (body === 'slow') await slow;
+    },
+  });
+  for (const body of ['bad', 'slow']) world.queue.put(body);
+  await world.clock.advance(6_000);
+  expect(world.total('BatchesReceived')).toBeGreaterThan(0);
+  expect(world.total('Failed')).toBe(1);
+  expect(world.total('FirstBatches')).toBe(0);
+  finish();
+  await world.clock.advance(6_000);
+  expect([world.total('FirstBatches'), world.total('FirstBatchesFailed')]).toEqual([1, 1]);
+  await world.drain(worker);
 });
 
 test('the longest block of the event loop is written', async () => {

@@ -28,8 +28,13 @@ export const COUNTERS = [
   'Expired',
   /** Receives that brought messages. */
   'BatchesReceived',
-  /** Of these, with at least one message that speaks against the version. */
-  'BatchesFailed',
+  /** Receives of which every first delivery has ended, at least one for or against the version. */
+  'FirstBatches',
+  /** Of these, with a first delivery that speaks against the version. */
+  'FirstBatchesFailed',
+  /** The same for later deliveries. */
+  'RetriedBatches',
+  'RetriedBatchesFailed',
   /** Handled, but the delete was never confirmed: the message will come again. */
   'DeleteFailed',
   /** Calls to SQS that failed. */
@@ -147,7 +152,10 @@ function zeros(): Record<Counter, number> {
     Released: 0,
     Expired: 0,
     BatchesReceived: 0,
-    BatchesFailed: 0,
+    FirstBatches: 0,
+    FirstBatchesFailed: 0,
+    RetriedBatches: 0,
+    RetriedBatchesFailed: 0,
     DeleteFailed: 0,
     SqsError: 0,
   };

@@ -1,7 +1,8 @@
 import type { Clock } from './clock.ts';
-import type { Delivery, Ending } from './delivery.ts';
+import type { Delivery, Ending, ReceiveBatch, Unit } from './delivery.ts';
 import { classOf, textOf } from './errors.ts';
 import type { Identity } from './identity.ts';
+import type { Message } from './message.ts';
 import type { Metrics } from './metrics.ts';
 import { type Attribution, attributionOf, type SqsFault } from './transport.ts';
 
@@ -45,7 +46,8 @@ export class OutcomeBook {
     const nowMs = this.serverNowMs();
     metrics.count('BatchesReceived');
     metrics.count('Received', deliveries.length);
-    for (const { message } of deliveries) {
+    for (const { message, batch } of deliveries) {
+      unitOf(message, batch).open++;
       if (message.receiveCount > 1) continue;
       metrics.count('FirstReceived');
       // Later deliveries would count the time that their failures took.
@@ -58,12 +60,14 @@ export class OutcomeBook {
     delivery.ending = 'Succeeded';
     this.#parts.metrics.count('Succeeded');
     if (delivery.message.receiveCount === 1) this.#parts.metrics.count('FirstSucceeded');
+    this.#close(delivery, 'for');
   }
 
   released(delivery: Delivery): void {
     if (delivery.ending !== undefined) return;
     delivery.ending = 'Released';
     this.#parts.metrics.count('Released');
+    this.#close(delivery, 'neither');
   }
 
   /** Any other ending. Only the first of a delivery counts. */
@@ -73,13 +77,9 @@ export class OutcomeBook {
     const { metrics } = this.#parts;
     const { messageId, receiveCount, groupId } = delivery.message;
     metrics.count(ending);
-    if (details.attribution === 'version') {
-      if (receiveCount === 1) metrics.count('FirstFailed');
-      if (!delivery.batch.failed) {
-        delivery.batch.failed = true;
-        metrics.count('BatchesFailed');
-      }
-    }
+    const against = details.attribution === 'version';
+    if (against && receiveCount === 1) metrics.count('FirstFailed');
+    this.#close(delivery, against ? 'against' : 'neither');
     this.event('error', 'message failed', {
       messageId,
       receiveCount,
@@ -89,6 +89,19 @@ export class OutcomeBook {
       ...(groupId === undefined ? {} : { groupId }),
       ...('error' in details ? { error: textOf(details.error) } : {}),
     });
+  }
+
+  /** Counts a unit once all of it has ended, so that failed and other units are counted at the same moment. */
+  #close({ message, batch }: Delivery, speaks: 'for' | 'against' | 'neither'): void {
+    const unit = unitOf(message, batch);
+    unit.open--;
+    unit.judged ||= speaks !== 'neither';
+    unit.failed ||= speaks === 'against';
+    if (unit.open > 0 || !unit.judged) return;
+    const { metrics } = this.#parts;
+    const counter = message.receiveCount === 1 ? 'FirstBatches' : 'RetriedBatches';
+    metrics.count(counter);
+    if (unit.failed) metrics.count(`${counter}Failed`);
   }
 
   /** A call to SQS failed. */
@@ -125,6 +138,10 @@ export class OutcomeBook {
       }),
     );
   }
+}
+
+function unitOf(message: Message, batch: ReceiveBatch): Unit {
+  return message.receiveCount === 1 ? batch.first : batch.retried;
 }
 
 /** The details of something that a handler threw, whatever it is. */

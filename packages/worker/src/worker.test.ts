@@ -705,7 +705,7 @@ test.each<[string, () => Promise<ReadonlyMap<string, Outcome>>]>([
     await world.clock.advance(1_000);
     await world.drain(worker);
     expect(world.endings()).toEqual({ Failed: 4 });
-    expect(world.total('BatchesFailed')).toBe(world.total('BatchesReceived'));
+    expect(world.total('FirstBatchesFailed')).toBe(world.total('BatchesReceived'));
   },
 );
 

@@ -1,6 +1,6 @@
 import { type BatchEntry, BatchSender } from './batch-sender.ts';
 import { type Clock, pause, type Timer, within } from './clock.ts';
-import type { Delivery } from './delivery.ts';
+import type { Delivery, Unit } from './delivery.ts';
 import { classOf, textOf } from './errors.ts';
 import type { Decode, Item, Outcome } from './handler.ts';
 import { LeaseKeeper, type LossCause } from './lease-keeper.ts';
@@ -264,7 +264,7 @@ export class Worker<T = string> {
   #accept(messages: readonly SqsMessage[], permits: number, askedAtMs: number): void {
     const nowMs = this.#clock.nowMs();
     const { visibilitySeconds, renewEverySeconds, leaseMaximumSeconds, fifo } = this.#settings;
-    const batch = { failed: false };
+    const batch = { first: unit(), retried: unit() };
     // When SQS leased them at the latest that is sure: the reply was on its way, perhaps unread for a while.
     const underwayMs = Math.min(REPLY_MARGIN_MAX_MS, visibilitySeconds * 100) + this.#blockedMs(nowMs);
     const leasedAtMs = Math.max(askedAtMs, nowMs - underwayMs);
@@ -732,9 +732,13 @@ export class Worker<T = string> {
 
   async #flushRegularly(): Promise<void> {
     for (;;) {
-      await pause(this.#clock, FLUSH_MS, this.#stopped.signal);
+      // All workers count over the same five seconds, and a line lies within those that it counts: so the same
+      // bucket of CloudWatch holds what both tracks did at the same time.
+      const nowMs = this.#book.serverNowMs();
+      const endMs = (Math.floor(nowMs / FLUSH_MS) + 1) * FLUSH_MS;
+      await pause(this.#clock, endMs - nowMs, this.#stopped.signal);
       if (this.#state === 'stopped') return;
-      this.#metrics.flush(this.#book.serverNowMs(), this.#inFlight());
+      this.#metrics.flush(endMs - 1, this.#inFlight());
       this.#loopLagMs = 0;
     }
   }
@@ -762,6 +766,10 @@ export class Worker<T = string> {
       this.#sampleLag();
     });
   }
+}
+
+function unit(): Unit {
+  return { open: 0, judged: false, failed: false };
 }
 
 /** Whether a FIFO group may go on behind a message. */
