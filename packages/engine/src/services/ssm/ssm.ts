@@ -10,31 +10,63 @@ interface StoredParameter {
   readonly modifiedAtMs: number;
 }
 
-/** Systems Manager Parameter Store: plain parameters with versions. History is not kept. */
+/** Versions of a parameter that can be read, the latest included, as on AWS. */
+const VERSIONS_MAX = 100;
+
+/** Systems Manager Parameter Store: plain parameters with versions, without labels. */
 export function createSsm(engine: Engine): Service<'ssm'> {
   const parameters = engine.state.table<StoredParameter>('ssm.parameters');
+  /** Versions before the latest, by `name:version`. */
+  const earlier = engine.state.table<StoredParameter>('ssm.versions');
 
-  const nameOf = (nameOrArn: string) => {
+  const split = (nameOrArn: string) => {
     const match = /^arn:aws:ssm:[^:]*:[^:]*:parameter(\/?.*)$/.exec(nameOrArn);
-    const name = match ? match[1]! : nameOrArn;
+    const [name = '', selector, ...more] = (match ? match[1]! : nameOrArn).split(':');
+    if (more.length > 0) throw invalid(`The parameter name ${nameOrArn} has more than one selector.`);
+    return { name, selector };
+  };
+  const nameOf = (nameOrArn: string) => {
+    const { name } = split(nameOrArn);
     return parameters.has(name) || !name.startsWith('/') || name.lastIndexOf('/') > 0 ? name : name.slice(1);
   };
   const arnOf = (name: string) =>
     `arn:aws:ssm:${engine.region}:${engine.accountId}:parameter${name.startsWith('/') ? '' : '/'}${name}`;
-  const shown = (parameter: StoredParameter) => ({
+  const shown = ({ parameter, selector }: { parameter: StoredParameter; selector?: string | undefined }) => ({
     Name: parameter.name,
     Type: parameter.type,
     Value: parameter.value,
     Version: parameter.version,
+    ...(selector === undefined ? {} : { Selector: `:${selector}` }),
     ARN: arnOf(parameter.name),
     LastModifiedDate: new Date(parameter.modifiedAtMs),
     DataType: 'text',
   });
   const arns = (names: ReadonlyArray<string | undefined>) => names.map((name) => arnOf(nameOf(name ?? '')));
-  const find = (name: string) => {
-    const parameter = parameters.get(nameOf(name));
-    if (!parameter) throw new AwsFault('ParameterNotFound', `Parameter ${name} not found.`);
-    return parameter;
+  /** The parameter of that name, in the version that the name's selector asks for. */
+  const find = (nameOrArn: string) => {
+    const { selector } = split(nameOrArn);
+    const latest = parameters.get(nameOf(nameOrArn));
+    if (!latest) throw new AwsFault('ParameterNotFound', `Parameter ${nameOrArn} not found.`);
+    if (selector === undefined) return { parameter: latest };
+    const parameter =
+      selector === String(latest.version) ? latest : earlier.get(`${latest.name}:${selector}`);
+    if (!parameter) {
+      throw new AwsFault(
+        'ParameterVersionNotFound',
+        /^\d+$/.test(selector)
+          ? `Systems Manager could not find version ${selector} of ${latest.name}.`
+          : `Systems Manager could not find version ${selector} of ${latest.name}: the local engine does not support labels, only version numbers.`,
+      );
+    }
+    return { parameter, selector };
+  };
+  const found = (nameOrArn: string) => {
+    try {
+      return find(nameOrArn);
+    } catch (error) {
+      if (error instanceof AwsFault && /^Parameter.*NotFound$/.test(error.code)) return undefined;
+      throw error;
+    }
   };
 
   return {
@@ -48,10 +80,10 @@ export function createSsm(engine: Engine): Service<'ssm'> {
         resources: (input) => arns(input.Names ?? []),
         run: (input) => {
           const names = input.Names ?? [];
-          const found = names.map((name) => parameters.get(nameOf(name)));
+          const results = names.map(found);
           return {
-            Parameters: found.filter((parameter) => parameter !== undefined).map(shown),
-            InvalidParameters: names.filter((_, index) => found[index] === undefined),
+            Parameters: results.filter((result) => result !== undefined).map(shown),
+            InvalidParameters: names.filter((_, index) => results[index] === undefined),
           };
         },
       },
@@ -59,6 +91,11 @@ export function createSsm(engine: Engine): Service<'ssm'> {
         resources: (input) => arns([input.Name]),
         run: (input) => {
           const name = nameOf(input.Name ?? '');
+          if (!/^[\w./-]+$/.test(input.Name ?? '')) {
+            throw invalid(
+              `The parameter name ${input.Name} is invalid: it may hold letters, digits and the symbols . - _ /.`,
+            );
+          }
           const existing = parameters.get(name);
           if (existing && !input.Overwrite) {
             throw new AwsFault(
@@ -67,19 +104,17 @@ export function createSsm(engine: Engine): Service<'ssm'> {
             );
           }
           if (!existing && input.Type === undefined) {
-            throw new AwsFault(
-              'ValidationException',
-              'A parameter type is required when you create a parameter.',
-            );
+            throw invalid('A parameter type is required when you create a parameter.');
           }
           if (input.Value === undefined || input.Value === '') {
-            throw new AwsFault('ValidationException', 'The parameter value must not be empty.');
+            throw invalid('The parameter value must not be empty.');
           }
           if (Buffer.byteLength(input.Value) > 4096 && input.Tier !== 'Advanced') {
-            throw new AwsFault(
-              'ValidationException',
-              'Standard tier parameters support a maximum value of 4096 characters.',
-            );
+            throw invalid('Standard tier parameters support a maximum value of 4096 characters.');
+          }
+          if (existing) {
+            earlier.put(`${name}:${existing.version}`, existing);
+            earlier.delete(`${name}:${existing.version + 1 - VERSIONS_MAX}`);
           }
           const parameter = parameters.put(name, {
             name,
@@ -95,7 +130,13 @@ export function createSsm(engine: Engine): Service<'ssm'> {
       DeleteParameter: {
         resources: (input) => arns([input.Name]),
         run: (input) => {
-          parameters.delete(find(input.Name ?? '').name);
+          const { parameter, selector } = find(input.Name ?? '');
+          if (selector !== undefined) throw invalid('A single version of a parameter cannot be deleted.');
+          const { name, version } = parameter;
+          parameters.delete(name);
+          for (let past = version - 1; past > 0 && past > version - VERSIONS_MAX; past--) {
+            earlier.delete(`${name}:${past}`);
+          }
           return {};
         },
       },
@@ -107,7 +148,7 @@ export function createSsm(engine: Engine): Service<'ssm'> {
             ({ name }) =>
               name.startsWith(prefix) && (input.Recursive || !name.slice(prefix.length).includes('/')),
           );
-          return { Parameters: below.map(shown) };
+          return { Parameters: below.map((parameter) => shown({ parameter })) };
         },
       },
       DescribeParameters: {
@@ -125,4 +166,8 @@ export function createSsm(engine: Engine): Service<'ssm'> {
       ListTagsForResource: { run: () => ({ TagList: [] }) },
     },
   };
+}
+
+function invalid(message: string): AwsFault {
+  return new AwsFault('ValidationException', message);
 }
