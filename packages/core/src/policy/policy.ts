@@ -1,14 +1,21 @@
-/** Who promotes a release once the canary has baked. */
-export type Approval = 'manual';
+import { defaultJudgePolicy, type JudgePolicy, parseJudgePolicy } from '../judge/judge-policy.ts';
+
+/**
+ * Who promotes a release once the canary has baked.
+ *
+ * - `manual`: a person. The judge only advises; dead letters and alarms still roll back.
+ * - `automatic`: a pass promotes and a fail rolls back; what the judge cannot decide goes to a person.
+ * - `automatic-then-manual`: a fail rolls back; everything else goes to a person once the judge has settled.
+ */
+export type Approval = 'manual' | 'automatic' | 'automatic-then-manual';
 
 /** What happens to a release that waits for its verdict when a newer commit is ready for the canary. */
 export type OnNewerCommit = 'supersede' | 'wait';
 
 /** How a release is judged and promoted. Times are in milliseconds. */
 export interface ReleasePolicy {
-  /** Who promotes: `manual` leaves the verdict to a person at the pipeline's approval action. */
   readonly approval: Approval;
-  /** How long the canary is observed at steady state before the release is offered for approval. */
+  /** How long the canary is observed at steady state at least, before it is promoted or offered for approval. */
   readonly bakeMs: number;
   /** How long both services are watched on the new version before it becomes the last good release. */
   readonly watchMs: number;
@@ -22,6 +29,8 @@ export interface ReleasePolicy {
    * Counted from the start of the release's canary deployment, so residue of earlier releases is free.
    */
   readonly deadLettersMax: number;
+  /** With which error rates the judge decides; its `bakeMsMin` is always `bakeMs`. */
+  readonly judge: JudgePolicy;
 }
 
 /** The policy of a release for which nothing was configured: ten minutes' bake, five minutes' watch. */
@@ -31,6 +40,7 @@ export const defaultReleasePolicy: ReleasePolicy = {
   watchMs: 5 * 60_000,
   onNewerCommit: 'supersede',
   deadLettersMax: 0,
+  judge: { ...defaultJudgePolicy, bakeMsMin: 10 * 60_000 },
 };
 
 /** The longest bake or watch that a policy may ask for: one day, well under the approval's own timeout. */
@@ -66,8 +76,8 @@ const count: Check = (value) =>
     ? undefined
     : `must be a whole number of messages, 0 or more, not ${show(value)}`;
 
-const checks: Readonly<Record<keyof ReleasePolicy, Check>> = {
-  approval: oneOf('manual'),
+const checks: Readonly<Record<Exclude<keyof ReleasePolicy, 'judge'>, Check>> = {
+  approval: oneOf('manual', 'automatic', 'automatic-then-manual'),
   bakeMs: duration,
   watchMs: duration,
   onNewerCommit: oneOf('supersede', 'wait'),
@@ -95,21 +105,50 @@ export function parsePolicy(document: unknown): PolicyResult {
   const given = new Map<string, unknown>(Object.entries(document));
   const problems: PolicyProblem[] = [];
   for (const [setting, value] of given) {
+    if (setting === 'judge') continue;
     if (!isSetting(setting)) {
       problems.push({
         setting,
-        message: `"${setting}" is not a setting of the release policy; remove it or use one of ${Object.keys(checks).join(', ')}`,
+        message: `"${setting}" is not a setting of the release policy; remove it or use one of ${[...Object.keys(checks), 'judge'].join(', ')}`,
       });
       continue;
     }
     const wrong = checks[setting](value);
     if (wrong !== undefined) problems.push({ setting, message: `"${setting}" ${wrong}` });
   }
-  if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, policy: { ...defaultReleasePolicy, ...document } };
+  const policy: ReleasePolicy = { ...defaultReleasePolicy, ...document };
+  const judge = parseJudge(given.get('judge') ?? {}, policy.bakeMs);
+  problems.push(...judge.problems);
+  return problems.length > 0
+    ? { ok: false, problems }
+    : { ok: true, policy: { ...policy, judge: judge.policy } };
 }
 
-function isSetting(name: string): name is keyof ReleasePolicy {
+function parseJudge(
+  document: unknown,
+  bakeMs: number,
+): { readonly policy: JudgePolicy; readonly problems: readonly PolicyProblem[] } {
+  if (typeof document === 'object' && document !== null && 'bakeMsMin' in document) {
+    const message = '"judge.bakeMsMin" is set by "bakeMs"; remove it and set that';
+    return { policy: defaultJudgePolicy, problems: [{ setting: 'judge.bakeMsMin', message }] };
+  }
+  const given = typeof document === 'object' && document !== null && !Array.isArray(document);
+  const bake =
+    duration(bakeMs) === undefined
+      ? { bakeMsMin: bakeMs, deadlineMs: Math.max(defaultJudgePolicy.deadlineMs, 2 * bakeMs) }
+      : {};
+  const parsed = parseJudgePolicy(given ? { ...bake, ...document } : document);
+  if (parsed.ok) return { policy: parsed.policy, problems: [] };
+  return {
+    policy: defaultJudgePolicy,
+    problems: parsed.problems.map(({ setting, message }) => ({
+      setting: setting === '' ? 'judge' : `judge.${setting}`,
+      message: `judge: ${message}`,
+    })),
+  };
+}
+
+function isSetting(name: string): name is keyof typeof checks {
   return Object.hasOwn(checks, name);
 }
 
