@@ -20,6 +20,14 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
     if (!policy) throw noSuchEntity(`Policy ${arn} does not exist or is not attachable.`);
     return policy;
   };
+  const isPolicy = (arn: string) => store.policies.has(arn) || arn in AWS_MANAGED_POLICIES;
+  /** A bound that nobody knows would be none at all. */
+  const boundaryOf = (arn: string | undefined): string => {
+    if (arn === undefined || !isPolicy(arn)) {
+      throw noSuchEntity(`Scope ARN: ${arn} does not exist or is not attachable.`);
+    }
+    return arn;
+  };
   const checked = (document: string | undefined): string => {
     const parsed = parsePolicy(document ?? '');
     if ('error' in parsed) throw new AwsFault('MalformedPolicyDocument', parsed.error);
@@ -35,6 +43,14 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
     AssumeRolePolicyDocument: encodeURIComponent(role.trustPolicy),
     MaxSessionDuration: role.maxSessionSeconds,
     ...(role.description === undefined ? {} : { Description: role.description }),
+    ...(role.permissionsBoundary === undefined
+      ? {}
+      : {
+          PermissionsBoundary: {
+            PermissionsBoundaryType: 'PermissionsBoundaryPolicy' as const,
+            PermissionsBoundaryArn: role.permissionsBoundary,
+          },
+        }),
     Tags: Object.entries(role.tags).map(([Key, Value]) => ({ Key, Value })),
   });
   const tagsOf = (
@@ -69,7 +85,7 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
             tags: tagsOf(input.Tags),
             ...(input.PermissionsBoundary === undefined
               ? {}
-              : { permissionsBoundary: input.PermissionsBoundary }),
+              : { permissionsBoundary: boundaryOf(input.PermissionsBoundary) }),
           };
           store.roles.put(role.arn, role);
           return { Role: shown(role) };
@@ -151,7 +167,7 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
         run: (input) => {
           const role = roleOf(input.RoleName);
           const arn = input.PolicyArn ?? '';
-          if (!store.policies.has(arn) && !(arn in AWS_MANAGED_POLICIES)) {
+          if (!isPolicy(arn)) {
             throw noSuchEntity(
               `Policy ${arn} does not exist or is not attachable: the local engine knows ${Object.keys(AWS_MANAGED_POLICIES).join(', ')} and the account's own policies.`,
             );
@@ -181,6 +197,25 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
           })),
           IsTruncated: false,
         }),
+      },
+      PutRolePermissionsBoundary: {
+        resources: onRole,
+        run: (input) => {
+          const role = roleOf(input.RoleName);
+          update(role, { permissionsBoundary: boundaryOf(input.PermissionsBoundary) });
+          return {};
+        },
+      },
+      DeleteRolePermissionsBoundary: {
+        resources: onRole,
+        run: (input) => {
+          const { permissionsBoundary, ...unbounded } = roleOf(input.RoleName);
+          if (permissionsBoundary === undefined) {
+            throw noSuchEntity(`The role with name ${input.RoleName} has no permissions boundary.`);
+          }
+          store.roles.put(unbounded.arn, unbounded);
+          return {};
+        },
       },
       CreatePolicy: {
         run: (input) => {
@@ -245,7 +280,9 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
         resources: (input) => [input.PolicyArn ?? '*'],
         run: (input) => {
           const { arn } = policyOf(input.PolicyArn);
-          if ([...store.roles.values()].some((role) => role.attachedPolicyArns.includes(arn))) {
+          const uses = (role: Role) =>
+            role.attachedPolicyArns.includes(arn) || role.permissionsBoundary === arn;
+          if ([...store.roles.values()].some(uses)) {
             throw new AwsFault('DeleteConflict', 'Cannot delete a policy attached to entities.', 409);
           }
           store.policies.delete(arn);
