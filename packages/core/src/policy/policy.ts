@@ -117,7 +117,7 @@ export function parsePolicy(document: unknown): PolicyResult {
     if (wrong !== undefined) problems.push({ setting, message: `"${setting}" ${wrong}` });
   }
   const policy: ReleasePolicy = { ...defaultReleasePolicy, ...document };
-  const judge = parseJudge(given.get('judge') ?? {}, policy.bakeMs);
+  const judge = parseJudge(given.has('judge') ? given.get('judge') : {}, policy.bakeMs);
   problems.push(...judge.problems);
   return problems.length > 0
     ? { ok: false, problems }
