@@ -81,3 +81,13 @@ test('a group’s ARN without the trailing :* grants nothing in it, as on AWS', 
   const { put } = await roleWith(['logs:PutLogEvents'], arn('mine'));
   await expect(put('mine')).rejects.toMatchObject({ name: 'AccessDeniedException' });
 });
+
+test('a request without a required member is an invalid parameter, as Logs calls it', async () => {
+  const { role } = await roleWith(['logs:*'], '*');
+  await expect(
+    role.putLogEvents({ logGroupName: 'mine', logStreamName: undefined, logEvents: [] }),
+  ).rejects.toMatchObject({
+    name: 'InvalidParameterException',
+    message: expect.stringContaining("'logStreamName'") as string,
+  });
+});

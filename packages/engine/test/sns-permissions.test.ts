@@ -1,4 +1,6 @@
+import { IAM } from '@aws-sdk/client-iam';
 import { SNS } from '@aws-sdk/client-sns';
+import { STS } from '@aws-sdk/client-sts';
 import { describe, expect, test } from 'vitest';
 import { testEngine } from './harness.ts';
 
@@ -84,4 +86,32 @@ test('a second subscription of an endpoint with other attributes is refused', as
   await expect(
     sns.subscribe({ TopicArn, Protocol: 'sqs', Endpoint, Attributes: { RawMessageDelivery: 'true' } }),
   ).rejects.toThrow('already exists with different attributes');
+});
+
+test('a role without permission gets the authorization error of SNS', async () => {
+  const { engine, TopicArn } = await topic();
+  const { Role } = await new IAM(engine.client).createRole({
+    RoleName: 'stranger',
+    AssumeRolePolicyDocument: JSON.stringify({
+      Statement: [{ Effect: 'Allow', Action: 'sts:AssumeRole', Principal: { AWS: engine.accountId } }],
+    }),
+  });
+  const { Credentials } = await new STS(engine.client).assumeRole({
+    RoleArn: Role!.Arn!,
+    RoleSessionName: 'session',
+  });
+  const stranger = new SNS({
+    ...engine.client,
+    credentials: {
+      accessKeyId: Credentials!.AccessKeyId!,
+      secretAccessKey: Credentials!.SecretAccessKey!,
+      sessionToken: Credentials!.SessionToken!,
+    },
+  });
+  await expect(stranger.publish({ TopicArn, Message: 'x' })).rejects.toMatchObject({
+    name: 'AuthorizationErrorException',
+    Code: 'AuthorizationError',
+    $metadata: { httpStatusCode: 403 },
+    message: expect.stringContaining(`not authorized to perform: sns:Publish on resource: ${TopicArn}`),
+  });
 });

@@ -167,12 +167,9 @@ function requireMembers(service: ServiceName, shape: Shape, input: Record<string
   if (service === 'sqs') {
     throw new AwsFault('MissingParameter', `The request must contain the parameter ${missing}.`);
   }
+  const { protocol, missingMemberCode } = SERVICES[service];
   throw new AwsFault(
-    SERVICES[service].protocol === 'json' && service !== 'ecs'
-      ? 'ValidationException'
-      : service === 'ecs'
-        ? 'InvalidParameterException'
-        : 'ValidationError',
+    missingMemberCode ?? (protocol === 'json' ? 'ValidationException' : 'ValidationError'),
     `1 validation error detected: Value null at '${missing}' failed to satisfy constraint: Member must not be null`,
   );
 }

@@ -76,6 +76,8 @@ export interface ServiceDescription {
   readonly iamPrefix: string;
   /** Error code of an IAM denial in this service's protocol. */
   readonly accessDeniedCode: string;
+  /** Error code when a required member is missing. @default - `ValidationException`, or `ValidationError` for XML */
+  readonly missingMemberCode?: string;
   readonly endpointPrefix: string;
 }
 
@@ -139,12 +141,18 @@ export const SERVICES: Readonly<Record<ServiceName, ServiceDescription>> = {
       xmlNamespace: 'http://monitoring.amazonaws.com/doc/2010-08-01/',
     },
   ),
-  codebuild: json(() => import('@aws-sdk/client-codebuild'), 'codebuild', 'CodeBuild_20161006'),
+  codebuild: json(() => import('@aws-sdk/client-codebuild'), 'codebuild', 'CodeBuild_20161006', '1.1', {
+    missingMemberCode: 'InvalidInputException',
+  }),
   codecommit: json(() => import('@aws-sdk/client-codecommit'), 'codecommit', 'CodeCommit_20150413'),
   codepipeline: json(() => import('@aws-sdk/client-codepipeline'), 'codepipeline', 'CodePipeline_20150709'),
   ec2: xml(() => import('@aws-sdk/client-ec2'), 'ec2', 'http://ec2.amazonaws.com/doc/2016-11-15/', 'ec2'),
-  ecr: json(() => import('@aws-sdk/client-ecr'), 'ecr', 'AmazonEC2ContainerRegistry_V20150921'),
-  ecs: json(() => import('@aws-sdk/client-ecs'), 'ecs', 'AmazonEC2ContainerServiceV20141113'),
+  ecr: json(() => import('@aws-sdk/client-ecr'), 'ecr', 'AmazonEC2ContainerRegistry_V20150921', '1.1', {
+    missingMemberCode: 'InvalidParameterException',
+  }),
+  ecs: json(() => import('@aws-sdk/client-ecs'), 'ecs', 'AmazonEC2ContainerServiceV20141113', '1.1', {
+    missingMemberCode: 'InvalidParameterException',
+  }),
   events: json(() => import('@aws-sdk/client-eventbridge'), 'events', 'AWSEvents'),
   iam: xml(() => import('@aws-sdk/client-iam'), 'iam', 'https://iam.amazonaws.com/doc/2010-05-08/'),
   lambda: {
@@ -155,9 +163,14 @@ export const SERVICES: Readonly<Record<ServiceName, ServiceDescription>> = {
     accessDeniedCode: 'AccessDeniedException',
     endpointPrefix: 'lambda',
   },
-  logs: json(() => import('@aws-sdk/client-cloudwatch-logs'), 'logs', 'Logs_20140328'),
+  logs: json(() => import('@aws-sdk/client-cloudwatch-logs'), 'logs', 'Logs_20140328', '1.1', {
+    missingMemberCode: 'InvalidParameterException',
+  }),
   s3: xml(() => import('@aws-sdk/client-s3'), 's3', 'http://s3.amazonaws.com/doc/2006-03-01/', 'rest-xml'),
-  sns: xml(() => import('@aws-sdk/client-sns'), 'sns', 'http://sns.amazonaws.com/doc/2010-03-31/'),
+  sns: {
+    ...xml(() => import('@aws-sdk/client-sns'), 'sns', 'http://sns.amazonaws.com/doc/2010-03-31/'),
+    accessDeniedCode: 'AuthorizationErrorException',
+  },
   sqs: json(() => import('@aws-sdk/client-sqs'), 'sqs', 'AmazonSQS', '1.0', {
     xmlNamespace: 'http://queue.amazonaws.com/doc/2012-11-05/',
   }),

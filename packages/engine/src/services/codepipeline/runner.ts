@@ -629,7 +629,7 @@ function failureOf(error: unknown): ActionOutcome {
     return { status: 'Failed', code: 'ConfigurationError', message: error.message };
   }
   if (error instanceof AwsFault) {
-    return /^(AccessDenied|Unauthorized)/.test(error.code)
+    return /^(AccessDenied|Unauthorized|AuthorizationError)/.test(error.code)
       ? {
           status: 'Failed',
           code: 'PermissionError',
