@@ -93,6 +93,7 @@ export const lambdaFunction = defineResource('AWS::Lambda::Function', {
         Architectures: fn.Architectures as Architecture[] | undefined,
       });
     }
+    // What Lambda is not told stays as it was: what the template no longer says is set to its default.
     await context.call('lambda', 'UpdateFunctionConfiguration', {
       ...configurationOf(fn),
       FunctionName,
@@ -100,6 +101,11 @@ export const lambdaFunction = defineResource('AWS::Lambda::Function', {
       Timeout: fn.Timeout ?? 3,
       MemorySize: fn.MemorySize ?? 128,
       Environment: fn.Environment ?? { Variables: {} },
+      LoggingConfig: fn.LoggingConfig ?? {},
+      DeadLetterConfig: fn.DeadLetterConfig ?? {},
+      TracingConfig: fn.TracingConfig ?? { Mode: 'PassThrough' },
+      EphemeralStorage: fn.EphemeralStorage ?? { Size: 512 },
+      Layers: fn.Layers ?? [],
     });
     await setConcurrency(context, FunctionName, fn, before);
     const Resource = String(existing.attributes.Arn);

@@ -56,8 +56,7 @@ type Bucket = Properties<typeof properties>;
 const nameOf = (context: ResourceContext, bucket: Bucket) =>
   bucket.BucketName ?? context.name({ longest: 63, lowerCase: true });
 
-async function configure(context: ResourceContext, name: string, bucket: Bucket): Promise<void> {
-  const Bucket = name;
+async function configure(context: ResourceContext, Bucket: string, bucket: Bucket): Promise<void> {
   if (bucket.BucketEncryption) {
     await context.call('s3', 'PutBucketEncryption', {
       Bucket,
@@ -110,6 +109,29 @@ async function configure(context: ResourceContext, name: string, bucket: Bucket)
   if (TagSet) await context.call('s3', 'PutBucketTagging', { Bucket, Tagging: { TagSet } });
 }
 
+/** Takes from a bucket the settings that its template no longer has. */
+async function unconfigure(
+  context: ResourceContext,
+  Bucket: string,
+  before: Bucket,
+  after: Bucket,
+): Promise<void> {
+  const gone = (property: keyof Bucket) => before[property] !== undefined && after[property] === undefined;
+  if (gone('BucketEncryption')) await context.call('s3', 'DeleteBucketEncryption', { Bucket });
+  if (gone('LifecycleConfiguration')) await context.call('s3', 'DeleteBucketLifecycle', { Bucket });
+  if (gone('OwnershipControls')) await context.call('s3', 'DeleteBucketOwnershipControls', { Bucket });
+  if (gone('PublicAccessBlockConfiguration')) await context.call('s3', 'DeletePublicAccessBlock', { Bucket });
+  if (gone('LoggingConfiguration')) {
+    await context.call('s3', 'PutBucketLogging', { Bucket, BucketLoggingStatus: {} });
+  }
+  if (gone('VersioningConfiguration')) {
+    await context.call('s3', 'PutBucketVersioning', {
+      Bucket,
+      VersioningConfiguration: { Status: 'Suspended' },
+    });
+  }
+}
+
 type LifecycleRule = NonNullable<Bucket['LifecycleConfiguration']>['Rules'][number];
 
 function lifecycleRule(rule: LifecycleRule) {
@@ -159,6 +181,7 @@ export const s3Bucket = defineResource('AWS::S3::Bucket', {
   },
   async update(context, bucket, existing) {
     await configure(context, existing.id, bucket);
+    await unconfigure(context, existing.id, existing.properties, bucket);
     const retagged = tagList(context, bucket.Tags);
     const before = tagList({ ...context, stackTags: existing.stackTags }, existing.properties.Tags);
     if (before && !retagged) await context.call('s3', 'DeleteBucketTagging', { Bucket: existing.id });

@@ -189,18 +189,16 @@ export function createS3(engine: Engine): Service<'s3'> {
       },
       GetBucketEncryption: readSetting('GetBucketEncryption', 'Encryption', 's3:GetEncryptionConfiguration'),
       PutBucketEncryption: writeSetting('PutBucketEncryption', 'Encryption', 's3:PutEncryptionConfiguration'),
+      DeleteBucketEncryption: dropSetting('Encryption', 's3:PutEncryptionConfiguration'),
       GetBucketLifecycleConfiguration: {
         actions: () => ['s3:GetLifecycleConfiguration'],
         resources: onBucket,
         run: (input) => {
-          const stored = bucketOf(input.Bucket).settings.LifecycleConfiguration as { Rules?: [] } | undefined;
-          if (!stored)
-            throw new AwsFault(
-              'NoSuchLifecycleConfiguration',
-              'The lifecycle configuration does not exist',
-              404,
-            );
-          return { Rules: stored.Rules };
+          const stored = settingOf<Input<'s3', 'PutBucketLifecycleConfiguration'>['LifecycleConfiguration']>(
+            input.Bucket,
+            'LifecycleConfiguration',
+          );
+          return { Rules: stored?.Rules };
         },
       },
       PutBucketLifecycleConfiguration: writeSetting(
@@ -208,6 +206,7 @@ export function createS3(engine: Engine): Service<'s3'> {
         'LifecycleConfiguration',
         's3:PutLifecycleConfiguration',
       ),
+      DeleteBucketLifecycle: dropSetting('LifecycleConfiguration', 's3:PutLifecycleConfiguration'),
       GetPublicAccessBlock: readSetting(
         'GetPublicAccessBlock',
         'PublicAccessBlock',
@@ -218,12 +217,29 @@ export function createS3(engine: Engine): Service<'s3'> {
         'PublicAccessBlock',
         's3:PutBucketPublicAccessBlock',
       ),
+      DeletePublicAccessBlock: dropSetting('PublicAccessBlock', 's3:PutBucketPublicAccessBlock'),
+      GetBucketOwnershipControls: readSetting(
+        'GetBucketOwnershipControls',
+        'OwnershipControls',
+        's3:GetBucketOwnershipControls',
+      ),
       PutBucketOwnershipControls: writeSetting(
         'PutBucketOwnershipControls',
         'OwnershipControls',
         's3:PutBucketOwnershipControls',
       ),
+      DeleteBucketOwnershipControls: dropSetting('OwnershipControls', 's3:PutBucketOwnershipControls'),
+      GetBucketTagging: {
+        resources: onBucket,
+        run: (input) => settingOf<Input<'s3', 'PutBucketTagging'>['Tagging']>(input.Bucket, 'Tagging')!,
+      },
       PutBucketTagging: writeSetting('PutBucketTagging', 'Tagging', 's3:PutBucketTagging'),
+      DeleteBucketTagging: dropSetting('Tagging', 's3:PutBucketTagging'),
+      GetBucketLogging: {
+        resources: onBucket,
+        run: (input) =>
+          settingOf<Input<'s3', 'PutBucketLogging'>['BucketLoggingStatus']>(input.Bucket, 'Logging') ?? {},
+      },
       PutBucketLogging: writeSetting('PutBucketLogging', 'Logging', 's3:PutBucketLogging'),
       PutObject: {
         resources: onObject,
@@ -451,20 +467,25 @@ export function createS3(engine: Engine): Service<'s3'> {
     return upload;
   }
 
+  /** A stored configuration; refused with AWS's error when there is none, except where AWS answers without. */
+  function settingOf<T>(bucketName: string | undefined, name: keyof typeof SETTINGS): T | undefined {
+    const { member, missing } = SETTINGS[name];
+    const stored = bucketOf(bucketName).settings[name];
+    if (stored === undefined && missing) throw new AwsFault(missing, `The bucket has no ${member}`, 404);
+    return stored as T | undefined;
+  }
+
   function readSetting<O extends OperationName<'s3'> & string>(
     _operation: O,
     name: keyof typeof SETTINGS,
     action: string,
   ): Operation<Input<'s3', O>, Output<'s3', O>> {
-    const { member, missing } = SETTINGS[name];
+    const { member } = SETTINGS[name];
     return {
       actions: () => [action],
       resources: (input) => onBucket(input as { Bucket?: string }),
-      run: (input) => {
-        const stored = bucketOf((input as { Bucket?: string }).Bucket).settings[name];
-        if (stored === undefined && missing) throw new AwsFault(missing, `The bucket has no ${member}`, 404);
-        return { [member]: stored } as Output<'s3', O>;
-      },
+      run: (input) =>
+        ({ [member]: settingOf((input as { Bucket?: string }).Bucket, name) }) as Output<'s3', O>,
     };
   }
 
@@ -482,6 +503,22 @@ export function createS3(engine: Engine): Service<'s3'> {
         const value = (input as Record<string, unknown>)[member];
         buckets.put(bucket.name, { ...bucket, settings: { ...bucket.settings, [name]: value } });
         return {} as Output<'s3', O>;
+      },
+    };
+  }
+  /** As on AWS, dropping what is not there succeeds. */
+  function dropSetting(
+    name: keyof typeof SETTINGS,
+    action: string,
+  ): Operation<{ Bucket: string | undefined }, Record<string, never>> {
+    return {
+      actions: () => [action],
+      resources: onBucket,
+      run: (input) => {
+        const bucket = bucketOf(input.Bucket);
+        const { [name]: _dropped, ...settings } = bucket.settings;
+        buckets.put(bucket.name, { ...bucket, settings });
+        return {};
       },
     };
   }
