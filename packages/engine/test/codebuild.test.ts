@@ -131,6 +131,22 @@ test('a commit is checked out and built by its own buildspec, with the facts and
   );
 });
 
+test('the AWS settings of the machine’s user stay out of a build', async () => {
+  const engine = await testEngine();
+  const client = new CodeBuild(engine.client);
+  const absent = (name: string) => `test -n "$${name}" && test ! -e "$${name}"`;
+  await client.createProject(
+    inline(
+      await buildRole(engine),
+      spec(absent('AWS_CONFIG_FILE'), absent('AWS_SHARED_CREDENTIALS_FILE'), 'test -z "$AWS_PROFILE"'),
+    ),
+  );
+  const { build } = await client.startBuild({ projectName: 'worker' });
+  const { phases, buildStatus } = await finished(engine, client, build!.id!);
+  expect(phases!.flatMap(({ contexts }) => contexts ?? [])).toEqual([]);
+  expect(buildStatus).toBe('SUCCEEDED');
+});
+
 test('a failing command is named with its phase and exit status, and the event says so', async () => {
   const engine = await testEngine();
   const client = new CodeBuild(engine.client);

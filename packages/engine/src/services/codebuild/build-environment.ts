@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Engine, Principal } from '../../dispatch/service.ts';
 import type { StoredBuild } from './store.ts';
 
@@ -17,6 +18,8 @@ export async function buildEnvironment(
     readonly buildArn: string;
     /** Where docker keeps the build's logins, away from those of the machine's user. */
     readonly dockerConfigDirectory: string;
+    /** A directory that does not exist, for the AWS settings that the build does not have. */
+    readonly absentDirectory: string;
   },
 ): Promise<Record<string, string>> {
   const variables: Record<string, string> = {};
@@ -46,8 +49,17 @@ export async function buildEnvironment(
   return {
     ...facts.machine,
     ...withoutProxyForEngine(facts.machine),
+    ...withoutMachineSettings(facts.absentDirectory),
     ...variables,
     ...Object.fromEntries(set),
+  };
+}
+
+/** HOME is that of the machine's user: what `~/.aws` says (credentials, a profile, a region) is not for a build. */
+function withoutMachineSettings(absentDirectory: string): Record<string, string> {
+  return {
+    AWS_CONFIG_FILE: join(absentDirectory, 'config'),
+    AWS_SHARED_CREDENTIALS_FILE: join(absentDirectory, 'credentials'),
   };
 }
 

@@ -286,6 +286,7 @@ export class Builder {
       sourceDirectory,
       buildArn: this.#notices.arn(build),
       dockerConfigDirectory,
+      absentDirectory: join(directory, 'aws-settings'),
     });
     this.#endPhase(buildId, 'SUCCEEDED', undefined, undefined);
     return { sourceDirectory, buildspec, environment };
