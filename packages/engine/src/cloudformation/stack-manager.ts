@@ -2,10 +2,11 @@ import { sleep } from '../clock/clock.ts';
 import type { Engine, Principal } from '../dispatch/service.ts';
 import { AwsFault } from '../errors.ts';
 import { planChanges } from './change-plan.ts';
-import { Deployment, reportStack } from './deployment.ts';
+import { deploy } from './deployment.ts';
 import { type GivenParameter, parameterValues } from './parameters.ts';
 import { checkRules } from './rules.ts';
 import { stackScope } from './stack-scope.ts';
+import { reportStack } from './stack-status.ts';
 import type {
   ChangeSetRecord,
   OperationRecord,
@@ -26,6 +27,9 @@ export interface StackRequest {
   readonly capabilities: readonly string[];
   readonly roleArn: string | undefined;
 }
+
+/** Who makes a change, and what becomes of it when it fails. */
+type ChangeOptions = Pick<OperationRecord, 'principal' | 'onFailure' | 'clientRequestToken'>;
 
 /** A change that was checked and may begin. */
 export interface PreparedChange {
@@ -176,15 +180,7 @@ export class StackManager {
   }
 
   /** Starts creating a stack that is on record. */
-  beginCreate(
-    stackId: string,
-    prepared: PreparedChange,
-    options: {
-      principal: Principal;
-      onFailure: OperationRecord['onFailure'];
-      clientRequestToken: string | undefined;
-    },
-  ): Promise<void> {
+  beginCreate(stackId: string, prepared: PreparedChange, options: ChangeOptions): Promise<void> {
     return this.#begin(stackId, 'CREATE_IN_PROGRESS', prepared, {
       ...options,
       kind: 'create',
@@ -195,15 +191,7 @@ export class StackManager {
   }
 
   /** Starts an update; what the stack is now is kept for a rollback. */
-  beginUpdate(
-    stackId: string,
-    prepared: PreparedChange,
-    options: {
-      principal: Principal;
-      onFailure: OperationRecord['onFailure'];
-      clientRequestToken: string | undefined;
-    },
-  ): Promise<void> {
+  beginUpdate(stackId: string, prepared: PreparedChange, options: ChangeOptions): Promise<void> {
     const stack = this.store.stacks.get(stackId)!;
     const { template, parameters, tags, capabilities, roleArn, outputs, imports } = stack;
     return this.#begin(stackId, 'UPDATE_IN_PROGRESS', prepared, {
@@ -286,15 +274,13 @@ export class StackManager {
   }
 
   #run(stackId: string): Promise<void> {
-    const deployment = new Deployment({
+    const run = deploy({
       engine: this.#engine,
       store: this.store,
       typeOf: this.typeOf,
       stackId,
       stop: this.#stop.signal,
-    });
-    const run = deployment
-      .run()
+    })
       .catch((error: unknown) => {
         this.#engine.journal.append('cloudformation', 'stack.crashed', {
           stackId,
