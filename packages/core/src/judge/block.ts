@@ -119,5 +119,5 @@ function countsProblem(track: string, units: number, failed: number): string | u
 }
 
 function isCount(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 0;
+  return (value | 0) === value ? value >= 0 : Number.isSafeInteger(value) && value >= 0;
 }

@@ -3,6 +3,9 @@ import { eValueMax } from './numerics.ts';
 const BIG = 2 ** 256;
 const SMALL = 2 ** -256;
 
+/** Splits of a block up to which sums need no scaling. */
+const STEPS_MAX = 40;
+
 /**
  * How a block's failures would split between the tracks if the version did not matter.
  *
@@ -12,9 +15,12 @@ const SMALL = 2 ** -256;
  * logarithm. One object is loaded again for each block.
  */
 export class ConditionalLaw {
+  /** Each split's probability over its predecessor's, where they are equally likely to fail. */
   #ratios = new Float64Array(64);
+  /** Each split's over the first's, while that is far from overflow. */
+  readonly #terms = new Float64Array(STEPS_MAX + 1).fill(1);
   #first = 0;
-  #last = 0;
+  #steps = 0;
   #mayOverflow = false;
   #informative = false;
   /** Sum over all splits, relative to the first, at odds ratio 1 or at the tolerance. */
@@ -37,34 +43,70 @@ export class ConditionalLaw {
     const steps = last - first;
     if (this.#ratios.length < steps) this.#ratios = new Float64Array(2 * steps);
     const ratios = this.#ratios;
+    const terms = this.#terms;
     const succeeded = baselineUnits - failures + 1;
     for (let step = 0; step < steps; step += 1) {
       const k = first + step;
       ratios[step] = ((canaryUnits - k) * (failures - k)) / ((k + 1) * (succeeded + k));
     }
     this.#first = first;
-    this.#last = last;
+    this.#steps = steps;
     this.#tolerance = tolerance;
-    this.#mayOverflow = steps > 40 || units > 400;
-    this.#nullMantissa = this.#sum(tolerance);
+    this.#mayOverflow = steps > STEPS_MAX || units > 400;
+    this.#exponent = 0;
+    if (this.#mayOverflow) {
+      this.#nullMantissa = this.#scaledSum(tolerance);
+    } else {
+      let term = 1;
+      for (let step = 0; step < steps; step += 1) {
+        term *= ratios[step]!;
+        terms[step + 1] = term;
+      }
+      let sum = terms[steps]!;
+      for (let step = steps - 1; step >= 0; step -= 1) sum = sum * tolerance + terms[step]!;
+      this.#nullMantissa = sum;
+    }
     this.#nullExponent = this.#exponent;
     return true;
   }
 
   /**
    * The e-value psi^K / E0[psi^K], over the same at the tolerance, of the canary having had `canaryFailed` of
-   * the failures. Its mean is exactly 1 when the odds ratio is the tolerance, and below 1 under it.
+   * the failures, for each odds ratio psi. Its mean is exactly 1 when the odds ratio is the tolerance, and below
+   * 1 under it.
    */
+  eValues(canaryFailed: number, oddsRatios: Float64Array, into: Float64Array): void {
+    const above = canaryFailed - this.#first;
+    if (this.#mayOverflow || !this.#informative) {
+      for (let index = 0; index < oddsRatios.length; index += 1) {
+        into[index] = this.#scaled(above, oddsRatios[index]!);
+      }
+      return;
+    }
+    const terms = this.#terms;
+    const perTolerance = 1 / this.#tolerance;
+    for (let index = 0; index < oddsRatios.length; index += 1) {
+      const oddsRatio = oddsRatios[index]!;
+      const base = oddsRatio * perTolerance;
+      let power = this.#nullMantissa;
+      for (let n = 0; n < above; n += 1) power *= base;
+      let sum = terms[this.#steps]!;
+      for (let step = this.#steps - 1; step >= 0; step -= 1) sum = sum * oddsRatio + terms[step]!;
+      into[index] = power / sum;
+    }
+  }
+
+  /** The e-value at one odds ratio. */
   eValue(canaryFailed: number, oddsRatio: number): number {
+    const value = Float64Array.of(1);
+    this.eValues(canaryFailed, Float64Array.of(oddsRatio), value);
+    return value[0]!;
+  }
+
+  #scaled(above: number, oddsRatio: number): number {
     if (!this.#informative || oddsRatio === this.#tolerance) return 1;
     const base = oddsRatio / this.#tolerance;
-    const above = canaryFailed - this.#first;
-    const sum = this.#sum(oddsRatio);
-    if (!this.#mayOverflow) {
-      let power = 1;
-      for (let n = 0; n < above; n += 1) power *= base;
-      return (power * this.#nullMantissa) / sum;
-    }
+    const sum = this.#scaledSum(oddsRatio);
     let exponent = this.#nullExponent - this.#exponent;
     let value = this.#nullMantissa / sum;
     for (let n = 0; n < above; n += 1) {
@@ -79,18 +121,12 @@ export class ConditionalLaw {
     return Math.min(value, eValueMax);
   }
 
-  /** Sum of C(n_c,k) C(n_b,x-k) psi^k over k, relative to its first term; times 2^(256 exponent). */
-  #sum(oddsRatio: number): number {
+  /** Sum of C(n_c,k) C(n_b,x-k) psi^k over k, relative to its first term, nested; times 2^(256 exponent). */
+  #scaledSum(oddsRatio: number): number {
     const ratios = this.#ratios;
     let sum = 1;
-    if (!this.#mayOverflow) {
-      for (let step = this.#last - this.#first - 1; step >= 0; step -= 1) {
-        sum = 1 + ratios[step]! * oddsRatio * sum;
-      }
-      return sum;
-    }
     let exponent = 0;
-    for (let step = this.#last - this.#first - 1; step >= 0; step -= 1) {
+    for (let step = this.#steps - 1; step >= 0; step -= 1) {
       sum *= ratios[step]! * oddsRatio;
       if (exponent === 0) sum += 1;
       if (sum > BIG) {

@@ -1,18 +1,28 @@
-import type { Margins } from './block.ts';
+import type { Counts } from './block.ts';
 import { ConditionalLaw } from './conditional-law.ts';
 import { Wealth } from './wealth.ts';
 
 /** How much likelier than on the baseline a unit is to fail on the canary, by bet. */
-const EXCESS = [1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001];
+const EXCESS = Float64Array.of(1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001);
 const WEIGHTS = [0.28, 0.18, 0.16, 0.14, 0.12, 0.08, 0.04];
 const ODDS_RATIO_MAX = 1000;
+
+/** Excesses as odds; a canary that fails everything is taken to fail 999 of 1000. */
+const EXCESS_ODDS = EXCESS.map((excess) => Math.min(excess / (1 - excess), 999));
 
 /** A stratum's blocks are pooled until they hold this many units or span this long. */
 const POOL_UNITS = 16;
 const POOL_MS = 15_000;
 
+/** What a baseline is taken to have failed before anything is known of it, and of how many units. */
+const PRIOR_FAILED = 0.5;
+const PRIOR_UNITS = 100.5;
+
+/** How many units of a block outweigh the baseline's past in the guess at its failure rate in that block. */
+const PAST_UNITS = 100;
+
 /** What the baseline has done so far in a stratum, and what waits to be judged. */
-interface Stratum {
+export interface ExcessStratum {
   units: number;
   failed: number;
   pooledFromMs: number;
@@ -20,6 +30,19 @@ interface Stratum {
   canaryFailed: number;
   baselineUnits: number;
   baselineFailed: number;
+}
+
+/** A stratum of which nothing is known yet. */
+export function newExcessStratum(): ExcessStratum {
+  return {
+    units: PRIOR_UNITS,
+    failed: PRIOR_FAILED,
+    pooledFromMs: 0,
+    canaryUnits: 0,
+    canaryFailed: 0,
+    baselineUnits: 0,
+    baselineFailed: 0,
+  };
 }
 
 /**
@@ -32,8 +55,8 @@ interface Stratum {
 export class ExcessFailures {
   readonly #wealth = new Wealth(WEIGHTS);
   readonly #law = new ConditionalLaw();
+  readonly #oddsRatios = new Float64Array(EXCESS.length);
   readonly #factors = new Float64Array(EXCESS.length);
-  readonly #strata = new Map<string, Stratum>();
   readonly #tolerance: number;
 
   constructor(tolerance: number) {
@@ -53,15 +76,23 @@ export class ExcessFailures {
    *
    * @param elapsed part of the horizon that has passed at `toMs`.
    */
-  observe(name: string, { canary, baseline }: Margins, fromMs: number, toMs: number, elapsed: number): void {
-    let stratum = this.#strata.get(name);
-    if (stratum === undefined) {
-      stratum = { ...noPast, pooledFromMs: fromMs };
-      this.#strata.set(name, stratum);
-    }
-    if (stratum.canaryUnits + stratum.baselineUnits === 0) stratum.pooledFromMs = fromMs;
-    else if (toMs - stratum.pooledFromMs > POOL_MS) {
-      this.#judge(stratum, elapsed);
+  observe(
+    stratum: ExcessStratum,
+    canary: Counts,
+    baseline: Counts,
+    fromMs: number,
+    toMs: number,
+    elapsed: number,
+  ): void {
+    const waiting = stratum.canaryUnits + stratum.baselineUnits;
+    if (waiting === 0) {
+      if (canary.units + baseline.units >= POOL_UNITS || toMs - fromMs >= POOL_MS) {
+        this.#judge(stratum, canary.units, canary.failed, baseline.units, baseline.failed, elapsed);
+        return;
+      }
+      stratum.pooledFromMs = fromMs;
+    } else if (toMs - stratum.pooledFromMs > POOL_MS) {
+      this.#judgePooled(stratum, elapsed);
       stratum.pooledFromMs = fromMs;
     }
     stratum.canaryUnits += canary.units;
@@ -69,52 +100,53 @@ export class ExcessFailures {
     stratum.baselineUnits += baseline.units;
     stratum.baselineFailed += baseline.failed;
     const units = stratum.canaryUnits + stratum.baselineUnits;
-    if (units >= POOL_UNITS || toMs - stratum.pooledFromMs >= POOL_MS) this.#judge(stratum, elapsed);
+    if (units >= POOL_UNITS || toMs - stratum.pooledFromMs >= POOL_MS) this.#judgePooled(stratum, elapsed);
   }
 
-  #judge(stratum: Stratum, elapsed: number): void {
+  #judgePooled(stratum: ExcessStratum, elapsed: number): void {
     const { canaryUnits, canaryFailed, baselineUnits, baselineFailed } = stratum;
-    const failures = canaryFailed + baselineFailed;
-    if (this.#law.load(canaryUnits, baselineUnits, failures, this.#tolerance)) {
-      const units = canaryUnits + baselineUnits;
-      const floor = (0.5 + stratum.failed) / (100.5 + stratum.units);
-      for (let bet = 0; bet < EXCESS.length; bet += 1) {
-        const oddsRatio = oddsRatioOf(EXCESS[bet]!, floor, canaryUnits, failures, units);
-        this.#factors[bet] = this.#law.eValue(canaryFailed, Math.max(oddsRatio, this.#tolerance));
-      }
-      this.#wealth.bet(this.#factors, elapsed);
-    }
-    stratum.units += baselineUnits;
-    stratum.failed += baselineFailed;
+    this.#judge(stratum, canaryUnits, canaryFailed, baselineUnits, baselineFailed, elapsed);
     stratum.canaryUnits = 0;
     stratum.canaryFailed = 0;
     stratum.baselineUnits = 0;
     stratum.baselineFailed = 0;
   }
-}
 
-const noPast: Stratum = {
-  units: 0,
-  failed: 0,
-  pooledFromMs: 0,
-  canaryUnits: 0,
-  canaryFailed: 0,
-  baselineUnits: 0,
-  baselineFailed: 0,
-};
+  #judge(
+    stratum: ExcessStratum,
+    canaryUnits: number,
+    canaryFailed: number,
+    baselineUnits: number,
+    baselineFailed: number,
+    elapsed: number,
+  ): void {
+    const failures = canaryFailed + baselineFailed;
+    if (failures > 0 && this.#law.load(canaryUnits, baselineUnits, failures, this.#tolerance)) {
+      this.#chooseBets(stratum.failed / stratum.units, canaryUnits, canaryUnits + baselineUnits, failures);
+      this.#law.eValues(canaryFailed, this.#oddsRatios, this.#factors);
+      this.#wealth.bet(this.#factors, elapsed);
+    }
+    stratum.units += baselineUnits;
+    stratum.failed += baselineFailed;
+  }
 
-/** The odds ratio that an excess amounts to, given a block's margins and the baseline's past. */
-function oddsRatioOf(
-  excess: number,
-  floor: number,
-  canaryUnits: number,
-  failures: number,
-  units: number,
-): number {
-  const implied = (failures - canaryUnits * excess) / units;
-  const baseline = Math.max(implied, floor);
-  const raised = baseline + excess * (1 - baseline);
-  const canary = Math.min(raised, 0.999);
-  const ratio = (canary * (1 - baseline)) / ((1 - canary) * baseline);
-  return Math.min(ratio, ODDS_RATIO_MAX);
+  /**
+   * The odds ratio that each excess d amounts to, (p + d (1 - p)) / ((1 - d) p) = 1 + d / ((1 - d) p), where p is
+   * the baseline's rate in this block.
+   *
+   * Of a block in which several units failed p is more than in the past, as in a burst of poison; but a block
+   * with one failure must not count as one: it is a sixteenth failing, whatever the rate. So the past weighs in
+   * like a number of units, and p is never below it.
+   */
+  #chooseBets(past: number, canaryUnits: number, units: number, failures: number): void {
+    const weightedPast = PAST_UNITS * past;
+    const perUnit = 1 / (PAST_UNITS + units);
+    for (let bet = 0; bet < EXCESS.length; bet += 1) {
+      const shared = failures - canaryUnits * EXCESS[bet]!;
+      const now = (weightedPast + shared) * perUnit;
+      const ratio = 1 + EXCESS_ODDS[bet]! / (now > past ? now : past);
+      const capped = ratio < ODDS_RATIO_MAX ? ratio : ODDS_RATIO_MAX;
+      this.#oddsRatios[bet] = capped > this.#tolerance ? capped : this.#tolerance;
+    }
+  }
 }

@@ -9,7 +9,7 @@ import {
   metricWeights,
   type Verdict,
 } from './evidence.ts';
-import { ExcessFailures } from './excess.ts';
+import { ExcessFailures, type ExcessStratum, newExcessStratum } from './excess.ts';
 import type { CertifiedMetric, JudgePolicy } from './judge-policy.ts';
 import { SlowerUnits } from './latency.ts';
 import { NonInferiority } from './non-inferiority.ts';
@@ -64,14 +64,24 @@ interface StratumTally {
   readonly stratum: Pick<StratumCounts, 'attempt' | 'messageType'>;
   readonly canary: Tally;
   readonly baseline: Tally;
+  readonly excess: ExcessStratum;
   untilMs: number;
 }
+
+/** Strata by receive count, of one message type. */
+type ByAttempt = (StratumTally | undefined)[];
 
 interface Certification {
   readonly metric: CertifiedMetric;
   readonly margin: number;
   readonly process: NonInferiority;
   certifiedAtMs: number | undefined;
+}
+
+/** A task of the stable service compared with all others. */
+interface StableTask {
+  readonly process: ExcessFailures;
+  readonly excess: ExcessStratum;
 }
 
 class ReleaseJudge implements Judge {
@@ -83,9 +93,17 @@ class ReleaseJudge implements Judge {
   readonly #crashLoop = new CrashLoop();
   readonly #deadLetters = new DeadLetters();
   readonly #certifications: readonly Certification[];
-  readonly #stableTasks = new Map<string, ExcessFailures>();
-  readonly #strata = new Map<string, StratumTally>();
-  readonly #measured = new Set<JudgedMetric>();
+  readonly #stableTasks = new Map<string, StableTask>();
+  readonly #strata: StratumTally[] = [];
+  readonly #untyped: ByAttempt = [undefined, undefined, undefined, undefined];
+  readonly #typed = new Map<string, ByAttempt>();
+  readonly #measured: Record<JudgedMetric, boolean> = {
+    failures: false,
+    latency: false,
+    stall: false,
+    crashes: false,
+    deadLetters: false,
+  };
   readonly #slow = { canary: tally(), baseline: tally() };
   readonly #receives = { canary: 0, baseline: 0 };
   readonly #crashes = { count: 0, taskSeconds: 0 };
@@ -125,13 +143,13 @@ class ReleaseJudge implements Judge {
     this.#observeOutcomes(block, elapsed);
     this.#observeLatency(block, elapsed);
     if (block.receives !== undefined) {
-      this.#measured.add('stall');
+      this.#measured.stall = true;
       this.#receives.canary += block.receives.canary;
       this.#receives.baseline += block.receives.baseline;
       this.#stall.observe(block.receives, elapsed);
     }
     if (block.crashes !== undefined) {
-      this.#measured.add('crashes');
+      this.#measured.crashes = true;
       this.#crashes.count += block.crashes.count;
       this.#crashes.taskSeconds += block.crashes.taskSeconds;
       this.#crashLoop.observe(block.crashes, elapsed);
@@ -183,7 +201,7 @@ class ReleaseJudge implements Judge {
       return `the block ends at ${toMs}, before the one already judged that ends at ${this.#untilMs}`;
     }
     for (const stratum of strata) {
-      const known = this.#strata.get(stratumName(stratum));
+      const known = this.#known(stratum);
       if (known !== undefined && fromMs < known.untilMs) {
         return `the block begins at ${fromMs}, but ${stratumName(stratum)} are already judged until ${known.untilMs}: it was given twice, or overlaps`;
       }
@@ -193,7 +211,7 @@ class ReleaseJudge implements Judge {
 
   #observeOutcomes({ fromMs, toMs, strata, deadLetters }: Block, elapsed: number): void {
     if (deadLetters !== undefined) {
-      this.#measured.add('deadLetters');
+      this.#measured.deadLetters = true;
       for (const { receives, canaryReceives } of deadLetters) {
         this.#dead.letters += 1;
         this.#dead.receives += receives;
@@ -203,10 +221,9 @@ class ReleaseJudge implements Judge {
     }
     for (const stratum of strata) {
       const { canary, baseline, attempt } = stratum;
-      const name = stratumName(stratum);
-      this.#failures.observe(name, stratum, fromMs, toMs, elapsed);
+      const known = this.#known(stratum) ?? this.#addStratum(stratum);
+      this.#failures.observe(known.excess, canary, baseline, fromMs, toMs, elapsed);
       this.#deadLetters.received(canary.units, canary.units + baseline.units);
-      const known = this.#strata.get(name) ?? this.#addStratum(name, stratum);
       known.untilMs = toMs;
       count(known.canary, canary);
       count(known.baseline, baseline);
@@ -218,7 +235,7 @@ class ReleaseJudge implements Judge {
         }
       }
       if (canary.units + baseline.units === 0) continue;
-      this.#measured.add('failures');
+      this.#measured.failures = true;
       this.#lastUnitAtMs = toMs;
       this.#baselineUnitsSinceCanary = canary.units > 0 ? 0 : this.#baselineUnitsSinceCanary + baseline.units;
       this.#canaryUnitsSinceBaseline = baseline.units > 0 ? 0 : this.#canaryUnitsSinceBaseline + canary.units;
@@ -227,7 +244,7 @@ class ReleaseJudge implements Judge {
 
   #observeLatency({ fromMs, toMs, latency }: Block, elapsed: number): void {
     if (latency === undefined || fromMs < this.#startedAtMs + this.#policy.warmUpMs) return;
-    this.#measured.add('latency');
+    this.#measured.latency = true;
     const { canary, baseline } = latency.p90;
     count(this.#slow.canary, canary);
     count(this.#slow.baseline, baseline);
@@ -245,13 +262,13 @@ class ReleaseJudge implements Judge {
     const all = tally();
     for (const task of stableTasks) count(all, task);
     for (const { task, units, failed } of stableTasks) {
-      let process = this.#stableTasks.get(task);
-      if (process === undefined) {
-        process = new ExcessFailures(1);
-        this.#stableTasks.set(task, process);
+      let known = this.#stableTasks.get(task);
+      if (known === undefined) {
+        known = { process: new ExcessFailures(1), excess: newExcessStratum() };
+        this.#stableTasks.set(task, known);
       }
       const others = { units: all.units - units, failed: all.failed - failed };
-      process.observe('', { canary: { units, failed }, baseline: others }, fromMs, toMs, elapsed);
+      known.process.observe(known.excess, { units, failed }, others, fromMs, toMs, elapsed);
     }
   }
 
@@ -263,14 +280,25 @@ class ReleaseJudge implements Judge {
     }
   }
 
-  #addStratum(name: string, { attempt, messageType }: StratumCounts): StratumTally {
+  #known({ attempt, messageType }: StratumCounts): StratumTally | undefined {
+    return messageType === undefined ? this.#untyped[attempt] : this.#typed.get(messageType)?.[attempt];
+  }
+
+  #addStratum({ attempt, messageType }: StratumCounts): StratumTally {
     const added: StratumTally = {
       stratum: messageType === undefined ? { attempt } : { attempt, messageType },
       canary: tally(),
       baseline: tally(),
+      excess: newExcessStratum(),
       untilMs: this.#startedAtMs,
     };
-    this.#strata.set(name, added);
+    this.#strata.push(added);
+    let attempts = this.#untyped;
+    if (messageType !== undefined) {
+      attempts = this.#typed.get(messageType) ?? [];
+      this.#typed.set(messageType, attempts);
+    }
+    attempts[attempt] = added;
     return added;
   }
 
@@ -288,7 +316,7 @@ class ReleaseJudge implements Judge {
     const { alpha, beta } = this.#policy;
     const first = { canary: tally(), baseline: tally() };
     const strata: StratumCounts[] = [];
-    for (const { stratum, canary, baseline } of this.#strata.values()) {
+    for (const { stratum, canary, baseline } of this.#strata) {
       strata.push({ ...stratum, canary: { ...canary }, baseline: { ...baseline } });
       if (stratum.attempt !== 1) continue;
       count(first.canary, canary);
@@ -340,7 +368,7 @@ class ReleaseJudge implements Judge {
   }
 
   #metric(metric: JudgedMetric, eValue: number, counts: string): MetricEvidence {
-    const measured = this.#measured.has(metric);
+    const measured = this.#measured[metric];
     return {
       metric,
       eValue,
@@ -352,8 +380,8 @@ class ReleaseJudge implements Judge {
 
   #stableTaskEvidence(): Evidence['stableTasks'] {
     let worst: { task: string; eValue: number } | undefined;
-    for (const [task, { value }] of this.#stableTasks) {
-      if (worst === undefined || value > worst.eValue) worst = { task, eValue: value };
+    for (const [task, { process }] of this.#stableTasks) {
+      if (worst === undefined || process.value > worst.eValue) worst = { task, eValue: process.value };
     }
     if (worst === undefined) return undefined;
     const tasks = this.#stableTasks.size;

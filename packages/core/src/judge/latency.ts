@@ -1,5 +1,5 @@
 import type { LatencyCounts } from './block.ts';
-import { ExcessFailures } from './excess.ts';
+import { ExcessFailures, newExcessStratum } from './excess.ts';
 
 /**
  * The e-process against "the canary is no slower than the baseline": units beyond the baseline's own past p50,
@@ -10,6 +10,9 @@ export class SlowerUnits {
   readonly #p50: ExcessFailures;
   readonly #p90: ExcessFailures;
   readonly #p99: ExcessFailures;
+  readonly #beyond50 = newExcessStratum();
+  readonly #beyond90 = newExcessStratum();
+  readonly #beyond99 = newExcessStratum();
 
   constructor(tolerance: number) {
     this.#p50 = new ExcessFailures(tolerance);
@@ -22,8 +25,8 @@ export class SlowerUnits {
   }
 
   observe({ p50, p90, p99 }: LatencyCounts, fromMs: number, toMs: number, elapsed: number): void {
-    this.#p50.observe('', p50, fromMs, toMs, elapsed);
-    this.#p90.observe('', p90, fromMs, toMs, elapsed);
-    this.#p99.observe('', p99, fromMs, toMs, elapsed);
+    this.#p50.observe(this.#beyond50, p50.canary, p50.baseline, fromMs, toMs, elapsed);
+    this.#p90.observe(this.#beyond90, p90.canary, p90.baseline, fromMs, toMs, elapsed);
+    this.#p99.observe(this.#beyond99, p99.canary, p99.baseline, fromMs, toMs, elapsed);
   }
 }

@@ -8,10 +8,14 @@ const POOL_UNITS = 16;
 const POOL_MS = 5000;
 
 /** The guess at the failure rate is taken anew when this many times as many units have been seen. */
-const GUESS_AGAIN = 1.1;
+const GUESS_AGAIN = 1.25;
+
+/** Units of a track in a block below which its bet is kept. */
+const FEW = 32;
 
 /** The null hypothesis "canary = baseline + margin" at its likeliest, as logarithms of a unit's factor. */
 interface Bet {
+  readonly guess: number;
   readonly canaryFailed: number;
   readonly canarySucceeded: number;
   readonly baselineFailed: number;
@@ -30,7 +34,8 @@ interface Bet {
 export class NonInferiority {
   value = 1;
   readonly #margin: number;
-  readonly #bets = new Map<number, Bet>();
+  /** By how many units each track has; blocks are much alike. Outdated where the guess is another. */
+  readonly #bets: Bet[][] = [];
   #guess = 0.5 / 100.5;
   #guessedAtUnits = 0;
   #units = 0;
@@ -91,27 +96,31 @@ export class NonInferiority {
     if (this.#units >= GUESS_AGAIN * this.#guessedAtUnits) {
       this.#guess = (0.5 + this.#failed) / (100.5 + this.#units);
       this.#guessedAtUnits = this.#units;
-      this.#bets.clear();
     }
   }
 
   #betOn(canaryUnits: number, baselineUnits: number): Bet {
-    const key = canaryUnits * 0x4000000 + baselineUnits;
-    const known = this.#bets.get(key);
-    if (known !== undefined) return known;
+    const few = canaryUnits < FEW && baselineUnits < FEW;
     const guess = this.#guess;
+    const known = few ? this.#bets[canaryUnits]?.[baselineUnits] : undefined;
+    if (known?.guess === guess) return known;
     const baseline = closestBaseline(guess, this.#margin, canaryUnits, baselineUnits);
     const canary = baseline + this.#margin;
     const canarySucceeded = ln((1 - guess) / (1 - canary));
     const baselineSucceeded = ln((1 - guess) / (1 - baseline));
     const bet: Bet = {
+      guess,
       canaryFailed: ln(guess / canary),
       canarySucceeded,
       baselineFailed: ln(guess / baseline),
       baselineSucceeded,
       allSucceeded: exp(canaryUnits * canarySucceeded + baselineUnits * baselineSucceeded),
     };
-    this.#bets.set(key, bet);
+    if (few) {
+      const row = this.#bets[canaryUnits] ?? [];
+      row[baselineUnits] = bet;
+      this.#bets[canaryUnits] = row;
+    }
     return bet;
   }
 }
@@ -128,14 +137,23 @@ export function closestBaseline(
 ): number {
   let low = 0;
   let high = Math.min(guess, 1 - margin);
-  for (let halving = 0; halving < 52; halving += 1) {
-    const q = (low + high) / 2;
+  let q = high / 2;
+  // Newton's method within a shrinking bracket: a handful of steps, at most as many as halving takes.
+  for (let step = 0; step < 80; step += 1) {
     const r = q + margin;
-    const slope = (canaryUnits * (r - guess)) / (r * (1 - r)) + (baselineUnits * (q - guess)) / (q * (1 - q));
+    const [rSpread, qSpread] = [r * (1 - r), q * (1 - q)];
+    const slope = (canaryUnits * (r - guess)) / rSpread + (baselineUnits * (q - guess)) / qSpread;
     if (slope > 0) high = q;
     else low = q;
+    const curvature =
+      (canaryUnits * (r * (r - 2 * guess) + guess)) / (rSpread * rSpread) +
+      (baselineUnits * (q * (q - 2 * guess) + guess)) / (qSpread * qSpread);
+    const newton = q - slope / curvature;
+    const next = newton > low && newton < high ? newton : (low + high) / 2;
+    if (Math.abs(next - q) <= 1e-14 * q) return next;
+    q = next;
   }
-  return high;
+  return q;
 }
 
 /** The fastest that any method's evidence for non-inferiority can grow, in nats per unit of both tracks together. */

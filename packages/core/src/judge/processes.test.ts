@@ -3,9 +3,10 @@ import { describe, expect, it } from 'vitest';
 import type { Margins } from './block.ts';
 import { CrashLoop } from './crash-loop.ts';
 import { DeadLetters } from './dead-letters.ts';
-import { ExcessFailures } from './excess.ts';
+import { ExcessFailures, type ExcessStratum, newExcessStratum } from './excess.ts';
 import { SlowerUnits } from './latency.ts';
 import { closestBaseline, NonInferiority } from './non-inferiority.ts';
+import { regressionRate } from './required-sample.ts';
 import { Stall } from './stall.ts';
 
 const counts = (
@@ -29,6 +30,26 @@ const long = (index: number, of: number): [number, number, number] => [
   (index + 1) * 15_000,
   index / of,
 ];
+
+/** The process of failures, with its strata by name. */
+class Failures {
+  readonly #process: ExcessFailures;
+  readonly #strata = new Map<string, ExcessStratum>();
+
+  constructor(tolerance: number) {
+    this.#process = new ExcessFailures(tolerance);
+  }
+
+  get value(): number {
+    return this.#process.value;
+  }
+
+  observe(name: string, { canary, baseline }: Margins, fromMs: number, toMs: number, elapsed: number): void {
+    const stratum = this.#strata.get(name) ?? newExcessStratum();
+    this.#strata.set(name, stratum);
+    this.#process.observe(stratum, canary, baseline, fromMs, toMs, elapsed);
+  }
+}
 
 const track = fc
   .integer({ min: 0, max: 12 })
@@ -61,7 +82,7 @@ describe('failures', () => {
     fc.assert(
       fc.property(past, margins, fc.constantFrom(1, 0.5, 0.05), (blocks, next, oddsRatio) => {
         const replay = () => {
-          const process = new ExcessFailures(1);
+          const process = new Failures(1);
           blocks.forEach((block, index) => {
             process.observe(block.stratum, block.margins, ...long(index, 100));
           });
@@ -93,14 +114,14 @@ describe('failures', () => {
   });
 
   it('decide after a few failures of a canary that fails everything', () => {
-    const process = new ExcessFailures(1);
+    const process = new Failures(1);
     process.observe('', counts(4, 4, 12, 0), ...short(0, 1000));
     expect(process.value).toBeGreaterThan(200);
   });
 
   it('ignore failures that both tracks share, and a canary that is better', () => {
-    const shared = new ExcessFailures(1);
-    const better = new ExcessFailures(1);
+    const shared = new Failures(1);
+    const better = new Failures(1);
     for (let block = 0; block < 500; block += 1) {
       shared.observe('', counts(4, 1, 12, 3), ...short(block, 1000));
       better.observe('', counts(4, 0, 12, 2), ...short(block, 1000));
@@ -110,8 +131,8 @@ describe('failures', () => {
   });
 
   it('are not fooled by a stratum that fails more and that the canary sees more of', () => {
-    const separate = new ExcessFailures(1);
-    const mixed = new ExcessFailures(1);
+    const separate = new Failures(1);
+    const mixed = new Failures(1);
     for (let block = 0; block < 200; block += 1) {
       separate.observe('first', counts(4, 0, 12, 0), ...short(block, 1000));
       separate.observe('second', counts(3, 3, 1, 1), ...short(block, 1000));
@@ -122,7 +143,7 @@ describe('failures', () => {
   });
 
   it('find a regression that begins late, for the stake is paid in over the horizon', () => {
-    const process = new ExcessFailures(1);
+    const process = new Failures(1);
     for (let block = 0; block < 1000; block += 1)
       process.observe(
         '',
@@ -143,7 +164,7 @@ describe('failures', () => {
     let mean = 0;
     let judged = 0;
     for (const [a, b, c, d] of everyCombination([2, 5, 1, 8])) {
-      const process = new ExcessFailures(1);
+      const process = new Failures(1);
       process.observe('', counts(a + b, a, 7 - a - b, 2 - a), 0, 5000, 0);
       expect(process.value).toBe(1);
       process.observe('', counts(c + d, c, 9 - c - d, 1 - c), 5000, 10_000, 0.1);
@@ -160,7 +181,7 @@ describe('failures', () => {
   });
 
   it('of one unit at a time, in strata that rarely see one, still tell the tracks apart', () => {
-    const process = new ExcessFailures(1);
+    const process = new Failures(1);
     for (let index = 0; index < 64; index += 1) {
       const onCanary = index % 4 === 0;
       process.observe('rare', onCanary ? counts(1, 1, 0, 0) : counts(0, 0, 1, 0), ...short(index, 1000));
@@ -168,9 +189,41 @@ describe('failures', () => {
     expect(process.value).toBeGreaterThan(200);
   });
 
+  it('find a doubled failure rate with less than twice the units that any method needs in the mean', () => {
+    let state = 1;
+    const random = () => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return state / 2 ** 32;
+    };
+    const releases = 400;
+    let units = 0;
+    for (let release = 0; release < releases; release += 1) {
+      const process = new Failures(1);
+      for (let block = 0; process.value < 200; block += 1) {
+        let [canary, canaryFailed, baselineFailed] = [0, 0, 0];
+        for (let unit = 0; unit < 16; unit += 1) {
+          const onCanary = random() < 0.25;
+          const failed = random() < (onCanary ? 0.02 : 0.01);
+          if (onCanary) canary += 1;
+          if (failed && onCanary) canaryFailed += 1;
+          if (failed && !onCanary) baselineFailed += 1;
+        }
+        process.observe(
+          '',
+          counts(canary, canaryFailed, 16 - canary, baselineFailed),
+          ...short(block, 100_000),
+        );
+        units += 16;
+      }
+    }
+    const bound = Math.log(100) / regressionRate(0.02, 0.01, 0.25);
+    expect(units / releases / bound).toBeLessThan(2);
+    expect(units / releases / bound).toBeGreaterThan(1);
+  });
+
   it('tolerate what the policy tolerates', () => {
-    const strict = new ExcessFailures(1);
-    const tolerant = new ExcessFailures(8);
+    const strict = new Failures(1);
+    const tolerant = new Failures(8);
     for (let block = 0; block < 400; block += 1) {
       const seen = counts(8, block % 2, 24, block % 3 === 0 ? 1 : 0);
       strict.observe('', seen, ...short(block, 1000));
