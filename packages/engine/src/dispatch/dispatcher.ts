@@ -29,6 +29,11 @@ interface CallOptions {
   readonly endpoint: string;
   readonly signal?: AbortSignal;
   readonly requestId?: string;
+  /**
+   * Whether the answer leaves the engine, and must not be given before what it tells is on the disk. Calls
+   * between services need only be committed: the answer to the outermost one covers them.
+   */
+  readonly external?: boolean;
 }
 
 type AnyOperation = Operation<Record<string, unknown>, Record<string, unknown>>;
@@ -39,7 +44,7 @@ const NEVER = new AbortController().signal;
 /**
  * The one way in. Every call, from a socket or from another service, is (principal, service, operation,
  * input): validated against the SDK's schema, authorised, run, journaled, and answered only once what it
- * wrote is on disk.
+ * wrote is committed, or on the disk if the answer leaves the engine.
  */
 export class Dispatcher {
   readonly #services = new Map<ServiceName, Service>();
@@ -109,6 +114,7 @@ export class Dispatcher {
       resourcePolicy: (arn) => service?.resourcePolicy?.(arn),
       accessDeniedCode: description.accessDeniedCode,
     });
+    let undo: (() => void) | undefined;
     const call: Call = {
       principal,
       requestId: options.requestId ?? this.#ids.uuid(),
@@ -117,13 +123,21 @@ export class Dispatcher {
       atMs: this.#clock.nowMs(),
       endpoint: options.endpoint,
       signal: options.signal ?? NEVER,
+      ifAbandoned: (run) => {
+        undo = run;
+      },
     };
     const journaled = operation.journaled ?? !READ_ONLY.test(operationName);
     try {
-      const output = await operation.run(input, call);
+      const running = operation.run(input, call);
+      const output = running instanceof Promise ? await running : running;
       if (journaled) this.#journal.append(serviceName, 'call', describe(call, model.input, input));
-      if (this.#state.dirty) await this.#state.committed();
-      return output;
+      if (options.external) {
+        if (!this.#state.durable) await this.#state.synced();
+      } else if (this.#state.dirty) await this.#state.committed();
+      if (!undo || !call.signal.aborted) return output;
+      undo();
+      return {};
     } catch (error) {
       if (journaled && error instanceof AwsFault) {
         this.#journal.append(serviceName, 'call.failed', {

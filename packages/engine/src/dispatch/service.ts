@@ -38,6 +38,8 @@ export interface Call {
   readonly endpoint: string;
   /** Aborts when the caller went away: a long poll must not hand out messages to nobody. */
   readonly signal: AbortSignal;
+  /** Has `undo` run when the caller turns out to have left before the reply could be handed over. */
+  readonly ifAbandoned: (undo: () => void) => void;
 }
 
 /** One operation of a service: what it does, and what IAM must allow for it. */

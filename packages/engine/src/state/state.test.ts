@@ -80,3 +80,56 @@ test('a second engine on the same directory is refused, and the lock of a dead o
   lock.release();
   lockStateDirectory(path).release();
 });
+
+test('what is synced is in the log before the answer, and later writes wait for a flush of their own', async () => {
+  const path = join(directory(), 'engine.db');
+  const state = new State(path);
+  const table = state.table<number>('things');
+  const order: string[] = [];
+  table.put('x', 1);
+  expect(state.durable).toBe(false);
+  const first = state.synced().then(() => order.push('first'));
+  await state.committed();
+  order.push('committed');
+  table.put('y', 2);
+  const second = state.synced().then(() => order.push('second'));
+  await Promise.all([first, second]);
+  expect(order).toEqual(['committed', 'first', 'second']);
+  expect(state.durable).toBe(true);
+  const reader = new State(path);
+  expect([...reader.table<number>('things').keys()]).toEqual(['x', 'y']);
+  reader.close();
+  state.close();
+});
+
+test('who waits for the disk is answered when the state is closed', async () => {
+  const state = new State(join(directory(), 'engine.db'));
+  const table = state.table<number>('things');
+  table.put('x', 1);
+  const early = state.synced();
+  state.flush();
+  table.put('y', 2);
+  const late = state.synced();
+  state.close();
+  await Promise.all([early, late]);
+  expect(state.durable).toBe(true);
+});
+
+test('what is written before a commit is part of it, however often it changed', async () => {
+  const path = join(directory(), 'engine.db');
+  const state = new State(path);
+  const table = state.table<number>('totals');
+  let total = 0;
+  state.beforeCommit(() => table.put('total', total));
+  const things = state.table<number>('things');
+  for (const key of ['a', 'b', 'c']) {
+    things.put(key, 1);
+    total++;
+  }
+  expect(table.has('total')).toBe(false);
+  await state.committed();
+  const reader = new State(path);
+  expect(reader.table<number>('totals').get('total')).toBe(3);
+  reader.close();
+  state.close();
+});

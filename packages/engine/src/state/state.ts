@@ -1,26 +1,47 @@
+import { closeSync, fdatasync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+
+interface Waiter {
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Pages of the log at which SQLite moves it into the database: 16 MiB. */
+const CHECKPOINT_PAGES = 4_000;
 
 /**
  * Everything the engine must remember, in one SQLite database with group commit: the first write of an
  * event-loop turn opens a transaction, and all that arrives in that turn commits together at its end.
- * A reply waits for {@link committed}, so what was acknowledged survives `kill -9`.
  *
- * WAL with `synchronous=NORMAL`: a crash of the process loses nothing, a crash of the operating system may
- * lose the last transactions but never corrupts.
+ * What is {@link committed} survives `kill -9`; what is {@link synced} survives a crash of the operating system
+ * and a power cut too. SQLite itself runs with `synchronous=NORMAL`, which never corrupts but leaves the log in
+ * the page cache; the log is flushed here, off the event loop, so that one flush serves every transaction that
+ * was committed while the one before it was under way.
  */
 export class State {
   readonly db: DatabaseSync;
+  readonly #logPath: string | undefined;
+  readonly #tables = new Map<string, Table<unknown>>();
+  readonly #beforeCommit = new Set<() => void>();
   #open = false;
   #closed = false;
-  #waiting: Array<{ resolve: () => void; reject: (error: Error) => void }> = [];
-  readonly #tables = new Map<string, Table<unknown>>();
+  /** Who waits for the open transaction to be committed, and who for it to be on the disk. */
+  #awaitingCommit: Waiter[] = [];
+  #awaitingOpen: Waiter[] = [];
+  /** Who waits for transactions that are committed to be on the disk. */
+  #awaitingSync: Waiter[] = [];
+  #commits = 0;
+  #syncedCommits = 0;
+  #syncing = false;
+  #log: number | undefined;
 
   /** @param path database file, or `:memory:` */
   constructor(path: string) {
     this.db = new DatabaseSync(path);
     this.db.exec(
-      'PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=0; PRAGMA cache_size=-16000',
+      `PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=0; PRAGMA cache_size=-16000; PRAGMA wal_autocheckpoint=${CHECKPOINT_PAGES}`,
     );
+    this.#logPath = path === ':memory:' ? undefined : `${path}-wal`;
   }
 
   /** Opens this turn's transaction if none is open. Call before any SQL that writes. */
@@ -36,25 +57,79 @@ export class State {
     return this.#open;
   }
 
-  /** Resolves when all writes made so far are on disk; at once when there are none. */
+  /** Resolves when all writes made so far survive the end of this process; at once when there are none. */
   committed(): Promise<void> {
     if (!this.#open) return Promise.resolve();
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    return new Promise((resolve, reject) => this.#awaitingCommit.push({ resolve, reject }));
+  }
+
+  /** Whether all that was written is on the disk. */
+  get durable(): boolean {
+    return !this.#open && this.#syncedCommits === this.#commits;
+  }
+
+  /** Resolves when all writes made so far are on the disk; at once when they are. */
+  synced(): Promise<void> {
+    if (this.durable) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      if (this.#open) this.#awaitingOpen.push({ resolve, reject });
+      else {
+        this.#awaitingSync.push({ resolve, reject });
+        this.#sync();
+      }
+    });
+  }
+
+  /**
+   * Calls `write` before every commit, so that a number that changes many times in a turn is written once.
+   */
+  beforeCommit(write: () => void): void {
+    this.#beforeCommit.add(write);
   }
 
   /** Commits the open transaction now. */
   flush(): void {
     if (!this.#open || this.#closed) return;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    this.#open = false;
+    const committed = this.#awaitingCommit;
+    const toSync = this.#awaitingOpen;
+    this.#awaitingCommit = [];
+    this.#awaitingOpen = [];
     try {
+      for (const write of this.#beforeCommit) write();
+      this.#open = false;
       this.db.exec('COMMIT');
     } catch (error) {
-      for (const waiter of waiting) waiter.reject(error as Error);
+      this.#open = false;
+      for (const waiter of [...committed, ...toSync]) waiter.reject(error as Error);
       throw error;
     }
-    for (const waiter of waiting) waiter.resolve();
+    this.#commits++;
+    for (const waiter of committed) waiter.resolve();
+    if (toSync.length === 0) return;
+    this.#awaitingSync.push(...toSync);
+    this.#sync();
+  }
+
+  /** Flushes the log for everyone who waits; who comes meanwhile is served by the next flush. */
+  #sync(): void {
+    if (this.#syncing) return;
+    const served = this.#awaitingSync;
+    const commits = this.#commits;
+    this.#awaitingSync = [];
+    if (this.#logPath === undefined) {
+      this.#syncedCommits = commits;
+      for (const waiter of served) waiter.resolve();
+      return;
+    }
+    this.#log ??= openSync(this.#logPath, 'r+');
+    this.#syncing = true;
+    fdatasync(this.#log, (error) => {
+      this.#syncing = false;
+      if (error === null) this.#syncedCommits = Math.max(this.#syncedCommits, commits);
+      for (const waiter of served) error === null ? waiter.resolve() : waiter.reject(error);
+      if (this.#closed) this.#closeLog();
+      else if (this.#awaitingSync.length > 0) this.#sync();
+    });
   }
 
   /**
@@ -70,12 +145,21 @@ export class State {
     return table as Table<T>;
   }
 
-  /** Commits what is open and closes the database. */
+  /** Commits what is open and closes the database, which puts everything on the disk. */
   close(): void {
     if (this.#closed) return;
     this.flush();
     this.#closed = true;
     this.db.close();
+    this.#syncedCommits = this.#commits;
+    for (const waiter of this.#awaitingSync) waiter.resolve();
+    this.#awaitingSync = [];
+    if (!this.#syncing) this.#closeLog();
+  }
+
+  #closeLog(): void {
+    if (this.#log !== undefined) closeSync(this.#log);
+    this.#log = undefined;
   }
 }
 

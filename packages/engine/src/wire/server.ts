@@ -156,6 +156,7 @@ export class WireServer {
         endpoint: `http://${incoming.headers.host ?? `127.0.0.1:${this.#port}`}`,
         signal: left.signal,
         requestId,
+        external: true,
       });
       reply = writeOutput(protocol, service, model, output ?? {}, requestId);
     } catch (error) {

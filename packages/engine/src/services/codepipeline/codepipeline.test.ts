@@ -207,6 +207,7 @@ class World {
       atMs: this.clock.nowMs(),
       endpoint: 'http://engine',
       signal: new AbortController().signal,
+      ifAbandoned: () => {},
     };
     return run(input, call);
   }

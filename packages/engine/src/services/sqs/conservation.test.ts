@@ -86,6 +86,8 @@ class Client {
   readonly held: Held[] = [];
   /** Messages whose deletion was acknowledged: never to be seen again. */
   readonly gone = new Set<string>();
+  /** The message whose deletion was asked for: its group may be given to who waits even before the answer is read. */
+  deleting: string | undefined;
   /** Largest body seen of each group, to tell whether a group overtook itself. */
   readonly pending: Array<Promise<void>> = [];
 
@@ -122,6 +124,7 @@ class Client {
         from === 'orders' &&
         untilMs > nowMs &&
         message.Body?.startsWith(`${group}/`) &&
+        message.MessageId !== this.deleting &&
         !this.gone.has(message.MessageId ?? ''),
     );
     expect(inFlight).toEqual([]);
@@ -190,12 +193,15 @@ async function perform(client: Client, step: Step): Promise<void> {
       for (const held of some) {
         const nowMs = world.clock.nowMs();
         const latest = client.held.findLast(({ message }) => message.MessageId === held.message.MessageId);
+        client.deleting = held.message.MessageId;
         try {
           await world.remove(urls[held.from], held.message);
         } catch (error) {
           expect(fifo).toBe(true);
           expect(error).toMatchObject({ code: 'InvalidParameterValue' });
           continue;
+        } finally {
+          client.deleting = undefined;
         }
         if (held === latest && held.untilMs > nowMs) client.gone.add(held.message.MessageId ?? '');
       }

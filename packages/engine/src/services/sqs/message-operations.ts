@@ -116,11 +116,15 @@ export function messageOperations(engine: Engine, queues: Queues) {
     ReceiveMessage: {
       journaled: false,
       resources,
-      run: async (input, call) => {
+      run: (input, call) => {
         const queue = queues.byUrl(input.QueueUrl);
-        const deliveries = await receive(engine, queue, input, call);
-        if (deliveries.length === 0) return {};
-        return { Messages: deliveries.map((delivery) => messageOf(queue, delivery, input)) };
+        const give = (deliveries: readonly Delivery[]) => {
+          if (deliveries.length === 0) return {};
+          call.ifAbandoned(() => queue.giveBack(deliveries));
+          return { Messages: deliveries.map((delivery) => messageOf(queue, delivery, input)) };
+        };
+        const deliveries = receive(queue, input, call);
+        return deliveries instanceof Promise ? deliveries.then(give) : give(deliveries);
       },
     },
     DeleteMessage: {
@@ -170,12 +174,11 @@ export function messageOperations(engine: Engine, queues: Queues) {
   } satisfies OperationTable<'sqs'>;
 }
 
-async function receive(
-  engine: Engine,
+function receive(
   queue: Queue,
   input: Input<'sqs', 'ReceiveMessage'>,
   call: Call,
-): Promise<Delivery[]> {
+): Delivery[] | Promise<Delivery[]> {
   const { MaxNumberOfMessages: most, VisibilityTimeout: visibility, WaitTimeSeconds: wait } = input;
   if (most !== undefined) checkRange('MaxNumberOfMessages', most, 1, 10);
   if (visibility !== undefined) checkRange('VisibilityTimeout', visibility, 0, 43_200);
@@ -187,17 +190,12 @@ async function receive(
   }
   if (input.ReceiveRequestAttemptId !== undefined)
     checkId('ReceiveRequestAttemptId', input.ReceiveRequestAttemptId);
-  const deliveries = await queue.receive({
+  return queue.receive({
     most: most ?? 1,
     visibilityMs: visibility === undefined ? undefined : visibility * 1000,
     waitMs: wait === undefined ? queue.settings.waitMs : wait * 1000,
     signal: call.signal,
   });
-  if (deliveries.length === 0) return deliveries;
-  await engine.state.committed();
-  if (!call.signal.aborted) return deliveries;
-  queue.giveBack(deliveries);
-  return [];
 }
 
 function messageOf(queue: Queue, delivery: Delivery, input: Input<'sqs', 'ReceiveMessage'>): Message {
