@@ -9,23 +9,25 @@ import {
 } from './math-evaluator.ts';
 import { type MathNode, parseMath, referencedIds } from './math-parser.ts';
 import { metricNameOf } from './metric-data.ts';
-import type { MetricName, MetricStore } from './metric-store.ts';
+import { type MetricName, type MetricStore, pointsOf } from './metric-store.ts';
 import { parseStatistic, type Statistic } from './statistics.ts';
 
 export type MetricDataQuery = NonNullable<Input<'cloudwatch', 'GetMetricData'>['MetricDataQueries']>[number];
+
+interface MetricSource {
+  readonly kind: 'metric';
+  readonly metric: MetricName;
+  readonly statistic: Statistic;
+  readonly unit: string | undefined;
+  readonly periodSeconds: number;
+}
 
 interface ParsedQuery {
   readonly id: string;
   readonly label: string;
   readonly returned: boolean;
   readonly source:
-    | {
-        readonly kind: 'metric';
-        readonly metric: MetricName;
-        readonly statistic: Statistic;
-        readonly unit: string | undefined;
-        readonly periodSeconds: number;
-      }
+    | MetricSource
     | { readonly kind: 'math'; readonly node: MathNode; readonly expression: string };
 }
 
@@ -136,7 +138,7 @@ export function longestPeriod({ queries }: QuerySet): number {
  */
 export function checkSingleSeries(set: QuerySet): void {
   const grid = { startMs: 0, endMs: 60_000, periodMs: 60_000 };
-  for (const { id, series } of runQueries(set, { read: () => new Map() }, () => grid)) {
+  for (const { id, series } of runQueries(set, { distributions: () => new Map() }, () => grid)) {
     if (series.length !== 1) {
       throw invalid(`The expression '${id}' of an alarm must yield one time series, not ${series.length}.`);
     }
@@ -150,14 +152,27 @@ export interface QueryResult {
   readonly series: readonly TimeSeries[];
 }
 
-/** Evaluates the returned queries of a set; `gridOf` lays the periods of each metric. */
+/**
+ * Evaluates the returned queries of a set; `gridOf` lays the periods of each metric. Queries that ask for several
+ * statistics of one metric read its values once.
+ */
 export function runQueries(
   { queries }: QuerySet,
-  store: Pick<MetricStore, 'read'>,
+  store: Pick<MetricStore, 'distributions'>,
   gridOf: (periodSeconds: number) => Grid,
 ): QueryResult[] {
   const byId = new Map(queries.map((query) => [query.id, query]));
   const values = new Map<string, MathValue>();
+  const readings = new Map<string, ReturnType<MetricStore['distributions']>>();
+  const distributionsOf = ({ metric, statistic, unit, periodSeconds }: MetricSource) => {
+    const key = JSON.stringify([metric, unit, periodSeconds, statistic.needsValues]);
+    let reading = readings.get(key);
+    if (!reading) {
+      reading = store.distributions(metric, gridOf(periodSeconds), statistic.needsValues, unit);
+      readings.set(key, reading);
+    }
+    return reading;
+  };
   const scope: MathScope = {
     resolve: (id) => evaluated(byId.get(id)!),
     metrics: () =>
@@ -175,7 +190,7 @@ export function runQueries(
       if (source.kind === 'math') value = evaluateMath(source.node, scope);
       else {
         const grid = gridOf(source.periodSeconds);
-        const points = store.read(source.metric, source.statistic, grid, source.unit);
+        const points = pointsOf(distributionsOf(source), source.statistic);
         value = { kind: 'series', series: { label, grid, points } };
       }
       values.set(query.id, value);

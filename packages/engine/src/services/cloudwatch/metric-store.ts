@@ -113,6 +113,7 @@ export class MetricStore {
       dropValues: db.prepare('DELETE FROM cloudwatch_values WHERE series = ? AND at < ?'),
       dropSummaries: db.prepare('DELETE FROM cloudwatch_summaries WHERE series = ? AND at < ?'),
     };
+    this.#statements.readValues.setReturnArrays(true);
     this.#values = Number(db.prepare('SELECT COUNT(*) AS n FROM cloudwatch_values').get()?.n ?? 0);
     for (const row of db.prepare('SELECT * FROM cloudwatch_series ORDER BY id').all()) {
       const metric = {
@@ -148,27 +149,37 @@ export class MetricStore {
     }
   }
 
-  /**
-   * A statistic for each period of the grid that has data. Values of every unit count unless one is given.
-   */
+  /** A statistic for each period of the grid that has data. Values of every unit count unless one is given. */
   read(metric: MetricName, statistic: Statistic, grid: Grid, unit?: string): Map<number, number> {
+    return pointsOf(this.distributions(metric, grid, statistic.needsValues, unit), statistic);
+  }
+
+  /**
+   * What is known about each period of the grid that has data, oldest first; with the single values only when
+   * they are asked for, since reading them takes far longer than sums.
+   */
+  distributions(
+    metric: MetricName,
+    grid: Grid,
+    withValues: boolean,
+    unit?: string,
+  ): Map<number, Distribution> {
     const found = (this.#byName.get(nameKey(metric)) ?? []).filter(
       (series) => unit === undefined || series.unit === unit,
     );
     const starts = periodStarts(grid);
     const buckets = new Map<number, Bucket>();
     for (const { id } of found) {
-      if (statistic.needsValues) this.#readValues(id, grid, buckets);
+      if (withValues) this.#readValues(id, grid, buckets);
       else this.#sumValues(id, grid, buckets);
       this.#readSummaries(id, grid, buckets);
     }
-    const points: Array<[number, number]> = [];
+    const distributions = new Map<number, Distribution>();
     for (const [index, bucket] of [...buckets].sort(([a], [b]) => a - b)) {
       const at = starts[index];
-      const value = at === undefined || bucket.count <= 0 ? undefined : statistic.of(finished(bucket));
-      if (at !== undefined && value !== undefined && Number.isFinite(value)) points.push([at, value]);
+      if (at !== undefined && bucket.count > 0) distributions.set(at, finished(bucket));
     }
-    return new Map(points);
+    return distributions;
   }
 
   /** Units under which a metric was published. */
@@ -269,15 +280,10 @@ export class MetricStore {
 
   #readValues(id: number, grid: Grid, buckets: Map<number, Bucket>): void {
     for (const row of this.#statements.readValues.all(id, grid.startMs, grid.endMs)) {
-      const value = row.value as number;
-      const count = row.count as number;
-      add(buckets, bucketOf(row.at as number, grid), {
-        count,
-        sum: value * count,
-        min: value,
-        max: value,
-        values: [[value, count]],
-      });
+      const [at, value, count] = columns(row);
+      const bucket = bucketAt(buckets, bucketOf(at, grid));
+      include(bucket, count, value * count, value, value);
+      bucket.values.push([value, count]);
     }
   }
 
@@ -315,7 +321,12 @@ function bucketOf(atMs: number, grid: Grid): number {
   return Math.floor((atMs - grid.startMs) / grid.periodMs);
 }
 
-function add(buckets: Map<number, Bucket>, index: number, more: Distribution): void {
+/** A row of the statement whose rows are arrays: there are too many of them for objects. */
+function columns(row: unknown): [at: number, value: number, count: number] {
+  return row as [number, number, number];
+}
+
+function bucketAt(buckets: Map<number, Bucket>, index: number): Bucket {
   let bucket = buckets.get(index);
   if (!bucket) {
     bucket = {
@@ -328,16 +339,38 @@ function add(buckets: Map<number, Bucket>, index: number, more: Distribution): v
     };
     buckets.set(index, bucket);
   }
-  bucket.count += more.count;
-  bucket.sum += more.sum;
-  bucket.min = Math.min(bucket.min, more.min);
-  bucket.max = Math.max(bucket.max, more.max);
+  return bucket;
+}
+
+function include(bucket: Bucket, count: number, sum: number, min: number, max: number): void {
+  bucket.count += count;
+  bucket.sum += sum;
+  if (min < bucket.min) bucket.min = min;
+  if (max > bucket.max) bucket.max = max;
+}
+
+function add(buckets: Map<number, Bucket>, index: number, more: Distribution): void {
+  const bucket = bucketAt(buckets, index);
+  include(bucket, more.count, more.sum, more.min, more.max);
   if (more.values) bucket.values.push(...more.values);
   else bucket.complete = false;
 }
 
 function finished({ complete, values, ...bucket }: Bucket): Distribution {
-  return complete ? { ...bucket, values } : bucket;
+  return complete ? { ...bucket, values: values.sort(([a], [b]) => a - b) } : bucket;
+}
+
+/** The periods whose values determine a statistic, with it. */
+export function pointsOf(
+  distributions: ReadonlyMap<number, Distribution>,
+  statistic: Statistic,
+): Map<number, number> {
+  const points = new Map<number, number>();
+  for (const [at, distribution] of distributions) {
+    const value = statistic.of(distribution);
+    if (value !== undefined && Number.isFinite(value)) points.set(at, value);
+  }
+  return points;
 }
 
 function nameKey({ namespace, name, dimensions }: MetricName): string {

@@ -9,7 +9,7 @@ function distribution(values: ReadonlyArray<readonly [number, number]>): Distrib
     sum: values.reduce((sum, [value, times]) => sum + value * times, 0),
     min: Math.min(...values.map(([value]) => value)),
     max: Math.max(...values.map(([value]) => value)),
-    values,
+    values: values.toSorted(([a], [b]) => a - b),
   };
 }
 

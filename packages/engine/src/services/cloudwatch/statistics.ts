@@ -6,7 +6,7 @@ export interface Distribution {
   readonly sum: number;
   readonly min: number;
   readonly max: number;
-  /** Each value with how often it came; absent when only a summary was published or kept. */
+  /** Each value with how often it came, in ascending order; absent when only a summary was published or kept. */
   readonly values?: ReadonlyArray<readonly [value: number, count: number]>;
 }
 
@@ -136,7 +136,7 @@ function withinRanks(sorted: ReadonlyArray<readonly [number, number]>, low: numb
 function sortedValues(
   distribution: Distribution,
 ): ReadonlyArray<readonly [value: number, count: number]> | undefined {
-  if (distribution.values) return [...distribution.values].sort(([a], [b]) => a - b);
+  if (distribution.values) return distribution.values;
   if (distribution.min === distribution.max) return [[distribution.min, distribution.count]];
   return undefined;
 }
