@@ -87,8 +87,8 @@ async function requireOutputs<K extends string>(
   return found;
 }
 
-/** The names under which the controller's gateways know the application. */
-export async function releaseNames(cloudformation: CloudFormation, app: string): Promise<Names> {
+/** The names under which the controller's gateways know the application, but for that of its metrics. */
+export async function releaseNames(cloudformation: CloudFormation, app: string): Promise<Omit<Names, 'app'>> {
   const [image, pipeline] = await Promise.all([
     imageOutputs(cloudformation, app),
     pipelineOutputs(cloudformation, app),

@@ -1,4 +1,3 @@
-import { defaultReleasePolicy } from '@queue-canary/core';
 import { describe, expect, it } from 'vitest';
 import { readEnvironment } from './environment.ts';
 
@@ -20,9 +19,8 @@ const complete = {
 describe('readEnvironment', () => {
   it('reads names and policy', () => {
     expect(readEnvironment(complete)).toMatchObject({
-      app: 'Orders',
-      names: { alarms: ['one', 'two'], deadLetterQueue: 'dlq' },
-      policy: { ...defaultReleasePolicy, bakeMs: 5 },
+      names: { app: 'Orders', alarms: ['one', 'two'], deadLetterQueue: 'dlq' },
+      policy: { bakeMs: 5, judge: { bakeMsMin: 5 } },
     });
   });
 

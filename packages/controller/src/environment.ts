@@ -3,7 +3,6 @@ import type { Names } from './names.ts';
 import { UserError } from './user-error.ts';
 
 export interface Configuration {
-  readonly app: string;
   readonly names: Names;
   readonly policy: ReleasePolicy;
 }
@@ -20,8 +19,8 @@ export function readEnvironment(environment: Readonly<Record<string, string | un
     return value ?? '';
   };
   const configuration = {
-    app: required('QC_APP'),
     names: {
+      app: required('QC_APP'),
       pipeline: required('QC_PIPELINE_NAME'),
       cluster: required('QC_CLUSTER'),
       canaryService: required('QC_CANARY_SERVICE'),

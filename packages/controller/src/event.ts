@@ -60,23 +60,28 @@ function parseJob(job: unknown): Job {
     );
   }
   const configuration = at(job, 'data', 'actionConfiguration', 'configuration');
-  const executionId = executionIdFrom(isObject(configuration) ? configuration.UserParameters : undefined);
-  return { id: job.id, ...(executionId !== undefined && { executionId }) };
+  const parameters = parametersFrom(isObject(configuration) ? configuration.UserParameters : undefined);
+  return { id: job.id, ...textIn(parameters, 'executionId'), ...textIn(parameters, 'action') };
 }
 
 /** User parameters may be absent, or JSON that names the execution by CodePipeline's own variable. */
-function executionIdFrom(userParameters: unknown): string | undefined {
+function parametersFrom(userParameters: unknown): unknown {
   if (typeof userParameters !== 'string' || userParameters === '') return undefined;
-  let document: unknown;
   try {
-    document = JSON.parse(userParameters);
+    return JSON.parse(userParameters);
   } catch {
     throw new UserError(
       'InvalidRequest',
-      'the user parameters of the Record action must be empty or {"executionId":"#{codepipeline.PipelineExecutionId}"}',
+      'the user parameters of the Judge and the Record action must be empty or {"executionId":"#{codepipeline.PipelineExecutionId}","action":"<its name>"}',
     );
   }
-  return isObject(document) && typeof document.executionId === 'string' ? document.executionId : undefined;
+}
+
+function textIn<K extends string>(document: unknown, field: K): { [P in K]?: string } {
+  const text: { [P in K]?: string } = {};
+  const value = isObject(document) ? document[field] : undefined;
+  if (typeof value === 'string') text[field] = value;
+  return text;
 }
 
 function at(value: unknown, ...path: readonly string[]): unknown {

@@ -60,11 +60,14 @@ function carryOut(effect: Effect, gateways: Gateways): Promise<Outcome> {
     case 'recordDecision':
     case 'recordRestored':
     case 'recordBaseline':
+    case 'recordVerdict':
       return record.write(effect.next, effect.ifVersion);
     case 'recordImage':
       return record.writeImage(effect.imageUri);
     case 'rejectApproval':
-      return pipeline.reject(effect);
+      return pipeline.answerApproval(effect, 'Rejected');
+    case 'grantApproval':
+      return pipeline.answerApproval(effect, 'Approved');
     case 'stopExecution':
       return pipeline.stop(effect.executionId, effect.reason);
     case 'restoreService':
@@ -74,7 +77,7 @@ function carryOut(effect: Effect, gateways: Gateways): Promise<Outcome> {
     case 'openCanaryStage':
       return pipeline.openStage(stages.canary.stage);
     case 'completeJob':
-      return pipeline.completeJob(effect.jobId);
+      return pipeline.completeJob(effect.jobId, effect.outputs);
     case 'continueJob':
       return pipeline.continueJob(effect.jobId);
     case 'failJob':

@@ -1,9 +1,12 @@
 import type {
   AlarmState,
+  Bucket,
+  Measurement,
   PipelineState,
   RecordReading,
   ReleaseRecord,
   ServiceState,
+  TaskLife,
   Track,
 } from '@queue-canary/core';
 
@@ -21,23 +24,28 @@ export const done: Outcome = { kind: 'done' };
 /** The pipeline: what it shows, and every way to steer it. */
 export interface PipelineGateway {
   read(): Promise<PipelineState>;
-  reject(approval: {
-    readonly stage: string;
-    readonly action: string;
-    readonly token: string;
-    readonly reason: string;
-  }): Promise<Outcome>;
+  answerApproval(
+    approval: {
+      readonly stage: string;
+      readonly action: string;
+      readonly token: string;
+      readonly reason: string;
+    },
+    status: 'Approved' | 'Rejected',
+  ): Promise<Outcome>;
   /** Stops at once, abandoning the running actions. */
   stop(executionId: string, reason: string): Promise<Outcome>;
   closeStage(stage: string, reason: string): Promise<Outcome>;
   openStage(stage: string): Promise<Outcome>;
-  completeJob(jobId: string): Promise<Outcome>;
+  completeJob(jobId: string, outputs?: Readonly<Record<string, string>>): Promise<Outcome>;
   continueJob(jobId: string): Promise<Outcome>;
   failJob(jobId: string, reason: string): Promise<Outcome>;
 }
 
 export interface ServiceGateway {
   read(track: Track): Promise<ServiceState>;
+  /** The tasks of a track that run, and those that stopped within the hour or so for which ECS remembers them. */
+  tasks(track: Track): Promise<readonly TaskLife[]>;
   /** Whether the task definition exists and can be deployed. */
   isDeployable(taskDefinitionArn: string): Promise<boolean>;
   restore(restore: {
@@ -59,6 +67,21 @@ export interface DeadLetterGateway {
   metricGrowth(sinceMs: number, untilMs: number): Promise<number>;
 }
 
+export interface OutcomeGateway {
+  /** What both tracks reported from `fromMs` until `nowMs`; durations against thresholds fixed at `fixedAtMs`. */
+  read(span: {
+    readonly fromMs: number;
+    readonly fixedAtMs: number;
+    readonly nowMs: number;
+  }): Promise<Outcomes>;
+}
+
+/** A measurement without the lives of the tasks, which another service knows. */
+export interface Outcomes extends Omit<Measurement, Track> {
+  readonly canary: ReadonlyMap<number, Bucket>;
+  readonly stable: ReadonlyMap<number, Bucket>;
+}
+
 export interface RecordGateway {
   read(): Promise<RecordReading>;
   /** Writes only if the parameter is still at `ifVersion`. */
@@ -77,6 +100,7 @@ export interface Gateways {
   readonly services: ServiceGateway;
   readonly alarms: AlarmGateway;
   readonly deadLetters: DeadLetterGateway;
+  readonly outcomes: OutcomeGateway;
   readonly record: RecordGateway;
   readonly notifications: NotificationGateway;
 }

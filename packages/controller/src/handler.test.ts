@@ -1,4 +1,4 @@
-import { defaultReleasePolicy, stages } from '@queue-canary/core';
+import { defaultReleasePolicy, type ReleasePolicy, stages } from '@queue-canary/core';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FakeGateways, imageOf } from '../test/fake-gateways.ts';
 import { createHandler, type LogLine } from './handler.ts';
@@ -16,8 +16,20 @@ beforeEach(() => {
   fake = new FakeGateways();
   now = start;
   lines = [];
-  handle = createHandler({ gateways: fake, policy, nowMs: () => now, log: (line) => lines.push(line) });
+  handle = handlerWith(policy);
 });
+
+function handlerWith(rules: ReleasePolicy): ReturnType<typeof createHandler> {
+  return createHandler({
+    gateways: fake,
+    policy: rules,
+    nowMs: () => now,
+    sleep: async (ms) => {
+      now += ms;
+    },
+    log: (line) => lines.push(line),
+  });
+}
 
 function run(
   step: { readonly stage: string; readonly action: string },
@@ -36,8 +48,9 @@ async function awaitApproval(): Promise<void> {
   fake.images['canary:2'] = imageOf('b');
   fake.taskDefinitions.canary = 'canary:2';
   run(stages.canary, 'Succeeded');
-  run(stages.verdict, 'InProgress');
-  fake.approval = { executionId: 'e1', ...stages.verdict, token: 'secret-token' };
+  run(stages.judge, 'Succeeded');
+  run(stages.approval, 'InProgress');
+  fake.approval = { executionId: 'e1', ...stages.approval, token: 'secret-token' };
   await handle({});
   now += 60_000;
   fake.changes.length = 0;
@@ -47,7 +60,7 @@ async function awaitApproval(): Promise<void> {
 /** The same release on both services, in the Record stage. */
 async function promoted(): Promise<void> {
   await awaitApproval();
-  run(stages.verdict, 'Succeeded');
+  run(stages.approval, 'Succeeded');
   fake.approval = undefined;
   fake.images['stable:2'] = imageOf('b');
   fake.taskDefinitions.stable = 'stable:2';
@@ -172,15 +185,15 @@ describe('a wake', () => {
 });
 
 describe('a job of the Record stage', () => {
-  it.each([undefined, '', '{"executionId":"e1"}'])(
-    'is called again until the watch period is over, then records the release (user parameters %j)',
+  it.each([undefined, '', '{"executionId":"e1"}', '{"executionId":"e1","action":"Record"}'])(
+    'waits for the end of the watch period, then records the release (user parameters %j)',
     async (userParameters) => {
       await promoted();
-      await handle(job(userParameters));
-      expect(fake.changes).toEqual(['continue']);
-      now += 60_000;
+      const began = now;
       expect(await handle(job(userParameters))).toMatchObject({ phase: 'promoting' });
-      expect(fake.changes).toEqual(['continue', 'record', 'image', 'notify', 'complete']);
+      expect(now - began).toBe(60_000);
+      // The first record says which dead letters were put up with at the promotion.
+      expect(fake.changes).toEqual(['record', 'record', 'image', 'notify', 'complete']);
       expect(fake.written().lastGood).toMatchObject({
         executionId: 'e1',
         commit: 'c2',
@@ -191,6 +204,16 @@ describe('a job of the Record stage', () => {
       expect(fake.image).toBe(imageOf('b'));
     },
   );
+
+  it('asks to be called again before its own time is up', async () => {
+    await promoted();
+    handle = handlerWith({ ...policy, watchMs: 600_000 });
+    const began = now;
+    await handle(job());
+    expect(fake.changes.at(-1)).toBe('continue');
+    expect(now - began).toBeLessThan(300_000);
+    expect(fake.openJobs).toEqual(new Set(['j1']));
+  });
 
   it('is not completed when the record cannot be written', async () => {
     await promoted();

@@ -13,6 +13,12 @@ import { observerOver } from './observe.ts';
 import { messageOf } from './thrown.ts';
 import { UserError } from './user-error.ts';
 
+/**
+ * How long an invocation that has to answer a job keeps looking before it asks CodePipeline to call again, which
+ * takes that 30 s. Well within the function's time, and within an hour's life of a job.
+ */
+const vigilMs = 4 * 60_000;
+
 /** How often to look again at once when the world changed between looking and acting. */
 const attemptsMax = 3;
 
@@ -21,6 +27,7 @@ export interface ControllerOptions {
   readonly policy: ReleasePolicy;
   /** Now, epoch milliseconds. */
   readonly nowMs: () => number;
+  readonly sleep: (ms: number) => Promise<void>;
   /** Takes one structured line for each look. */
   readonly log: (line: LogLine) => void;
 }
@@ -31,6 +38,7 @@ export interface LogLine {
   readonly request: string;
   readonly phase: Phase;
   readonly executionId?: string;
+  readonly verdict?: string;
   readonly reasons: readonly string[];
   readonly effects: readonly EffectReport[];
 }
@@ -39,6 +47,8 @@ export interface LogLine {
 export interface Answer {
   readonly phase: Phase;
   readonly executionId?: string;
+  /** What the judge says, in words. */
+  readonly verdict?: string;
   readonly reasons: readonly string[];
   readonly effects: readonly EffectReport[];
 }
@@ -50,34 +60,44 @@ export interface Answer {
  * so that Lambda's and EventBridge's retries look again.
  */
 export function createHandler(options: ControllerOptions): (event: unknown) => Promise<Answer> {
-  const { gateways, policy, nowMs, log } = options;
-  const observe = observerOver(gateways);
+  const { gateways, policy, nowMs, sleep, log } = options;
+  const observe = observerOver(gateways, policy.judge.warmUpMs);
 
   async function look(
     request: string,
     job: Job | undefined,
-  ): Promise<{ plan: Plan; report: ExecutionReport }> {
+    vigilUntil: number,
+  ): Promise<{ plan: Plan; report: ExecutionReport; lookAgainMs: number | undefined }> {
     const now = nowMs();
     const planned = plan(await observe(now, job), policy, now);
-    const report = await execute(planned.effects, gateways);
+    const lookAgainMs = holdsOut(planned, now, vigilUntil) ? planned.nextWakeMs : undefined;
+    const effects =
+      lookAgainMs === undefined
+        ? planned.effects
+        : planned.effects.filter((effect) => effect.kind !== 'continueJob');
+    const report = await execute(effects, gateways);
     log({
       level: report.errors.length > 0 ? 'error' : planned.phase === 'halted' ? 'warn' : 'info',
       request,
       ...answer(planned, report.effects),
     });
-    return { plan: planned, report };
+    return { plan: planned, report, lookAgainMs };
   }
 
   async function settle(request: string, job?: Job): Promise<Answer> {
     const reports: EffectReport[] = [];
+    const vigilUntil = nowMs() + vigilMs;
     let unanswered = job;
     for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
-      const { plan: planned, report } = await look(request, unanswered);
+      const { plan: planned, report, lookAgainMs } = await look(request, unanswered, vigilUntil);
       reports.push(...report.effects);
       // A job takes one answer: a later look must not try to give it another.
       if (report.effects.some(answersJob)) unanswered = undefined;
       if (report.errors.length > 0) throw failure(report.errors);
-      if (!report.conflict) return answer(planned, reports);
+      if (report.conflict) continue;
+      if (lookAgainMs === undefined) return answer(planned, reports);
+      await sleep(lookAgainMs);
+      attempt = 0;
     }
     throw new UserError(
       'Contention',
@@ -115,10 +135,20 @@ export function createHandler(options: ControllerOptions): (event: unknown) => P
   };
 }
 
+/** Whether to look again here instead of asking CodePipeline to call again. */
+function holdsOut({ effects, nextWakeMs }: Plan, nowMs: number, vigilUntil: number): boolean {
+  return (
+    nextWakeMs !== undefined &&
+    nowMs + nextWakeMs < vigilUntil &&
+    effects.some(({ kind }) => kind === 'continueJob')
+  );
+}
+
 function answer(planned: Plan, effects: readonly EffectReport[]): Answer {
   return {
     phase: planned.phase,
     ...(planned.release && { executionId: planned.release.executionId }),
+    ...(planned.verdict && { verdict: planned.verdict.summary }),
     reasons: planned.reasons,
     effects,
   };

@@ -1,5 +1,7 @@
 /** The resources of one application, as the pipeline stack's outputs or the function's environment name them. */
 export interface Names {
+  /** Name under which the workers report, the `App` dimension of their metrics. */
+  readonly app: string;
   readonly pipeline: string;
   readonly cluster: string;
   readonly canaryService: string;

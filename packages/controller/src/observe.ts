@@ -1,7 +1,10 @@
 import {
   currentRelease,
+  isActive,
   type Job,
+  judgedFrom,
   known,
+  type Measurement,
   type Observed,
   type PipelineState,
   type Reading,
@@ -21,8 +24,10 @@ export type Observer = (nowMs: number, job?: Job) => Promise<Observed>;
  *
  * What cannot be read is reported as unknown with its cause; it never fails the whole look, since a missing
  * metric must not keep a rollback from going on.
+ *
+ * @param warmUpMs - How long after the canary's steady state latency is left out; what slow means is fixed then.
  */
-export function observerOver(gateways: Gateways): Observer {
+export function observerOver(gateways: Gateways, warmUpMs: number): Observer {
   return async (nowMs, job) => {
     const [pipeline, canary, stable, alarms, depth, record, image] = await Promise.all([
       reading('the pipeline', () => gateways.pipeline.read()),
@@ -33,9 +38,10 @@ export function observerOver(gateways: Gateways): Observer {
       reading('the release record', () => gateways.record.read()),
       reading('the image parameter', () => gateways.record.readImage()),
     ]);
-    const [metricGrowth, restorePoints] = await Promise.all([
+    const [metricGrowth, restorePoints, outcomes] = await Promise.all([
       reading('the metrics of the dead-letter queue', () => growth(gateways, pipeline, nowMs)),
       reading('the recorded task definitions', () => deployable(gateways, record, canary, stable)),
+      reading('the outcomes of the workers', () => measure(gateways, pipeline, warmUpMs, nowMs)),
     ]);
     return {
       pipeline,
@@ -44,6 +50,7 @@ export function observerOver(gateways: Gateways): Observer {
       alarms,
       deadLetters: { depth, metricGrowth },
       record,
+      outcomes,
       image,
       restorePoints,
       ...(job && { job }),
@@ -54,6 +61,28 @@ export function observerOver(gateways: Gateways): Observer {
 async function growth(gateways: Gateways, pipeline: Reading<PipelineState>, nowMs: number): Promise<number> {
   const release = pipeline.known ? currentRelease(pipeline.value) : undefined;
   return release === undefined ? 0 : gateways.deadLetters.metricGrowth(release.canaryStartedAt, nowMs);
+}
+
+/** What both tracks did beside each other, from the canary's steady state on. */
+async function measure(
+  gateways: Gateways,
+  pipeline: Reading<PipelineState>,
+  warmUpMs: number,
+  nowMs: number,
+): Promise<Measurement | undefined> {
+  const release = pipeline.known ? currentRelease(pipeline.value) : undefined;
+  const fromMs = release && isActive(release.execution) ? judgedFrom(release) : undefined;
+  if (fromMs === undefined || nowMs < fromMs) return undefined;
+  const [outcomes, canary, stable] = await Promise.all([
+    gateways.outcomes.read({ fromMs, fixedAtMs: fromMs + warmUpMs, nowMs }),
+    gateways.services.tasks('canary'),
+    gateways.services.tasks('stable'),
+  ]);
+  return {
+    ...outcomes,
+    canary: { buckets: outcomes.canary, tasks: canary },
+    stable: { buckets: outcomes.stable, tasks: stable },
+  };
 }
 
 /** Asks only about task definitions that are not deployed at this moment: those that are, can be. */

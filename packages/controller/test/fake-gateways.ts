@@ -7,11 +7,13 @@ import {
   parseRecord,
   type RecordReading,
   type ReleaseRecord,
+  reportMs,
   type ServiceState,
   stages,
+  type TaskLife,
   type Track,
 } from '@queue-canary/core';
-import { done, type Gateways, type Outcome } from '../src/gateways.ts';
+import { done, type Gateways, type Outcome, type Outcomes } from '../src/gateways.ts';
 import { UserError } from '../src/user-error.ts';
 
 const conflict: Outcome = { kind: 'conflict', detail: 'it has changed' };
@@ -40,6 +42,10 @@ export class FakeGateways implements Gateways {
   recordVersion = 1;
   image = imageOf('a');
   openJobs = new Set<string>();
+  /** Output variables of the job that was completed last. */
+  outputs: Readonly<Record<string, string>> | undefined;
+  reported: Outcomes | undefined;
+  lives: Record<Track, readonly TaskLife[]> = { canary: [], stable: [] };
   /** Every change, in order. */
   readonly changes: string[] = [];
   /** Changes that fail, by name. */
@@ -61,10 +67,12 @@ export class FakeGateways implements Gateways {
       actions: this.actions,
       ...(this.approval && { approval: this.approval }),
     }),
-    reject: ({ token }) =>
-      this.#change('reject', () => {
-        if (this.approval?.token !== token) return conflict;
-        this.end(this.approval.executionId, 'Failed');
+    answerApproval: ({ token }, status) =>
+      this.#change(status === 'Approved' ? 'approve' : 'reject', () => {
+        const { approval } = this;
+        if (approval?.token !== token) return conflict;
+        if (status === 'Rejected') this.end(approval.executionId, 'Failed');
+        else this.approval = undefined;
         return done;
       }),
     stop: (executionId) =>
@@ -82,13 +90,17 @@ export class FakeGateways implements Gateways {
         this.transition = { enabled: true };
         return done;
       }),
-    completeJob: (jobId) => this.#answer('complete', jobId),
+    completeJob: (jobId, outputs) => {
+      this.outputs = outputs;
+      return this.#answer('complete', jobId);
+    },
     continueJob: (jobId) => this.#change('continue', () => (this.openJobs.has(jobId) ? done : conflict)),
     failJob: (jobId) => this.#answer('fail', jobId),
   };
 
   readonly services: Gateways['services'] = {
     read: async (track) => this.#service(track),
+    tasks: async (track) => this.lives[track],
     isDeployable: async (arn) => this.images[arn] !== undefined,
     restore: ({ track, taskDefinitionArn, observedTaskDefinitionArn }) =>
       this.#change(`restore ${track}`, () => {
@@ -106,6 +118,17 @@ export class FakeGateways implements Gateways {
       this.growthAskedFrom = sinceMs;
       return this.growth;
     },
+  };
+
+  readonly outcomes: Gateways['outcomes'] = {
+    read: async ({ fromMs, nowMs }) =>
+      this.reported ?? {
+        bucketMs: reportMs,
+        fromMs,
+        toMs: Math.floor(nowMs / reportMs) * reportMs,
+        canary: new Map(),
+        stable: new Map(),
+      },
   };
 
   readonly record: Gateways['record'] = {

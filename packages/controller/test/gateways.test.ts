@@ -1,3 +1,4 @@
+import { defaultReleasePolicy } from '@queue-canary/core';
 import { describe, expect, it } from 'vitest';
 import { createAwsGateways } from '../src/gateways/aws.ts';
 import type { Gateways } from '../src/gateways.ts';
@@ -5,6 +6,7 @@ import { createObserver } from '../src/index.ts';
 import { type Call, type Script, ScriptedAws } from './scripted-aws.ts';
 
 const names = {
+  app: 'shop',
   pipeline: 'p',
   cluster: 'c',
   canaryService: 'canary-service',
@@ -230,7 +232,10 @@ describe('the pipeline gateway', () => {
     await talking(
       () => ({ error }),
       async ({ pipeline }) => {
-        const rejected = pipeline.reject({ stage: 'Verdict', action: 'Approve', token: 't', reason: 'r' });
+        const rejected = pipeline.answerApproval(
+          { stage: 'Verdict', action: 'Approve', token: 't', reason: 'r' },
+          'Rejected',
+        );
         expect(await rejected).toMatchObject({ kind });
       },
     );
@@ -600,7 +605,11 @@ describe('the notification gateway', () => {
 describe('what the observer sees', () => {
   it('is unknown with its cause where AWS refuses, and never an empty world', async () => {
     await using aws = await ScriptedAws.start(() => ({ error: 'AccessDeniedException', message: 'no' }));
-    const observed = await createObserver({ names, connection: aws.connection })(at(0) * 1000);
+    const observed = await createObserver({
+      names,
+      policy: defaultReleasePolicy,
+      connection: aws.connection,
+    })(at(0) * 1000);
     expect(observed.pipeline).toEqual({ known: false, problem: 'the pipeline cannot be read: no' });
     expect(observed.record).toEqual({ known: false, problem: 'the release record cannot be read: no' });
     expect(observed.alarms).toEqual({ known: false, problem: 'the alarms cannot be read: no' });

@@ -12,10 +12,13 @@ export {
   shortestBakeMs,
 } from './judge/judge-policy.ts';
 export { type RequiredSample, requiredSample, type SamplePlan } from './judge/required-sample.ts';
+export { type Blocks, blocksFrom } from './measurement/blocks.ts';
+export * from './measurement/measurement.ts';
+export { type PastQuantiles, thresholdsFrom } from './measurement/thresholds.ts';
 export * from './policy/policy.ts';
 export * from './release/effect.ts';
 export { assessHealth, type Health } from './release/health.ts';
-export { currentRelease, isActive, type Journey } from './release/journey.ts';
+export { currentRelease, isActive, type Journey, judgedFrom } from './release/journey.ts';
 export * from './release/observed.ts';
 export * from './release/plan.ts';
 export * from './release/record.ts';

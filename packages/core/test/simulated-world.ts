@@ -60,8 +60,17 @@ interface PipelineExecution extends Execution {
   taskDefinitionArn?: string;
 }
 
-const order = [stages.source, stages.build, stages.canary, stages.verdict, stages.stable, stages.record];
+const order = [
+  stages.source,
+  stages.build,
+  stages.canary,
+  stages.judge,
+  stages.approval,
+  stages.stable,
+  stages.record,
+];
 const canaryAt = order.indexOf(stages.canary);
+const approvalAt = order.indexOf(stages.approval);
 
 /** The image digest of a version. */
 export function digestOf(version: string): string {
@@ -99,6 +108,8 @@ export class SimulatedWorld {
   deadLettersReadable = true;
   /** Every arrival in the dead-letter queue, for its metrics. */
   readonly arrivals: { readonly at: number; readonly count: number }[] = [];
+  /** What the workers reported. */
+  outcomes: Observed['outcomes'] = known(undefined);
   readonly notifications: string[] = [];
   readonly openJobs = new Map<string, string>();
   readonly jobResults: string[] = [];
@@ -269,7 +280,9 @@ export class SimulatedWorld {
           ? unknown('there is no pipeline')
           : known({
               name: 'pipeline',
-              stages: order.map(({ stage }, position) => {
+              // Judge and Approve are actions of one stage.
+              stages: order.flatMap(({ stage }, position) => {
+                if (position === approvalAt) return [];
                 const latest = this.#latestIn(position);
                 return {
                   name: stage,
@@ -307,6 +320,7 @@ export class SimulatedWorld {
         metricGrowth: this.deadLettersReadable ? known(arrived) : unknown('the metrics cannot be read'),
       },
       record: record === undefined ? unknown(`the record cannot be read`) : known(record),
+      outcomes: this.outcomes,
       image: known(this.image),
       restorePoints: known({
         canary: this.#isActiveDefinition(lastGood?.canaryTaskDefinitionArn),
@@ -330,7 +344,11 @@ export class SimulatedWorld {
 
   /** CodePipeline calls the controller for every job that is open. */
   callJobs(): void {
-    for (const id of [...this.openJobs.keys()]) this.wake({ id });
+    for (const [id, executionId] of [...this.openJobs]) {
+      const execution = this.#execution(executionId);
+      const action = execution && order[execution.position]?.action;
+      this.wake({ id, executionId, ...(action !== undefined && { action }) });
+    }
   }
 
   applyAll(effects: readonly Effect[]): Applied[] {
@@ -348,6 +366,7 @@ export class SimulatedWorld {
       case 'recordBaseline':
       case 'recordDecision':
       case 'recordRestored':
+      case 'recordVerdict':
       case 'recordLastGood': {
         if (effect.ifVersion !== this.recordVersion) return 'conflict';
         this.recordText = formatRecord(effect.next);
@@ -361,9 +380,10 @@ export class SimulatedWorld {
       case 'recordImage':
         this.image = effect.imageUri;
         return 'done';
-      case 'rejectApproval': {
+      case 'rejectApproval':
+      case 'grantApproval': {
         if (this.#pendingApproval()?.token !== effect.token) return 'conflict';
-        this.#answerApproval('Failed', effect.reason);
+        this.#answerApproval(effect.kind === 'grantApproval' ? 'Succeeded' : 'Failed', effect.reason);
         return 'done';
       }
       case 'stopExecution': {
@@ -536,6 +556,8 @@ export class SimulatedWorld {
         execution.updatedAt = this.now;
       }
       if (this.#holder(position) !== undefined) continue;
+      // One stage holds one execution, whichever of its actions runs.
+      if (position === approvalAt - 1 && this.#holder(approvalAt) !== undefined) continue;
       if (position === canaryAt && !this.gate.enabled) continue;
       this.#enter(newest);
     }
@@ -559,7 +581,8 @@ export class SimulatedWorld {
       this.#deploy(track, arn);
       if (track === 'canary') this.lookedSinceCanary = false;
     }
-    if (step === stages.record) this.openJobs.set(`job${this.#next()}`, execution.id);
+    if (step === stages.judge || step === stages.record)
+      this.openJobs.set(`job${this.#next()}`, execution.id);
   }
 
   #finish(execution: PipelineExecution, run: Run, status: 'Succeeded' | 'Failed', summary?: string): void {
@@ -593,7 +616,7 @@ export class SimulatedWorld {
   }
 
   #answerApproval(status: 'Succeeded' | 'Failed', summary: string): void {
-    const execution = this.#holder(order.indexOf(stages.verdict));
+    const execution = this.#holder(approvalAt);
     const run = execution && this.#currentRun(execution);
     if (execution && run) this.#finish(execution, run, status, summary);
   }
@@ -609,10 +632,10 @@ export class SimulatedWorld {
   }
 
   #pendingApproval(): { executionId: string; stage: string; action: string; token: string } | undefined {
-    const execution = this.#holder(order.indexOf(stages.verdict));
+    const execution = this.#holder(approvalAt);
     const run = execution && this.#currentRun(execution);
     if (!execution || !run) return undefined;
-    const { stage, action } = stages.verdict;
+    const { stage, action } = stages.approval;
     return { executionId: execution.id, stage, action, token: `token-${execution.id}-${run.startedAt}` };
   }
 

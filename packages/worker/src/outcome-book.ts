@@ -31,9 +31,15 @@ export interface OutcomeBookParts {
  */
 export class OutcomeBook {
   readonly #parts: OutcomeBookParts;
+  #open = 0;
 
   constructor(parts: OutcomeBookParts) {
     this.#parts = parts;
+  }
+
+  /** Messages received that have no ending yet. */
+  get open(): number {
+    return this.#open;
   }
 
   /** SQS's time, as well as it is known. */
@@ -48,6 +54,7 @@ export class OutcomeBook {
     metrics.count('Received', deliveries.length);
     for (const { message, batch } of deliveries) {
       unitOf(message, batch).open++;
+      this.#open++;
       if (message.receiveCount > 1) continue;
       metrics.count('FirstReceived');
       // Later deliveries would count the time that their failures took.
@@ -95,6 +102,7 @@ export class OutcomeBook {
   #close({ message, batch }: Delivery, speaks: 'for' | 'against' | 'neither'): void {
     const unit = unitOf(message, batch);
     unit.open--;
+    this.#open--;
     unit.judged ||= speaks !== 'neither';
     unit.failed ||= speaks === 'against';
     if (unit.open > 0 || !unit.judged) return;

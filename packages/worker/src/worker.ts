@@ -680,7 +680,7 @@ export class Worker<T = string> {
     if (this.#protection !== undefined) {
       await within(this.#clock, left(endAtMs - EXIT_RESERVE_MS / 2), this.#protection.drop());
     }
-    this.#metrics.flush(this.#book.serverNowMs(), 0);
+    this.#metrics.flush(this.#book.serverNowMs(), this.#book.open);
     if (wasRunning) this.#book.event('info', 'stopped', { ...report });
     this.#options.transport.close();
     return report;
@@ -738,7 +738,7 @@ export class Worker<T = string> {
       const endMs = (Math.floor(nowMs / FLUSH_MS) + 1) * FLUSH_MS;
       await pause(this.#clock, endMs - nowMs, this.#stopped.signal);
       if (this.#state === 'stopped') return;
-      this.#metrics.flush(endMs - 1, this.#inFlight());
+      this.#metrics.flush(endMs - 1, this.#book.open);
       this.#loopLagMs = 0;
     }
   }

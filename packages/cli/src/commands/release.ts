@@ -1,6 +1,5 @@
 import { createObserver, type Observer } from '@queue-canary/controller';
 import {
-  defaultReleasePolicy,
   type Observed,
   type Plan,
   parsePolicy,
@@ -25,11 +24,12 @@ export interface ReleaseStatus {
 
 /** Looks at the release with the controller's own eyes; changes nothing. */
 export async function releaseReader(context: Context): Promise<() => Promise<ReleaseStatus>> {
+  const { app, policy } = await controllerSettings(context);
   const observe: Observer = createObserver({
-    names: await releaseNames(context.clients.cloudformation, context.app),
+    names: { ...(await releaseNames(context.clients.cloudformation, context.app)), app },
+    policy,
     connection: context.target.connection,
   });
-  const policy = await controllerPolicy(context);
   return async () => {
     const nowMs = context.clock.nowMs();
     const observed = await observe(nowMs);
@@ -38,20 +38,27 @@ export async function releaseReader(context: Context): Promise<() => Promise<Rel
   };
 }
 
-/** The policy that the deployed controller works by. */
-async function controllerPolicy(context: Context): Promise<ReleasePolicy> {
+/** What the deployed controller works by: the workers' name in the metrics, and the policy. */
+async function controllerSettings(
+  context: Context,
+): Promise<{ readonly app: string; readonly policy: ReleasePolicy }> {
   const { ControllerFunctionName } = await pipelineOutputs(context.clients.cloudformation, context.app);
   const { Environment } = await context.clients.lambda.getFunctionConfiguration({
     FunctionName: ControllerFunctionName,
   });
-  const text = Environment?.Variables?.QC_POLICY;
-  if (text === undefined) return defaultReleasePolicy;
+  const { QC_APP: app, QC_POLICY: text } = Environment?.Variables ?? {};
+  if (app === undefined || text === undefined) {
+    throw new CliError(
+      `function ${ControllerFunctionName} is not configured as a controller: run "queue-canary deploy pipeline" again`,
+    );
+  }
   const parsed = parsePolicy(JSON.parse(text));
   if (!parsed.ok) {
-    const problems = parsed.problems.map(({ setting, message }) => `${setting} ${message}`);
-    throw new CliError(`the controller's policy is not valid: ${problems.join('; ')}`);
+    throw new CliError(
+      `the controller's policy is not valid: ${parsed.problems.map(({ message }) => message).join('; ')}`,
+    );
   }
-  return parsed.policy;
+  return { app, policy: parsed.policy };
 }
 
 export async function releaseStatus(context: Context, json: boolean): Promise<void> {
@@ -96,7 +103,7 @@ export async function answerApproval(
   options: VerdictOptions,
 ): Promise<void> {
   const { PipelineName } = await pipelineOutputs(context.clients.cloudformation, context.app);
-  const { stage, action } = stages.verdict;
+  const { stage, action } = stages.approval;
   const token = options.token ?? (await pendingToken(context, PipelineName));
   try {
     await context.clients.codepipeline.putApprovalResult({
@@ -121,8 +128,8 @@ export async function answerApproval(
 async function pendingToken(context: Context, pipelineName: string): Promise<string> {
   const { stageStates } = await context.clients.codepipeline.getPipelineState({ name: pipelineName });
   const approval = stageStates
-    ?.find(({ stageName }) => stageName === stages.verdict.stage)
-    ?.actionStates?.find(({ actionName }) => actionName === stages.verdict.action)?.latestExecution;
+    ?.find(({ stageName }) => stageName === stages.approval.stage)
+    ?.actionStates?.find(({ actionName }) => actionName === stages.approval.action)?.latestExecution;
   if (approval?.status !== 'InProgress' || approval.token === undefined) {
     throw new CliError('no approval is pending: "queue-canary release status" shows where the release is');
   }

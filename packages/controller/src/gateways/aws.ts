@@ -9,6 +9,7 @@ import type { Names } from '../names.ts';
 import { AwsAlarmGateway } from './alarms.ts';
 import { AwsDeadLetterGateway } from './dead-letters.ts';
 import { AwsNotificationGateway } from './notifications.ts';
+import { AwsOutcomeGateway } from './outcomes.ts';
 import { AwsPipelineGateway } from './pipeline.ts';
 import { AwsRecordGateway } from './record.ts';
 import { AwsServiceGateway } from './services.ts';
@@ -37,6 +38,7 @@ export function createAwsGateways(names: Names, connection: Connection = {}): Ga
     }),
     alarms: new AwsAlarmGateway(cloudWatch, names.alarms),
     deadLetters: new AwsDeadLetterGateway(new SQSClient(connection), cloudWatch, names.deadLetterQueue),
+    outcomes: new AwsOutcomeGateway(cloudWatch, names.app),
     record: new AwsRecordGateway(new SSMClient(connection), names),
     notifications: new AwsNotificationGateway(new SNSClient(connection), names.topicArn),
   };

@@ -64,12 +64,15 @@ export class AwsPipelineGateway implements PipelineGateway {
     };
   }
 
-  async reject(approval: {
-    readonly stage: string;
-    readonly action: string;
-    readonly token: string;
-    readonly reason: string;
-  }): Promise<Outcome> {
+  async answerApproval(
+    approval: {
+      readonly stage: string;
+      readonly action: string;
+      readonly token: string;
+      readonly reason: string;
+    },
+    status: 'Approved' | 'Rejected',
+  ): Promise<Outcome> {
     return settle(
       () =>
         this.#client.send(
@@ -78,7 +81,7 @@ export class AwsPipelineGateway implements PipelineGateway {
             stageName: approval.stage,
             actionName: approval.action,
             token: approval.token,
-            result: { status: 'Rejected', summary: approval.reason.slice(0, 512) },
+            result: { status, summary: approval.reason.slice(0, 512) },
           }),
         ),
       { conflict: ['ApprovalAlreadyCompletedException', 'InvalidApprovalTokenException'] },
@@ -126,8 +129,14 @@ export class AwsPipelineGateway implements PipelineGateway {
     return done;
   }
 
-  async completeJob(jobId: string): Promise<Outcome> {
-    return settle(() => this.#client.send(new PutJobSuccessResultCommand({ jobId })), jobOver);
+  async completeJob(jobId: string, outputs?: Readonly<Record<string, string>>): Promise<Outcome> {
+    return settle(
+      () =>
+        this.#client.send(
+          new PutJobSuccessResultCommand({ jobId, ...(outputs && { outputVariables: { ...outputs } }) }),
+        ),
+      jobOver,
+    );
   }
 
   /** The continuation token carries nothing: what is left to do is observed, not remembered. */

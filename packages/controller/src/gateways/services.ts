@@ -2,14 +2,20 @@ import {
   type Deployment,
   DescribeServicesCommand,
   DescribeTaskDefinitionCommand,
+  DescribeTasksCommand,
   type ECSClient,
+  ListTasksCommand,
   type Service,
+  type Task,
   UpdateServiceCommand,
 } from '@aws-sdk/client-ecs';
-import type { ServiceDeployment, ServiceState, Track } from '@queue-canary/core';
+import type { ServiceDeployment, ServiceState, TaskLife, Track } from '@queue-canary/core';
 import { done, type Outcome, type ServiceGateway } from '../gateways.ts';
 import { awsErrorCode } from '../thrown.ts';
 import { UserError } from '../user-error.ts';
+
+/** DescribeTasks' limit. */
+const tasksPerCall = 100;
 
 /** Where the two services are found. */
 export interface ServiceNames {
@@ -55,6 +61,34 @@ export class AwsServiceGateway implements ServiceGateway {
       imageUri,
       ...(imageDigest !== undefined && { imageDigest }),
     };
+  }
+
+  async tasks(track: Track): Promise<readonly TaskLife[]> {
+    const { cluster } = this.#names;
+    const arns: string[] = [];
+    for (const desiredStatus of ['RUNNING', 'STOPPED'] as const) {
+      let nextToken: string | undefined;
+      do {
+        const output = await this.#client.send(
+          new ListTasksCommand({
+            cluster,
+            serviceName: this.#names[track],
+            desiredStatus,
+            ...(nextToken !== undefined && { nextToken }),
+          }),
+        );
+        arns.push(...(output.taskArns ?? []));
+        nextToken = output.nextToken;
+      } while (nextToken !== undefined);
+    }
+    const tasks: TaskLife[] = [];
+    for (let index = 0; index < arns.length; index += tasksPerCall) {
+      const output = await this.#client.send(
+        new DescribeTasksCommand({ cluster, tasks: arns.slice(index, index + tasksPerCall) }),
+      );
+      tasks.push(...(output.tasks ?? []).map(taskLife));
+    }
+    return tasks;
   }
 
   async isDeployable(taskDefinitionArn: string): Promise<boolean> {
@@ -135,6 +169,27 @@ export class AwsServiceGateway implements ServiceGateway {
     this.#images.set(taskDefinitionArn, image);
     return image;
   }
+}
+
+function taskLife(task: Task): TaskLife {
+  const crash = crashOf(task);
+  return {
+    ...(task.startedAt && { startedAt: task.startedAt.getTime() }),
+    ...(task.stoppingAt && { stoppingAt: task.stoppingAt.getTime() }),
+    ...(task.stoppedAt && { stoppedAt: task.stoppedAt.getTime() }),
+    ...(crash !== undefined && { crash }),
+  };
+}
+
+/**
+ * How a task ended by its own doing. What the scheduler, a deployment, a person or a Spot interruption stops says
+ * nothing of its version, and an exit with status 0 is no crash.
+ */
+function crashOf({ stopCode, containers }: Task): string | undefined {
+  if (stopCode !== 'EssentialContainerExited') return undefined;
+  const failed = containers?.find(({ exitCode }) => exitCode !== undefined && exitCode !== 0);
+  if (failed === undefined) return undefined;
+  return `exit code ${failed.exitCode}${failed.reason ? ` (${failed.reason})` : ''}`;
 }
 
 function deployment(source: Deployment): ServiceDeployment {

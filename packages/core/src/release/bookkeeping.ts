@@ -1,12 +1,13 @@
 import { type Effect, isBarrier, type RecordWrite } from './effect.ts';
+import type { Health } from './health.ts';
 import type { Journey } from './journey.ts';
 import type { Track } from './observed.ts';
 import type { Baseline, LastGood, ReleaseRecord } from './record.ts';
 import { isSteady, type World } from './world.ts';
 
-/** Remembers what the release begins with, as soon as it is known. */
-export function followBaseline(world: World, release: Journey): Effect[] {
-  const { record, observed, canary } = world;
+/** Remembers what the release begins with and how its dead letters were taken, as soon as it is known. */
+export function followBaseline(world: World, release: Journey, health: Health): Effect[] {
+  const { record, observed, canary, nowMs } = world;
   const { id } = release.execution;
   const before: Baseline = record.baseline?.executionId === id ? record.baseline : { executionId: id };
   const { depth } = observed.deadLetters;
@@ -14,10 +15,14 @@ export function followBaseline(world: World, release: Journey): Effect[] {
   const baseline: Baseline = {
     ...(depth.known && { deadLetters: depth.value }),
     ...(arrived !== undefined && { candidateDigest: arrived }),
+    ...(health.deadLettersPending && { deadLettersSeenAt: nowMs }),
+    ...(release.stable &&
+      !health.deadLettersPending && {
+        deadLettersAccepted: health.deadLettersExcused ? (health.deadLetters ?? 0) : 0,
+      }),
     ...before,
   };
-  const learned =
-    baseline.deadLetters !== before.deadLetters || baseline.candidateDigest !== before.candidateDigest;
+  const learned = Object.keys(baseline).length > Object.keys(before).length;
   return learned ? [writeRecord(world, 'recordBaseline', id, { ...record, baseline })] : [];
 }
 

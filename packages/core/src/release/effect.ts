@@ -22,6 +22,15 @@ export type Effect =
       readonly token: string;
       readonly reason: string;
     }
+  /** Answers the pending approval for the judge, whose pass the policy takes for an answer. */
+  | {
+      readonly kind: 'grantApproval';
+      readonly executionId: string;
+      readonly stage: string;
+      readonly action: string;
+      readonly token: string;
+      readonly reason: string;
+    }
   /** Stops the execution at once. What its actions have started, an ECS deployment above all, goes on. */
   | { readonly kind: 'stopExecution'; readonly executionId: string; readonly reason: string }
   /** Deploys a recorded task definition, superseding whatever deployment is under way. */
@@ -39,7 +48,13 @@ export type Effect =
   | { readonly kind: 'closeCanaryStage'; readonly executionId: string; readonly reason: string }
   /** Lets the newest waiting execution reach the canary. */
   | { readonly kind: 'openCanaryStage' }
-  | { readonly kind: 'completeJob'; readonly jobId: string; readonly executionId: string }
+  | {
+      readonly kind: 'completeJob';
+      readonly jobId: string;
+      readonly executionId: string;
+      /** Output variables of the action, for the configuration of later ones. */
+      readonly outputs?: Readonly<Record<string, string>>;
+    }
   /** Asks CodePipeline to call again, in about 30 seconds. */
   | { readonly kind: 'continueJob'; readonly jobId: string }
   | { readonly kind: 'failJob'; readonly jobId: string; readonly reason: string }
@@ -47,7 +62,7 @@ export type Effect =
 
 /** A conditional write of the record: it takes place only at the parameter version that was observed. */
 export interface RecordWrite {
-  readonly kind: 'recordLastGood' | 'recordDecision' | 'recordRestored' | 'recordBaseline';
+  readonly kind: 'recordLastGood' | 'recordDecision' | 'recordRestored' | 'recordBaseline' | 'recordVerdict';
   readonly executionId: string;
   readonly next: ReleaseRecord;
   readonly ifVersion: number;
@@ -59,6 +74,7 @@ export function isBarrier(effect: Effect): effect is RecordWrite {
     effect.kind === 'recordLastGood' ||
     effect.kind === 'recordDecision' ||
     effect.kind === 'recordRestored' ||
-    effect.kind === 'recordBaseline'
+    effect.kind === 'recordBaseline' ||
+    effect.kind === 'recordVerdict'
   );
 }

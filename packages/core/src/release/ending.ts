@@ -1,9 +1,10 @@
+import type { Verdict } from '../judge/evidence.ts';
 import { writeRecord } from './bookkeeping.ts';
 import type { Effect } from './effect.ts';
 import type { Health } from './health.ts';
 import { hasReachedStable, intruders, isActive, type Journey, waitingForCanary } from './journey.ts';
 import type { Observed, Track } from './observed.ts';
-import type { Decision, ReleaseRecord } from './record.ts';
+import type { Decision, RecordedVerdict, ReleaseRecord } from './record.ts';
 import { commitText, shortId, type World } from './world.ts';
 
 /** Keeps the record within the 4 KB of a standard parameter, and reasons within CodePipeline's limits. */
@@ -29,14 +30,16 @@ export function endOf(world: World, release: Journey, health: Health): End | und
       case 'Cancelled':
         return { kind: onRequest, by: 'person', reason: stopped(release) };
       default:
-        return release.verdict?.status === 'Failed'
-          ? { kind: 'abort', by: 'person', reason: failed('it was not approved', release.verdict.summary) }
+        return release.approval?.status === 'Failed'
+          ? { kind: 'abort', by: 'person', reason: failed('it was not approved', release.approval.summary) }
           : { kind: 'rollback', by: 'pipeline', reason: pipelineFailure(release) };
     }
   }
   if (execution.status === 'Stopping') {
     return { kind: onRequest, by: 'person', reason: stopped(release) };
   }
+  const verdict = failingVerdict(world);
+  if (verdict !== undefined) return { kind: 'rollback', by: 'judge', reason: verdict.reason };
   if (health.failure !== undefined) return { kind: 'rollback', by: 'health', reason: health.failure };
   const strayed = strayedTrack(world, release);
   if (strayed !== undefined) {
@@ -46,7 +49,7 @@ export function endOf(world: World, release: Journey, health: Health): End | und
       reason: `${strayed} runs ${world[strayed].imageUri} instead of the candidate: it was changed from outside, perhaps by a stack update. Release the change again`,
     };
   }
-  if (policy.onNewerCommit === 'supersede' && release.verdict?.status === 'InProgress') {
+  if (policy.onNewerCommit === 'supersede' && release.approval?.status === 'InProgress') {
     const newer = waitingForCanary(world.pipeline, release)[0];
     if (newer !== undefined) {
       return {
@@ -57,6 +60,21 @@ export function endOf(world: World, release: Journey, health: Health): End | und
     }
   }
   return undefined;
+}
+
+/** The verdict that ends the release, where the policy lets the judge end it. */
+export function failingVerdict(
+  world: World,
+): { readonly verdict: Verdict; readonly reason: string } | undefined {
+  const { policy, judgement } = world;
+  if (policy.approval === 'manual' || judgement?.known !== true) return undefined;
+  const { verdict, watch } = judgement.value;
+  if (verdict.kind === 'fail') return { verdict, reason: verdict.summary };
+  if (watch?.kind !== 'fail') return undefined;
+  return {
+    verdict: watch,
+    reason: `After the promotion, with both services as the canary and stable before it as the baseline: ${watch.summary}`,
+  };
 }
 
 /** The image that the release is about, once the pipeline has brought it to the canary. */
@@ -84,6 +102,7 @@ export function decide(
   record: ReleaseRecord,
   version: number,
   nowMs: number,
+  verdict?: RecordedVerdict,
 ): readonly Effect[] {
   const { execution } = release;
   const decision: Decision = {
@@ -100,7 +119,7 @@ export function decide(
     {
       kind: 'recordDecision',
       executionId: execution.id,
-      next: { ...record, decision },
+      next: { ...record, decision, ...(verdict && { verdict }) },
       ifVersion: version,
     },
     {
@@ -131,7 +150,8 @@ export function endExecution(world: World, release: Journey, reason: string): Ef
   const { job } = world.observed;
   const { approval } = world.pipeline;
   const { id } = release.execution;
-  if (job !== undefined && release.record?.status === 'InProgress' && (job.executionId ?? id) === id) {
+  const waits = release.record?.status === 'InProgress' || release.judge?.status === 'InProgress';
+  if (job !== undefined && waits && (job.executionId ?? id) === id) {
     return [{ kind: 'failJob', jobId: job.id, reason }];
   }
   if (approval?.executionId === id) {
@@ -161,7 +181,7 @@ function stopped(release: Journey): string {
 }
 
 function pipelineFailure(release: Journey): string {
-  const run = [release.record, release.stable, release.verdict, release.canary].find(
+  const run = [release.record, release.stable, release.approval, release.judge, release.canary].find(
     (candidate) => candidate?.status === 'Failed' || candidate?.status === 'Abandoned',
   );
   return run === undefined

@@ -1,7 +1,11 @@
 import type { ReleasePolicy } from '../policy/policy.ts';
 import type { Journey } from './journey.ts';
+import { excuses, type Judgement, mayExcuse } from './judgement.ts';
 import type { Observed, Reading } from './observed.ts';
-import type { ReleaseRecord } from './record.ts';
+import type { Baseline, ReleaseRecord } from './record.ts';
+
+/** Time in which a message's failures are reported: workers report every five seconds, and CloudWatch takes some. */
+const reportsWithinMs = 15_000;
 
 /** What the signals say about a release. */
 export interface Health {
@@ -10,6 +14,10 @@ export interface Health {
   /** What could not be measured. While this is not empty, silence says nothing. */
   readonly unmeasured: readonly string[];
   readonly notes: readonly string[];
+  /** Whether dead letters wait for the workers' reports, which tell whose fault they are. */
+  readonly deadLettersPending: boolean;
+  /** Whether there are dead letters that are not the release's fault. */
+  readonly deadLettersExcused: boolean;
   /** Messages dead-lettered since the release's canary deployment began, as far as known. */
   readonly deadLetters?: number;
 }
@@ -21,59 +29,105 @@ export interface Health {
  * ALARM before stays there without a further event, so a bad release would be silent behind it: that is
  * what the growth of the dead-letter queue is for. It counts from the release's own start, so that residue
  * neither hides a bad release nor fails a good one.
+ *
+ * Both are a backstop for what the judge cannot see. While it sees both tracks and stable fails as much, they
+ * are not held against the release: then the messages are at fault.
  */
 export function assessHealth(
   observed: Observed,
   record: ReleaseRecord,
   release: Journey,
   policy: ReleasePolicy,
+  judgement: Reading<Judgement> | undefined,
+  nowMs: number,
 ): Health {
   const unmeasured: string[] = [];
   const notes: string[] = [];
   const failures: string[] = [];
 
+  const counted = deadLettersOf(observed, record, release);
+  let deadLetters: number | undefined;
+  let excused = false;
+  let pending = false;
+  if (counted.known) {
+    deadLetters = counted.value;
+    const words = `${deadLetters} ${deadLetters === 1 ? 'message' : 'messages'} reached the dead-letter queue since the canary deployment began`;
+    const before = baselineOf(record, release)?.deadLettersAccepted;
+    const beside = before === undefined && judgement?.known === true ? judgement.value : undefined;
+    excused =
+      beside === undefined
+        ? before !== undefined && before > 0 && deadLetters - before <= policy.deadLettersMax
+        : excuses(beside, deadLetters);
+    if (deadLetters > policy.deadLettersMax) {
+      if (excused) {
+        notes.push(`${words}; stable fails such messages as well, so they are not held against the release`);
+      } else if (beside !== undefined && mayExcuse(beside) && !overdue(record, release, nowMs)) {
+        pending = true;
+        notes.push(`${words}; waiting for the workers' reports of them`);
+      } else {
+        failures.push(`${words} (${policy.deadLettersMax} allowed)`);
+      }
+    }
+  } else {
+    unmeasured.push(...counted.problem);
+  }
+
   if (observed.alarms.known) {
     for (const alarm of observed.alarms.value) {
       if (alarm.value !== 'ALARM') continue;
-      if (alarm.transitionedAt > release.canaryStartedAt) {
-        failures.push(`alarm ${alarm.name} went off during the release`);
-      } else {
+      if (alarm.transitionedAt <= release.canaryStartedAt) {
         notes.push(
           `alarm ${alarm.name} was already in ALARM when the canary deployment began; counting dead letters instead`,
         );
+      } else if (excused || pending) {
+        notes.push(`alarm ${alarm.name} went off for these dead letters`);
+      } else {
+        failures.unshift(`alarm ${alarm.name} went off during the release`);
       }
     }
   } else {
     unmeasured.push(observed.alarms.problem);
   }
 
-  const live = liveGrowth(observed, record, release);
-  const metric = observed.deadLetters.metricGrowth;
-  let deadLetters: number | undefined;
-  if (live.known || metric.known) {
-    deadLetters = Math.max(live.known ? live.value : 0, metric.known ? metric.value : 0);
-    if (deadLetters > policy.deadLettersMax) {
-      failures.push(
-        `${deadLetters} ${deadLetters === 1 ? 'message' : 'messages'} reached the dead-letter queue since the canary deployment began (${policy.deadLettersMax} allowed)`,
-      );
-    }
-  } else {
-    unmeasured.push(live.problem, metric.problem);
-  }
-
   return {
     ...(failures.length > 0 && { failure: failures.join('; ') }),
     unmeasured,
     notes,
+    deadLettersPending: pending,
+    deadLettersExcused: excused,
     ...(deadLetters !== undefined && { deadLetters }),
   };
+}
+
+/** Dead letters since the canary deployment began, by whichever count is higher; or why neither is known. */
+function deadLettersOf(
+  observed: Observed,
+  record: ReleaseRecord,
+  release: Journey,
+): { readonly known: true; readonly value: number } | { readonly known: false; readonly problem: string[] } {
+  const live = liveGrowth(observed, record, release);
+  const metric = observed.deadLetters.metricGrowth;
+  if (!(live.known || metric.known)) return { known: false, problem: [live.problem, metric.problem] };
+  return {
+    known: true,
+    value: Math.max(live.known ? live.value : 0, metric.known ? metric.value : 0),
+  };
+}
+
+/** Whether reports of the dead letters must have come by now. */
+function overdue(record: ReleaseRecord, release: Journey, nowMs: number): boolean {
+  const seenAt = baselineOf(record, release)?.deadLettersSeenAt;
+  return seenAt !== undefined && nowMs - seenAt >= reportsWithinMs;
+}
+
+function baselineOf(record: ReleaseRecord, release: Journey): Baseline | undefined {
+  return record.baseline?.executionId === release.execution.id ? record.baseline : undefined;
 }
 
 function liveGrowth(observed: Observed, record: ReleaseRecord, release: Journey): Reading<number> {
   const depth = observed.deadLetters.depth;
   if (!depth.known) return depth;
-  const start =
-    record.baseline?.executionId === release.execution.id ? record.baseline.deadLetters : undefined;
+  const start = baselineOf(record, release)?.deadLetters;
   if (start === undefined) {
     return { known: false, problem: 'the depth of the dead-letter queue at the start is not recorded yet' };
   }

@@ -1,3 +1,4 @@
+import { reportMs } from '../measurement/measurement.ts';
 import { type ActionRun, type Execution, type PipelineState, type StageState, stages } from './observed.ts';
 
 type Step = keyof typeof stages;
@@ -10,7 +11,8 @@ export interface Journey {
   /** When its latest canary deployment began; orders releases, also after a retry. */
   readonly canaryLastStartedAt: number;
   readonly canary: ActionRun;
-  readonly verdict?: ActionRun;
+  readonly judge?: ActionRun;
+  readonly approval?: ActionRun;
   readonly stable?: ActionRun;
   readonly record?: ActionRun;
 }
@@ -49,6 +51,11 @@ export function currentRelease(pipeline: PipelineState): Journey | undefined {
   const all = releases(pipeline);
   const active = all.filter((journey) => isActive(journey.execution));
   return active.findLast((journey) => hasReachedStable(journey)) ?? active[0] ?? all[0];
+}
+
+/** When judging a release begins: with the first whole interval in which its canary is steady; epoch milliseconds. */
+export function judgedFrom({ canary }: Journey): number | undefined {
+  return canary.status === 'Succeeded' ? Math.ceil(canary.updatedAt / reportMs) * reportMs : undefined;
 }
 
 /** Active executions beside the current release that have touched the canary as well. */
@@ -109,7 +116,8 @@ function journeyOf(pipeline: PipelineState, execution: Execution): Journey | und
   const canaryRuns = runs(pipeline, execution.id, 'canary');
   const canary = canaryRuns[0];
   if (canary === undefined) return undefined;
-  const verdict = latestRun(pipeline, execution.id, 'verdict');
+  const judge = latestRun(pipeline, execution.id, 'judge');
+  const approval = latestRun(pipeline, execution.id, 'approval');
   const stable = latestRun(pipeline, execution.id, 'stable');
   const record = latestRun(pipeline, execution.id, 'record');
   return {
@@ -117,7 +125,8 @@ function journeyOf(pipeline: PipelineState, execution: Execution): Journey | und
     canaryStartedAt: Math.min(...canaryRuns.map((run) => run.startedAt)),
     canaryLastStartedAt: canary.startedAt,
     canary,
-    ...(verdict && { verdict }),
+    ...(judge && { judge }),
+    ...(approval && { approval }),
     ...(stable && { stable }),
     ...(record && { record }),
   };

@@ -1,3 +1,4 @@
+import type { Measurement } from '../measurement/measurement.ts';
 import type { ReleaseRecord } from './record.ts';
 
 /** What was read, or why it could not be: a failed look is never mistaken for an empty world. */
@@ -25,7 +26,8 @@ export const stages = {
   source: { stage: 'Source', action: 'Source' },
   build: { stage: 'Build', action: 'Build' },
   canary: { stage: 'Canary', action: 'DeployCanary' },
-  verdict: { stage: 'Verdict', action: 'Approve' },
+  judge: { stage: 'Verdict', action: 'Judge' },
+  approval: { stage: 'Verdict', action: 'Approve' },
   stable: { stage: 'Stable', action: 'DeployStable' },
   record: { stage: 'Record', action: 'Record' },
 } as const;
@@ -163,6 +165,8 @@ export interface Job {
   readonly id: string;
   /** The execution that the action's user parameters name, where they do. */
   readonly executionId?: string;
+  /** The action that waits for the answer, where its user parameters name it. */
+  readonly action?: string;
 }
 
 /** Everything that a decision depends on, read afresh at every wake. */
@@ -173,6 +177,8 @@ export interface Observed {
   readonly alarms: Reading<readonly AlarmState[]>;
   readonly deadLetters: DeadLetters;
   readonly record: Reading<RecordReading>;
+  /** What both tracks did since the release's canary was steady; undefined before that. */
+  readonly outcomes: Reading<Measurement | undefined>;
   /** The image that new task definitions of the template use. */
   readonly image: Reading<string>;
   /** Known once there is a last good release. */

@@ -1,3 +1,5 @@
+import type { Verdict } from '../judge/evidence.ts';
+import { reportMs } from '../measurement/measurement.ts';
 import type { ReleasePolicy } from '../policy/policy.ts';
 import {
   followBaseline,
@@ -7,11 +9,20 @@ import {
   writeRecord,
 } from './bookkeeping.ts';
 import type { Effect } from './effect.ts';
-import { confirmRestored, decide, type End, endExecution, endIntruders, endOf } from './ending.ts';
+import {
+  confirmRestored,
+  decide,
+  type End,
+  endExecution,
+  endIntruders,
+  endOf,
+  failingVerdict,
+} from './ending.ts';
 import { closeGate, openGate } from './gate.ts';
 import { assessHealth, type Health } from './health.ts';
 import { currentRelease, isActive, type Journey } from './journey.ts';
-import { type Job, type Observed, tracks } from './observed.ts';
+import { approvalMessage, judgementOf, recordedVerdict } from './judgement.ts';
+import { type Job, type Observed, stages, tracks } from './observed.ts';
 import { initialExecutionId } from './record.ts';
 import { finishEarlierRollback, restoration } from './restoration.ts';
 import { commitText, onOneImage, progress, shortId, type World } from './world.ts';
@@ -59,6 +70,8 @@ export interface ReleaseSummary {
 export interface Plan {
   readonly phase: Phase;
   readonly release?: ReleaseSummary;
+  /** What the judge says now; absent before the canary is steady, and when it cannot be told. */
+  readonly verdict?: Verdict;
   /** In the order in which to carry them out; see {@link Effect} for which depend on which. */
   readonly effects: readonly Effect[];
   /** When looking again can show something new without an event, in milliseconds from now. */
@@ -66,6 +79,9 @@ export interface Plan {
   /** Why, in sentences for a person. */
   readonly reasons: readonly string[];
 }
+
+/** How soon to look again while a release is judged: as often as the workers report. */
+const lookMs = reportMs;
 
 /** How soon to look again at services that are being restored; ECS events usually come first. */
 const restoringWakeMs = 10_000;
@@ -102,12 +118,23 @@ export function plan(observed: Observed, policy: ReleasePolicy, nowMs: number): 
 function planRelease(world: World): Plan {
   const release = currentRelease(world.pipeline);
   if (release === undefined) return planIdle(world);
-  const health = assessHealth(world.observed, world.record, release, world.policy);
-  const end = endOf(world, release, health);
-  if (end !== undefined) return planEnding(world, release, health, end);
-  return isActive(release.execution)
-    ? planActive(world, release, health)
-    : planSucceeded(world, release, health);
+  const { observed, policy, nowMs, record } = world;
+  const judgement = judgementOf(observed, policy, release, nowMs);
+  const judged: World = { ...world, ...(judgement && { judgement }) };
+  const health = assessHealth(observed, record, release, policy, judgement, nowMs);
+  const end = endOf(judged, release, health);
+  const planned =
+    end !== undefined
+      ? planEnding(judged, release, health, end)
+      : isActive(release.execution)
+        ? planActive(judged, release, health)
+        : planSucceeded(judged, release, health);
+  const notes = judgement?.known ? judgement.value.notes : [];
+  return {
+    ...planned,
+    ...(judgement?.known && { verdict: judgement.value.watch ?? judgement.value.verdict }),
+    reasons: [...planned.reasons, ...notes],
+  };
 }
 
 /**
@@ -168,7 +195,9 @@ function planEnding(world: World, release: Journey, health: Health, end: End): P
   const { restores, inPlace, restored, obstacles } = restoration(world, release);
   const effects: Effect[] = [];
   if (decided === undefined) {
-    effects.push(...decide(release, end, record, world.recordVersion, world.nowMs));
+    const failing = end.by === 'judge' ? failingVerdict(world)?.verdict : undefined;
+    const verdict = failing && recordedVerdict(failing, id, world.nowMs);
+    effects.push(...decide(release, end, record, world.recordVersion, world.nowMs, verdict));
   }
   if (decided !== undefined && decided.restoredAt === undefined && restored && !active) {
     effects.push(...confirmRestored(world, decided));
@@ -205,8 +234,9 @@ function planEnding(world: World, release: Journey, health: Health, end: End): P
 /** Lets a healthy release go on, and answers the job that asks whether it has arrived. */
 function planActive(world: World, release: Journey, health: Health): Plan {
   const { record, policy, nowMs, observed } = world;
-  const { execution, canary, verdict } = release;
-  const reasons = [...health.unmeasured.map((problem) => `not measured: ${problem}`), ...health.notes];
+  const { execution, canary, approval } = release;
+  const unmeasured = [...health.unmeasured, ...unjudged(world)];
+  const reasons = [...unmeasured.map((problem) => `not measured: ${problem}`), ...health.notes];
   const standing = [...endIntruders(world, release), ...closeGate(world, release)];
 
   if (record.lastGood?.executionId === execution.id) {
@@ -218,7 +248,7 @@ function planActive(world: World, release: Journey, health: Health): Plan {
     };
   }
 
-  const effects: Effect[] = [...followBaseline(world, release)];
+  const effects: Effect[] = [...followBaseline(world, release, health)];
   if (release.record !== undefined) {
     const watch = planWatch(world, release, release.record.startedAt, health);
     return {
@@ -231,10 +261,10 @@ function planActive(world: World, release: Journey, health: Health): Plan {
   }
   effects.push(...followTaskDefinitions(world, effects));
   effects.push(...standing, ...finishEarlierRollback(world, release));
-  if (release.stable !== undefined || verdict?.status === 'Succeeded') {
+  if (release.stable !== undefined || approval?.status === 'Succeeded') {
     return {
       phase: 'promoting',
-      release: summarise(release, health, release.stable?.startedAt ?? verdict?.updatedAt ?? nowMs),
+      release: summarise(release, health, release.stable?.startedAt ?? approval?.updatedAt ?? nowMs),
       effects,
       reasons: [...reasons, 'stable is being brought to the candidate'],
     };
@@ -248,21 +278,113 @@ function planActive(world: World, release: Journey, health: Health): Plan {
     };
   }
   const bakedAt = canary.updatedAt + policy.bakeMs;
-  if (nowMs < bakedAt) {
-    return {
-      phase: 'baking',
-      release: summarise(release, health, canary.updatedAt),
-      effects,
-      nextWakeMs: bakedAt - nowMs,
-      reasons: [...reasons, `the canary is observed for ${seconds(bakedAt - nowMs)} more`],
-    };
+  if (release.judge?.status === 'Succeeded') {
+    return planApproval(world, release, health, release.judge.updatedAt, effects, reasons);
+  }
+  const judging = planJudging(world, release, bakedAt);
+  return {
+    phase: 'baking',
+    release: summarise(release, health, canary.updatedAt),
+    effects: [...effects, ...judging.effects],
+    nextWakeMs: judging.nextWakeMs,
+    reasons: [...reasons, ...judging.reasons],
+  };
+}
+
+/** What the judge needs to see and does not. */
+function unjudged({ judgement }: World): readonly string[] {
+  return judgement === undefined || judgement.known ? [] : [judgement.problem];
+}
+
+/** The judge's time: answers its job once the canary has baked and the verdict is settled. */
+function planJudging(
+  world: World,
+  release: Journey,
+  bakedAt: number,
+): { readonly effects: readonly Effect[]; readonly nextWakeMs: number; readonly reasons: readonly string[] } {
+  const { policy, nowMs, judgement, record } = world;
+  const { id } = release.execution;
+  const verdict = judgement?.known ? judgement.value.verdict : undefined;
+  const deadlineAt = release.canary.updatedAt + policy.judge.deadlineMs;
+  const settled =
+    policy.approval === 'manual' || (verdict === undefined ? nowMs >= deadlineAt : verdict.settled);
+  const job = jobOf(world, release, 'judge');
+  const reasons = [
+    ...(nowMs < bakedAt ? [`the canary is observed for ${seconds(bakedAt - nowMs)} more`] : []),
+    ...(settled ? [] : [verdict === undefined ? 'the judge has nothing to judge yet' : 'the judge decides']),
+  ];
+  if (nowMs < bakedAt || !settled) {
+    const nextWakeMs = Math.min(lookMs, nowMs < bakedAt ? bakedAt - nowMs : lookMs);
+    return { effects: job ? [again(job)] : [], nextWakeMs, reasons };
+  }
+  const effects: Effect[] = [];
+  if (verdict !== undefined && record.verdict?.executionId !== id) {
+    const settledVerdict = recordedVerdict(verdict, id, nowMs);
+    effects.push(writeRecord(world, 'recordVerdict', id, { ...record, verdict: settledVerdict }));
+  }
+  if (job !== undefined) effects.push({ ...complete(job, id), outputs: outputsOf(world, verdict) });
+  return { effects, nextWakeMs: lookMs, reasons };
+}
+
+/** Variables of the Judge action, of which the approval's message is made. */
+function outputsOf(world: World, verdict: Verdict | undefined): Readonly<Record<string, string>> {
+  const { policy, judgement } = world;
+  const request =
+    verdict?.kind === 'pass' && policy.approval === 'automatic'
+      ? 'The policy promotes it; nothing is asked of you.'
+      : 'Approve to release it to the stable service; reject to return the canary to the last good release.';
+  if (verdict !== undefined) return { Verdict: verdict.kind, Message: approvalMessage(verdict, request) };
+  const problem = judgement?.known === false ? judgement.problem : 'nothing was measured';
+  return { Verdict: 'error', Message: `Unable to judge: ${problem}. ${request}` };
+}
+
+/** A settled release: the judge's pass answers the approval where the policy says so, else a person does. */
+function planApproval(
+  world: World,
+  release: Journey,
+  health: Health,
+  since: number,
+  before: readonly Effect[],
+  reasons: readonly string[],
+): Plan {
+  const { policy, record, pipeline } = world;
+  const { id } = release.execution;
+  const passed =
+    policy.approval === 'automatic' &&
+    record.verdict?.executionId === id &&
+    record.verdict.kind === 'pass' &&
+    !health.deadLettersPending;
+  const { approval } = pipeline;
+  const effects = [...before];
+  if (passed && approval?.executionId === id) {
+    const { stage, action, token } = approval;
+    effects.push({
+      kind: 'grantApproval',
+      executionId: id,
+      stage,
+      action,
+      token,
+      reason: record.verdict?.summary ?? '',
+    });
   }
   return {
     phase: 'awaitingApproval',
-    release: summarise(release, health, bakedAt),
+    release: summarise(release, health, since),
     effects,
-    reasons: [...reasons, 'a person decides whether to promote'],
+    nextWakeMs: lookMs,
+    reasons: [
+      ...reasons,
+      passed ? 'the judge has passed it, and the policy promotes it' : 'a person decides whether to promote',
+    ],
   };
+}
+
+/** The job that this wake has to answer, if it is the given action's of the current release. */
+function jobOf(world: World, release: Journey, step: 'judge' | 'record'): Job | undefined {
+  const { job } = world.observed;
+  if (job === undefined || (job.executionId ?? release.execution.id) !== release.execution.id)
+    return undefined;
+  return job.action === undefined || job.action === stages[step].action ? job : undefined;
 }
 
 interface Watch {
@@ -274,20 +396,19 @@ interface Watch {
 
 /** The end of a promotion: both services steady on the candidate, and the watch period over. */
 function planWatch(world: World, release: Journey, since: number, health: Health): Watch {
-  const { observed, policy, nowMs, record } = world;
-  const job = observed.job;
+  const { policy, nowMs, record } = world;
+  const job = jobOf(world, release, 'record');
   const reasons: string[] = [];
   const arrived = onOneImage(world);
   if (arrived === undefined)
     reasons.push('the services are not steady on the candidate yet', ...progress(world));
   const watchedAt = since + policy.watchMs;
   if (nowMs < watchedAt) reasons.push(`both services are watched for ${seconds(watchedAt - nowMs)} more`);
-  const ours = job !== undefined && (job.executionId ?? release.execution.id) === release.execution.id;
-  if (arrived === undefined || nowMs < watchedAt || health.unmeasured.length > 0 || !ours) {
+  if (arrived === undefined || nowMs < watchedAt || health.unmeasured.length > 0 || job === undefined) {
     return {
       good: false,
-      effects: ours ? [again(job)] : [],
-      ...(nowMs < watchedAt && { nextWakeMs: watchedAt - nowMs }),
+      effects: job === undefined ? [] : [again(job)],
+      nextWakeMs: nowMs < watchedAt ? Math.min(lookMs, watchedAt - nowMs) : lookMs,
       reasons,
     };
   }
@@ -389,7 +510,7 @@ function again(job: Job): Effect {
   return { kind: 'continueJob', jobId: job.id };
 }
 
-function complete(job: Job, executionId: string): Effect {
+function complete(job: Job, executionId: string): Extract<Effect, { kind: 'completeJob' }> {
   return { kind: 'completeJob', jobId: job.id, executionId };
 }
 

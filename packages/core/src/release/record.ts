@@ -1,3 +1,5 @@
+import type { Verdict, VerdictCode } from '../judge/evidence.ts';
+
 /** A release that both services ran at steady state: what every rollback returns to. */
 export interface LastGood {
   /** The pipeline execution that brought it, or `initial` for the image the services were created with. */
@@ -19,7 +21,20 @@ export const initialExecutionId = 'initial';
 export type DecisionKind = 'rollback' | 'abort';
 
 /** Who or what ended a release. */
-export type DecidedBy = 'health' | 'person' | 'pipeline' | 'newerCommit';
+export type DecidedBy = 'judge' | 'health' | 'person' | 'pipeline' | 'newerCommit';
+
+/** What the judge said when it settled, or when its verdict ended the release. */
+export interface RecordedVerdict {
+  readonly executionId: string;
+  readonly kind: Verdict['kind'];
+  readonly code: VerdictCode;
+  readonly summary: string;
+  /** ISO 8601. */
+  readonly decidedAt: string;
+  /** Units that the canary finished on first attempts, and how many of them failed. */
+  readonly canaryUnits: number;
+  readonly canaryFailed: number;
+}
 
 /**
  * The decision to end a release, written before anything is touched, so that a rollback goes on after the
@@ -43,6 +58,10 @@ export interface Baseline {
   readonly deadLetters?: number;
   /** The image that the pipeline brought to the canary, once it was steady there. */
   readonly candidateDigest?: string;
+  /** When dead letters were first seen that the workers had not reported yet, epoch milliseconds. */
+  readonly deadLettersSeenAt?: number;
+  /** Dead letters of the release that were put up with when stable's deployment began. */
+  readonly deadLettersAccepted?: number;
 }
 
 /** The durable record of one application's releases (SSM parameter, JSON). */
@@ -51,6 +70,7 @@ export interface ReleaseRecord {
   readonly lastGood?: LastGood;
   readonly decision?: Decision;
   readonly baseline?: Baseline;
+  readonly verdict?: RecordedVerdict;
 }
 
 export type RecordResult =
@@ -99,6 +119,17 @@ export function parseRecord(text: string): RecordResult {
     executionId: s.text('executionId'),
     ...s.optionalCount('deadLetters'),
     ...s.optionalText('candidateDigest', digest),
+    ...s.optionalCount('deadLettersSeenAt'),
+    ...s.optionalCount('deadLettersAccepted'),
+  }));
+  const verdict = reader.section(document, 'verdict', (s) => ({
+    executionId: s.text('executionId'),
+    kind: s.oneOf('kind', verdictKinds),
+    code: s.oneOf('code', verdictCodes),
+    summary: s.text('summary'),
+    decidedAt: s.text('decidedAt'),
+    canaryUnits: s.count('canaryUnits'),
+    canaryFailed: s.count('canaryFailed'),
   }));
   if (reader.problems.length > 0) return { ok: false, problem: reader.problems.join('; ') };
   return {
@@ -108,6 +139,7 @@ export function parseRecord(text: string): RecordResult {
       ...(lastGood && { lastGood }),
       ...(decision && { decision }),
       ...(baseline && { baseline }),
+      ...(verdict && { verdict }),
     },
   };
 }
@@ -119,7 +151,20 @@ export function formatRecord(record: ReleaseRecord): string {
 
 const digest = /^sha256:[0-9a-f]{64}$/;
 const decisionKinds: readonly DecisionKind[] = ['rollback', 'abort'];
-const deciders: readonly DecidedBy[] = ['health', 'person', 'pipeline', 'newerCommit'];
+const deciders: readonly DecidedBy[] = ['judge', 'health', 'person', 'pipeline', 'newerCommit'];
+const verdictKinds: readonly Verdict['kind'][] = ['pass', 'fail', 'inconclusive', 'error'];
+const verdictCodes: readonly VerdictCode[] = [
+  'regression',
+  'certified',
+  'undecided',
+  'deadline',
+  'stable-differs',
+  'no-data',
+  'canary-silent',
+  'baseline-silent',
+  'not-measured',
+  'unusable-block',
+];
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -176,11 +221,16 @@ class SectionReader {
     return allowed[0]!;
   }
 
-  optionalCount<K extends string>(field: K): { [P in K]?: number } {
+  count(field: string): number {
     const value = this.#values[field];
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+    this.#wrong(field, value);
+    return 0;
+  }
+
+  optionalCount<K extends string>(field: K): { [P in K]?: number } {
     const optional: { [P in K]?: number } = {};
-    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) optional[field] = value;
-    else if (value !== undefined) this.#wrong(field, value);
+    if (this.#values[field] !== undefined) optional[field] = this.count(field);
     return optional;
   }
 

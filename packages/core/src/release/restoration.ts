@@ -68,7 +68,7 @@ export function restoration(
 export function finishEarlierRollback(world: World, release: Journey): Effect[] {
   const { decision } = world.record;
   if (decision === undefined || decision.restoredAt !== undefined) return [];
-  if (hasReachedStable(release) || release.verdict?.status === 'Succeeded') return [];
+  if (hasReachedStable(release) || release.approval?.status === 'Succeeded') return [];
   return restoration(world, release).restores.filter(
     (effect) => effect.kind === 'restoreService' && effect.track === 'stable',
   );

@@ -1,5 +1,6 @@
 import type { ReleasePolicy } from '../policy/policy.ts';
-import { type Observed, type PipelineState, type ServiceState, tracks } from './observed.ts';
+import type { Judgement } from './judgement.ts';
+import { type Observed, type PipelineState, type Reading, type ServiceState, tracks } from './observed.ts';
 import type { ReleaseRecord } from './record.ts';
 
 /** One observation in which everything that a plan needs is known. */
@@ -12,6 +13,8 @@ export interface World {
   readonly stable: ServiceState;
   readonly record: ReleaseRecord;
   readonly recordVersion: number;
+  /** What the judge says of the current release; undefined before its canary is steady. */
+  readonly judgement?: Reading<Judgement>;
 }
 
 /** Whether ECS has finished moving the service and it runs what it is told to run. */

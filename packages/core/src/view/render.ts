@@ -1,5 +1,5 @@
 import type { Phase } from '../release/plan.ts';
-import type { ExecutionView, ReleaseView, StageStatus, StageView, TrackView } from './view.ts';
+import type { ExecutionView, ReleaseView, StageStatus, StageView, TrackView, VerdictView } from './view.ts';
 
 /** How a piece of text is meant; the terminal gives each a colour, a log none. */
 export type Tone = 'good' | 'bad' | 'busy' | 'quiet' | 'strong';
@@ -43,6 +43,13 @@ const stageSigns: Readonly<Record<StageStatus, { readonly sign: string; readonly
   stopped: { sign: '■', tone: 'bad' },
 };
 
+const verdictTones: Readonly<Record<VerdictView['kind'], Tone>> = {
+  pass: 'good',
+  fail: 'bad',
+  inconclusive: 'busy',
+  error: 'bad',
+};
+
 /**
  * The lines of a status report, without line ends.
  *
@@ -64,6 +71,11 @@ export function renderStatus(view: ReleaseView, nowMs: number, style: Styler = p
   }
   for (const track of view.tracks) {
     lines.push(`${label(track.track === 'canary' ? 'Canary' : 'Stable')}${trackText(track, style)}`);
+  }
+  if (view.verdict !== undefined) {
+    const { kind, summary, statements } = view.verdict;
+    lines.push(`${label('Verdict')}${style(verdictTones[kind], summary)}`);
+    for (const statement of statements) lines.push(`${label('')}${style('quiet', statement)}`);
   }
   for (const alarm of view.alarms) {
     const tone: Tone = alarm.value === 'OK' ? 'good' : alarm.value === 'ALARM' ? 'bad' : 'quiet';

@@ -34,7 +34,8 @@ describe('viewRelease', () => {
       'Source succeeded',
       'Build succeeded',
       'Canary succeeded',
-      'Verdict running',
+      'Verdict succeeded',
+      'Approval running',
       'Stable waiting',
       'Record waiting',
     ]);
@@ -56,7 +57,15 @@ describe('viewRelease', () => {
     w.advance();
     expect(viewOf(w)).toMatchObject({
       phase: 'idle',
-      stages: [{ name: 'Source', status: 'succeeded' }, { name: 'Build', status: 'running' }, {}, {}, {}, {}],
+      stages: [
+        { name: 'Source', status: 'succeeded' },
+        { name: 'Build', status: 'running' },
+        {},
+        {},
+        {},
+        {},
+        {},
+      ],
       building: [{ commit: 'commit-v2' }],
     });
   });
@@ -93,7 +102,7 @@ describe('renderStatus', () => {
     expect(renderStatus(viewOf(w), w.now)).toEqual([
       expect.stringMatching(/^Release {7}commit-v {2}awaiting approval {2}for \d+ min$/),
       expect.stringMatching(
-        /^Stages {8}✓ Source .* {2}✓ Build .* {2}✓ Canary .* {2}▸ Verdict .* {2}· Stable {2}· Record$/,
+        /^Stages {8}✓ Source .* {2}✓ Build .* {2}✓ Canary .* {2}✓ Verdict .* {2}▸ Approval .* {2}· Stable {2}· Record$/,
       ),
       'Canary        commit-v  candidate  1/1 tasks  steady',
       `Stable        ${imageOf('v1').split('/')[1]!.slice(0, 22)}  last good  3/3 tasks  steady`,

@@ -1,3 +1,4 @@
+import type { Verdict, VerdictCode } from '../judge/evidence.ts';
 import { currentRelease, isActive, type Journey, waitingForCanary } from '../release/journey.ts';
 import {
   type ActionRun,
@@ -57,6 +58,20 @@ export interface ExecutionView {
   readonly commitMessage?: string;
 }
 
+/** A verdict as a person reads it. */
+export interface VerdictView {
+  readonly kind: Verdict['kind'];
+  readonly code: VerdictCode;
+  readonly summary: string;
+  /** What the error rate means, or what is missing; empty once only the record is left. */
+  readonly statements: readonly string[];
+  /** Units that the canary finished on first attempts, and how many of them failed. */
+  readonly canaryUnits: number;
+  readonly canaryFailed: number;
+  /** Epoch milliseconds; absent while nothing is decided. */
+  readonly decidedAt?: number;
+}
+
 /** What a person wants to see of a release: read by the command line and the dashboard alike. */
 export interface ReleaseView {
   readonly phase: Phase;
@@ -78,6 +93,8 @@ export interface ReleaseView {
   readonly building: readonly ExecutionView[];
   readonly lastGood?: LastGood;
   readonly decision?: Decision;
+  /** What the judge says now, or what it said when the release ended. */
+  readonly verdict?: VerdictView;
   readonly reasons: readonly string[];
   /** What could not be read. */
   readonly problems: readonly string[];
@@ -105,7 +122,10 @@ export function viewRelease(observed: Observed, planned: Plan): ReleaseView {
         ...(summary.deadLetters !== undefined && { deadLetters: summary.deadLetters }),
       },
     }),
-    stages: pipeline && shown ? Object.values(stages).map((step) => stageView(pipeline, shown.id, step)) : [],
+    stages:
+      pipeline && shown
+        ? shownStages.map(([name, step]) => stageView(pipeline, shown.id, name, stages[step]))
+        : [],
     tracks: [observed.canary, observed.stable].flatMap((reading) =>
       reading.known ? [trackView(reading.value, record, release)] : [],
     ),
@@ -123,6 +143,7 @@ export function viewRelease(observed: Observed, planned: Plan): ReleaseView {
       .map(executionView),
     ...(record?.lastGood && { lastGood: record.lastGood }),
     ...(record?.decision && { decision: record.decision }),
+    ...verdictView(planned, record),
     reasons: planned.reasons,
     problems: [
       observed.pipeline,
@@ -150,9 +171,54 @@ const statusOfRun: Readonly<Record<ActionRun['status'], StageStatus>> = {
   Abandoned: 'stopped',
 };
 
+/** The pipeline's actions in their order. Two of them share the Verdict stage: the judge's, and a person's. */
+const shownStages: readonly (readonly [name: string, step: keyof typeof stages])[] = [
+  ['Source', 'source'],
+  ['Build', 'build'],
+  ['Canary', 'canary'],
+  ['Verdict', 'judge'],
+  ['Approval', 'approval'],
+  ['Stable', 'stable'],
+  ['Record', 'record'],
+];
+
+/** The live verdict, except for one that has ended its release: that stays as it was. */
+function verdictView(planned: Plan, record: ReleaseRecord | undefined): { verdict?: VerdictView } {
+  const { release, verdict } = planned;
+  const recorded = record?.verdict?.executionId === release?.executionId ? record?.verdict : undefined;
+  if (recorded !== undefined && (verdict === undefined || recorded.kind === 'fail')) {
+    const { kind, code, summary, canaryUnits, canaryFailed, decidedAt } = recorded;
+    return {
+      verdict: {
+        kind,
+        code,
+        summary,
+        statements: [],
+        canaryUnits,
+        canaryFailed,
+        decidedAt: Date.parse(decidedAt),
+      },
+    };
+  }
+  if (verdict === undefined) return {};
+  const { evidence, decidedAtMs } = verdict;
+  return {
+    verdict: {
+      kind: verdict.kind,
+      code: verdict.code,
+      summary: verdict.summary,
+      statements: verdict.statements,
+      canaryUnits: evidence.canary.units,
+      canaryFailed: evidence.canary.failed,
+      ...(decidedAtMs !== undefined && { decidedAt: decidedAtMs }),
+    },
+  };
+}
+
 function stageView(
   pipeline: PipelineState,
   executionId: string,
+  name: string,
   step: { readonly stage: string; readonly action: string },
 ): StageView {
   const run = pipeline.actions
@@ -166,9 +232,9 @@ function stageView(
       (latest, candidate) => (latest && latest.startedAt >= candidate.startedAt ? latest : candidate),
       undefined,
     );
-  if (run === undefined) return { name: step.stage, status: 'waiting' };
+  if (run === undefined) return { name, status: 'waiting' };
   return {
-    name: step.stage,
+    name,
     status: statusOfRun[run.status],
     startedAt: run.startedAt,
     ...(run.status !== 'InProgress' && { endedAt: run.updatedAt }),

@@ -1,0 +1,157 @@
+import type { Block, Counts, StratumCounts } from '../judge/block.ts';
+import type { Verdict } from '../judge/evidence.ts';
+import { judgeBlocks } from '../judge/judge.ts';
+import { blocksFrom } from '../measurement/blocks.ts';
+import { type Measurement, reportMs } from '../measurement/measurement.ts';
+import type { ReleasePolicy } from '../policy/policy.ts';
+import { type Journey, judgedFrom } from './journey.ts';
+import { known, type Observed, type Reading } from './observed.ts';
+import type { RecordedVerdict } from './record.ts';
+
+/** What the judge says of a release, and what else its measurements tell. */
+export interface Judgement {
+  /** Of the canary beside stable, from the canary's steady state until stable's deployment began. */
+  readonly verdict: Verdict;
+  /** Of both services after the promotion, beside stable before it; undefined until both run the candidate. */
+  readonly watch?: Verdict;
+  /** Messages that stable failed while it ran the last good release beside the canary. */
+  readonly failedByStable: number;
+  readonly notes: readonly string[];
+}
+
+/** Keeps the record within the 4 KB of a standard parameter. */
+const summaryLengthMax = 400;
+
+/** CodePipeline's limit for the message of an approval. */
+const messageLengthMax = 1000;
+
+/**
+ * How many times the odds of failing count as the same after a promotion. The two versions are not compared over
+ * the same time any more, so what changes with time alone must not look like the version.
+ */
+const watchTolerance = 3;
+
+/** What the judge says of a release at `nowMs`; undefined before its canary is steady. */
+export function judgementOf(
+  observed: Observed,
+  policy: ReleasePolicy,
+  release: Journey,
+  nowMs: number,
+): Reading<Judgement> | undefined {
+  const fromMs = judgedFrom(release);
+  if (fromMs === undefined) return undefined;
+  const { outcomes } = observed;
+  if (!outcomes.known) return outcomes;
+  const measurement = outcomes.value;
+  if (measurement === undefined) return undefined;
+  const judge = { ...policy.judge, bakeMsMin: policy.bakeMs };
+  const { blocks, notes } = blocksFrom(measurement, nowMs);
+  const promotedAt = release.stable?.startedAt;
+  const beside = promotedAt === undefined ? blocks : blocks.filter(({ toMs }) => toMs <= promotedAt);
+  const verdict = judgeBlocks(judge, fromMs, beside, Math.min(nowMs, promotedAt ?? nowMs));
+  const watchedFrom = release.record && Math.ceil(release.record.startedAt / reportMs) * reportMs;
+  return known({
+    verdict,
+    ...(watchedFrom !== undefined && {
+      watch: judgeBlocks(
+        { ...judge, oddsRatioTolerance: Math.max(watchTolerance, judge.oddsRatioTolerance) },
+        watchedFrom,
+        watchBlocks(measurement, beside, blocks, watchedFrom),
+        nowMs,
+      ),
+    }),
+    failedByStable: failedByStable(measurement, promotedAt ?? nowMs),
+    notes,
+  });
+}
+
+/** What is kept of a verdict. */
+export function recordedVerdict(verdict: Verdict, executionId: string, nowMs: number): RecordedVerdict {
+  const { kind, code, summary, decidedAtMs, evidence } = verdict;
+  return {
+    executionId,
+    kind,
+    code,
+    summary: clip(summary, summaryLengthMax),
+    decidedAt: new Date(decidedAtMs ?? nowMs).toISOString(),
+    canaryUnits: evidence.canary.units,
+    canaryFailed: evidence.canary.failed,
+  };
+}
+
+/** What an approver reads: the verdict, its evidence, and what is asked of them. */
+export function approvalMessage(verdict: Verdict, request: string): string {
+  const evidence = [verdict.summary, ...verdict.statements].join(' ');
+  return `${clip(evidence, messageLengthMax - request.length - 1)} ${request}`;
+}
+
+/**
+ * Whether dead letters are not the canary's doing: stable failed at least half as many messages while it ran the
+ * last good release, and the judge, who saw both tracks, found hardly anything against the canary. Poison does that.
+ */
+export function excuses(judgement: Judgement, deadLetters: number): boolean {
+  return deadLetters > 0 && mayExcuse(judgement) && judgement.failedByStable * 2 >= deadLetters;
+}
+
+/** Whether the judge sees both tracks and finds hardly anything against the canary. */
+export function mayExcuse({ verdict }: Judgement): boolean {
+  const sees = verdict.code === 'undecided' || verdict.code === 'certified' || verdict.code === 'deadline';
+  return sees && verdict.evidence.total < EXCUSING_EVIDENCE_MAX;
+}
+
+/** Evidence of ten to one against the canary is too much for calling its dead letters nobody's fault. */
+const EXCUSING_EVIDENCE_MAX = 10;
+
+/**
+ * Both services as one against stable's last intervals before the promotion, each of which is used once: so the
+ * odds hold as far as the traffic is alike. When those are used up, only crashes are judged.
+ */
+function watchBlocks(
+  { canary, stable }: Measurement,
+  before: readonly Block[],
+  all: readonly Block[],
+  fromMs: number,
+): Block[] {
+  const controls = before.flatMap(({ strata }) => first(strata)).reverse();
+  return all
+    .filter((block) => block.fromMs >= fromMs)
+    .map((block, index) => {
+      const control = controls[index]?.baseline ?? { units: 0, failed: 0 };
+      const candidates = first(block.strata).map((stratum) => sum(stratum.canary, stratum.baseline));
+      const crashed = [...canary.tasks, ...stable.tasks].filter(
+        ({ crash, stoppedAt }) =>
+          crash !== undefined &&
+          stoppedAt !== undefined &&
+          stoppedAt >= block.fromMs &&
+          stoppedAt < block.toMs,
+      );
+      const taskSeconds =
+        [...canary.tasks, ...stable.tasks].filter(({ stoppedAt }) => (stoppedAt ?? block.toMs) >= block.toMs)
+          .length *
+        ((block.toMs - block.fromMs) / 1000);
+      return {
+        fromMs: block.fromMs,
+        toMs: block.toMs,
+        strata: candidates.map((candidate) => ({ attempt: 1, canary: candidate, baseline: control })),
+        crashes: { count: crashed.length, taskSeconds },
+      };
+    });
+}
+
+function first(strata: readonly StratumCounts[]): readonly StratumCounts[] {
+  return strata.filter(({ attempt }) => attempt === 1);
+}
+
+function sum(a: Counts, b: Counts): Counts {
+  return { units: a.units + b.units, failed: a.failed + b.failed };
+}
+
+function failedByStable({ stable }: Measurement, untilMs: number): number {
+  let failed = 0;
+  for (const [start, bucket] of stable.buckets) if (start < untilMs) failed += bucket.failed;
+  return failed;
+}
+
+function clip(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}\u2026`;
+}
