@@ -21,33 +21,64 @@ test('idle: no new receive is sent, and the open long poll is left to return', a
   expect(report).toEqual({ durationMs: 4_000, handlersLeft: 0, unconfirmed: 0 });
 });
 
-test('what the open poll still brings is given back at once and counts as neutral', async () => {
+test('what the open poll still brings is handled, since giving it back would cost it a receive', async () => {
   const world = new World();
-  const handled: string[] = [];
-  const worker = world.run({
-    handler: async (body) => {
-      handled.push(body);
-    },
-  });
+  const gate = new Gate();
+  const worker = world.run({ handler: gate.handle });
   await world.clock.advance(1_000);
   const drained = worker.drain('SIGTERM');
+  world.queue.put('late');
+  await world.clock.advance(4_000);
+  expect(gate.started).toEqual(['late']);
+  gate.finish('late');
+  await drained;
+  expect(world.queue.undeleted).toEqual([]);
+  expect(world.endings()).toEqual({ Succeeded: 1 });
+});
+
+test('what the open poll brings when half of the time is over is given back at once and counts as neutral', async () => {
+  const world = new World();
+  const gate = new Gate();
+  const worker = world.run({ stopTimeoutMs: 11_000, handler: gate.handle });
+  await world.clock.advance(1_000);
+  const drained = worker.drain('SIGTERM');
+  await world.clock.advance(3_000);
   const late = world.queue.put('late');
   await drained;
-  expect(handled).toEqual([]);
+  expect(gate.started).toEqual([]);
   expect(late).toMatchObject({ receiveCount: 1, visibleAtMs: world.clock.nowMs() });
   expect(world.endings()).toEqual({ Released: 1 });
   expect(world.total('Received')).toBe(1);
   expect(world.total('FirstFailed')).toBe(0);
 });
 
+test('FIFO: what the open poll still brings is given back, since those before it in its group may be too', async () => {
+  const world = new World({ fifo: true });
+  const gate = new Gate();
+  const worker = world.run({ handler: gate.handle });
+  await world.clock.advance(1_000);
+  const drained = worker.drain('SIGTERM');
+  world.queue.put('late', { groupId: 'g' });
+  await world.clock.advance(4_000);
+  await drained;
+  expect(gate.started).toEqual([]);
+  expect(world.endings()).toEqual({ Released: 1 });
+});
+
 test('what is given back does not come back through another open poll of the same worker', async () => {
   const world = new World();
-  const worker = world.run({ concurrency: 50, pollers: 5, handler: async () => undefined });
+  const worker = world.run({
+    concurrency: 50,
+    pollers: 5,
+    stopTimeoutMs: 11_000,
+    handler: async () => undefined,
+  });
   await world.clock.advance(1_000);
   expect(world.queue.openPolls).toBe(5);
   const drained = worker.drain('SIGTERM');
+  await world.clock.advance(3_000);
   const late = world.queue.put('late');
-  await world.clock.advance(4_000);
+  await world.clock.advance(1_000);
   await drained;
   expect(late.receiveCount).toBe(1);
   expect(world.queue.visible).toEqual([late]);

@@ -195,6 +195,7 @@ test('a body that does not decode is poison, and no handler sees it', async () =
   const seen: string[] = [];
   const worker = world.run({
     concurrency: 1,
+    retryFirstSeconds: 60,
     decode: (rawBody) => String(JSON.parse(rawBody)),
     handler: async (body) => {
       seen.push(body);
@@ -241,6 +242,7 @@ test('poison that cannot be parked is not deleted', async () => {
   const worker = world.run(
     {
       parking: { deadLetterQueueUrl: `${world.queue.url}-dead` },
+      retryFirstSeconds: 60,
       handler: async (): Promise<Outcome> => ({ kind: 'poison', reason: 'bad' }),
     },
     operations,
@@ -256,6 +258,7 @@ test('poison with no room for more attributes is left to the redrive policy', as
   const world = new World();
   const worker = world.run({
     parking: { deadLetterQueueUrl: `${world.queue.url}-dead` },
+    retryFirstSeconds: 60,
     handler: async (): Promise<Outcome> => ({ kind: 'poison', reason: 'bad' }),
   });
   const own = Array.from(

@@ -93,6 +93,7 @@ export class Worker<T = string> {
   readonly #settings: Settings;
   readonly #clock: Clock;
   readonly #decode: Decode<T>;
+  #takesLateUntilMs = 0;
   readonly #metrics: Metrics;
   readonly #book: OutcomeBook;
   readonly #permits: Permits;
@@ -220,7 +221,8 @@ export class Worker<T = string> {
    * Stops without losing or duplicating more than it must, and resolves when it is done:
    *
    * 1. No new receives. The open long polls are left to return: SQS may have leased messages to them.
-   * 2. What they bring is given back as soon as all have returned, and so is what has not begun.
+   * 2. What they bring is handled, in the first half of the time that handlers have; later, and on a FIFO queue
+   *    always, it is given back as soon as all have returned, and so is what has not begun.
    * 3. Leases are kept while handlers finish, until five seconds before the stop timeout; then their signals
    *    abort.
    * 4. Deletes are flushed and what did not finish is given back. A message whose handler still runs is not.
@@ -283,7 +285,7 @@ export class Worker<T = string> {
       }),
     );
     this.#book.received(received);
-    if (this.#state !== 'running') {
+    if (this.#state !== 'running' && !this.#takesLate(nowMs)) {
       this.#permits.release(permits);
       for (const delivery of received) this.#release(delivery);
       return;
@@ -307,6 +309,15 @@ export class Worker<T = string> {
       this.#permits.release(permits - deliveries.length);
       for (const delivery of deliveries) this.#runOne(delivery, undefined);
     }
+  }
+
+  /**
+   * Whether what an open poll brings while draining is handled rather than given back. Giving it back costs one
+   * of the few receives that the redrive policy allows, and when many tasks drain at once their open polls hand
+   * it round until none are left: a message that nobody ever tried would go to the dead-letter queue.
+   */
+  #takesLate(nowMs: number): boolean {
+    return this.#state === 'draining' && !this.#settings.fifo && nowMs < this.#takesLateUntilMs;
   }
 
   /** Adds messages to the lanes of their groups; returns how many lanes began, each on a permit. */
@@ -656,6 +667,7 @@ export class Worker<T = string> {
     const endAtMs = startedAtMs + this.#settings.stopTimeoutMs;
     const left = (untilMs: number) => Math.max(0, untilMs - this.#clock.nowMs());
     this.#state = 'draining';
+    this.#takesLateUntilMs = startedAtMs + (this.#settings.stopTimeoutMs - DRAIN_RESERVE_MS) / 2;
     if (wasRunning) this.#book.event('info', 'draining', { reason, inFlight: this.#inFlight() });
 
     const polls = this.#receiver.stop();
@@ -667,7 +679,7 @@ export class Worker<T = string> {
     for (const lane of this.#lanes.values()) {
       for (const delivery of lane.waiting.splice(0)) this.#release(delivery);
     }
-    const finished = Promise.all([polls, this.#quiet()]);
+    const finished = polls.then(() => this.#quiet());
     if (!(await within(this.#clock, left(endAtMs - DRAIN_RESERVE_MS), finished))) {
       this.#receiver.abandon();
       this.#releases.hurry();
