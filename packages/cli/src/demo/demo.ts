@@ -205,7 +205,7 @@ class DemoRun {
       rmSync(repository, { recursive: true, force: true });
     }
     terminal.line('no more messages; letting the workers finish');
-    const { deadLettered, queued } = await this.#drain(context, outputs, tally);
+    const { deadLettered, queued } = await this.#drain(context, outputs, tally, traffic.sent());
     const messages = messagesReport(traffic.sent(), tally.all(), deadLettered, queued);
     this.#check('every message is accounted for', messages.conserved, `${messages.sent} sent`);
     this.#check(
@@ -270,12 +270,13 @@ class DemoRun {
     await answerApproval(context, 'Approved', { summary: 'the canary looks good' });
     await release.until((status) => bothSteadyOn(status, release.commit()), 'both services to run version 2');
     this.#figure('approval to both services on the new version', clock.nowMs() - approvedAt, 10_000);
-    await release.until(
+    const end = await release.end();
+    this.#releases.push(release.report());
+    // The workers write their metrics every five seconds, so this may be seen only when the release is over.
+    await watch.until(
       () => (watch.tally.get('stable', '2')?.succeeded ?? 0) > 0,
       'stable to process messages with version 2',
     );
-    const end = await release.end();
-    this.#releases.push(release.report());
     this.#check(
       'version 2 was promoted to both services',
       end.view.phase === 'succeeded' && sameCommit(end),
@@ -342,8 +343,11 @@ class DemoRun {
     return false;
   }
 
-  /** Waits until nothing is in the queue, and all outcomes have been logged. */
-  async #drain(context: Context, outputs: PipelineOutputs, tally: OutcomeTally) {
+  /**
+   * Waits until nothing is in the queue and every message is accounted for, or long enough to be sure that some
+   * are not: the workers write their metrics every five seconds.
+   */
+  async #drain(context: Context, outputs: PipelineOutputs, tally: OutcomeTally, sent: number) {
     const { clock, signal } = this.#world;
     const depth = async (QueueUrl: string) => {
       const { Attributes = {} } = await context.clients.sqs.getQueueAttributes({
@@ -357,18 +361,16 @@ class DemoRun {
       return Object.values(Attributes).reduce((sum, value) => sum + Number(value), 0);
     };
     const limit = clock.nowMs() + 40_000;
-    let queued = await depth(outputs.QueueUrl);
-    let settled = 0;
-    let processed = -1;
-    while (settled < 3 && clock.nowMs() < limit && !signal.aborted) {
-      await sleep(clock, 300, signal);
+    for (;;) {
+      // Depths first: what a message ends in is logged after it has left the queue.
+      const queued = await depth(outputs.QueueUrl);
+      const deadLettered = await depth(outputs.DeadLetterQueueUrl);
       await tally.update();
-      queued = await depth(outputs.QueueUrl);
-      const now = tally.all().reduce((sum, { succeeded }) => sum + succeeded, 0);
-      settled = queued === 0 && now === processed ? settled + 1 : 0;
-      processed = now;
+      const processed = tally.all().reduce((sum, { succeeded }) => sum + succeeded, 0);
+      const settled = queued === 0 && processed + deadLettered === sent;
+      if (settled || clock.nowMs() > limit || signal.aborted) return { queued, deadLettered };
+      await sleep(clock, 300, signal);
     }
-    return { queued, deadLettered: await depth(outputs.DeadLetterQueueUrl) };
   }
 
   async #openRepository(context: Context): Promise<string> {
@@ -459,6 +461,18 @@ class Watcher {
       `  ${seconds(clock.nowMs() - this.#startedAtMs)}  ${status.view.phase}${stage ? ` (${stage})` : ''}  sent ${this.#traffic.sent()}  canary ${count('canary')}  stable ${count('stable')}  dead ${status.view.deadLetterDepth ?? 0}`,
     );
     return status;
+  }
+
+  /** Looks until `holds`, whatever becomes of releases meanwhile; an error says what was waited for. */
+  async until(holds: () => boolean, what: string): Promise<void> {
+    const { clock, signal } = this.#context;
+    const limit = clock.nowMs() + STEP_LIMIT_MS;
+    for (await this.look(); !holds(); await this.look()) {
+      if (signal.aborted) throw new CliError('interrupted');
+      if (clock.nowMs() > limit)
+        throw new CliError(`gave up after ${seconds(STEP_LIMIT_MS)} waiting for ${what}`);
+      await sleep(clock, 300, signal);
+    }
   }
 
   /** Follows the next release that has not been followed yet. */
