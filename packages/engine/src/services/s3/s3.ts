@@ -475,51 +475,48 @@ export function createS3(engine: Engine): Service<'s3'> {
     return stored as T | undefined;
   }
 
+  function onSettings<I extends { Bucket?: string | undefined }, O>(
+    action: string,
+    run: (bucket: Bucket, input: I) => O,
+  ): Operation<I, O> {
+    return {
+      actions: () => [action],
+      resources: onBucket,
+      run: (input) => run(bucketOf(input.Bucket), input),
+    };
+  }
+
   function readSetting<O extends OperationName<'s3'> & string>(
     _operation: O,
     name: keyof typeof SETTINGS,
     action: string,
-  ): Operation<Input<'s3', O>, Output<'s3', O>> {
+  ): Operation<{ Bucket: string | undefined }, Output<'s3', O>> {
     const { member } = SETTINGS[name];
-    return {
-      actions: () => [action],
-      resources: (input) => onBucket(input as { Bucket?: string }),
-      run: (input) =>
-        ({ [member]: settingOf((input as { Bucket?: string }).Bucket, name) }) as Output<'s3', O>,
-    };
+    return onSettings(action, (bucket) => ({ [member]: settingOf(bucket.name, name) }) as Output<'s3', O>);
   }
 
   function writeSetting<O extends OperationName<'s3'> & string>(
     _operation: O,
     name: keyof typeof SETTINGS,
     action: string,
-  ): Operation<Input<'s3', O>, Output<'s3', O>> {
+  ): Operation<Input<'s3', O> & { Bucket: string | undefined }, Record<string, never>> {
     const { member } = SETTINGS[name];
-    return {
-      actions: () => [action],
-      resources: (input) => onBucket(input as { Bucket?: string }),
-      run: (input) => {
-        const bucket = bucketOf((input as { Bucket?: string }).Bucket);
-        const value = (input as Record<string, unknown>)[member];
-        buckets.put(bucket.name, { ...bucket, settings: { ...bucket.settings, [name]: value } });
-        return {} as Output<'s3', O>;
-      },
-    };
+    return onSettings(action, (bucket, input) => {
+      const value = (input as Record<string, unknown>)[member];
+      buckets.put(bucket.name, { ...bucket, settings: { ...bucket.settings, [name]: value } });
+      return {};
+    });
   }
+
   /** As on AWS, dropping what is not there succeeds. */
   function dropSetting(
     name: keyof typeof SETTINGS,
     action: string,
   ): Operation<{ Bucket: string | undefined }, Record<string, never>> {
-    return {
-      actions: () => [action],
-      resources: onBucket,
-      run: (input) => {
-        const bucket = bucketOf(input.Bucket);
-        const { [name]: _dropped, ...settings } = bucket.settings;
-        buckets.put(bucket.name, { ...bucket, settings });
-        return {};
-      },
-    };
+    return onSettings(action, (bucket) => {
+      const { [name]: _dropped, ...settings } = bucket.settings;
+      buckets.put(bucket.name, { ...bucket, settings });
+      return {};
+    });
   }
 }
