@@ -1,13 +1,7 @@
-import {
-  type ClientRequest,
-  Agent as HttpAgent,
-  request as httpRequest,
-  type RequestOptions,
-} from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Clock } from './clock.ts';
 import { CachedCredentials, type CredentialsProvider } from './credentials.ts';
 import { UserError } from './errors.ts';
+import { HttpClient, type HttpReply } from './http-client.ts';
 import { Signer } from './sigv4.ts';
 import {
   type BatchInput,
@@ -36,12 +30,6 @@ export interface RawTransportOptions {
   readonly silenceMs?: number | undefined;
 }
 
-interface Reply {
-  readonly status: number;
-  readonly text: string;
-  readonly date: string | undefined;
-}
-
 /** Below this the difference of the clocks cannot be told from the reply's whole seconds and its way here. */
 const OFFSET_MIN_MS = 2_000;
 
@@ -52,7 +40,8 @@ const STALE_CREDENTIALS =
 
 /**
  * SQS over signed HTTP without an SDK, which is most of what an SQS worker costs: JSON 1.0, Signature Version
- * 4, kept-alive connections. Replies are not checked against SQS's MD5 digests; TLS protects them.
+ * 4, kept-alive connections. Replies are not checked against SQS's MD5 digests; TLS protects them. Proxies are not
+ * supported: behind one, use the SDK's transport with a request handler that knows it.
  *
  * A call is one attempt, except where trying again at once is certain to be right: a kept-alive connection that
  * the server had closed, a clock that is off (it is set by the reply), credentials that have ended.
@@ -62,10 +51,9 @@ export class RawTransport implements Transport {
   readonly #credentials: CachedCredentials;
   readonly #signer: Signer;
   readonly #silenceMs: number;
-  readonly #agent: HttpAgent | HttpsAgent;
-  readonly #target: RequestOptions;
-  readonly #abandonable = new WeakMap<AbortSignal, Set<ClientRequest>>();
-  readonly #request: typeof httpRequest;
+  readonly #http: HttpClient;
+  /** The head of every request up to the headers that are signed. */
+  readonly #requestLine: string;
   #date: string | undefined;
   clockOffsetMs = 0;
 
@@ -82,18 +70,8 @@ export class RawTransport implements Transport {
     }
     this.#signer = new Signer(url.host, url.pathname, region);
     this.#silenceMs = options.silenceMs ?? 6_000;
-    const secure = url.protocol === 'https:';
-    this.#agent = secure
-      ? new HttpsAgent({ keepAlive: true, scheduling: 'lifo' })
-      : new HttpAgent({ keepAlive: true, scheduling: 'lifo' });
-    this.#request = secure ? httpsRequest : httpRequest;
-    this.#target = {
-      method: 'POST',
-      hostname: url.hostname.replace(/^\[|\]$/g, ''),
-      port: url.port,
-      path: url.pathname,
-      agent: this.#agent,
-    };
+    this.#http = new HttpClient(url, options.clock);
+    this.#requestLine = `POST ${url.pathname} HTTP/1.1\r\n`;
   }
 
   async receiveMessage(input: ReceiveMessageInput, signal?: AbortSignal): Promise<ReceiveMessageOutput> {
@@ -128,7 +106,7 @@ export class RawTransport implements Transport {
   }
 
   close(): void {
-    this.#agent.destroy();
+    this.#http.close();
   }
 
   async #call<Output>(
@@ -138,14 +116,21 @@ export class RawTransport implements Transport {
     signal?: AbortSignal,
   ): Promise<Output> {
     const body = JSON.stringify(input);
+    const bytes = Buffer.byteLength(body);
     const target = `AmazonSQS.${operation}`;
     for (let attempt = 1; ; attempt++) {
       const held = this.#credentials.get();
       const credentials = held instanceof Promise ? await held.catch(refuseCredentials) : held;
       const signedOffsetMs = this.clockOffsetMs;
       const nowMs = this.#clock.nowMs() + signedOffsetMs;
-      const headers = this.#signer.headers(target, body, credentials, nowMs);
-      const reply = await this.#post(headers, body, silenceMs, signal);
+      const reply = await this.#http.send({
+        text:
+          this.#requestLine + headOf(this.#signer.headers(target, body, credentials, nowMs), bytes) + body,
+        encoding: bytes === body.length ? 'latin1' : 'utf8',
+        silenceMs,
+        repeatable: operation !== 'SendMessage',
+        signal,
+      });
       this.#readDate(reply.date);
       if (reply.status === 200) return parse<Output>(operation, reply);
       const fault = faultOf(reply);
@@ -158,69 +143,6 @@ export class RawTransport implements Transport {
     }
   }
 
-  #post(
-    headers: Record<string, string>,
-    body: string,
-    silenceMs: number,
-    signal: AbortSignal | undefined,
-    retried = false,
-  ): Promise<Reply> {
-    return new Promise((resolve, reject) => {
-      headers['content-length'] = String(Buffer.byteLength(body));
-      if (signal?.aborted) return reject(abandoned());
-      const request = this.#request({ ...this.#target, headers, timeout: silenceMs });
-      const open = signal === undefined ? undefined : this.#openCalls(signal);
-      open?.add(request);
-      let answered = false;
-      const fail = (error: unknown) => {
-        open?.delete(request);
-        reject(networkFault(error));
-      };
-      request.on('timeout', () =>
-        request.destroy(new SqsFault('TimeoutError', `no byte from SQS for ${silenceMs} ms`)),
-      );
-      request.on('error', (error: NodeJS.ErrnoException) => {
-        // A server may close an idle connection in the moment it is used again: nobody read that request.
-        const idleClosed = request.reusedSocket && !answered && /ECONNRESET|EPIPE/.test(error.code ?? '');
-        if (!idleClosed || retried) return fail(error);
-        open?.delete(request);
-        resolve(this.#post(headers, body, silenceMs, signal, true));
-      });
-      request.on('response', (response) => {
-        answered = true;
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('error', fail);
-        response.on('end', () => {
-          open?.delete(request);
-          const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
-          resolve({
-            status: response.statusCode ?? 0,
-            text: bytes.toString('utf8'),
-            date: response.headers.date,
-          });
-        });
-      });
-      request.end(body);
-    });
-  }
-
-  /** The calls that a signal abandons. One listener for all: one for each call would be dear. */
-  #openCalls(signal: AbortSignal): Set<ClientRequest> {
-    const known = this.#abandonable.get(signal);
-    if (known !== undefined) return known;
-    const open = new Set<ClientRequest>();
-    this.#abandonable.set(signal, open);
-    signal.addEventListener(
-      'abort',
-      () => {
-        for (const request of open) request.destroy(abandoned());
-      },
-      { once: true },
-    );
-    return open;
-  }
-
   #readDate(date: string | undefined): void {
     if (date === undefined || date === this.#date) return;
     this.#date = date;
@@ -230,11 +152,13 @@ export class RawTransport implements Transport {
   }
 }
 
-function abandoned(): SqsFault {
-  return new SqsFault('AbortError', 'the call was abandoned');
+function headOf(headers: Readonly<Record<string, string>>, contentLength: number): string {
+  let head = '';
+  for (const name in headers) head += `${name}: ${headers[name]}\r\n`;
+  return `${head}content-length: ${contentLength}\r\n\r\n`;
 }
 
-function parse<Output>(operation: string, reply: Reply): Output {
+function parse<Output>(operation: string, reply: HttpReply): Output {
   try {
     return JSON.parse(reply.text === '' ? '{}' : reply.text) as Output;
   } catch {
@@ -242,7 +166,7 @@ function parse<Output>(operation: string, reply: Reply): Output {
   }
 }
 
-function faultOf(reply: Reply): SqsFault {
+function faultOf(reply: HttpReply): SqsFault {
   let code = '';
   let message = reply.text.slice(0, 200);
   try {
@@ -255,12 +179,6 @@ function faultOf(reply: Reply): SqsFault {
     // A proxy's page, not SQS's answer: the status says it all.
   }
   return new SqsFault(code === '' ? `HTTP ${reply.status}` : code, message, reply.status);
-}
-
-function networkFault(error: unknown): SqsFault {
-  if (error instanceof SqsFault) return error;
-  const { code, name, message } = error as NodeJS.ErrnoException;
-  return new SqsFault(code ?? name ?? 'NetworkError', message);
 }
 
 function refuseCredentials(error: unknown): never {
