@@ -104,7 +104,7 @@ export class Identity {
     if (!claimed) {
       return { principal: { kind: 'anonymous', arn: 'anonymous', accountId: '' }, service: undefined };
     }
-    const key = this.#keys.get(claimed.accessKeyId);
+    const key = this.#keys.get(claimed.scope.accessKeyId);
     if (!key) {
       throw new AwsFault(
         'InvalidClientTokenId',
@@ -123,7 +123,7 @@ export class Identity {
       throw new AwsFault('ExpiredToken', 'The security token included in the request is expired', 403);
     }
     verifySignature(request, claimed, key.secretAccessKey);
-    return { principal: key.principal, service: claimed.service };
+    return { principal: key.principal, service: claimed.scope.service };
   }
 
   #expired(key: StoredKey): boolean {

@@ -170,9 +170,9 @@ export class WireServer {
     incoming.socket.off('end', leave);
     response.off('close', leave);
     if (response.destroyed) return;
-    const headers: Record<string, string | number> = { ...reply.headers };
+    const { headers } = reply;
     if (incoming.method !== 'HEAD' || headers['content-length'] === undefined) {
-      headers['content-length'] = Buffer.byteLength(reply.body);
+      headers['content-length'] = String(Buffer.byteLength(reply.body));
     }
     response.writeHead(reply.status, headers);
     response.end(incoming.method === 'HEAD' ? undefined : reply.body);
