@@ -1,6 +1,7 @@
 import {
   type ActionRun,
   type AlarmValue,
+  type Bucket,
   type Effect,
   type Execution,
   type ExecutionStatus,
@@ -16,11 +17,13 @@ import {
   type RecordReading,
   type ReleasePolicy,
   type RolloutState,
+  reportMs,
   requestRollback,
   type ServiceDeployment,
   type ServiceState,
   stages,
   type Track,
+  type TrackMeasurement,
   tracks,
   unknown,
 } from '../src/index.ts';
@@ -71,6 +74,19 @@ const order = [
 ];
 const canaryAt = order.indexOf(stages.canary);
 const approvalAt = order.indexOf(stages.approval);
+
+const silent: Bucket = {
+  reports: 0,
+  receives: 0,
+  firstUnits: 0,
+  firstUnitsFailed: 0,
+  retriedUnits: 0,
+  retriedUnitsFailed: 0,
+  received: 0,
+  ended: 0,
+  failed: 0,
+  inFlight: 0,
+};
 
 /** The image digest of a version. */
 export function digestOf(version: string): string {
@@ -214,6 +230,34 @@ export class SimulatedWorld {
   deadLetter(count: number): void {
     this.deadLetters += count;
     this.arrivals.push({ at: this.now, count });
+  }
+
+  /**
+   * Both tracks report the same in every five seconds, from the moment when the last canary deployment became
+   * steady until now.
+   */
+  report(each: { readonly canary?: Partial<Bucket>; readonly stable?: Partial<Bucket> }): void {
+    const steady = this.runs.findLast(({ action }) => action === stages.canary.action)?.updatedAt ?? this.now;
+    const fromMs = Math.ceil(steady / reportMs) * reportMs;
+    const count = Math.floor((this.now - fromMs) / reportMs);
+    const track = (reported: Partial<Bucket> | undefined, tasks: number): TrackMeasurement => ({
+      tasks: Array.from({ length: tasks }, () => ({ startedAt: fromMs - 60_000 })),
+      buckets: new Map(
+        reported === undefined
+          ? []
+          : Array.from({ length: count }, (_, index) => [
+              fromMs + index * reportMs,
+              { ...silent, reports: tasks, ...reported },
+            ]),
+      ),
+    });
+    this.outcomes = known({
+      bucketMs: reportMs,
+      fromMs,
+      toMs: fromMs + (count - 1) * reportMs,
+      canary: track(each.canary, this.services.canary.desired),
+      stable: track(each.stable, this.services.stable.desired),
+    });
   }
 
   /** ECS brings the service's deployment to its end. */

@@ -1,0 +1,279 @@
+import { describe, expect, it } from 'vitest';
+import { digestOf, SimulatedWorld } from '../../test/simulated-world.ts';
+import { type Approval, defaultReleasePolicy } from '../policy/policy.ts';
+import { unknown } from './observed.ts';
+
+const bakeMs = 60_000;
+const good = { canary: { firstUnits: 12, receives: 12 }, stable: { firstUnits: 38, receives: 38 } };
+const failing = { canary: { firstUnits: 12, firstUnitsFailed: 3, receives: 12 }, stable: good.stable };
+/** Both tracks fail a fifth of what they take. */
+const poisoned = {
+  canary: { firstUnits: 12, firstUnitsFailed: 2, receives: 12, failed: 2 },
+  stable: { firstUnits: 38, firstUnitsFailed: 8, receives: 38, failed: 8 },
+};
+
+/** A release of v2, over v1, whose canary is steady and whose judge waits for its job's answer. */
+function judging(approval: Approval): { readonly world: SimulatedWorld; readonly id: string } {
+  const world = new SimulatedWorld({
+    ...defaultReleasePolicy,
+    approval,
+    bakeMs,
+    watchMs: 60_000,
+    judge: { ...defaultReleasePolicy.judge, bakeMsMin: bakeMs },
+  });
+  world.wake();
+  world.pass(60_000);
+  const id = world.push('v2');
+  world.advance();
+  world.advance();
+  world.wake();
+  world.finishRollout('canary');
+  world.advance();
+  expect(world.wake().phase).toBe('baking');
+  return { world, id };
+}
+
+/** Time passes in which both tracks report, and CodePipeline calls the controller. */
+function observed(world: SimulatedWorld, ms: number, each: Parameters<SimulatedWorld['report']>[0]): void {
+  world.pass(ms);
+  world.report(each);
+  world.callJobs();
+}
+
+function expectBothOn(world: SimulatedWorld, version: string): void {
+  expect([world.digestOn('canary'), world.digestOn('stable')]).toEqual([
+    digestOf(version),
+    digestOf(version),
+  ]);
+  expect(world.violations).toEqual([]);
+}
+
+describe('an automatic release', () => {
+  it('promotes itself once the judge has passed it and it has baked', () => {
+    const { world, id } = judging('automatic');
+    observed(world, bakeMs - 5_000, good);
+    expect(world.openJobs.size).toBe(1);
+    observed(world, 30_000, good);
+    expect(world.record().verdict).toMatchObject({ executionId: id, kind: 'pass', canaryFailed: 0 });
+    expect(world.plan().effects).toContainEqual(expect.objectContaining({ kind: 'grantApproval' }));
+    expect(world.settle().phase).toBe('succeeded');
+    expectBothOn(world, 'v2');
+  });
+
+  it('is rolled back by the judge before its job is answered, and the record says why', () => {
+    const { world, id } = judging('automatic');
+    observed(world, 15_000, failing);
+    expect(world.record().decision).toMatchObject({ executionId: id, kind: 'rollback', by: 'judge' });
+    expect(world.record().decision?.reason).toMatch(/^Fail, on failures: the canary failed 6 of 24 units/);
+    expect(world.record().verdict).toMatchObject({ kind: 'fail', canaryUnits: 24, canaryFailed: 6 });
+    expect(world.jobResults).toEqual([`${id} Failed`]);
+    expect(world.settle().phase).toBe('rolledBack');
+    expectBothOn(world, 'v1');
+  });
+
+  it('is rolled back by an ordinary wake as well', () => {
+    const { world } = judging('automatic');
+    world.pass(15_000);
+    world.report(failing);
+    expect(world.wake().phase).toBe('rollingBack');
+    expect(world.settle().phase).toBe('rolledBack');
+    expectBothOn(world, 'v1');
+  });
+
+  it('asks a person when the judge cannot decide by the deadline', () => {
+    const { world } = judging('automatic');
+    const few = { canary: { firstUnits: 1 }, stable: { firstUnits: 3 } };
+    observed(world, 50 * 60_000, { canary: {}, stable: few.stable });
+    expect(world.wake().phase).toBe('baking');
+    observed(world, 11 * 60_000, { canary: {}, stable: few.stable });
+    expect(world.record().verdict).toMatchObject({ kind: 'inconclusive', code: 'canary-silent' });
+    const { phase, effects, reasons } = world.wake();
+    expect(phase).toBe('awaitingApproval');
+    expect(effects).toEqual([]);
+    expect(reasons).toContain('a person decides whether to promote');
+    world.approve();
+    expect(world.settle().phase).toBe('succeeded');
+  });
+
+  it('asks a person when nothing could be measured by the deadline', () => {
+    const { world } = judging('automatic');
+    world.outcomes = unknown('the metrics cannot be read');
+    world.pass(61 * 60_000);
+    world.callJobs();
+    const { phase, reasons } = world.wake();
+    expect(phase).toBe('awaitingApproval');
+    expect(reasons).toContain('not measured: the metrics cannot be read');
+  });
+
+  it('is judged on while a person is awaited', () => {
+    const { world } = judging('automatic');
+    observed(world, 61 * 60_000, { canary: {}, stable: { firstUnits: 1 } });
+    expect(world.wake().phase).toBe('awaitingApproval');
+    world.pass(60_000);
+    world.report(failing);
+    expect(world.wake().phase).toBe('rollingBack');
+    expect(world.settle().phase).toBe('rolledBack');
+  });
+
+  it('is judged on in the watch after the promotion, against stable before it', () => {
+    const { world } = judging('automatic');
+    observed(world, 180_000, good);
+    world.wake();
+    world.finishRollout('stable');
+    world.advance();
+    const promotedAt = world.now;
+    world.pass(30_000);
+    world.report({ canary: { firstUnits: 12 }, stable: { firstUnits: 38 } });
+    if (!world.outcomes.known || world.outcomes.value === undefined) throw new Error('nothing was reported');
+    const { stable } = world.outcomes.value;
+    const buckets = new Map(stable.buckets);
+    for (const [start, bucket] of buckets) {
+      if (start >= promotedAt) buckets.set(start, { ...bucket, firstUnitsFailed: 20 });
+    }
+    world.outcomes = {
+      ...world.outcomes,
+      value: { ...world.outcomes.value, stable: { ...stable, buckets } },
+    };
+    world.callJobs();
+    expect(world.record().decision?.by).toBe('judge');
+    expect(world.record().decision?.reason).toMatch(/^After the promotion/);
+    expect(world.settle().phase).toBe('rolledBack');
+    expectBothOn(world, 'v1');
+  });
+
+  it('does not take its own promotion for a regression', () => {
+    const { world, id } = judging('automatic');
+    observed(world, 180_000, good);
+    world.wake();
+    world.finishRollout('stable');
+    world.advance();
+    for (let look = 0; look < 20; look += 1) observed(world, 5_000, good);
+    expect(world.status(id)).toBe('Succeeded');
+    expectBothOn(world, 'v2');
+  });
+});
+
+describe('automatic-then-manual', () => {
+  it('asks a person after a pass, and promotes nothing by itself', () => {
+    const { world } = judging('automatic-then-manual');
+    observed(world, 120_000, good);
+    expect(world.record().verdict?.kind).toBe('pass');
+    expect(world.wake()).toMatchObject({ phase: 'awaitingApproval', effects: [] });
+    expect(world.settle().phase).toBe('awaitingApproval');
+  });
+
+  it('is rolled back by the judge', () => {
+    const { world } = judging('automatic-then-manual');
+    observed(world, 15_000, failing);
+    expect(world.record().decision?.by).toBe('judge');
+  });
+});
+
+describe('a manual release', () => {
+  it('goes to a person after the bake, whatever the judge says, with the verdict in the message', () => {
+    const { world } = judging('manual');
+    observed(world, bakeMs - 5_000, failing);
+    expect(world.openJobs.size).toBe(1);
+    world.pass(5_000);
+    world.report(failing);
+    const [jobId] = world.openJobs.keys();
+    const { effects } = world.plan({ id: jobId ?? '' });
+    const completion = effects.find(({ kind }) => kind === 'completeJob');
+    expect(completion).toMatchObject({
+      outputs: {
+        Verdict: 'fail',
+        Message: expect.stringMatching(/^Fail, on failures: .* Approve to release it .*; reject to return/),
+      },
+    });
+    world.callJobs();
+    expect(world.settle().phase).toBe('awaitingApproval');
+  });
+
+  it('says so in the message when nothing could be judged', () => {
+    const { world } = judging('manual');
+    world.outcomes = unknown('the metrics cannot be read');
+    world.pass(bakeMs);
+    const [jobId] = world.openJobs.keys();
+    expect(world.plan({ id: jobId ?? '' }).effects).toContainEqual(
+      expect.objectContaining({
+        outputs: {
+          Verdict: 'error',
+          Message: expect.stringMatching(/^Unable to judge: the metrics cannot be read\. Approve/),
+        },
+      }),
+    );
+  });
+});
+
+describe('dead letters', () => {
+  it('are not held against a release while stable fails as much', () => {
+    const { world } = judging('automatic');
+    observed(world, 20_000, poisoned);
+    world.deadLetter(6);
+    world.setAlarm('ALARM');
+    const { phase, reasons } = world.wake();
+    expect(phase).toBe('baking');
+    expect(reasons.join('\n')).toMatch(
+      /6 messages reached the dead-letter queue .* stable fails such messages/,
+    );
+  });
+
+  it('end it when stable does not', () => {
+    const { world } = judging('automatic');
+    observed(world, 20_000, good);
+    world.deadLetter(1);
+    expect(world.wake().phase).toBe('baking');
+    world.pass(20_000);
+    world.report(good);
+    expect(world.wake().phase).toBe('rollingBack');
+    expect(world.record().decision).toMatchObject({ by: 'health' });
+  });
+
+  it('wait a moment for the reports of those who failed them', () => {
+    const { world } = judging('automatic');
+    observed(world, 20_000, good);
+    world.deadLetter(3);
+    world.setAlarm('ALARM');
+    const { phase, reasons } = world.wake();
+    expect(phase).toBe('baking');
+    expect(reasons.join('\n')).toMatch(/waiting for the workers' reports/);
+    world.pass(10_000);
+    world.report(poisoned);
+    expect(world.wake().phase).toBe('baking');
+    world.pass(60_000);
+    world.report(poisoned);
+    expect(world.wake().phase).toBe('baking');
+  });
+
+  it('end it at once when the workers emit nothing', () => {
+    const { world } = judging('automatic');
+    observed(world, 20_000, {});
+    world.deadLetter(1);
+    expect(world.wake().phase).toBe('rollingBack');
+  });
+
+  it('end it at once when the canary emits nothing while stable fails messages', () => {
+    const { world } = judging('automatic');
+    observed(world, 60_000, { stable: poisoned.stable });
+    world.deadLetter(1);
+    expect(world.wake().phase).toBe('rollingBack');
+  });
+
+  it('that were put up with before the promotion are not held against it afterwards, but new ones are', () => {
+    const { world, id } = judging('automatic');
+    observed(world, 30_000, poisoned);
+    world.deadLetter(4);
+    world.setAlarm('ALARM');
+    world.wake();
+    observed(world, 400_000, poisoned);
+    expect(world.record().verdict).toMatchObject({ executionId: id, kind: 'pass' });
+    world.wake();
+    world.wake();
+    expect(world.record().baseline?.deadLettersAccepted).toBe(4);
+    world.finishRollout('stable');
+    world.advance();
+    expect(world.wake().phase).toBe('promoting');
+    world.deadLetter(1);
+    expect(world.wake().phase).toBe('rollingBack');
+  });
+});
