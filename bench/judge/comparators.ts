@@ -122,17 +122,21 @@ class Kayenta implements Comparator {
     if (m === 0 || n === 0 || this.#canary.every((rate) => rate === 0)) return false;
     const shifts = new Float64Array(m * n);
     let at = 0;
+    let notAbove = 0;
     for (const high of this.#canary) {
       for (const low of this.#baseline) {
         shifts[at] = high - low;
         at += 1;
+        if (high <= low) notAbove += 1;
       }
     }
-    shifts.sort();
     const middle = (m * n) / 2;
+    const below = Math.max(0, Math.floor(middle - 2.326 * Math.sqrt((m * n * (m + n + 1)) / 12)));
+    // The lower end of the interval is not above 0: no need to sort for it.
+    if (notAbove > below) return false;
+    shifts.sort();
     const estimate = (shifts[Math.ceil(middle) - 1]! + shifts[Math.floor(middle)]!) / 2;
-    const below = Math.floor(middle - 2.326 * Math.sqrt((m * n * (m + n + 1)) / 12));
-    const lower = shifts[Math.max(0, below)]!;
+    const lower = shifts[below]!;
     return lower > 0.25 * Math.abs(estimate);
   }
 }

@@ -63,10 +63,17 @@ export function regressionScenarios(): Scenario[] {
 /** Regressions amid what misleads a test. */
 export function disturbedScenarios(): Scenario[] {
   return [
-    plain('10 %, bursts of poison', { canaryRate: 0.1, bursts: true }),
-    plain('10 %, share drifting', { canaryRate: 0.1, share: 'drifting' }),
+    ...[0.02, 0.1, 1].flatMap((canaryRate) => [
+      plain(`0.1 % -> ${canaryRate * 100} %, bursts of poison`, { canaryRate, bursts: true }),
+      plain(`0.1 % -> ${canaryRate * 100} %, share drifting`, { canaryRate, share: 'drifting' }),
+      plain(`0.1 % -> ${canaryRate * 100} %, 100 msg/s, 5 s buckets`, {
+        canaryRate,
+        unitsPerSecond: 100,
+        buckets: true,
+      }),
+    ]),
     plain('2 % -> 12 % of batches of 10', { baselineRate: 0.02, canaryRate: 0.12, batches: true }),
-    plain('100 %, 100 msg/s, 5 s buckets', { canaryRate: 1, unitsPerSecond: 100, buckets: true }),
+    plain('10 % -> 20 %, many retries', { baselineRate: 0.1, canaryRate: 0.2 }),
   ];
 }
 

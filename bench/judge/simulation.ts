@@ -64,23 +64,21 @@ export function runRelease(scenario: Scenario, seed: number, withComparators: bo
   };
 }
 
-/** Units until a release was certified on failures, or undefined when it was not within the hour. */
-export function runCertification(
-  scenario: Scenario,
-  seed: number,
-  delta: number,
-): { units: number } | undefined {
+/** When and after how many units a release was certified on failures; undefined if not within the hour. */
+export function runCertification(scenario: Scenario, seed: number, delta: number): Release['judge'] {
   const trace = new Trace(scenario, new Random(seed));
   trace.latency = false;
   const judge = createJudge({ ...policy, delta }, 0);
   const builder = new BlockBuilder();
+  let harmed = 0;
   let units = 0;
   while (trace.next()) {
     const slice = trace.slice;
+    harmed += slice.harmed;
     units += slice.first.canaryUnits + slice.first.baselineUnits;
     judge.observe(builder.block(slice, 'failures'));
     if (judge.failedAtMs !== undefined) return undefined;
-    if (judge.certifiedAtMs !== undefined) return { units };
+    if (judge.certifiedAtMs !== undefined) return { atMs: slice.toMs, harmed, units };
   }
   return undefined;
 }

@@ -3,30 +3,38 @@ import { eValueMax } from './numerics.ts';
 const BIG = 2 ** 256;
 const SMALL = 2 ** -256;
 
-/** Splits of a block up to which sums need no scaling. */
-const STEPS_MAX = 40;
+/** Of numbers as mantissa times 2^(256 exponent): below, with any mantissa in use, they are 0. */
+const EXPONENT_MIN = -8;
+
+/** Blocks of up to so many units and so many splits are summed split by split, without scaling. */
+const FEW_UNITS = 400;
+const FEW_SPLITS = 40;
+
+/** Part of a sum below which a split, and all splits beyond it, make no difference to its digits. */
+const NEGLIGIBLE = 1e-18;
 
 /**
  * How a block's failures would split between the tracks if the version did not matter.
  *
  * Given the block's margins the canary's failures are hypergeometric, whatever the failure rate and whatever
- * share of the traffic the canary gets: both cancel. Sums run over ratios of neighbouring terms, nested from
- * the far end (1 + a(1 + b(1 + ...))), so that every term is positive, nothing cancels, and the digits need no
- * logarithm. One object is loaded again for each block.
+ * share of the traffic the canary gets: both cancel. Sums run over terms relative to one split's, each got from
+ * its neighbour by a ratio, so that every term is positive, nothing cancels, and the digits need no logarithm.
+ * One object is loaded again for each block.
  */
 export class ConditionalLaw {
-  /** Each split's probability over its predecessor's, where they are equally likely to fail. */
-  #ratios = new Float64Array(64);
-  /** Each split's over the first's, while that is far from overflow. */
-  readonly #terms = new Float64Array(STEPS_MAX + 1).fill(1);
+  #canaryUnits = 0;
+  #failures = 0;
+  /** The baseline's successes when it has all of the failures, and one more; less than 1 if it cannot have them. */
+  #succeeded = 0;
   #first = 0;
-  #steps = 0;
-  #mayOverflow = false;
-  #informative = false;
-  /** Sum over all splits, relative to the first, at odds ratio 1 or at the tolerance. */
-  #nullMantissa = 1;
-  #nullExponent = 0;
+  #last = 0;
   #tolerance = 1;
+  #informative = false;
+  #few = false;
+  /** Of few splits: each one's probability over the first's, where units of both tracks are equally likely to fail. */
+  readonly #terms = new Float64Array(FEW_SPLITS + 1).fill(1);
+  /** Sum over all splits at the tolerance, relative to the first of few or to the likeliest of many. */
+  #nullSum = 1;
   #exponent = 0;
 
   /**
@@ -39,34 +47,28 @@ export class ConditionalLaw {
     this.#informative = canaryUnits > 0 && baselineUnits > 0 && failures > 0 && failures < units;
     if (!this.#informative) return false;
     const first = failures > baselineUnits ? failures - baselineUnits : 0;
-    const last = Math.min(failures, canaryUnits);
-    const steps = last - first;
-    if (this.#ratios.length < steps) this.#ratios = new Float64Array(2 * steps);
-    const ratios = this.#ratios;
-    const terms = this.#terms;
-    const succeeded = baselineUnits - failures + 1;
-    for (let step = 0; step < steps; step += 1) {
-      const k = first + step;
-      ratios[step] = ((canaryUnits - k) * (failures - k)) / ((k + 1) * (succeeded + k));
-    }
+    const last = failures < canaryUnits ? failures : canaryUnits;
+    this.#canaryUnits = canaryUnits;
+    this.#failures = failures;
+    this.#succeeded = baselineUnits - failures + 1;
     this.#first = first;
-    this.#steps = steps;
+    this.#last = last;
     this.#tolerance = tolerance;
-    this.#mayOverflow = steps > STEPS_MAX || units > 400;
-    this.#exponent = 0;
-    if (this.#mayOverflow) {
-      this.#nullMantissa = this.#scaledSum(tolerance);
-    } else {
-      let term = 1;
-      for (let step = 0; step < steps; step += 1) {
-        term *= ratios[step]!;
-        terms[step + 1] = term;
-      }
-      let sum = terms[steps]!;
-      for (let step = steps - 1; step >= 0; step -= 1) sum = sum * tolerance + terms[step]!;
-      this.#nullMantissa = sum;
+    this.#few = units <= FEW_UNITS && last - first <= FEW_SPLITS;
+    if (!this.#few) {
+      this.#nullSum = this.#sumAround(this.#likeliest(tolerance), tolerance);
+      return true;
     }
-    this.#nullExponent = this.#exponent;
+    const terms = this.#terms;
+    const succeeded = this.#succeeded;
+    let term = 1;
+    for (let k = first; k < last; k += 1) {
+      term *= ((canaryUnits - k) * (failures - k)) / ((k + 1) * (succeeded + k));
+      terms[k + 1 - first] = term;
+    }
+    let sum = term;
+    for (let split = last - first - 1; split >= 0; split -= 1) sum = sum * tolerance + terms[split]!;
+    this.#nullSum = sum;
     return true;
   }
 
@@ -76,22 +78,23 @@ export class ConditionalLaw {
    * 1 under it.
    */
   eValues(canaryFailed: number, oddsRatios: Float64Array, into: Float64Array): void {
-    const above = canaryFailed - this.#first;
-    if (this.#mayOverflow || !this.#informative) {
+    if (!this.#informative || !this.#few) {
       for (let index = 0; index < oddsRatios.length; index += 1) {
-        into[index] = this.#scaled(above, oddsRatios[index]!);
+        into[index] = this.#ofMany(canaryFailed, oddsRatios[index]!);
       }
       return;
     }
     const terms = this.#terms;
+    const splits = this.#last - this.#first;
+    const above = canaryFailed - this.#first;
     const perTolerance = 1 / this.#tolerance;
     for (let index = 0; index < oddsRatios.length; index += 1) {
       const oddsRatio = oddsRatios[index]!;
       const base = oddsRatio * perTolerance;
-      let power = this.#nullMantissa;
+      let power = this.#nullSum;
       for (let n = 0; n < above; n += 1) power *= base;
-      let sum = terms[this.#steps]!;
-      for (let step = this.#steps - 1; step >= 0; step -= 1) sum = sum * oddsRatio + terms[step]!;
+      let sum = terms[splits]!;
+      for (let split = splits - 1; split >= 0; split -= 1) sum = sum * oddsRatio + terms[split]!;
       into[index] = power / sum;
     }
   }
@@ -103,41 +106,87 @@ export class ConditionalLaw {
     return value[0]!;
   }
 
-  #scaled(above: number, oddsRatio: number): number {
-    if (!this.#informative || oddsRatio === this.#tolerance) return 1;
-    const base = oddsRatio / this.#tolerance;
-    const sum = this.#scaledSum(oddsRatio);
-    let exponent = this.#nullExponent - this.#exponent;
-    let value = this.#nullMantissa / sum;
-    for (let n = 0; n < above; n += 1) {
-      value *= base;
-      if (value > BIG) {
-        value *= SMALL;
-        exponent += 1;
-      }
-    }
+  /**
+   * Of many splits only those within some standard deviations of the likeliest count. The one that came true is
+   * compared with the likeliest by way of all between the two.
+   */
+  #ofMany(canaryFailed: number, oddsRatio: number): number {
+    const tolerance = this.#tolerance;
+    if (!this.#informative || oddsRatio === tolerance) return 1;
+    this.#exponent = 0;
+    const expected = this.#over(
+      canaryFailed,
+      this.#likeliest(tolerance),
+      tolerance,
+      1,
+      Number.NEGATIVE_INFINITY,
+    );
+    const expectedExponent = this.#exponent;
+    const likeliest = this.#likeliest(oddsRatio);
+    this.#exponent = -expectedExponent;
+    let value = this.#over(canaryFailed, likeliest, oddsRatio, 1 / expected, EXPONENT_MIN);
+    if (value === 0) return 0;
+    let exponent = this.#exponent;
+    value *= this.#nullSum / this.#sumAround(likeliest, oddsRatio);
     for (; exponent > 0 && value < eValueMax; exponent -= 1) value *= BIG;
     for (; exponent < 0 && value > 0; exponent += 1) value *= SMALL;
     return Math.min(value, eValueMax);
   }
 
-  /** Sum of C(n_c,k) C(n_b,x-k) psi^k over k, relative to its first term, nested; times 2^(256 exponent). */
-  #scaledSum(oddsRatio: number): number {
-    const ratios = this.#ratios;
-    let sum = 1;
-    let exponent = 0;
-    for (let step = this.#steps - 1; step >= 0; step -= 1) {
-      sum *= ratios[step]! * oddsRatio;
-      if (exponent === 0) sum += 1;
-      if (sum > BIG) {
-        sum *= SMALL;
-        exponent += 1;
-      } else if (exponent > 0 && sum < 1) {
-        sum *= BIG;
-        exponent -= 1;
+  /** How much likelier than split `k` the next one is at odds ratio 1. */
+  #rising(k: number): number {
+    return ((this.#canaryUnits - k) * (this.#failures - k)) / ((k + 1) * (this.#succeeded + k));
+  }
+
+  /** How much likelier than split `k` the one before is at odds ratio 1. */
+  #falling(k: number): number {
+    return (k * (this.#succeeded + k - 1)) / ((this.#canaryUnits - k + 1) * (this.#failures - k + 1));
+  }
+
+  /** The split that is likeliest at an odds ratio. */
+  #likeliest(oddsRatio: number): number {
+    let [low, high] = [this.#first, this.#last];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#rising(middle) * oddsRatio > 1) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /**
+   * `value` times the probability of split `k` over that of the likeliest, times 2^(256 exponent); 0 as soon as
+   * that exponent is below the least.
+   */
+  #over(k: number, likeliest: number, oddsRatio: number, value: number, exponentMin: number): number {
+    const perOddsRatio = 1 / oddsRatio;
+    let result = value;
+    const step = k < likeliest ? 1 : -1;
+    for (let at = k; at !== likeliest; at += step) {
+      result *= step > 0 ? this.#falling(at + 1) * perOddsRatio : this.#rising(at - 1) * oddsRatio;
+      if (result < SMALL) {
+        result *= BIG;
+        this.#exponent -= 1;
+        if (this.#exponent < exponentMin) return 0;
       }
     }
-    this.#exponent = exponent;
+    return result;
+  }
+
+  /** Sum of all splits' probabilities at an odds ratio over that of the likeliest. */
+  #sumAround(likeliest: number, oddsRatio: number): number {
+    const perOddsRatio = 1 / oddsRatio;
+    let sum = 1;
+    let term = 1;
+    for (let k = likeliest; k < this.#last && term > NEGLIGIBLE * sum; k += 1) {
+      term *= this.#rising(k) * oddsRatio;
+      sum += term;
+    }
+    term = 1;
+    for (let k = likeliest; k > this.#first && term > NEGLIGIBLE * sum; k -= 1) {
+      term *= this.#falling(k) * perOddsRatio;
+      sum += term;
+    }
     return sum;
   }
 }
