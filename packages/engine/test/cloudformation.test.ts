@@ -581,6 +581,24 @@ describe('parameters and references', () => {
     expect(Parameter!.Value).toBe('two');
   });
 
+  test('a dynamic reference to a version reads that version, and one that does not exist fails by name', async () => {
+    const world = await CloudFormationWorld.start();
+    for (const Value of ['one', 'two']) {
+      await world.ssm.send(
+        new PutParameterCommand({ Name: 'image', Type: 'String', Value, Overwrite: true }),
+      );
+    }
+    const template = (version: number) => ({
+      Resources: { Note: parameter(`{{resolve:ssm:image:${version}}}`) },
+    });
+    await world.create('app', template(1));
+    const note = (await world.resources('app')).get('Note')!.PhysicalResourceId!;
+    const { Parameter } = await world.ssm.send(new GetParameterCommand({ Name: note }));
+    expect(Parameter!.Value).toBe('one');
+    expect((await world.create('other', template(3))).StackStatus).toBe('ROLLBACK_COMPLETE');
+    expect(await world.reason('other', 'Note', 'CREATE_FAILED')).toContain('version 3 of image');
+  });
+
   test("a failed rule refuses with the rule's words", async () => {
     const world = await CloudFormationWorld.start();
     const template = {
