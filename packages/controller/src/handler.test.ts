@@ -1,4 +1,4 @@
-import { defaultReleasePolicy, type ReleasePolicy, stages } from '@queue-canary/core';
+import { type Bucket, defaultReleasePolicy, type ReleasePolicy, stages } from '@queue-canary/core';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FakeGateways, imageOf } from '../test/fake-gateways.ts';
 import { createHandler, type LogLine } from './handler.ts';
@@ -68,6 +68,19 @@ async function promoted(): Promise<void> {
   run(stages.record, 'InProgress');
   fake.openJobs.add('j1');
 }
+
+const nothing: Bucket = {
+  reports: 1,
+  receives: 0,
+  firstUnits: 0,
+  firstUnitsFailed: 0,
+  retriedUnits: 0,
+  retriedUnitsFailed: 0,
+  received: 0,
+  ended: 0,
+  failed: 0,
+  inFlight: 0,
+};
 
 const job = (userParameters?: string) => ({
   'CodePipeline.job': {
@@ -181,6 +194,75 @@ describe('a wake', () => {
       ],
     });
     expect(JSON.stringify(lines)).not.toContain('secret-token');
+  });
+});
+
+describe('a job of the Judge action', () => {
+  const judgeJob = job('{"executionId":"e1","action":"Judge"}');
+  const judged: ReleasePolicy = { ...policy, approval: 'automatic' };
+
+  /** Release e1 on the canary, whose judge waits, while each track reports so many units in every five seconds. */
+  async function judging(canary: Partial<Bucket>, stable: Partial<Bucket>): Promise<void> {
+    await handle({});
+    fake.executions = [{ id: 'e1', status: 'InProgress', startedAt: now, updatedAt: now, commit: 'c2' }];
+    fake.images['canary:2'] = imageOf('b');
+    fake.taskDefinitions.canary = 'canary:2';
+    run(stages.canary, 'Succeeded');
+    run(stages.judge, 'InProgress');
+    fake.openJobs.add('j1');
+    const steadyAt = now;
+    const counted = (reported: Partial<Bucket>): Map<number, Bucket> => {
+      const buckets = new Map<number, Bucket>();
+      for (let at = steadyAt; at < steadyAt + 3_600_000; at += 5_000) {
+        if (at + 5_000 <= now) buckets.set(at, { ...nothing, ...reported });
+      }
+      return buckets;
+    };
+    fake.lives = { canary: [{ startedAt: now - 60_000 }], stable: [{ startedAt: now - 60_000 }] };
+    fake.outcomes.read = async ({ fromMs, nowMs }) => ({
+      bucketMs: 5_000,
+      fromMs,
+      toMs: nowMs,
+      canary: counted(canary),
+      stable: counted(stable),
+    });
+    handle = handlerWith(judged);
+    await handle({});
+    fake.changes.length = 0;
+  }
+
+  it('looks every five seconds until the judge has failed it, and rolls back at once', async () => {
+    await judging({ firstUnits: 5, firstUnitsFailed: 5 }, { firstUnits: 15 });
+    const began = now;
+    const answer = await handle(judgeJob);
+    expect(answer).toMatchObject({
+      phase: 'rollingBack',
+      verdict: expect.stringMatching(/^Fail, on failures/),
+    });
+    expect(fake.changes).toEqual(['record', 'notify', 'fail', 'restore canary']);
+    expect(now - began).toBeLessThanOrEqual(10_000);
+  });
+
+  it('is completed with the verdict and the evidence, and the approval answered, when it passes', async () => {
+    await judging({ firstUnits: 10 }, { firstUnits: 30 });
+    await handle(judgeJob);
+    expect(fake.changes.slice(-2)).toEqual(['record', 'complete']);
+    expect(fake.outputs).toEqual({
+      Verdict: 'pass',
+      Message: expect.stringMatching(/^Pass: the canary failed 0 of .* nothing is asked of you\.$/),
+    });
+    expect(fake.outputs?.Message?.length).toBeLessThanOrEqual(1000);
+    run(stages.judge, 'Succeeded');
+    run(stages.approval, 'InProgress');
+    fake.approval = { executionId: 'e1', ...stages.approval, token: 'secret-token' };
+    await handle({ source: 'aws.codepipeline' });
+    expect(fake.changes.at(-1)).toBe('approve');
+  });
+
+  it('keeps the job open while nothing is decided, and asks to be called again', async () => {
+    await judging({ firstUnits: 0, reports: 1 }, { firstUnits: 1 });
+    await handle(judgeJob);
+    expect(fake.changes).toEqual(['continue']);
   });
 });
 

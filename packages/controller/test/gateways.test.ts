@@ -581,6 +581,164 @@ describe('the dead-letter gateway', () => {
   });
 });
 
+describe('the outcome gateway', () => {
+  interface Query {
+    readonly Id: string;
+    readonly MetricStat: {
+      readonly Metric: { readonly MetricName: string; readonly Dimensions: readonly { Value: string }[] };
+      readonly Period: number;
+      readonly Stat: string;
+    };
+  }
+  const queriesOf = ({ input }: Call) => input.MetricDataQueries as readonly Query[];
+  const fromMs = at(600) * 1000;
+  const span = { fromMs, fixedAtMs: fromMs + 30_000, nowMs: fromMs + 60_000 };
+
+  it('fixes what slow means from the past of stable, and counts durations beyond it on both tracks', async () => {
+    const answers: Record<string, number> = { samplecount: 80, p50: 10, p90: 20, p99: 45.5 };
+    await talking(
+      (call) => ({
+        MetricDataResults: queriesOf(call).map(({ Id }) => ({
+          Id,
+          Timestamps: [at(600)],
+          Values: [answers[Id] ?? (Id.startsWith('canary') ? 3 : 5)],
+        })),
+      }),
+      async ({ outcomes }, calls) => {
+        const measured = await outcomes.read(span);
+        expect(measured.thresholds).toEqual({ p50: 10, p90: 20, p99: 45.5 });
+        expect(calls[0]?.input).toMatchObject({ StartTime: at(30), EndTime: at(630) });
+        const [, second] = calls;
+        const queries = second ? queriesOf(second) : [];
+        expect(
+          queries.filter(({ Id }) => /p\d\d$/.test(Id)).map(({ MetricStat }) => MetricStat.Stat),
+        ).toEqual(['TC(10:)', 'TC(20:)', 'TC(45.5:)', 'TC(10:)', 'TC(20:)', 'TC(45.5:)']);
+        expect(new Set(queries.map(({ MetricStat }) => MetricStat.Period))).toEqual(new Set([5]));
+        expect(new Set(queries.flatMap(({ MetricStat }) => MetricStat.Metric.Dimensions[0]?.Value))).toEqual(
+          new Set(['shop']),
+        );
+        expect([...measured.canary]).toEqual([
+          [
+            fromMs,
+            {
+              reports: 3,
+              receives: 3,
+              firstUnits: 3,
+              firstUnitsFailed: 3,
+              retriedUnits: 3,
+              retriedUnitsFailed: 3,
+              received: 3,
+              ended: 21,
+              failed: 9,
+              inFlight: 3,
+              durations: { count: 3, beyond: { p50: 3, p90: 3, p99: 3 } },
+            },
+          ],
+        ]);
+        expect(measured.stable.get(fromMs)).toMatchObject({ reports: 5 });
+      },
+    );
+  });
+
+  it('knows a bucket without reports from one with zeros, and judges no latency without a past', async () => {
+    await talking(
+      (call) => ({
+        MetricDataResults: queriesOf(call).map(({ Id }) => ({
+          Id,
+          ...(Id.startsWith('stable_')
+            ? { Timestamps: [at(605)], Values: [0] }
+            : { Timestamps: [], Values: [] }),
+        })),
+      }),
+      async ({ outcomes }) => {
+        const measured = await outcomes.read(span);
+        expect(measured).toMatchObject({ bucketMs: 5_000, fromMs, toMs: fromMs + 60_000 });
+        expect(measured).not.toHaveProperty('thresholds');
+        expect(measured.canary.size).toBe(0);
+        expect([...measured.stable.keys()]).toEqual([fromMs + 5_000]);
+        expect(measured.stable.get(fromMs + 5_000)).not.toHaveProperty('durations');
+      },
+    );
+  });
+
+  it('reads minutes once the release is older than the finer metrics', async () => {
+    await talking(
+      (call) => ({
+        MetricDataResults: queriesOf(call).map(({ Id }) => ({ Id, Timestamps: [], Values: [] })),
+      }),
+      async ({ outcomes }, calls) => {
+        const measured = await outcomes.read({ ...span, nowMs: fromMs + 4 * 60 * 60_000 });
+        expect(measured.bucketMs).toBe(60_000);
+        const periods = calls.flatMap(queriesOf).map(({ MetricStat }) => MetricStat.Period);
+        expect(new Set(periods)).toEqual(new Set([60]));
+      },
+    );
+  });
+});
+
+describe('the tasks of a service', () => {
+  const task = (fields: object) => ({ taskArn: 'arn:task/1', startedAt: at(1), ...fields });
+
+  it.each([
+    ['runs', {}, { startedAt: at(1) * 1000 }],
+    [
+      'exited by itself with an error',
+      {
+        stoppedAt: at(9),
+        stopCode: 'EssentialContainerExited',
+        containers: [{ exitCode: 137, reason: 'OOM' }],
+      },
+      { startedAt: at(1) * 1000, stoppedAt: at(9) * 1000, crash: 'exit code 137 (OOM)' },
+    ],
+    [
+      'was stopped by a deployment',
+      {
+        stoppingAt: at(5),
+        stoppedAt: at(9),
+        stopCode: 'ServiceSchedulerInitiated',
+        containers: [{ exitCode: 137 }],
+      },
+      { startedAt: at(1) * 1000, stoppingAt: at(5) * 1000, stoppedAt: at(9) * 1000 },
+    ],
+    [
+      'was taken away with its Spot capacity',
+      { stoppedAt: at(9), stopCode: 'SpotInterruption', containers: [{ exitCode: 143 }] },
+      { startedAt: at(1) * 1000, stoppedAt: at(9) * 1000 },
+    ],
+    [
+      'ended well',
+      { stoppedAt: at(9), stopCode: 'EssentialContainerExited', containers: [{ exitCode: 0 }] },
+      { startedAt: at(1) * 1000, stoppedAt: at(9) * 1000 },
+    ],
+  ])('that %s', async (_what, fields, life) => {
+    await talking(
+      ({ operation, input }) => {
+        if (operation === 'DescribeTasks') return { tasks: [task(fields)] };
+        return { taskArns: input.desiredStatus === 'RUNNING' ? ['arn:task/1'] : [] };
+      },
+      async ({ services }) => {
+        expect(await services.tasks('canary')).toEqual([life]);
+      },
+    );
+  });
+
+  it('are listed on every page, running and stopped, and described a hundred at a time', async () => {
+    const page = Array.from({ length: 80 }, (_, index) => `arn:task/${index}`);
+    await talking(
+      ({ operation, input }) => {
+        if (operation === 'DescribeTasks') return { tasks: (input.tasks as string[]).map(() => task({})) };
+        return input.desiredStatus === 'RUNNING' && input.nextToken === undefined
+          ? { taskArns: page, nextToken: 'more' }
+          : { taskArns: page.slice(0, 20) };
+      },
+      async ({ services }, calls) => {
+        expect(await services.tasks('stable')).toHaveLength(120);
+        expect(calls.filter(({ operation }) => operation === 'DescribeTasks')).toHaveLength(2);
+      },
+    );
+  });
+});
+
 describe('the notification gateway', () => {
   it('publishes with a subject that SNS accepts', async () => {
     await talking(
