@@ -11,9 +11,11 @@ import { Signer } from '../packages/worker/src/sigv4.ts';
 
 /**
  * One client of the stub server in a process of its own. Arguments: which one, the endpoint, how many handlers
- * in a thousand take two seconds, milliseconds to warm up and to measure. Prints one line of JSON.
+ * in a thousand take two seconds, milliseconds to warm up and to measure, and a seed for which handlers are
+ * slow. Prints one line of JSON.
  */
-const [kind = '', endpoint = '', slowPerMille = '0', warmUpMs = '0', measureMs = '0'] = process.argv.slice(2);
+const [kind = '', endpoint = '', slowPerMille = '0', warmUpMs = '0', measureMs = '0', firstSeed = '42'] =
+  process.argv.slice(2);
 
 const queueUrl = `${endpoint}/123456789012/bench`;
 const credentials = {
@@ -23,7 +25,7 @@ const credentials = {
 const SLOW_MS = 2_000;
 
 let done = 0;
-let seed = 42;
+let seed = Number(firstSeed);
 
 /** The work: none at all, or two seconds for a share of the messages, the same for every client. */
 function work(): Promise<void> | undefined {
@@ -180,10 +182,11 @@ const clients: Record<string, () => unknown> = {
     }),
 };
 
-await Promise.race([
-  clients[kind]?.(),
-  new Promise<void>((resolve) => setTimeout(resolve, Number(warmUpMs))),
-]);
+const failed = (error: unknown) => {
+  console.error(error);
+  process.exit(1);
+};
+Promise.resolve(clients[kind]?.()).catch(failed);
 await new Promise((resolve) => setTimeout(resolve, Number(warmUpMs)));
 const [messagesBefore, cpuBefore, startedAt] = [done, process.cpuUsage(), performance.now()];
 await new Promise((resolve) => setTimeout(resolve, Number(measureMs)));

@@ -101,3 +101,11 @@ test('the key follows the day and the credentials', () => {
     );
   }
 });
+
+test.each([
+  { accessKeyId: 'AKID\r\nx-evil: 1', secretAccessKey: 'secret' },
+  { accessKeyId: 'AKID', secretAccessKey: 'secret', sessionToken: 'token\n' },
+])('credentials that would break out of their header (%j) are refused', (credentials) => {
+  const signer = new Signer('sqs.eu-west-1.amazonaws.com', '/', 'eu-west-1');
+  expect(() => signer.headers('AmazonSQS.ReceiveMessage', '{}', credentials, 0)).toThrow(/line breaks/);
+});

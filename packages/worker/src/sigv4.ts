@@ -1,5 +1,6 @@
 import { createHmac, hash } from 'node:crypto';
 import type { Credentials } from './credentials.ts';
+import { SqsFault } from './transport.ts';
 
 const TYPE = 'application/x-amz-json-1.0';
 
@@ -13,6 +14,9 @@ function hmacWith(key: Buffer): (text: string) => string {
     return hash('sha256', Buffer.concat([outer, digest]), 'hex');
   };
 }
+
+/** What may stand in a header; a line break in a key would make headers of its own. */
+const HEADER_SAFE = /^[\x21-\x7e]*$/;
 
 const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest();
 
@@ -81,6 +85,12 @@ export class Signer {
 
   #keyOf(day: string, credentials: Credentials): DayKey {
     if (this.#key?.day === day && this.#key.credentials === credentials) return this.#key;
+    if (!HEADER_SAFE.test(credentials.accessKeyId) || !HEADER_SAFE.test(credentials.sessionToken ?? '')) {
+      throw new SqsFault(
+        'CredentialsProviderError',
+        'the access key or session token has blanks or line breaks',
+      );
+    }
     const dayKey = hmac(`AWS4${credentials.secretAccessKey}`, day);
     const signingKey = hmac(hmac(hmac(dayKey, this.#region), 'sqs'), 'aws4_request');
     this.#key = {
