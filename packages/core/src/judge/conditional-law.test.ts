@@ -138,6 +138,35 @@ describe('the conditional e-value', () => {
     expect(law.eValue(0, 1000)).toBe(0);
   });
 
+  it.each([
+    [300, 300, 250],
+    [120, 480, 300],
+    [390, 60, 400],
+  ] as const)(
+    'agrees with rational arithmetic where splits are many: %i and %i units, %i failures',
+    (canary, baseline, failures) => {
+      const law = new ConditionalLaw();
+      law.load(canary, baseline, failures, 1);
+      const expected = Math.round((failures * canary) / (canary + baseline));
+      for (const psi of [1.001, 1.86, 1000]) {
+        for (const canaryFailed of [expected - 6, expected, expected + 25]) {
+          const exact = exactEValue(canary, baseline, failures, canaryFailed, psi);
+          const value = law.eValue(canaryFailed, psi);
+          if (exact < 1e-300) expect(value).toBeLessThan(1e-290);
+          else expect(Math.abs(value / exact - 1)).toBeLessThan(1e-11);
+        }
+      }
+    },
+  );
+
+  it('of a large bucket has the digits that every platform must give', () => {
+    const law = new ConditionalLaw();
+    law.load(1250, 3750, 2500, 1);
+    expect([1.001, 1.86, 1000].map((psi) => law.eValue(660, psi))).toEqual([
+      1.0354803422214125, 9.241084810518053e-11, 0,
+    ]);
+  });
+
   it('has a mean of at most 1 for every odds ratio up to the tolerance, and exactly 1 at it', () => {
     fc.assert(
       fc.property(

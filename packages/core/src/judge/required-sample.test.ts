@@ -40,11 +40,42 @@ describe('the required sample', () => {
     const bound = requiredSample({ ...plan, margin: 0.02 }).unitsMin;
     const tight = requiredSample({ ...plan, margin: 0.02, deadlineMs: bound * 1100 });
     expect(tight.possible).toBe(true);
-    expect(tight.sentence).toContain('bake longer or widen the margin');
+    expect(tight.sentence).toMatch(/, longer than the \d+ min there are: at 3 % it takes about \d+ min$/);
     const starved = requiredSample({ ...plan, unitsPerSecond: 0.001 });
     expect(starved.marginPossible).toBeUndefined();
     expect(starved.sentence).toContain('send more traffic or bake longer');
-    expect(requiredSample({ ...plan, unitsPerSecond: 0 }).sentence).toContain('forever');
+  });
+
+  it('answers in the words of the rate and margin that it was asked about', () => {
+    const noisy = { ...plan, failureRate: 0.01, unit: 'messages' as const };
+    expect(requiredSample(noisy).sentence).toBe(
+      'at 1 messages/s and a margin of 0.5 % this cannot be certified within 60 min by any method (it needs 14921 messages, 4.2 h); at 2 % it takes about 28 min',
+    );
+    expect(requiredSample({ ...noisy, margin: 0.02 }).sentence).toBe(
+      'at 1 messages/s and a margin of 2 % certification takes about 28 min (1680 messages, 420 of them on the canary)',
+    );
+  });
+
+  it('counts the bake, and the units that each track needs, where they take longer', () => {
+    const fast = { ...plan, unitsPerSecond: 1000, bakeMs: 30_000 };
+    expect(requiredSample(fast).durationMs).toBe(30_000);
+    const coarse = { ...plan, margin: 0.2, trackUnitsMin: 30 };
+    expect(requiredSample(coarse)).toMatchObject({ units: 120, canaryUnits: 30, durationMs: 120_000 });
+  });
+
+  it.each<[Partial<SamplePlan>, string]>([
+    [{ unitsPerSecond: 0 }, 'the tracks finish nothing; send traffic'],
+    [{ unitsPerSecond: Number.NaN }, 'the tracks finish NaN units/s'],
+    [{ canaryShare: 0 }, 'the canary takes 0 % of the units'],
+    [{ canaryShare: 1 }, 'the canary takes 100 % of the units'],
+    [{ failureRate: 1 }, 'by failing 100 % of its units'],
+    [{ margin: 0 }, 'a margin of 0 % is no difference'],
+    [{ beta: 0 }, 'an error rate of 0 %'],
+  ])('says why nothing can be certified: %j', (change, words) => {
+    const sample = requiredSample({ ...plan, ...change });
+    expect(sample.sentence).toContain(`nothing can be certified: `);
+    expect(sample.sentence).toContain(words);
+    expect(sample).toMatchObject({ possible: false, units: Number.POSITIVE_INFINITY });
   });
 
   it('needs more for a smaller margin, a noisier baseline and a smaller share', () => {

@@ -15,16 +15,22 @@ export interface SamplePlan {
   readonly beta: number;
   /** Time there is. */
   readonly deadlineMs: number;
+  /** How long a release is observed at least, however soon it is certified; `shortestBakeMs` of a policy. */
+  readonly bakeMs?: number;
+  /** Units that each track needs at least; `unitsMin` of a policy. */
+  readonly trackUnitsMin?: number;
+  /** What a unit is called in the sentence. */
+  readonly unit?: 'units' | 'messages' | 'batches';
 }
 
 /** What a certification needs. */
 export interface RequiredSample {
-  /** Units of both tracks below which no method can certify, on average. */
+  /** Units of both tracks below which no method can certify, on average; Infinity where none ever can. */
   readonly unitsMin: number;
   /** Units that this judge takes, about. */
   readonly units: number;
   readonly canaryUnits: number;
-  /** Time that they take at the plan's rate. */
+  /** Time that they take at the plan's rate, and at least the bake. */
   readonly durationMs: number;
   /** Whether any method could certify by the deadline, on average. */
   readonly possible: boolean;
@@ -38,38 +44,84 @@ export interface RequiredSample {
 const OVERHEAD = 1.2;
 const MARGINS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2];
 
-/** How many units, and how much time, it takes to certify a good version: computable before the release begins. */
+/**
+ * How many units, and how much time, it takes to certify a good version: computable before the release begins.
+ *
+ * Of a plan under which nothing can be certified, such as one without traffic, the sentence says why.
+ */
 export function requiredSample(plan: SamplePlan): RequiredSample {
-  const { unitsPerSecond, canaryShare, deadlineMs } = plan;
-  const unitsMin = unitsNeeded(plan, plan.margin);
-  const units = Math.ceil(OVERHEAD * unitsMin);
-  const durationMs = (units / unitsPerSecond) * 1000;
-  const possible = (unitsMin / unitsPerSecond) * 1000 <= deadlineMs;
-  const marginPossible = MARGINS.find(
-    (margin) => ((OVERHEAD * unitsNeeded(plan, margin)) / unitsPerSecond) * 1000 <= deadlineMs,
-  );
-  const where = `at ${amount(unitsPerSecond)} units/s and a margin of ${percent(plan.margin)}`;
-  const within = `within ${duration(deadlineMs)}`;
-  let sentence = `${where} certification takes about ${duration(durationMs)} (${units} units, ${Math.ceil(units * canaryShare)} of them on the canary)`;
+  const { canaryShare, deadlineMs, margin, unit = 'units' } = plan;
+  const obstacle = obstacleOf(plan);
+  if (obstacle !== undefined) {
+    const none = Number.POSITIVE_INFINITY;
+    const sentence = `nothing can be certified: ${obstacle}`;
+    return { unitsMin: none, units: none, canaryUnits: none, durationMs: none, possible: false, sentence };
+  }
+  const unitsMin = unitsNeeded(plan, margin);
+  const units = unitsTaken(plan, margin);
+  const canaryUnits = Math.ceil(units * canaryShare);
+  const durationMs = timeTaken(plan, margin);
+  const possible = timeOf(plan, unitsMin) <= deadlineMs;
+  const marginPossible = MARGINS.find((larger) => timeTaken(plan, larger) <= deadlineMs);
+  const where = `at ${amount(plan.unitsPerSecond)} ${unit}/s and a margin of ${percent(margin)}`;
+  const larger =
+    marginPossible === undefined
+      ? 'no usual margin can be; send more traffic or bake longer'
+      : `at ${percent(marginPossible)} it takes about ${duration(timeTaken(plan, marginPossible))}`;
+  let sentence = `${where} certification takes about ${duration(durationMs)} (${units} ${unit}, ${canaryUnits} of them on the canary)`;
   if (!possible) {
-    const needed = `it needs ${Math.ceil(unitsMin)} units, ${duration((unitsMin / unitsPerSecond) * 1000)}`;
-    const larger =
-      marginPossible === undefined
-        ? 'no usual margin can be; send more traffic or bake longer'
-        : `at ${percent(marginPossible)} it takes about ${duration(((OVERHEAD * unitsNeeded(plan, marginPossible)) / unitsPerSecond) * 1000)}`;
-    sentence = `${where} this cannot be certified ${within} by any method (${needed}); ${larger}`;
+    const needed = `it needs ${Math.ceil(unitsMin)} ${unit}, ${duration(timeOf(plan, unitsMin))}`;
+    sentence = `${where} this cannot be certified within ${duration(deadlineMs)} by any method (${needed}); ${larger}`;
   } else if (durationMs > deadlineMs) {
-    sentence += `, longer than the ${duration(deadlineMs)} there are; bake longer or widen the margin`;
+    sentence += `, longer than the ${duration(deadlineMs)} there are: ${larger}`;
   }
   return {
     unitsMin,
     units,
-    canaryUnits: Math.ceil(units * canaryShare),
+    canaryUnits,
     durationMs,
     possible,
     ...(marginPossible === undefined ? {} : { marginPossible }),
     sentence,
   };
+}
+
+/** Why no sample can be computed, in words; undefined when one can. */
+function obstacleOf({
+  unitsPerSecond,
+  canaryShare,
+  failureRate,
+  margin,
+  beta,
+}: SamplePlan): string | undefined {
+  if (!(unitsPerSecond > 0 && unitsPerSecond < Number.POSITIVE_INFINITY)) {
+    return `the tracks finish ${unitsPerSecond === 0 ? 'nothing' : `${unitsPerSecond} units/s`}; send traffic`;
+  }
+  if (!(canaryShare > 0 && canaryShare < 1)) {
+    return `the canary takes ${percent(canaryShare)} of the units, and there is nothing to compare unless both tracks take part`;
+  }
+  if (!(failureRate >= 0 && failureRate < 1)) {
+    return `a good version cannot be told by failing ${percent(failureRate)} of its units`;
+  }
+  if (!(margin > 0 && margin < 1)) return `a margin of ${percent(margin)} is no difference of failure rates`;
+  if (!(beta > 0 && beta < 1)) return `an error rate of ${percent(beta)} is no probability between 0 and 1`;
+  return undefined;
+}
+
+/** Units that this judge takes. */
+function unitsTaken(plan: SamplePlan, margin: number): number {
+  const { canaryShare, trackUnitsMin = 0 } = plan;
+  const both = trackUnitsMin / Math.min(canaryShare, 1 - canaryShare);
+  return Math.ceil(Math.max(OVERHEAD * unitsNeeded(plan, margin), both));
+}
+
+/** Time that they take, and at least the bake. */
+function timeTaken(plan: SamplePlan, margin: number): number {
+  return Math.max(timeOf(plan, unitsTaken(plan, margin)), plan.bakeMs ?? 0);
+}
+
+function timeOf({ unitsPerSecond }: SamplePlan, units: number): number {
+  return (units / unitsPerSecond) * 1000;
 }
 
 function unitsNeeded({ canaryShare, failureRate, beta }: SamplePlan, margin: number): number {
