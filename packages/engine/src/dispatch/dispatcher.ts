@@ -48,7 +48,7 @@ const NEVER = new AbortController().signal;
  */
 export class Dispatcher {
   readonly #services = new Map<ServiceName, Service>();
-  readonly #models = new Map<ServiceName, Promise<ServiceModel>>();
+  readonly #models = new Map<ServiceName, ServiceModel | Promise<ServiceModel>>();
   readonly #state: State;
   readonly #journal: Journal;
   readonly #clock: Clock;
@@ -74,10 +74,13 @@ export class Dispatcher {
   }
 
   /** Loads (once) what the SDK says about a service. */
-  model(name: ServiceName): Promise<ServiceModel> {
+  model(name: ServiceName): ServiceModel | Promise<ServiceModel> {
     let model = this.#models.get(name);
     if (!model) {
-      model = loadModel(name);
+      model = loadModel(name).then((loaded) => {
+        this.#models.set(name, loaded);
+        return loaded;
+      });
       this.#models.set(name, model);
     }
     return model;
@@ -92,7 +95,8 @@ export class Dispatcher {
   ): Promise<Record<string, unknown>> {
     const service = this.#services.get(serviceName);
     const operation = (service?.operations as Record<string, AnyOperation> | undefined)?.[operationName];
-    const { operations, description } = await this.model(serviceName);
+    const known = this.model(serviceName);
+    const { operations, description } = known instanceof Promise ? await known : known;
     const model = operations.get(operationName);
     if (!model) {
       throw new AwsFault('UnknownOperationException', `${serviceName} has no operation ${operationName}`);

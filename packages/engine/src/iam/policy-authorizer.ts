@@ -31,11 +31,10 @@ export class PolicyAuthorizer implements Authorizer {
   authorize(request: AuthorizationRequest): void {
     const { principal } = request;
     if (principal.kind === 'service' && principal.sourceArn === undefined) return;
-    const requests = request.actions.flatMap((action) =>
-      request.resources.map((resource) => ({ action, resource })),
-    );
-    for (const { action, resource } of requests) {
-      this.#require(request, action, resource, request.conditions);
+    for (const action of request.actions) {
+      for (const resource of request.resources) {
+        this.#require(request, action, resource, request.conditions);
+      }
     }
     for (const { roleArn, service } of request.passesRoles) {
       this.#require(request, 'iam:PassRole', roleArn, { 'iam:PassedToService': service });

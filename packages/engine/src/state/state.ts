@@ -33,6 +33,8 @@ export class State {
   #commits = 0;
   #syncedCommits = 0;
   #syncing = false;
+  /** Whether the open transaction stays open until the flush that is under way has ended. */
+  #held = false;
   #log: number | undefined;
 
   /** @param path database file, or `:memory:` */
@@ -49,7 +51,7 @@ export class State {
     if (this.#open) return;
     this.db.exec('BEGIN');
     this.#open = true;
-    setImmediate(() => this.flush());
+    setImmediate(() => this.#endTurn());
   }
 
   /** Whether something was written in this turn that is not yet committed. */
@@ -60,6 +62,10 @@ export class State {
   /** Resolves when all writes made so far survive the end of this process; at once when there are none. */
   committed(): Promise<void> {
     if (!this.#open) return Promise.resolve();
+    if (this.#held) {
+      this.#held = false;
+      setImmediate(() => this.flush());
+    }
     return new Promise((resolve, reject) => this.#awaitingCommit.push({ resolve, reject }));
   }
 
@@ -87,9 +93,19 @@ export class State {
     this.#beforeCommit.add(write);
   }
 
+  /**
+   * Commits, unless everyone waits for the disk and it is still busy: they can only be served by the next flush,
+   * and the transaction takes in what comes until then.
+   */
+  #endTurn(): void {
+    this.#held = this.#syncing && this.#awaitingOpen.length > 0 && this.#awaitingCommit.length === 0;
+    if (!this.#held) this.flush();
+  }
+
   /** Commits the open transaction now. */
   flush(): void {
     if (!this.#open || this.#closed) return;
+    this.#held = false;
     const committed = this.#awaitingCommit;
     const toSync = this.#awaitingOpen;
     this.#awaitingCommit = [];
@@ -128,6 +144,7 @@ export class State {
       if (error === null) this.#syncedCommits = Math.max(this.#syncedCommits, commits);
       for (const waiter of served) error === null ? waiter.resolve() : waiter.reject(error);
       if (this.#closed) this.#closeLog();
+      else if (this.#open) this.flush();
       else if (this.#awaitingSync.length > 0) this.#sync();
     });
   }

@@ -31,9 +31,11 @@ export function decodeJson(shape: Shape, value: unknown, path = ''): unknown {
     case 'struct': {
       if (typeof value !== 'object' || Array.isArray(value)) throw wrong(path, 'an object');
       const output: Json = {};
-      for (const [name, member] of shape.members) {
-        const item = (value as Json)[(member.traits.jsonName as string | undefined) ?? name];
-        if (item === undefined || item === null) continue;
+      for (const key of Object.keys(value)) {
+        const known = shape.jsonMembers.get(key);
+        const item = (value as Json)[key];
+        if (!known || item === undefined || item === null) continue;
+        const [name, member] = known;
         output[name] = decodeJson(member, item, path ? `${path}.${name}` : name);
       }
       return output;

@@ -138,7 +138,8 @@ export class WireServer {
       const decoded = decodeBody(request);
       const found = findService(protocol, decoded, signedFor);
       if (found.protocol) protocol = found.protocol;
-      service = await this.#dispatcher.model(found.name);
+      const loading = this.#dispatcher.model(found.name);
+      service = loading instanceof Promise ? await loading : loading;
       const bound =
         protocol === 'rest-json' || protocol === 'rest-xml' ? route(found.name, service, decoded) : undefined;
       const operation = found.operation ?? bound?.model.name;

@@ -19,6 +19,8 @@ export interface Shape {
   readonly timestampFormat: 'date-time' | 'http-date' | 'epoch-seconds' | undefined;
   /** Members of a struct or union, by name, in the model's order. */
   readonly members: ReadonlyMap<string, Shape>;
+  /** The same members by the name that they have in JSON. */
+  readonly jsonMembers: ReadonlyMap<string, readonly [name: string, shape: Shape]>;
   readonly required: readonly string[];
   /** Element of a list or value of a map. */
   readonly value: Shape | undefined;
@@ -61,6 +63,15 @@ function build(ns: NormalizedSchema): Shape {
       for (const [name, member] of ns.structIterator()) map.set(name, memberShape(member));
     return map;
   });
+  const jsonMembers = lazy(
+    () =>
+      new Map(
+        [...members()].map(([name, member]) => [
+          (member.traits.jsonName as string | undefined) ?? name,
+          [name, member] as const,
+        ]),
+      ),
+  );
   const required = lazy(() => {
     const count = Array.isArray(schema) && typeof schema[6] === 'number' ? schema[6] : 0;
     return kind === 'struct' ? [...members().keys()].slice(0, count) : [];
@@ -77,6 +88,9 @@ function build(ns: NormalizedSchema): Shape {
     timestampFormat: typeof schema === 'number' ? FORMATS[schema] : undefined,
     get members() {
       return members();
+    },
+    get jsonMembers() {
+      return jsonMembers();
     },
     get required() {
       return required();

@@ -1,4 +1,5 @@
 import type { State } from '../../state/state.ts';
+import { RecentMessages } from './recent-messages.ts';
 
 /** A message as it lies in the database, with what is known of its deliveries. */
 export type MessageRow = {
@@ -99,6 +100,9 @@ export class MessageStore {
   readonly #remember;
   readonly #forget;
   readonly #dropDuplicates;
+  /** Totals that changed since the last commit. */
+  readonly #changedTotals = new Map<number, Totals>();
+  readonly #recent = new RecentMessages();
 
   constructor(state: State) {
     this.#state = state;
@@ -186,6 +190,7 @@ export class MessageStore {
     );
     this.#forget = db.prepare('DELETE FROM sqs_duplicates WHERE queue = ? AND expires <= ?');
     this.#dropDuplicates = db.prepare('DELETE FROM sqs_duplicates WHERE queue = ?');
+    state.beforeCommit(() => this.#writeTotals());
   }
 
   insert(queue: number, message: NewMessage): number {
@@ -205,11 +210,12 @@ export class MessageStore {
       message.attributes,
       message.body,
     );
+    this.#recent.add({ ...message, seq, receives: 0, receivesHere: 0, firstReceivedAtMs: 0 });
     return seq;
   }
 
   read(seq: number): MessageRow | undefined {
-    return this.#read.get(seq) as MessageRow | undefined;
+    return this.#recent.take(seq) ?? (this.#read.get(seq) as MessageRow | undefined);
   }
 
   place(seq: number): MessagePlace | undefined {
@@ -264,6 +270,7 @@ export class MessageStore {
 
   remove(seq: number): void {
     this.#state.write();
+    this.#recent.take(seq);
     this.#remove.run(seq);
     this.#unlease.run(seq);
   }
@@ -274,6 +281,7 @@ export class MessageStore {
     to: { queue: number; id: string; sentAtMs: number; sourceArn: string | null; keepReceives: boolean },
   ): number {
     this.#state.write();
+    this.#recent.take(seq);
     const moved = this.#takeSeq();
     this.#relocate.run(moved, to.queue, to.id, to.sentAtMs, to.sentAtMs, to.sourceArn, seq);
     if (to.keepReceives) this.#carryReceives.run(moved, seq);
@@ -284,12 +292,14 @@ export class MessageStore {
   /** Sets the end of every message's delay to `delayMs` after it was sent. */
   redelay(queue: number, delayMs: number): void {
     this.#state.write();
+    this.#recent.clear();
     this.#redelay.run(delayMs, queue);
   }
 
   /** Removes every message of a queue. */
   clear(queue: number): void {
     this.#state.write();
+    this.#recent.clear();
     this.#clearDeliveries.run(queue);
     this.#clearMessages.run(queue);
   }
@@ -297,6 +307,7 @@ export class MessageStore {
   /** Removes all that is known of a queue. */
   drop(queue: number): void {
     this.clear(queue);
+    this.#changedTotals.delete(queue);
     this.#dropTotals.run(queue);
     this.#dropDuplicates.run(queue);
   }
@@ -316,19 +327,10 @@ export class MessageStore {
     };
   }
 
+  /** Has a queue's totals saved with the commit; once, however often they change until then. */
   saveTotals(queue: number, totals: Totals): void {
     this.#state.write();
-    this.#saveTotals.run(
-      queue,
-      totals.sent,
-      totals.deleted,
-      totals.deadLetteredIn,
-      totals.deadLetteredOut,
-      totals.movedIn,
-      totals.movedOut,
-      totals.expired,
-      totals.purged,
-    );
+    this.#changedTotals.set(queue, totals);
   }
 
   /** The message that was sent with the same deduplication id and is not yet forgotten. */
@@ -358,6 +360,23 @@ export class MessageStore {
   forget(queue: number, nowMs: number): void {
     this.#state.write();
     this.#forget.run(queue, nowMs);
+  }
+
+  #writeTotals(): void {
+    for (const [queue, totals] of this.#changedTotals) {
+      this.#saveTotals.run(
+        queue,
+        totals.sent,
+        totals.deleted,
+        totals.deadLetteredIn,
+        totals.deadLetteredOut,
+        totals.movedIn,
+        totals.movedOut,
+        totals.expired,
+        totals.purged,
+      );
+    }
+    this.#changedTotals.clear();
   }
 
   #takeSeq(): number {

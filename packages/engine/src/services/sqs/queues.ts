@@ -8,6 +8,14 @@ import { changedAttributes, checkAttributes, initialAttributes, sameAttribute } 
 const NAME = /^[A-Za-z0-9_-]{1,80}$/;
 const FIFO_NAME = /^[A-Za-z0-9_-]{1,75}\.fifo$/;
 
+const MOST_ADDRESSES = 1_000;
+
+interface QueueAddress {
+  readonly accountId: string;
+  readonly name: string;
+  readonly arn: string;
+}
+
 export function queueDoesNotExist(): AwsFault {
   return new AwsFault('QueueDoesNotExist', 'The specified queue does not exist.');
 }
@@ -20,6 +28,8 @@ export class Queues {
   readonly #keys: Table<number>;
   readonly #queues = new Map<string, Queue>();
   readonly #parts: QueueParts;
+  /** What URLs say, of queues that exist or not. */
+  readonly #addresses = new Map<string, QueueAddress>();
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -48,8 +58,7 @@ export class Queues {
 
   /** ARN of the queue that a URL names; the host does not matter, so URLs survive a change of port. */
   arnOfUrl(url: string | undefined): string {
-    const { accountId, name } = this.#readUrl(url);
-    return `arn:aws:sqs:${this.#engine.region}:${accountId}:${name}`;
+    return this.#readUrl(url).arn;
   }
 
   byUrl(url: string | undefined): Queue {
@@ -165,11 +174,17 @@ export class Queues {
     for (const queue of this.#queues.values()) queue.close();
   }
 
-  #readUrl(url: string | undefined): { accountId: string; name: string } {
-    const match = /^(?:[a-z][a-z0-9+.-]*:\/\/[^/]*)?\/?(?:queue\/)?(\d{12})\/([^/?#]+)\/?$/i.exec(url ?? '');
+  #readUrl(url = ''): QueueAddress {
+    const known = this.#addresses.get(url);
+    if (known) return known;
+    const match = /^(?:[a-z][a-z0-9+.-]*:\/\/[^/]*)?\/?(?:queue\/)?(\d{12})\/([^/?#]+)\/?$/i.exec(url);
     if (!match)
       throw new AwsFault('InvalidAddress', `The address ${url} is not valid for this endpoint.`, 404);
-    return { accountId: match[1]!, name: match[2]! };
+    const [, accountId = '', name = ''] = match;
+    const arn = `arn:aws:sqs:${this.#engine.region}:${accountId}:${name}`;
+    if (this.#addresses.size === MOST_ADDRESSES) this.#addresses.clear();
+    this.#addresses.set(url, { accountId, name, arn });
+    return { accountId, name, arn };
   }
 
   #checkRedrive(

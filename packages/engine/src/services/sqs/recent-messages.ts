@@ -1,0 +1,39 @@
+import type { MessageRow } from './message-store.ts';
+
+const MOST_MESSAGES = 2_000;
+const MOST_CHARACTERS = 2_000_000;
+
+/**
+ * Messages that were just sent and not yet received, so that a queue whose receivers keep up reads nothing back
+ * from the database. The oldest make room; whoever misses one here finds it there.
+ */
+export class RecentMessages {
+  readonly #rows = new Map<number, MessageRow>();
+  #characters = 0;
+
+  add(row: MessageRow): void {
+    this.#rows.set(row.seq, row);
+    this.#characters += lengthOf(row);
+    while (this.#rows.size > MOST_MESSAGES || this.#characters > MOST_CHARACTERS) {
+      this.take(this.#rows.keys().next().value!);
+    }
+  }
+
+  /** Gives a message and forgets it, as nothing here follows what becomes of it. */
+  take(seq: number): MessageRow | undefined {
+    const row = this.#rows.get(seq);
+    if (!row) return undefined;
+    this.#rows.delete(seq);
+    this.#characters -= lengthOf(row);
+    return row;
+  }
+
+  clear(): void {
+    this.#rows.clear();
+    this.#characters = 0;
+  }
+}
+
+function lengthOf(row: MessageRow): number {
+  return row.body.length + (row.attributes?.length ?? 0);
+}
