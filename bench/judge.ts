@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { largestMeanError } from './judge/exactness.ts';
 import { runTasks } from './judge/pool.ts';
 import { Progress } from './judge/progress.ts';
+import { SavedTasks } from './judge/saved.ts';
 import { certificationScenarios } from './judge/scenarios.ts';
 import { comparatorNames, type Release } from './judge/simulation.ts';
 import { lowerBound } from './judge/statistics.ts';
@@ -22,10 +23,11 @@ import type { Scenario } from './judge/trace.ts';
 import type { Task } from './judge/work.ts';
 
 /**
- * `npm run bench:judge [-- --quick] [-- --json] [-- --seed N] [-- --releases N] [-- --threads N]`: the judge
+ * `npm run bench:judge [-- --quick] [--json] [--seed N] [--releases N] [--threads N] [--resume FILE]`: the judge
  * beside three ways of today on the same simulated releases of an hour: false rollbacks, time and messages until
  * a bad version is found, samples against their bounds, certification, speed. Cells that a comparator wins are
- * marked, not hidden. Asserts nothing. The same seed gives the same releases on any number of threads.
+ * marked, not hidden. Asserts nothing. The same seed gives the same releases on any number of threads. With
+ * `--resume`, what is finished is kept in the file, and a run that was stopped goes on from there.
  */
 const { values: options } = parseArgs({
   options: {
@@ -34,6 +36,7 @@ const { values: options } = parseArgs({
     seed: { type: 'string', default: '1' },
     releases: { type: 'string' },
     threads: { type: 'string', default: String(availableParallelism()) },
+    resume: { type: 'string' },
   },
 });
 
@@ -68,12 +71,16 @@ const tasks = all.flatMap((study, index) =>
     return { index, task, cost: study.cost * (to - from) };
   }),
 );
-const progress = new Progress(tasks.reduce((sum, { cost }) => sum + cost, 0));
+const saved = new SavedTasks(options.resume);
+const known = tasks.map(({ task }) => saved.find(task));
+const open = tasks.filter((_, index) => known[index] === undefined);
+const progress = new Progress(open.reduce((sum, { cost }) => sum + cost, 0));
 const results = await runTasks(
-  tasks.map(({ task }) => task),
+  open.map(({ task }) => task),
   THREADS,
-  (done) => {
-    const { index, task, cost } = tasks[done]!;
+  (done, releases) => {
+    const { index, task, cost } = open[done]!;
+    saved.add(task, releases);
     const study = all[index]!;
     const what = `scenario ${index + 1} of ${all.length} (${study.group}: ${study.scenario.name}), release ${task.to} of ${study.releases}`;
     progress.advance(cost, what);
@@ -82,7 +89,12 @@ const results = await runTasks(
 progress.end();
 
 const releasesOf: Release[][] = all.map(() => []);
-for (const [task, releases] of results.entries()) releasesOf[tasks[task]!.index]!.push(...releases);
+let next = 0;
+for (const [task, { index }] of tasks.entries()) {
+  const releases = known[task] ?? results[next]!;
+  if (known[task] === undefined) next += 1;
+  releasesOf[index]!.push(...releases);
+}
 
 function each<T>(group: Group, summarise: (scenario: Scenario, releases: readonly Release[]) => T): T[] {
   return all.flatMap((study, index) =>

@@ -11,7 +11,7 @@ import type { Task } from './work.ts';
 export async function runTasks(
   tasks: readonly Task[],
   threads: number,
-  onDone: (task: number) => void,
+  onDone: (task: number, releases: readonly Release[]) => void,
 ): Promise<Release[][]> {
   const results: Release[][] = [];
   let next = 0;
@@ -24,7 +24,7 @@ export async function runTasks(
         worker.postMessage(tasks[index]);
         const [releases] = await once(worker, 'message');
         results[index] = releases;
-        onDone(index);
+        onDone(index, releases);
       }
     } finally {
       await worker.terminate();
