@@ -4,6 +4,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { CostOptions } from './commands/cost.ts';
 import type { LogSource } from './commands/logs.ts';
 import type { Context } from './context.ts';
+import type { DemoOptions } from './demo/demo-run.ts';
 import { localEnvironment, readEngineFile, resolveTarget } from './target.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -209,24 +210,21 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
 
   program
     .command('demo')
-    .description('one good and one bad release on this machine, from git push to rollback')
+    .description('good and bad releases on this machine, from git push to promotion or rollback')
+    .addOption(
+      new Option('--approval <who>', 'who promotes: the judge (automatic) or a person (manual)')
+        .choices(['automatic', 'manual'])
+        .default('automatic'),
+    )
     .option('--pace <factor>', "divide AWS's own latencies by this", factor, 20)
-    .option('--rate <number>', 'messages per second', wholeNumber(1, 1000), 20)
+    .option('--rate <number>', 'messages per second', wholeNumber(1, 1000), 40)
     .option('--json', 'print the result as JSON on standard output')
     .option('--keep', 'leave the engine running')
     .option('--state <directory>', 'state directory (default: a new temporary one)')
-    .action(
-      async (options: { pace: number; rate: number; json?: boolean; keep?: boolean; state?: string }) => {
-        const { demo } = await import('./demo/demo.ts');
-        status = await demo(world, {
-          pace: options.pace,
-          rate: options.rate,
-          json: options.json ?? false,
-          keep: options.keep ?? false,
-          ...(options.state === undefined ? {} : { state: options.state }),
-        });
-      },
-    );
+    .action(async (options: Partial<DemoOptions> & Pick<DemoOptions, 'approval' | 'pace' | 'rate'>) => {
+      const { demo } = await import('./demo/demo.ts');
+      status = await demo(world, { json: false, keep: false, ...options });
+    });
 
   return async (args) => {
     try {

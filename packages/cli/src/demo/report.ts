@@ -1,4 +1,4 @@
-import type { Phase, Styler, Track } from '@queue-canary/core';
+import type { Approval, DecidedBy, Phase, Styler, Track } from '@queue-canary/core';
 import { seconds } from '../terminal.ts';
 import type { Outcome } from './outcomes.ts';
 
@@ -27,17 +27,28 @@ export interface ReleaseReport {
   readonly startedAt: number;
   readonly endedAt: number;
   readonly reasons: readonly string[];
+  /** Who ended it, or promoted it. */
+  readonly decidedBy: DecidedBy;
+  /** First attempts that the canary had finished and failed when the judge decided, in units of one receive. */
+  readonly canaryUnits?: number;
+  readonly canaryFailures?: number;
+  /** The judge's verdict in words. */
+  readonly evidence?: string;
 }
 
 /** What `demo --json` prints; README.md documents the fields. */
 export interface DemoReport {
   readonly ok: boolean;
+  /** Who promotes: the judge, or a person. */
+  readonly approval: Extract<Approval, 'automatic' | 'manual'>;
   readonly pace: number;
   readonly messagesPerSecond: number;
   readonly totalMs: number;
   readonly releases: readonly ReleaseReport[];
   readonly messages: {
     readonly sent: number;
+    /** Of these, malformed ones that no version can process. */
+    readonly poison: number;
     readonly processed: number;
     readonly byTrackAndVersion: ReadonlyArray<{
       readonly track: Track;
@@ -58,7 +69,7 @@ export interface DemoReport {
 
 /** The messages part of a report, with the conservation check. */
 export function messagesReport(
-  sent: number,
+  { sent, poison }: { readonly sent: number; readonly poison: number },
   outcomes: readonly Outcome[],
   deadLettered: number,
   queued: number,
@@ -66,6 +77,7 @@ export function messagesReport(
   const processed = outcomes.reduce((sum, { succeeded }) => sum + succeeded, 0);
   return {
     sent,
+    poison,
     processed,
     byTrackAndVersion: outcomes.map(({ track, version, received, succeeded, failed }) => ({
       track,
@@ -90,14 +102,30 @@ export function renderReport(report: DemoReport, style: Styler): string[] {
     `version ${release.version}`,
     release.commit.slice(0, 8),
     release.outcome,
+    release.decidedBy,
+    release.canaryFailures === undefined ? '' : `${release.canaryFailures} of ${release.canaryUnits ?? 0}`,
     seconds(release.endedAt - release.startedAt),
     release.phases
       .map(({ phase, at }) => `${phase} +${((at - release.startedAt) / 1000).toFixed(1)}`)
       .join(', '),
   ]);
-  lines.push(...table(['version', 'commit', 'outcome', 'time', 'phases (seconds since the start)'], rows));
-  for (const { version, reasons, outcome } of report.releases) {
+  lines.push(
+    ...table(
+      [
+        'version',
+        'commit',
+        'outcome',
+        'decided by',
+        'canary failures',
+        'time',
+        'phases (seconds since the start)',
+      ],
+      rows,
+    ),
+  );
+  for (const { version, reasons, outcome, evidence } of report.releases) {
     if (outcome !== 'succeeded') lines.push(`  version ${version}: ${reasons.join('; ')}`);
+    else if (evidence !== undefined) lines.push(`  version ${version}: ${evidence}`);
   }
   lines.push('', style('strong', 'Messages'));
   lines.push(

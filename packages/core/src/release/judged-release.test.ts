@@ -153,6 +153,22 @@ describe('an automatic release', () => {
   });
 });
 
+describe('a release of the image that both services run already', () => {
+  it('passes at once: there is nothing to judge', () => {
+    const world = new SimulatedWorld({
+      ...defaultReleasePolicy,
+      approval: 'automatic',
+      bakeMs: 0,
+      watchMs: 0,
+    });
+    world.wake();
+    world.push('v1');
+    expect(world.settle().phase).toBe('succeeded');
+    expect(world.record().verdict).toMatchObject({ kind: 'pass', code: 'unchanged' });
+    expectBothOn(world, 'v1');
+  });
+});
+
 describe('automatic-then-manual', () => {
   it('asks a person after a pass, and promotes nothing by itself', () => {
     const { world } = judging('automatic-then-manual');

@@ -79,8 +79,21 @@ export function recordedVerdict(verdict: Verdict, executionId: string, nowMs: nu
   };
 }
 
+/** The verdict on a candidate that is the last good image: nothing can have become worse. */
+export function unchangedVerdict(executionId: string, nowMs: number): RecordedVerdict {
+  return {
+    executionId,
+    kind: 'pass',
+    code: 'unchanged',
+    summary: 'Pass: the candidate is the image of the last good release, so there is nothing to judge.',
+    decidedAt: new Date(nowMs).toISOString(),
+    canaryUnits: 0,
+    canaryFailed: 0,
+  };
+}
+
 /** What an approver reads: the verdict, its evidence, and what is asked of them. */
-export function approvalMessage(verdict: Verdict, request: string): string {
+export function approvalMessage(verdict: Pick<Verdict, 'summary' | 'statements'>, request: string): string {
   const evidence = [verdict.summary, ...verdict.statements].join(' ');
   return `${clip(evidence, messageLengthMax - request.length - 1)} ${request}`;
 }

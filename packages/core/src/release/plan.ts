@@ -21,7 +21,7 @@ import {
 import { closeGate, openGate } from './gate.ts';
 import { assessHealth, type Health } from './health.ts';
 import { currentRelease, isActive, type Journey } from './journey.ts';
-import { approvalMessage, judgementOf, recordedVerdict } from './judgement.ts';
+import { approvalMessage, judgementOf, recordedVerdict, unchangedVerdict } from './judgement.ts';
 import { type Job, type Observed, stages, tracks } from './observed.ts';
 import { initialExecutionId } from './record.ts';
 import { finishEarlierRollback, restoration } from './restoration.ts';
@@ -306,8 +306,11 @@ function planJudging(
   const { id } = release.execution;
   const verdict = judgement?.known ? judgement.value.verdict : undefined;
   const deadlineAt = release.canary.updatedAt + policy.judge.deadlineMs;
+  const unchanged = policy.approval !== 'manual' && runsLastGood(world);
   const settled =
-    policy.approval === 'manual' || (verdict === undefined ? nowMs >= deadlineAt : verdict.settled);
+    policy.approval === 'manual' ||
+    unchanged ||
+    (verdict === undefined ? nowMs >= deadlineAt : verdict.settled);
   const job = jobOf(world, release, 'judge');
   const reasons = [
     ...(nowMs < bakedAt ? [`the canary is observed for ${seconds(bakedAt - nowMs)} more`] : []),
@@ -318,16 +321,29 @@ function planJudging(
     return { effects: job ? [again(job)] : [], nextWakeMs, reasons };
   }
   const effects: Effect[] = [];
-  if (verdict !== undefined && record.verdict?.executionId !== id) {
-    const settledVerdict = recordedVerdict(verdict, id, nowMs);
+  const settledVerdict = unchanged
+    ? unchangedVerdict(id, nowMs)
+    : verdict && recordedVerdict(verdict, id, nowMs);
+  if (settledVerdict !== undefined && record.verdict?.executionId !== id) {
     effects.push(writeRecord(world, 'recordVerdict', id, { ...record, verdict: settledVerdict }));
   }
-  if (job !== undefined) effects.push({ ...complete(job, id), outputs: outputsOf(world, verdict) });
+  if (job !== undefined) {
+    const said = unchanged ? { ...unchangedVerdict(id, nowMs), statements: [] } : verdict;
+    effects.push({ ...complete(job, id), outputs: outputsOf(world, said) });
+  }
   return { effects, nextWakeMs: lookMs, reasons };
 }
 
+/** Whether the candidate is the image that both services run already, as in a pipeline's first execution. */
+function runsLastGood({ canary, record }: World): boolean {
+  return canary.imageDigest !== undefined && canary.imageDigest === record.lastGood?.imageDigest;
+}
+
 /** Variables of the Judge action, of which the approval's message is made. */
-function outputsOf(world: World, verdict: Verdict | undefined): Readonly<Record<string, string>> {
+function outputsOf(
+  world: World,
+  verdict: Pick<Verdict, 'kind' | 'summary' | 'statements'> | undefined,
+): Readonly<Record<string, string>> {
   const { policy, judgement } = world;
   const request =
     verdict?.kind === 'pass' && policy.approval === 'automatic'

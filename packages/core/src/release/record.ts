@@ -27,7 +27,8 @@ export type DecidedBy = 'judge' | 'health' | 'person' | 'pipeline' | 'newerCommi
 export interface RecordedVerdict {
   readonly executionId: string;
   readonly kind: Verdict['kind'];
-  readonly code: VerdictCode;
+  /** `unchanged` when the candidate was the last good image, so that there was nothing to judge. */
+  readonly code: VerdictCode | 'unchanged';
   readonly summary: string;
   /** ISO 8601. */
   readonly decidedAt: string;
@@ -153,7 +154,8 @@ const digest = /^sha256:[0-9a-f]{64}$/;
 const decisionKinds: readonly DecisionKind[] = ['rollback', 'abort'];
 const deciders: readonly DecidedBy[] = ['judge', 'health', 'person', 'pipeline', 'newerCommit'];
 const verdictKinds: readonly Verdict['kind'][] = ['pass', 'fail', 'inconclusive', 'error'];
-const verdictCodes: readonly VerdictCode[] = [
+const verdictCodes: readonly RecordedVerdict['code'][] = [
+  'unchanged',
   'regression',
   'certified',
   'undecided',

@@ -1,4 +1,4 @@
-import type { Verdict, VerdictCode } from '../judge/evidence.ts';
+import type { Verdict } from '../judge/evidence.ts';
 import { currentRelease, isActive, type Journey, waitingForCanary } from '../release/journey.ts';
 import {
   type ActionRun,
@@ -12,7 +12,7 @@ import {
   type Track,
 } from '../release/observed.ts';
 import type { Phase, Plan } from '../release/plan.ts';
-import type { Decision, LastGood, ReleaseRecord } from '../release/record.ts';
+import type { Decision, LastGood, RecordedVerdict, ReleaseRecord } from '../release/record.ts';
 import { isSteady } from '../release/world.ts';
 
 export type StageStatus = 'waiting' | 'running' | 'succeeded' | 'failed' | 'stopped';
@@ -61,7 +61,7 @@ export interface ExecutionView {
 /** A verdict as a person reads it. */
 export interface VerdictView {
   readonly kind: Verdict['kind'];
-  readonly code: VerdictCode;
+  readonly code: RecordedVerdict['code'];
   readonly summary: string;
   /** What the error rate means, or what is missing; empty once only the record is left. */
   readonly statements: readonly string[];
@@ -186,7 +186,10 @@ const shownStages: readonly (readonly [name: string, step: keyof typeof stages])
 function verdictView(planned: Plan, record: ReleaseRecord | undefined): { verdict?: VerdictView } {
   const { release, verdict } = planned;
   const recorded = record?.verdict?.executionId === release?.executionId ? record?.verdict : undefined;
-  if (recorded !== undefined && (verdict === undefined || recorded.kind === 'fail')) {
+  if (
+    recorded !== undefined &&
+    (verdict === undefined || recorded.kind === 'fail' || recorded.code === 'unchanged')
+  ) {
     const { kind, code, summary, canaryUnits, canaryFailed, decidedAt } = recorded;
     return {
       verdict: {

@@ -1,0 +1,70 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createWriteStream, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { CliError } from '../user-error.ts';
+import type { DemoWorld } from './demo-run.ts';
+
+/** `queue-canary up` as a process of its own. */
+export interface EngineProcess {
+  readonly pid: number;
+  readonly endpoint: string;
+  readonly log: string;
+  readonly readyMs: number;
+  /** Lets the engine run on after this program. */
+  release(): void;
+  stop(): Promise<void>;
+}
+
+/** Runs `queue-canary up` as a process of its own and waits until it is ready. */
+export async function startEngineProcess(
+  world: DemoWorld,
+  state: string,
+  pace: number,
+): Promise<EngineProcess> {
+  const { clock, terminal } = world;
+  mkdirSync(state, { recursive: true, mode: 0o700 });
+  const log = join(state, 'engine.log');
+  const startedAtMs = clock.nowMs();
+  terminal.line(`queue-canary up --pace ${pace}`);
+  const child = spawn(
+    process.execPath,
+    [...process.execArgv, process.argv[1]!, 'up', '--state', state, '--port', '0', '--pace', String(pace)],
+    // A group of its own: Ctrl-C reaches the demo, which stops the engine in order.
+    { env: world.environment, stdio: ['ignore', 'ignore', 'pipe'], detached: true },
+  );
+  const file = createWriteStream(log, { mode: 0o600 });
+  const ready = await readyLine(child, (line) => file.write(`${line}\n`));
+  const endpoint = /http:\/\/[\d.:]+/.exec(ready)?.[0] ?? '';
+  terminal.line(`  ${ready}`);
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  return {
+    pid: child.pid!,
+    endpoint,
+    log,
+    readyMs: clock.nowMs() - startedAtMs,
+    release() {
+      child.unref();
+      child.stderr?.destroy();
+    },
+    async stop() {
+      child.kill('SIGTERM');
+      await exited;
+    },
+  };
+}
+
+function readyLine(child: ChildProcess, keep: (line: string) => void): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const lines: string[] = [];
+    createInterface({ input: child.stderr! }).on('line', (line) => {
+      keep(line);
+      if (lines.length < 50) lines.push(line);
+      if (line.startsWith('ready')) resolve(line);
+    });
+    child.once('exit', (code) =>
+      reject(new CliError(`the engine ended (${code}) before it was ready:\n${lines.join('\n')}`)),
+    );
+    child.once('error', reject);
+  });
+}

@@ -1,0 +1,192 @@
+import type { ReleaseStatus } from '../commands/release.ts';
+import type { DemoRun, Story } from './demo-run.ts';
+
+/**
+ * The judge promotes and rolls back, and nobody is asked: a good version 2, in spite of poison; a version 3 that
+ * fails one message in ten; a version 4 that is merely slow; a version 5 that fails everything, at ten messages
+ * per second.
+ *
+ * No watch and a short warm-up, because it is a demonstration; the error rates, the margin and the visibility
+ * timeout, which is the shortest bake, are the defaults. Five deliveries, so that a message which the canary
+ * fails finds stable in time. A whole vCPU per task, because the limit is real here and a quarter of one makes
+ * Node start slowly.
+ */
+export const judgedStory: Story = {
+  cdkContext: [
+    'approval=automatic',
+    'bakeMinutes=0',
+    'watchMinutes=0',
+    'warmUpSeconds=5',
+    'maxReceiveCount=5',
+    'cpu=1024',
+    'memoryMiB=2048',
+  ],
+  aimMs: 240_000,
+  async play(run) {
+    await firstRelease(run);
+    await goodRelease(run);
+    await badRelease(run, {
+      version: '3',
+      what: 'fails one message in ten',
+      change: failingHandler('JSON.parse(body).order % 10 === 0'),
+      drivenBy: 'failures',
+    });
+    await badRelease(run, {
+      version: '4',
+      what: 'is merely slow',
+      change: changedHandler('await new Promise((resolve) => setTimeout(resolve, 250));'),
+      drivenBy: 'latency',
+    });
+    run.traffic.setRate(10);
+    await badRelease(run, {
+      version: '5',
+      what: 'fails every message, at 10 messages per second',
+      change: failingHandler('true'),
+      drivenBy: 'failures',
+      canaryFailuresMax: 20,
+      judgedWithinMs: 10_000,
+    });
+  },
+};
+
+/** The pipeline's own first execution, which AWS starts when the pipeline is created. */
+async function firstRelease(run: DemoRun): Promise<void> {
+  run.line('release of version 1: the pipeline starts by itself when it is created');
+  const release = run.watch.release('1');
+  const end = await release.end();
+  run.add(release);
+  run.check(
+    'version 1 is on both services',
+    end.view.phase === 'succeeded' && onOneImage(end),
+    runningCommits(end),
+  );
+}
+
+/** How many messages of a burst are poison. */
+const BURST = 12;
+
+async function goodRelease(run: DemoRun): Promise<void> {
+  const { watch, traffic } = run;
+  const { clock } = run.context;
+  run.line('commit of version 2, a good one');
+  const pushedAt = clock.nowMs();
+  await run.commit('2', 'Version 2: a good change', (source) => source);
+  const release = watch.release('2');
+  await release.until(({ view }) => view.phase === 'baking', 'version 2 to bake on the canary');
+  const steadyAt = clock.nowMs();
+  run.line(`  a burst of ${BURST} messages that no version can process`);
+  traffic.poison(BURST);
+  await release.until(
+    () => (watch.tally.get('canary', '2')?.succeeded ?? 0) > 0,
+    'the canary to process messages with version 2',
+  );
+  run.figure('commit to canary processing', clock.nowMs() - pushedAt, 10_000);
+  await release.until(
+    ({ view }) => view.phase === 'promoting' || view.phase === 'succeeded',
+    'the judge to pass version 2',
+  );
+  const passedAt = clock.nowMs();
+  run.figure('canary steady to promotion by the judge, with a burst of poison', passedAt - steadyAt, 60_000);
+  run.check(
+    'until then stable ran version 1',
+    watch.tally.get('stable', '2') === undefined,
+    'stable processed nothing with version 2',
+  );
+  const end = await release.end();
+  run.figure('pass to both services on the new version', clock.nowMs() - passedAt, 10_000);
+  const { decidedBy } = run.add(release);
+  run.check(
+    'version 2 promoted itself on a pass, and poison did not roll it back',
+    end.view.phase === 'succeeded' && decidedBy === 'judge' && onOneImage(end),
+    `${traffic.counts().poison} poison messages, ${end.view.release?.deadLetters ?? 0} of them dead letters by then`,
+  );
+}
+
+interface BadRelease {
+  readonly version: string;
+  readonly what: string;
+  readonly change: (source: string) => string;
+  /** The metric on which the judge must fail it. */
+  readonly drivenBy: 'failures' | 'latency';
+  readonly canaryFailuresMax?: number;
+  readonly judgedWithinMs?: number;
+}
+
+async function badRelease(run: DemoRun, bad: BadRelease): Promise<void> {
+  const { watch } = run;
+  const { clock } = run.context;
+  const { version, what } = bad;
+  run.line(`commit of version ${version}, which ${what}`);
+  const before = (await watch.look()).view;
+  await run.commit(version, `Version ${version}: a bad change`, bad.change);
+  const release = watch.release(version);
+  await release.until(({ view }) => view.phase === 'baking', `version ${version} to bake on the canary`);
+  const steadyAt = clock.nowMs();
+  const { view } = await release.until(
+    (status) => status.view.phase === 'rolledBack' && status.view.tracks.every(({ steady }) => steady),
+    'both services to be restored',
+  );
+  const restoredAt = clock.nowMs();
+  await release.end();
+  const { canaryFailures = 0, decidedBy, evidence = '' } = run.add(release);
+  const decidedAt = Date.parse(view.decision?.decidedAt ?? '');
+  const failedAt = watch.tally.get('canary', version)?.firstFailedAt ?? steadyAt;
+  run.figure(
+    `version ${version}: first failure or steady canary to the judge's verdict`,
+    decidedAt - Math.min(failedAt, steadyAt),
+    bad.judgedWithinMs ?? 60_000,
+  );
+  run.figure(`version ${version}: verdict to both services restored`, restoredAt - decidedAt, 10_000);
+  run.check(
+    `version ${version} was rolled back by the judge on ${bad.drivenBy}`,
+    decidedBy === 'judge' &&
+      evidence.startsWith(`Fail, on ${bad.drivenBy}`) &&
+      view.tracks.length === 2 &&
+      view.tracks.every(({ imageDigest }) => imageDigest === before.lastGood?.imageDigest),
+    evidence,
+  );
+  const deadLetters = (view.deadLetterDepth ?? 0) - (before.deadLetterDepth ?? 0);
+  run.check(
+    `version ${version} was rolled back before any dead letter`,
+    deadLetters === 0,
+    `${deadLetters} dead letters`,
+  );
+  if (bad.canaryFailuresMax !== undefined) {
+    run.check(
+      `version ${version} was judged after at most ${bad.canaryFailuresMax} canary failures`,
+      canaryFailures <= bad.canaryFailuresMax,
+      `${canaryFailures} failures`,
+    );
+  }
+  run.check(`stable never ran version ${version}`, watch.tally.get('stable', version) === undefined, '');
+}
+
+/** The sample's handler with a statement before everything else. */
+function changedHandler(statement: string): (source: string) => string {
+  return (source) =>
+    source.replace(
+      /(export async function handle\(body: string\): Promise<void> \{\n)/,
+      `$1  ${statement}\n`,
+    );
+}
+
+/** The sample's handler, failing on messages for which `condition` holds. */
+export function failingHandler(condition: string): (source: string) => string {
+  return changedHandler(`if (${condition}) throw new Error('the order has no customer');`);
+}
+
+/** Commits on both tracks, for people. */
+export function runningCommits({ view }: ReleaseStatus): string {
+  return view.tracks.map(({ track, commit }) => `${track} ${commit?.slice(0, 8) ?? '?'}`).join(', ');
+}
+
+/** Whether both services run the same image. */
+export function onOneImage({ view }: ReleaseStatus): boolean {
+  const [first, second] = view.tracks;
+  return first !== undefined && second !== undefined && first.imageDigest === second.imageDigest;
+}
+
+/** Whether both services are steady on a commit. */
+export function bothSteadyOn({ view }: ReleaseStatus, commit: string): boolean {
+  return view.tracks.length === 2 && view.tracks.every((track) => track.steady && track.commit === commit);
+}
