@@ -28,6 +28,8 @@ export function acknowledgements({ imageStack, pipelineStack }: QueueCanary): Ac
   const { services, controller, pipeline } = pipelineStack;
   const inPipeline = (role: string) => pipeline.node.findChild(role);
   const artifacts = `AwsSolutions-IAM5[Resource::<${logicalId(pipeline.artifactBucket)}.Arn>/*]`;
+  const tasksOfCluster = ecsFinding('task', `<${logicalId(services.cluster)}>/*`);
+  const taskIdsAreUnknown = 'Task ids are known only when the tasks run; the cluster is this stack’s own';
   const registryLogin =
     'ecr:GetAuthorizationToken has no resource; pulling and pushing are limited to the image repository';
 
@@ -51,8 +53,9 @@ export function acknowledgements({ imageStack, pipelineStack }: QueueCanary): Ac
       at: controller,
       id: anyResource,
       reason:
-        'Job results, DescribeTaskDefinition, DescribeAlarms and GetMetricData have no resource to name; all that changes a service or the pipeline is limited to those of this stack',
+        'Job results, DescribeTaskDefinition, DescribeAlarms and GetMetricData have no resource to name, and ListTasks is restricted to this cluster by condition; all that changes a service or the pipeline is limited to those of this stack',
     },
+    { at: controller, id: tasksOfCluster, reason: taskIdsAreUnknown },
     {
       at: controller.undeliveredEvents,
       id: 'AwsSolutions-SQS3',
@@ -85,15 +88,17 @@ export function acknowledgements({ imageStack, pipelineStack }: QueueCanary): Ac
       },
       {
         at: inPipeline(role),
-        id: ecsFinding('task', `<${logicalId(services.cluster)}>/*`),
-        reason: 'Task ids are known only when the tasks run; the cluster is this stack’s own',
+        id: tasksOfCluster,
+        reason: taskIdsAreUnknown,
       },
     ]),
-    {
-      at: inPipeline('RecordActionRole'),
-      id: anyResource,
-      reason: 'lambda:ListFunctions has no resource; invoking is limited to the controller',
-    },
+    ...['JudgeActionRole', 'RecordActionRole'].map(
+      (role): Acknowledgement => ({
+        at: inPipeline(role),
+        id: anyResource,
+        reason: 'lambda:ListFunctions has no resource; invoking is limited to the controller',
+      }),
+    ),
   ];
 }
 

@@ -1,3 +1,4 @@
+import { ReleasePolicyError } from '@queue-canary/constructs';
 import { App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { acknowledgeFindings } from './acknowledgements.ts';
@@ -16,7 +17,7 @@ try {
   acknowledgeFindings(addQueueCanary(app));
   app.synth();
 } catch (error) {
-  if (!(error instanceof SettingsError)) throw error;
+  if (!(error instanceof SettingsError || error instanceof ReleasePolicyError)) throw error;
   console.error(error.message);
   process.exitCode = 1;
 }

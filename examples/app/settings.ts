@@ -22,8 +22,16 @@ export interface Settings {
     readonly visibilityTimeout?: Duration;
     readonly stopTimeout?: Duration;
     readonly alarmThreshold?: number;
+    readonly approval?: 'manual' | 'automatic' | 'automatic-then-manual';
     readonly bakeTime?: Duration;
     readonly watchTime?: Duration;
+    readonly decideWithin?: Duration;
+    readonly margin?: number;
+    readonly latencyMargin?: number;
+    readonly falseRollbackRate?: number;
+    readonly falsePromotionRate?: number;
+    readonly unitsMin?: number;
+    readonly warmUpTime?: Duration;
     readonly onNewerCommit?: 'supersede' | 'wait';
     readonly environment?: Record<string, string>;
   };
@@ -42,8 +50,9 @@ export class SettingsError extends Error {
 /** Reads the app's settings from the context, or throws one error that lists all that is wrong. */
 export function readSettings(node: Node): Settings {
   const context = new Context(node);
-  const minutes = (name: string) =>
-    context.fraction(name, 0, 24 * 60, (n) => Duration.seconds(Math.round(n * 60)));
+  const minutes = (name: string, max: number) =>
+    context.fraction(name, 0, max, (n) => Duration.seconds(Math.round(n * 60)));
+  const rate = (name: string, max: number) => context.fraction(name, 0, max, (n) => n);
   const app = context.text(
     'app',
     /^[A-Za-z][A-Za-z0-9-]{0,39}$/,
@@ -54,6 +63,7 @@ export function readSettings(node: Node): Settings {
   const stableTasks = context.wholeNumber('stableTasks', { min: 0, max: 1000 });
   const stableTasksMax = context.wholeNumber('stableTasksMax', { min: 1, max: 5000 });
   const retryDelay = context.wholeNumber('retryDelaySeconds', { min: 0, max: 43_200 });
+  const approval = context.choice('approval', ['manual', 'automatic', 'automatic-then-manual']);
   const onNewerCommit = context.choice('onNewerCommit', ['supersede', 'wait']);
   const pipeline: Settings['pipeline'] = {
     ...some('natGateways', context.wholeNumber('natGateways', { min: 0, max: 2 })),
@@ -65,11 +75,19 @@ export function readSettings(node: Node): Settings {
     ...some('memoryLimitMiB', context.wholeNumber('memoryMiB', { min: 512, max: 122_880 })),
     ...some('spot', context.flag('spot')),
     ...some('maxReceiveCount', context.wholeNumber('maxReceiveCount', { min: 1, max: 1000 })),
-    ...some('visibilityTimeout', context.seconds('visibilityTimeoutSeconds', { min: 1, max: 43_200 })),
+    ...some('visibilityTimeout', context.seconds('visibilityTimeoutSeconds', { min: 2, max: 43_200 })),
     ...some('stopTimeout', context.seconds('stopTimeoutSeconds', { min: 2, max: 120 })),
     ...some('alarmThreshold', context.wholeNumber('alarmThreshold', { min: 1, max: 1_000_000 })),
-    ...some('bakeTime', minutes('bakeMinutes')),
-    ...some('watchTime', minutes('watchMinutes')),
+    ...some('approval', approval),
+    ...some('bakeTime', minutes('bakeMinutes', 24 * 60)),
+    ...some('watchTime', minutes('watchMinutes', 24 * 60)),
+    ...some('decideWithin', minutes('decideWithinMinutes', 150)),
+    ...some('margin', rate('margin', 0.5)),
+    ...some('latencyMargin', rate('latencyMargin', 0.5)),
+    ...some('falseRollbackRate', rate('falseRollbackRate', 0.2)),
+    ...some('falsePromotionRate', rate('falsePromotionRate', 0.5)),
+    ...some('unitsMin', context.wholeNumber('unitsMin', { min: 1, max: 1_000_000 })),
+    ...some('warmUpTime', context.seconds('warmUpSeconds', { min: 0, max: 3600 })),
     ...some('onNewerCommit', onNewerCommit),
     ...some(
       'environment',

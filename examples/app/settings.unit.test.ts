@@ -34,6 +34,14 @@ describe('readSettings', () => {
       alarmThreshold: '3',
       bakeMinutes: '0.5',
       watchMinutes: '0',
+      approval: 'automatic',
+      decideWithinMinutes: '2.5',
+      margin: '0.02',
+      latencyMargin: '0.1',
+      falseRollbackRate: '0.005',
+      falsePromotionRate: '0.1',
+      unitsMin: '50',
+      warmUpSeconds: '5',
       onNewerCommit: 'wait',
       retryDelaySeconds: '0',
     });
@@ -52,14 +60,20 @@ describe('readSettings', () => {
         spot: true,
         maxReceiveCount: 1,
         alarmThreshold: 3,
+        approval: 'automatic',
+        margin: 0.02,
+        latencyMargin: 0.1,
+        falseRollbackRate: 0.005,
+        falsePromotionRate: 0.1,
+        unitsMin: 50,
         onNewerCommit: 'wait',
         environment: { RETRY_DELAY_SECONDS: '0' },
       },
     });
-    const { visibilityTimeout, stopTimeout, bakeTime, watchTime } = settings.pipeline;
-    expect([visibilityTimeout, stopTimeout, bakeTime, watchTime].map((time) => time?.toSeconds())).toEqual([
-      10, 20, 30, 0,
-    ]);
+    const { visibilityTimeout, stopTimeout, bakeTime, watchTime, decideWithin, warmUpTime } =
+      settings.pipeline;
+    const times = [visibilityTimeout, stopTimeout, bakeTime, watchTime, decideWithin, warmUpTime];
+    expect(times.map((time) => time?.toSeconds())).toEqual([10, 20, 30, 0, 150, 5]);
     expect(bakeTime).toBeInstanceOf(Duration);
   });
 
@@ -80,11 +94,16 @@ describe('readSettings', () => {
     ['maxReceiveCount', '1e3', 'maxReceiveCount must be a whole number from 1 to 1000, not "1e3"'],
     [
       'visibilityTimeoutSeconds',
-      '50000',
-      'visibilityTimeoutSeconds must be a whole number from 1 to 43200, not "50000"',
+      '1',
+      'visibilityTimeoutSeconds must be a whole number from 2 to 43200, not "1"',
     ],
     ['stopTimeoutSeconds', '300', 'stopTimeoutSeconds must be a whole number from 2 to 120, not "300"'],
     ['bakeMinutes', 'soon', 'bakeMinutes must be a number from 0 to 1440, not "soon"'],
+    ['approval', 'never', 'approval must be manual or automatic or automatic-then-manual, not "never"'],
+    ['decideWithinMinutes', '180', 'decideWithinMinutes must be a number from 0 to 150, not "180"'],
+    ['margin', '2%', 'margin must be a number from 0 to 0.5, not "2%"'],
+    ['falseRollbackRate', '1', 'falseRollbackRate must be a number from 0 to 0.2, not "1"'],
+    ['warmUpSeconds', '-5', 'warmUpSeconds must be a whole number from 0 to 3600, not "-5"'],
     ['spot', 'yes', 'spot must be true or false, not "yes"'],
     ['onNewerCommit', 'panic', 'onNewerCommit must be supersede or wait, not "panic"'],
   ])('refuses -c %s=%s', (name, value, message) => {

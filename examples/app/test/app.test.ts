@@ -106,16 +106,20 @@ describe('the app', () => {
   it('has no findings in its cheap and in its large variant either', async () => {
     await synth('cheap', 'app=Cheap', 'natGateways=0', 'spot=true', 'stableTasks=0', 'architecture=x86_64');
     await synth('large', 'natGateways=2', 'removal=retain', 'stableTasks=20', 'cpu=1024', 'memoryMiB=2048');
+    await synth('automatic', 'approval=automatic', 'latencyMargin=0.05', 'bakeMinutes=0.25');
   });
 
-  it('says what is wrong with a setting, without a stack trace', async () => {
-    const failure: { stderr: string } = await synth('nonsense', 'stableTasks=lots').then(
+  it.each([
+    ['stableTasks=lots', 'stableTasks must be a whole number from 0 to 1000, not "lots"'],
+    ['bakeMinutes=200', '- decideWithin: judge: "deadlineMs" must be later than the shortest bake'],
+  ])('says what is wrong with %s, without a stack trace', async (setting, message) => {
+    const failure: { stderr: string } = await synth('nonsense', setting).then(
       () => {
         throw new Error('the app was synthesized');
       },
       (error) => error,
     );
-    expect(failure.stderr).toContain('stableTasks must be a whole number from 0 to 1000, not "lots"');
+    expect(failure.stderr).toContain(message);
     expect(failure.stderr).not.toMatch(/^ +at /m);
   });
 });

@@ -2,10 +2,10 @@ import { Duration } from 'aws-cdk-lib';
 import type * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as logs from 'aws-cdk-lib/aws-logs';
-import type * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { BacklogScaling } from './backlog-scaling.ts';
 import type { CanaryImage } from './canary-image.ts';
+import type { WorkerQueue } from './worker-queue.ts';
 import { WorkerService } from './worker-service.ts';
 
 const FARGATE_STOP_TIMEOUT_MAX = Duration.seconds(120);
@@ -88,7 +88,8 @@ export interface WorkerCapacityProps {
   /**
    * Settings of the worker, the same on both tracks.
    *
-   * @default - only what the construct itself sets: QC_APP, QC_TRACK, QUEUE_URL
+   * @default - only what the construct itself sets: QC_APP, QC_TRACK, QUEUE_URL, VISIBILITY_TIMEOUT_SECONDS,
+   * STOP_TIMEOUT_SECONDS
    */
   readonly environment?: Record<string, string>;
 
@@ -107,7 +108,7 @@ export interface CanaryServicesProps extends WorkerCapacityProps {
   /** Where the worker's image comes from. */
   readonly image: CanaryImage;
   /** Queue that both services consume. */
-  readonly queue: sqs.IQueue;
+  readonly queue: WorkerQueue;
   /** Network that the tasks run in. */
   readonly vpc: ec2.IVpc;
   /** Subnets that the tasks run in. */
@@ -130,14 +131,20 @@ export class CanaryServices extends Construct {
   readonly stable: WorkerService;
   /** How stable follows the backlog. */
   readonly scaling: BacklogScaling;
+  /** Tasks of the canary service. */
+  readonly canaryTasks: number;
+  /** Most tasks of the stable service. */
+  readonly stableTasksMax: number;
 
   constructor(scope: Construct, id: string, props: CanaryServicesProps) {
     super(scope, id);
-    const canaryTasks = wholeNumber('canaryTasks', props.canaryTasks ?? 1, 1);
+    this.canaryTasks = wholeNumber('canaryTasks', props.canaryTasks ?? 1, 1);
     const minCapacity = wholeNumber('stableTasksMin', props.stableTasksMin ?? 3, 0);
-    const maxCapacity = wholeNumber('stableTasksMax', props.stableTasksMax ?? Math.max(10, minCapacity), 1);
-    if (maxCapacity < minCapacity) {
-      throw new Error(`stableTasksMax (${maxCapacity}) must not be below stableTasksMin (${minCapacity})`);
+    this.stableTasksMax = wholeNumber('stableTasksMax', props.stableTasksMax ?? Math.max(10, minCapacity), 1);
+    if (this.stableTasksMax < minCapacity) {
+      throw new Error(
+        `stableTasksMax (${this.stableTasksMax}) must not be below stableTasksMin (${minCapacity})`,
+      );
     }
     const backlogPerTask = props.backlogPerTask ?? 100;
     if (!(backlogPerTask > 0))
@@ -179,7 +186,7 @@ export class CanaryServices extends Construct {
     this.canary = new WorkerService(this, 'Canary', {
       ...common,
       track: 'canary',
-      desiredCount: canaryTasks,
+      desiredCount: this.canaryTasks,
       minHealthyPercent: 100,
       maxHealthyPercent: 200,
       spot: false,
@@ -193,9 +200,9 @@ export class CanaryServices extends Construct {
     });
     this.scaling = new BacklogScaling(this, 'Scaling', {
       service: this.stable.service,
-      queue: props.queue,
+      queue: props.queue.queue,
       minCapacity,
-      maxCapacity,
+      maxCapacity: this.stableTasksMax,
       backlogPerTask,
     });
   }

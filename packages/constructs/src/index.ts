@@ -7,7 +7,7 @@ export { PipelineStack, type PipelineStackProps } from './pipeline-stack.ts';
 export { ReleaseController, type ReleaseControllerProps } from './release-controller.ts';
 export { ReleaseDashboard, type ReleaseDashboardProps } from './release-dashboard.ts';
 export { ReleasePipeline, type ReleasePipelineProps } from './release-pipeline.ts';
-export type { ReleasePolicyProps } from './release-policy.ts';
+export { ReleasePolicyError, type ReleasePolicyProps } from './release-policy.ts';
 export { WorkerNetwork, type WorkerNetworkProps } from './worker-network.ts';
 export { WorkerQueue, type WorkerQueueProps } from './worker-queue.ts';
 export { WorkerService, type WorkerServiceProps, type WorkerTaskProps } from './worker-service.ts';

@@ -16,11 +16,28 @@ export function runningTasks(
   });
 }
 
-/** One of the outcome metrics that the workers of a track report. */
+/** What the workers report every five seconds, as the worker runtime names it. */
+export type WorkerMetric =
+  | 'Received'
+  | 'Succeeded'
+  | 'Failed'
+  | 'TimedOut'
+  | 'Poisoned'
+  | 'Expired'
+  | 'Released'
+  | 'BatchesReceived'
+  | 'FirstBatches'
+  | 'FirstBatchesFailed'
+  | 'ProcessingTimeMs'
+  | 'QueueAgeMs'
+  | 'InFlight'
+  | 'LoopLagMs';
+
+/** One of the metrics that the workers of a track report, summed over its tasks unless told otherwise. */
 export function outcomes(
   appName: string,
   track: Track,
-  metricName: 'Received' | 'Succeeded' | 'Failed' | 'ProcessingTimeMs',
+  metricName: WorkerMetric,
   options: cloudwatch.MetricOptions = {},
 ): cloudwatch.Metric {
   return new cloudwatch.Metric({

@@ -104,7 +104,7 @@ describe('the worker', () => {
 });
 
 describe('the pipeline', () => {
-  const actionRoles = ['Source', 'Build', 'Canary', 'Approve', 'Stable', 'Record'].map(
+  const actionRoles = ['Source', 'Build', 'Canary', 'Judge', 'Approve', 'Stable', 'Record'].map(
     (action) => `Pipeline${action}ActionRole`,
   );
 
@@ -160,6 +160,16 @@ describe('the pipeline', () => {
     ]);
   });
 
+  it('lets judging and recording only invoke the controller', () => {
+    for (const action of ['Judge', 'Record']) {
+      const of = statements(`Pipeline${action}ActionRole`);
+      expect(actionsOf(of)).toEqual(['lambda:InvokeFunction', 'lambda:ListFunctions']);
+      expect(resourcesOf(of, 'lambda:InvokeFunction')).toBe(
+        `[{"Fn::GetAtt":["${resource(stacks.pipeline, 'AWS::Lambda::Function').logicalId}","Arn"]}]`,
+      );
+    }
+  });
+
   it('is started by events through a role that can do nothing else', () => {
     expect(actionsOf(statements('PipelineTargetEventsRole'))).toEqual([
       'codepipeline:StartPipelineExecution',
@@ -182,6 +192,18 @@ describe('the controller', () => {
     expect(resourcesOf(of, 'codepipeline:PutApprovalResult')).toContain('/Verdict/Approve');
     expect(resourcesOf(of, 'codepipeline:DisableStageTransition')).toContain('/Canary');
     expect(resourcesOf(of, 'ssm:PutParameter')).toMatch(/ControllerRelease.*ImageParameter/);
+  });
+
+  it('sees the tasks of its own cluster only', () => {
+    const of = statements('ControllerRole');
+    const cluster = resource(stacks.pipeline, 'AWS::ECS::Cluster').logicalId;
+    expect(of).toContainEqual({
+      Effect: 'Allow',
+      Action: 'ecs:ListTasks',
+      Resource: '*',
+      Condition: { ArnEquals: { 'ecs:cluster': { 'Fn::GetAtt': [cluster, 'Arn'] } } },
+    });
+    expect(resourcesOf(of, 'ecs:DescribeTasks')).toContain(`":task/",{"Ref":"${cluster}"},"/*"`);
   });
 });
 

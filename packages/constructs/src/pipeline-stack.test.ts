@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
-import { Match } from 'aws-cdk-lib/assertions';
+import { Annotations, Match } from 'aws-cdk-lib/assertions';
 import { CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -11,6 +13,7 @@ import {
   synthesize,
   workerQueue,
 } from '../test/synthesize.ts';
+import { ReleasePolicyError } from './release-policy.ts';
 
 let stacks: Synthesized;
 beforeAll(async () => {
@@ -213,6 +216,29 @@ describe('queue', () => {
     expect(policies(synthesize({ queueRemovalPolicy: RemovalPolicy.DESTROY }))).toEqual(['Delete', 'Delete']);
   });
 
+  it.each([1, 2])(
+    'warns that %s deliveries are too few, since giving a message back costs one',
+    (maxReceiveCount) => {
+      Annotations.fromStack(synthesize({ maxReceiveCount }).pipelineStack).hasWarning(
+        '/TestPipeline/Queue',
+        Match.stringLikeRegexp(`maxReceiveCount is ${maxReceiveCount}: .*can dead-letter good messages`),
+      );
+    },
+  );
+
+  it('has nothing to warn of with three', () => {
+    Annotations.fromStack(synthesize({ maxReceiveCount: 3 }).pipelineStack).hasNoWarning(
+      '*',
+      Match.anyValue(),
+    );
+  });
+
+  it('refuses a visibility timeout that no worker could renew in time', () => {
+    expect(() => synthesize({ visibilityTimeout: Duration.seconds(1) })).toThrow(
+      /visibilityTimeout must be at least 2 seconds, got 1/,
+    );
+  });
+
   it.each([0, 1.5, 1001])('refuses a maxReceiveCount of %s', (maxReceiveCount) => {
     expect(() => synthesize({ maxReceiveCount })).toThrow(
       /maxReceiveCount must be a whole number from 1 to 1000/,
@@ -306,13 +332,19 @@ describe('services', () => {
     }
   });
 
-  it('tell the worker its app, its track and its queue', () => {
+  it('tell the worker its app, track and queue, and how long its leases and its draining last', () => {
+    const custom = synthesize({
+      visibilityTimeout: Duration.minutes(2),
+      stopTimeout: Duration.seconds(90),
+    });
     const queue = workerQueue(stacks.pipeline).logicalId;
     for (const [track, value] of [
       ['Canary', 'canary'],
       ['Stable', 'stable'],
     ] as const) {
-      expect(container(track).Environment).toEqual([
+      expect(container(track, custom).Environment).toEqual([
+        { Name: 'VISIBILITY_TIMEOUT_SECONDS', Value: '120' },
+        { Name: 'STOP_TIMEOUT_SECONDS', Value: '90' },
         { Name: 'QC_APP', Value: 'TestPipeline' },
         { Name: 'QC_TRACK', Value: value },
         { Name: 'QUEUE_URL', Value: { Ref: queue } },
@@ -321,12 +353,19 @@ describe('services', () => {
   });
 
   it('give the worker its own settings, the same on both tracks', () => {
-    const custom = synthesize({ environment: { RETRY_DELAY_SECONDS: '0' } });
+    const custom = synthesize({
+      environment: { RETRY_DELAY_SECONDS: '0', STOP_TIMEOUT_SECONDS: '20', QC_TRACK: 'mine' },
+    });
     for (const track of ['Canary', 'Stable'] as const) {
       expect(container(track, custom).Environment).toContainEqual({
         Name: 'RETRY_DELAY_SECONDS',
         Value: '0',
       });
+      expect(container(track, custom).Environment).toContainEqual({
+        Name: 'STOP_TIMEOUT_SECONDS',
+        Value: '20',
+      });
+      expect(container(track, custom).Environment).not.toContainEqual({ Name: 'QC_TRACK', Value: 'mine' });
     }
   });
 
@@ -468,16 +507,95 @@ describe('controller', () => {
       watchMs: 300_000,
       onNewerCommit: 'supersede',
       deadLettersMax: 0,
+      judge: {
+        alpha: 0.01,
+        beta: 0.05,
+        delta: 0.02,
+        required: ['failures'],
+        shareMin: 1 / 11 / 2,
+        unitsMin: 30,
+        visibilityTimeoutMs: 30_000,
+        deadlineMs: 3_600_000,
+        warmUpMs: 30_000,
+      },
     });
     expect(
       policy(
-        synthesize({ bakeTime: Duration.seconds(5), watchTime: Duration.seconds(0), onNewerCommit: 'wait' }),
+        synthesize({
+          approval: 'automatic',
+          bakeTime: Duration.seconds(5),
+          watchTime: Duration.seconds(0),
+          onNewerCommit: 'wait',
+          canaryTasks: 2,
+          stableTasksMax: 6,
+          visibilityTimeout: Duration.seconds(10),
+          decideWithin: Duration.minutes(20),
+          margin: 0.05,
+          latencyMargin: 0.1,
+          falseRollbackRate: 0.001,
+          falsePromotionRate: 0.2,
+          unitsMin: 100,
+          warmUpTime: Duration.seconds(0),
+        }),
       ),
-    ).toMatchObject({ bakeMs: 5_000, watchMs: 0, onNewerCommit: 'wait' });
+    ).toEqual({
+      approval: 'automatic',
+      bakeMs: 5_000,
+      watchMs: 0,
+      onNewerCommit: 'wait',
+      deadLettersMax: 0,
+      judge: {
+        alpha: 0.001,
+        beta: 0.2,
+        delta: 0.05,
+        required: ['failures', 'latency'],
+        latencyDelta: 0.1,
+        shareMin: 0.125,
+        unitsMin: 100,
+        visibilityTimeoutMs: 10_000,
+        deadlineMs: 1_200_000,
+        warmUpMs: 0,
+      },
+    });
   });
 
-  it('refuses a policy that the controller would refuse', () => {
-    expect(() => synthesize({ bakeTime: Duration.days(2) })).toThrow(/"bakeMs" must be .*one day/);
+  it('gives a long bake the time to be decided upon, as far as CloudWatch remembers seconds', () => {
+    const deadline = (props: Parameters<typeof synthesize>[0]) =>
+      (policy(synthesize(props)).judge as { deadlineMs: number }).deadlineMs / 60_000;
+    expect(deadline({ bakeTime: Duration.minutes(45) })).toBe(90);
+    expect(deadline({ visibilityTimeout: Duration.minutes(40) })).toBe(80);
+    expect(deadline({ bakeTime: Duration.minutes(140) })).toBe(150);
+  });
+
+  it('lists everything that is impossible about a policy, by the names of the properties', () => {
+    const impossible = () =>
+      synthesize({ margin: 2, falseRollbackRate: 0, unitsMin: 1.5, decideWithin: Duration.hours(4) });
+    expect(impossible).toThrow(ReleasePolicyError);
+    expect(impossible).toThrow(
+      /^The release policy is impossible:\n {2}- falseRollbackRate: .*probability.*\n {2}- margin: .*0\.5.*\n {2}- unitsMin: .*whole number.*\n {2}- decideWithin: must be at most 150 minutes, not 240: .*$/,
+    );
+  });
+
+  it.each([
+    [{ bakeTime: Duration.days(2) }, /- bakeTime: "bakeMs" must be .*one day/],
+    [{ bakeTime: Duration.minutes(150) }, /- decideWithin: .*must be later than the shortest bake/],
+    [{ visibilityTimeout: Duration.hours(3) }, /- decideWithin: .*must be later than the shortest bake/],
+    [{ latencyMargin: 0.9 }, /- latencyMargin: .*from 0\.001 to 0\.5/],
+    [{ falsePromotionRate: 1 }, /- falsePromotionRate: .*a probability/],
+    [{ warmUpTime: Duration.days(2) }, /- warmUpTime: .*one day/],
+  ])('refuses %j, under which it could never decide', (props, message) => {
+    expect(() => synthesize(props)).toThrow(message);
+  });
+
+  it('counts a canary as stalled below half of its share at full scale, and never by chance alone', () => {
+    const share = (props: Parameters<typeof synthesize>[0]) =>
+      (policy(synthesize(props)).judge as { shareMin: number }).shareMin;
+    expect(share({ canaryTasks: 1, stableTasksMax: 4 })).toBeCloseTo(0.1);
+    expect(share({ canaryTasks: 1, stableTasksMax: 5000 })).toBe(0.0001);
+  });
+
+  it('has the time and the memory to judge', () => {
+    stacks.pipeline.hasResourceProperties('AWS::Lambda::Function', { Timeout: 300, MemorySize: 512 });
   });
 
   it('starts with an empty record of the last good release', () => {
@@ -487,7 +605,7 @@ describe('controller', () => {
     });
   });
 
-  it('is woken by the alarm, the pipeline, deployments, stopped tasks and every minute', () => {
+  it('is woken by the alarm, the pipeline, a waiting approval, deployments, stopped tasks and every minute', () => {
     const ref = (type: string, prefix: string) => ({
       Ref: resource(stacks.pipeline, type, prefix).logicalId,
     });
@@ -509,6 +627,16 @@ describe('controller', () => {
           'CodePipeline Stage Execution State Change',
         ],
         detail: { pipeline: [{ Ref: 'AWS::StackName' }] },
+      },
+      {
+        source: ['aws.codepipeline'],
+        'detail-type': ['CodePipeline Action Execution State Change'],
+        detail: {
+          pipeline: [{ Ref: 'AWS::StackName' }],
+          stage: ['Verdict'],
+          action: ['Approve'],
+          state: ['STARTED'],
+        },
       },
       {
         source: ['aws.ecs'],
@@ -546,6 +674,8 @@ describe('pipeline', () => {
     readonly Name: string;
     readonly ActionTypeId: { Category: string; Provider: string };
     readonly Configuration: Record<string, unknown>;
+    readonly Namespace?: string;
+    readonly RunOrder: number;
     readonly InputArtifacts: { Name: string }[];
     readonly OutputArtifacts: { Name: string }[];
     readonly RoleArn: { 'Fn::GetAtt': [string, string] };
@@ -573,10 +703,37 @@ describe('pipeline', () => {
       ['Source', 'Source: Source CodeCommit'],
       ['Build', 'Build: Build CodeBuild'],
       ['Canary', 'DeployCanary: Deploy ECS'],
-      ['Verdict', 'Approve: Approval Manual'],
+      ['Verdict', 'Judge: Invoke Lambda', 'Approve: Approval Manual'],
       ['Stable', 'DeployStable: Deploy ECS'],
       ['Record', 'Record: Invoke Lambda'],
     ]);
+  });
+
+  it('judges before it asks a person, and shows them the verdict and both tracks', () => {
+    const action = (name: string) => {
+      const found = actions().find(({ Name }) => Name === name);
+      if (found === undefined) throw new Error(`there is no action ${name}`);
+      return found;
+    };
+    const [judge, approve] = [action('Judge'), action('Approve')];
+    expect([judge.RunOrder, approve.RunOrder]).toEqual([1, 2]);
+    expect(judge.Namespace).toBe('judge');
+    expect(approve.Configuration.CustomData).toBe('#{judge.Message}');
+    const dashboard = resource(stacks.pipeline, 'AWS::CloudWatch::Dashboard').logicalId;
+    expect(joined(approve.Configuration.ExternalEntityLink)).toBe(
+      `https://console.aws.amazon.com/cloudwatch/home?region=\${AWS::Region}#dashboards/dashboard/\${${dashboard}}`,
+    );
+  });
+
+  it('tells the controller which action of which execution it is asked for', () => {
+    const controller = { Ref: resource(stacks.pipeline, 'AWS::Lambda::Function').logicalId };
+    const invoked = actions().filter(({ ActionTypeId }) => ActionTypeId.Provider === 'Lambda');
+    expect(invoked.map(({ Configuration }) => Configuration)).toEqual(
+      ['Judge', 'Record'].map((action) => ({
+        FunctionName: controller,
+        UserParameters: `{"executionId":"#{codepipeline.PipelineExecutionId}","action":"${action}"}`,
+      })),
+    );
   });
 
   it('hands each action an artifact that an earlier one made', () => {
@@ -643,7 +800,7 @@ describe('pipeline', () => {
     const policies = resources(stacks.pipeline, 'AWS::IAM::Policy')
       .map(({ logicalId }) => logicalId)
       .filter((logicalId) => logicalId.startsWith('Pipeline') && !logicalId.includes('Events'));
-    expect(policies).toHaveLength(8);
+    expect(policies).toHaveLength(9);
     expect(DependsOn).toEqual(expect.arrayContaining(policies));
   });
 
@@ -672,30 +829,108 @@ describe('dashboard', () => {
     readonly x: number;
     readonly y: number;
     readonly width: number;
-    readonly properties: { title: string };
+    readonly type: string;
+    readonly properties: {
+      readonly title: string;
+      readonly metrics?: readonly (readonly unknown[])[];
+      readonly yAxis?: { readonly left?: { readonly min: number } };
+    };
   }
+  const body = () => joined(resource(stacks.pipeline, 'AWS::CloudWatch::Dashboard').properties.DashboardBody);
+  const widgets = (): Widget[] => JSON.parse(body()).widgets;
+  const titled = (title: string): Widget => {
+    const found = widgets().find(({ properties }) => properties.title === title);
+    if (found === undefined) throw new Error(`no widget is titled ${title}`);
+    return found;
+  };
+  /** What a widget draws: metrics as `name statistic`, mathematics as they are. */
+  const drawn = (title: string) =>
+    (titled(title).properties.metrics ?? []).map((line) => {
+      const options = line.at(-1) as { expression?: string; stat?: string; visible?: boolean };
+      return options.expression ?? `${line[1]} ${options.stat ?? 'Average'}`;
+    });
 
-  it('shows both tracks side by side, above the queue and the dead-letter queue', () => {
-    const body = joined(resource(stacks.pipeline, 'AWS::CloudWatch::Dashboard').properties.DashboardBody);
-    const widgets: Widget[] = JSON.parse(body).widgets;
-    const row = (title: string) => widgets.find(({ properties }) => properties.title === title);
-    for (const what of ['messages', 'processing time (ms)', 'running tasks']) {
-      const [canary, stable] = [row(`Canary: ${what}`), row(`Stable: ${what}`)];
-      expect([canary?.x, stable?.x]).toEqual([0, 12]);
-      expect(canary?.y).toBe(stable?.y);
-    }
-    expect(widgets.map(({ properties }) => properties.title)).toEqual(
-      expect.arrayContaining([
-        'Queue: depth',
-        'Queue: age of oldest message (s)',
-        'Dead-letter queue: depth',
-      ]),
-    );
-    for (const metric of ['Received', 'Succeeded', 'Failed', 'ProcessingTimeMs']) {
-      for (const track of ['canary', 'stable']) {
-        expect(body).toContain(`["QueueCanary","${metric}","App","TestPipeline","Track","${track}"`);
+  const both: readonly [what: string, draws: readonly string[]][] = [
+    [
+      'outcomes (messages)',
+      ['Received', 'Succeeded', 'Failed', 'TimedOut', 'Poisoned', 'Expired', 'Released'].map(
+        (name) => `${name} Sum`,
+      ),
+    ],
+    [
+      'failed work (% of first attempts)',
+      ['100 * failed / units', 'FirstBatchesFailed Sum', 'FirstBatches Sum'],
+    ],
+    ['processing time (ms)', ['ProcessingTimeMs p50', 'ProcessingTimeMs p90', 'ProcessingTimeMs p99']],
+    ['age of received messages (ms)', ['QueueAgeMs p50', 'QueueAgeMs p99']],
+    ['messages in flight per task, and event-loop lag (ms)', ['InFlight Average', 'LoopLagMs Maximum']],
+    ['running tasks', ['RunningTaskCount Average']],
+  ];
+
+  it.each(both)('shows %s of both tracks side by side, canary left, on axes from zero', (what, draws) => {
+    const [canary, stable] = [titled(`Canary: ${what}`), titled(`Stable: ${what}`)];
+    expect([canary.x, stable.x, canary.width, stable.width]).toEqual([0, 12, 12, 12]);
+    expect(canary.y).toBe(stable.y);
+    for (const track of ['Canary', 'Stable']) expect(drawn(`${track}: ${what}`)).toEqual(draws);
+    for (const { properties } of [canary, stable]) expect(properties.yAxis?.left?.min).toBe(0);
+  });
+
+  it('reads each track from its own dimensions, in points of ten seconds that are obeyed', () => {
+    for (const track of ['canary', 'stable'] as const) {
+      const { metrics = [] } = titled(
+        `${track === 'canary' ? 'Canary' : 'Stable'}: outcomes (messages)`,
+      ).properties;
+      for (const line of metrics) {
+        expect(line.slice(0, 1).concat(line.slice(2, -1))).toEqual([
+          'QueueCanary',
+          'App',
+          'TestPipeline',
+          'Track',
+          track,
+        ]);
+        expect(line.at(-1)).toMatchObject({ period: 10 });
       }
     }
+    expect(JSON.parse(body())).toMatchObject({ periodOverride: 'inherit', start: '-PT1H' });
+  });
+
+  it('draws the share that the canary receives across the share that its tasks are', () => {
+    const title = 'Canary: share of the receives, measured and by task count (%)';
+    expect(titled(title)).toMatchObject({ x: 0, width: 24 });
+    expect(drawn(title)).toEqual([
+      '100 * FILL(measured_canary, 0) / (FILL(measured_canary, 0) + FILL(measured_stable, 0))',
+      'BatchesReceived Sum',
+      'BatchesReceived Sum',
+      '100 * FILL(by_task_count_canary, 0) / (FILL(by_task_count_canary, 0) + FILL(by_task_count_stable, 0))',
+      'RunningTaskCount Average',
+      'RunningTaskCount Average',
+    ]);
+  });
+
+  it('begins with the alarm and ends with the queue and the dead-letter queue', () => {
+    expect(widgets()[0]).toMatchObject({ type: 'alarm', y: 0, width: 24 });
+    const last = Math.max(...widgets().map(({ y }) => y));
+    expect(
+      widgets()
+        .filter(({ y }) => y === last)
+        .map(({ properties }) => properties.title),
+    ).toEqual(['Queue: depth', 'Queue: age of oldest message (s)', 'Dead-letter queue: depth']);
+  });
+
+  it('shows only metrics that the worker runtime reports', () => {
+    const metrics = readFileSync(
+      join(import.meta.dirname, '..', '..', 'worker', 'src', 'metrics.ts'),
+      'utf8',
+    );
+    const shown = new Set(
+      widgets().flatMap(({ properties }) =>
+        (properties.metrics ?? [])
+          .filter(([namespace]) => namespace === 'QueueCanary')
+          .map(([, name]) => name),
+      ),
+    );
+    expect(shown.size).toBeGreaterThan(10);
+    for (const name of shown) expect(metrics).toContain(`'${name}'`);
   });
 });
 

@@ -87,6 +87,8 @@ export class PipelineStack extends Stack {
   readonly workerQueue: WorkerQueue;
   /** The canary and the stable service. */
   readonly services: CanaryServices;
+  /** Shows both tracks side by side. */
+  readonly dashboard: ReleaseDashboard;
   /** Decides about releases. */
   readonly controller: ReleaseController;
   /** Carries releases out. */
@@ -126,7 +128,7 @@ export class PipelineStack extends Stack {
       ),
       appName,
       image,
-      queue: this.workerQueue.queue,
+      queue: this.workerQueue,
       vpc: this.network.vpc,
       subnets: this.network.taskSubnets,
       assignPublicIp: this.network.assignPublicIp,
@@ -135,8 +137,27 @@ export class PipelineStack extends Stack {
       displayName: `${appName} releases`,
       enforceSSL: true,
     });
+    this.dashboard = new ReleaseDashboard(this, 'Dashboard', {
+      appName,
+      queue: this.workerQueue,
+      services: this.services,
+    });
     this.controller = new ReleaseController(this, 'Controller', {
-      ...given('bakeTime', 'watchTime', 'onNewerCommit', 'alarmThreshold', 'logRetention'),
+      ...given(
+        'approval',
+        'bakeTime',
+        'watchTime',
+        'decideWithin',
+        'margin',
+        'latencyMargin',
+        'falseRollbackRate',
+        'falsePromotionRate',
+        'unitsMin',
+        'warmUpTime',
+        'onNewerCommit',
+        'alarmThreshold',
+        'logRetention',
+      ),
       appName,
       pipelineName,
       approvalAction: ReleasePipeline.APPROVAL_ACTION,
@@ -154,10 +175,9 @@ export class PipelineStack extends Stack {
       services: this.services,
       controller: this.controller.function,
       approvalTopic: this.approvalTopic,
+      evidenceUrl: this.dashboard.url,
       undeliveredEvents: this.controller.undeliveredEvents,
     });
-    new ReleaseDashboard(this, 'Dashboard', { appName, queue: this.workerQueue, services: this.services });
-
     const outputs = {
       QueueUrl: this.workerQueue.queue.queueUrl,
       DeadLetterQueueUrl: this.workerQueue.deadLetterQueue.queueUrl,

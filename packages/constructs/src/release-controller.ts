@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { ArnFormat, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
 import * as iam from 'aws-cdk-lib/aws-iam';
@@ -25,8 +25,8 @@ export interface ReleaseControllerProps extends ReleasePolicyProps {
   readonly appName: string;
   /** Pipeline that the controller watches. Its name, because the pipeline in turn invokes the controller. */
   readonly pipelineName: string;
-  /** Stage and action at which the pipeline waits for the verdict. */
-  readonly approvalAction: string;
+  /** Stage and action at which the pipeline waits for a person, or for the controller to answer in their place. */
+  readonly approvalAction: { readonly stage: string; readonly action: string };
   /** Stage that the controller closes to newer commits while a release is under way. */
   readonly canaryStage: string;
   /** Image whose parameter a promotion writes. */
@@ -88,8 +88,8 @@ export class ReleaseController extends Construct {
       architecture: lambda.Architecture.ARM_64,
       code: lambda.Code.fromAsset(CONTROLLER_BUNDLE),
       handler: 'index.handler',
-      memorySize: 256,
-      timeout: Duration.minutes(1),
+      memorySize: 512,
+      timeout: Duration.minutes(5),
       role,
       logGroup: this.logGroup,
       environment: {
@@ -104,7 +104,11 @@ export class ReleaseController extends Construct {
         QC_ALARM_NAMES: props.queue.deadLetterAlarm.alarmName,
         QC_DLQ_NAME: props.queue.deadLetterQueue.queueName,
         QC_TOPIC_ARN: props.topic.topicArn,
-        QC_POLICY: renderPolicy(props),
+        QC_POLICY: renderPolicy(props, {
+          visibilityTimeout: props.queue.visibilityTimeout,
+          canaryTasks: props.services.canaryTasks,
+          stableTasksMax: props.services.stableTasksMax,
+        }),
       },
     });
 
@@ -131,6 +135,7 @@ export class ReleaseController extends Construct {
 
 function wakeUps({
   pipelineName,
+  approvalAction,
   queue,
   services,
 }: ReleaseControllerProps): Record<string, events.RuleProps> {
@@ -152,6 +157,19 @@ function wakeUps({
           'CodePipeline Stage Execution State Change',
         ],
         detail: { pipeline: [pipelineName] },
+      },
+    },
+    ApprovalAsked: {
+      description: 'A release waits for approval, which under the automatic policy a pass has given already',
+      eventPattern: {
+        source: ['aws.codepipeline'],
+        detailType: ['CodePipeline Action Execution State Change'],
+        detail: {
+          pipeline: [pipelineName],
+          stage: [approvalAction.stage],
+          action: [approvalAction.action],
+          state: ['STARTED'],
+        },
       },
     },
     DeploymentChanged: {
@@ -182,8 +200,8 @@ function permissions(
   props: ReleaseControllerProps,
   releaseParameter: ssm.IStringParameter,
 ): iam.PolicyStatement[] {
-  const { services, image, queue, topic, pipelineName } = props;
-  const { canary, stable } = services;
+  const { services, image, queue, topic, pipelineName, approvalAction } = props;
+  const { canary, stable, cluster } = services;
   const stack = Stack.of(scope);
   const pipelineArn = stack.formatArn({ service: 'codepipeline', resource: pipelineName });
   const allow = (actions: string[], resources: string[], conditions: iam.Conditions = {}) =>
@@ -198,7 +216,10 @@ function permissions(
       ],
       [pipelineArn],
     ),
-    allow(['codepipeline:PutApprovalResult'], [`${pipelineArn}/${props.approvalAction}`]),
+    allow(
+      ['codepipeline:PutApprovalResult'],
+      [`${pipelineArn}/${approvalAction.stage}/${approvalAction.action}`],
+    ),
     allow(
       ['codepipeline:DisableStageTransition', 'codepipeline:EnableStageTransition'],
       [`${pipelineArn}/${props.canaryStage}`],
@@ -209,8 +230,20 @@ function permissions(
       ['ecs:DescribeServices', 'ecs:UpdateService'],
       [canary.service.serviceArn, stable.service.serviceArn],
     ),
-    // ECS does not authorise this by resource.
+    // ECS does not authorise these two by resource.
     allow(['ecs:DescribeTaskDefinition'], ['*']),
+    allow(['ecs:ListTasks'], ['*'], { ArnEquals: { 'ecs:cluster': cluster.clusterArn } }),
+    allow(
+      ['ecs:DescribeTasks'],
+      [
+        stack.formatArn({
+          service: 'ecs',
+          resource: 'task',
+          resourceName: `${cluster.clusterName}/*`,
+          arnFormat: ArnFormat.SLASH_RESOURCE_NAME,
+        }),
+      ],
+    ),
     allow(
       ['iam:PassRole'],
       [

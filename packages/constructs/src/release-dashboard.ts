@@ -1,8 +1,8 @@
-import { Duration } from 'aws-cdk-lib';
+import { Aws, Duration } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
 import type { CanaryServices } from './canary-services.ts';
-import { outcomes, runningTasks } from './metrics.ts';
+import { outcomes, runningTasks, type WorkerMetric } from './metrics.ts';
 import type { Track } from './names.ts';
 import type { WorkerQueue } from './worker-queue.ts';
 
@@ -16,99 +16,157 @@ export interface ReleaseDashboardProps {
   readonly services: CanaryServices;
 }
 
+const FULL_WIDTH = 24;
 const HALF_WIDTH = 12;
 const THIRD_WIDTH = 8;
+const FROM_ZERO: cloudwatch.YAxisProps = { min: 0, showUnits: false };
 
-/** Both tracks side by side over the same minutes, above the queue that they share. */
+/** Workers report every five seconds, and a release takes minutes: two reports a point. */
+const WORKER_PERIOD = Duration.seconds(10);
+/** SQS and Container Insights publish once a minute. */
+const AWS_PERIOD = Duration.minutes(1);
+
+const OUTCOMES = [
+  'Received',
+  'Succeeded',
+  'Failed',
+  'TimedOut',
+  'Poisoned',
+  'Expired',
+  'Released',
+] as const satisfies readonly WorkerMetric[];
+
+/**
+ * Both tracks side by side, canary left and stable right, above the queue that they share.
+ *
+ * It opens on the last hour, in points of ten seconds. CloudWatch keeps those for three hours: to look at an
+ * older release, set the dashboard's period override to auto.
+ */
 export class ReleaseDashboard extends Construct {
   /** The CloudWatch dashboard. */
   readonly dashboard: cloudwatch.Dashboard;
+  /** Address of the dashboard in the AWS console. */
+  readonly url: string;
 
   constructor(scope: Construct, id: string, { appName, queue, services }: ReleaseDashboardProps) {
     super(scope, id);
-    const period = Duration.minutes(1);
-    const tracks: readonly Track[] = ['canary', 'stable'];
-    const title = (track: Track, what: string) => `${track === 'canary' ? 'Canary' : 'Stable'}: ${what}`;
-
-    const outcomeWidgets = tracks.map(
-      (track) =>
-        new cloudwatch.GraphWidget({
-          title: title(track, 'messages'),
-          width: HALF_WIDTH,
-          left: (['Received', 'Succeeded', 'Failed'] as const).map((name) =>
-            outcomes(appName, track, name, { period, label: name }),
-          ),
-          leftYAxis: { min: 0 },
-        }),
-    );
-    const latencyWidgets = tracks.map(
-      (track) =>
-        new cloudwatch.GraphWidget({
-          title: title(track, 'processing time (ms)'),
-          width: HALF_WIDTH,
-          left: [50, 95, 99].map((percentile) =>
-            outcomes(appName, track, 'ProcessingTimeMs', {
-              period,
-              statistic: cloudwatch.Stats.percentile(percentile),
-              label: `p${percentile}`,
-            }),
-          ),
-          leftYAxis: { min: 0 },
-        }),
-    );
-    const taskWidgets = tracks.map(
-      (track) =>
-        new cloudwatch.GraphWidget({
-          title: title(track, 'running tasks'),
-          width: HALF_WIDTH,
-          left: [runningTasks(services[track].service, { period, label: 'Running' })],
-          leftYAxis: { min: 0 },
-        }),
-    );
-    const maximum = { period, statistic: cloudwatch.Stats.MAXIMUM };
-    const queueWidgets = [
-      new cloudwatch.GraphWidget({
-        title: 'Queue: depth',
-        width: THIRD_WIDTH,
-        left: [
-          queue.queue.metricApproximateNumberOfMessagesVisible({ ...maximum, label: 'Waiting' }),
-          queue.queue.metricApproximateNumberOfMessagesNotVisible({ ...maximum, label: 'In flight' }),
-        ],
-        leftYAxis: { min: 0 },
-      }),
-      new cloudwatch.GraphWidget({
-        title: 'Queue: age of oldest message (s)',
-        width: THIRD_WIDTH,
-        left: [queue.queue.metricApproximateAgeOfOldestMessage({ ...maximum, label: 'Age' })],
-        leftYAxis: { min: 0 },
-      }),
-      new cloudwatch.GraphWidget({
-        title: 'Dead-letter queue: depth',
-        width: THIRD_WIDTH,
-        left: [
-          queue.deadLetterQueue.metricApproximateNumberOfMessagesVisible({
-            ...maximum,
-            label: 'Dead letters',
+    const compared = (what: string, graph: (track: Track) => Omit<cloudwatch.GraphWidgetProps, 'title'>) =>
+      (['canary', 'stable'] as const).map(
+        (track) =>
+          new cloudwatch.GraphWidget({
+            title: `${track === 'canary' ? 'Canary' : 'Stable'}: ${what}`,
+            width: HALF_WIDTH,
+            leftYAxis: FROM_ZERO,
+            ...graph(track),
           }),
-        ],
-        leftYAxis: { min: 0 },
-      }),
-    ];
+      );
+    const reported = (track: Track, name: WorkerMetric, options: cloudwatch.MetricOptions = {}) =>
+      outcomes(appName, track, name, { period: WORKER_PERIOD, label: name, ...options });
+    const percentiles = (track: Track, name: WorkerMetric, ...of: number[]) =>
+      of.map((percentile) =>
+        reported(track, name, {
+          statistic: cloudwatch.Stats.percentile(percentile),
+          label: `p${percentile}`,
+        }),
+      );
+
     this.dashboard = new cloudwatch.Dashboard(this, 'Dashboard', {
+      defaultInterval: Duration.hours(1),
+      periodOverride: cloudwatch.PeriodOverride.INHERIT,
       widgets: [
         [
           new cloudwatch.AlarmStatusWidget({
-            width: 24,
+            width: FULL_WIDTH,
             height: 3,
             title: 'Alarms',
             alarms: [queue.deadLetterAlarm],
           }),
         ],
-        outcomeWidgets,
-        latencyWidgets,
-        taskWidgets,
-        queueWidgets,
+        compared('outcomes (messages)', (track) => ({ left: OUTCOMES.map((name) => reported(track, name)) })),
+        compared('failed work (% of first attempts)', (track) => ({
+          left: [
+            new cloudwatch.MathExpression({
+              expression: '100 * failed / units',
+              label: 'Failed',
+              period: WORKER_PERIOD,
+              usingMetrics: {
+                failed: reported(track, 'FirstBatchesFailed'),
+                units: reported(track, 'FirstBatches'),
+              },
+            }),
+          ],
+        })),
+        compared('processing time (ms)', (track) => ({
+          left: percentiles(track, 'ProcessingTimeMs', 50, 90, 99),
+        })),
+        compared('age of received messages (ms)', (track) => ({
+          left: percentiles(track, 'QueueAgeMs', 50, 99),
+        })),
+        compared('messages in flight per task, and event-loop lag (ms)', (track) => ({
+          left: [
+            reported(track, 'InFlight', { statistic: cloudwatch.Stats.AVERAGE, label: 'In flight per task' }),
+          ],
+          right: [
+            reported(track, 'LoopLagMs', { statistic: cloudwatch.Stats.MAXIMUM, label: 'Longest lag (ms)' }),
+          ],
+          rightYAxis: FROM_ZERO,
+        })),
+        compared('running tasks', (track) => ({
+          left: [runningTasks(services[track].service, { period: AWS_PERIOD, label: 'Running' })],
+        })),
+        [
+          new cloudwatch.GraphWidget({
+            title: 'Canary: share of the receives, measured and by task count (%)',
+            width: FULL_WIDTH,
+            left: [
+              share('Measured', WORKER_PERIOD, {
+                canary: reported('canary', 'BatchesReceived'),
+                stable: reported('stable', 'BatchesReceived'),
+              }),
+              share('By task count', AWS_PERIOD, {
+                canary: runningTasks(services.canary.service),
+                stable: runningTasks(services.stable.service),
+              }),
+            ],
+            leftYAxis: { min: 0, max: 100 },
+          }),
+        ],
+        queueWidgets(queue),
       ],
     });
+    this.url = `https://console.aws.amazon.com/cloudwatch/home?region=${Aws.REGION}#dashboards/dashboard/${this.dashboard.dashboardName}`;
   }
+}
+
+/** The canary's part of the sum, in percent; a track that reports nothing counts as zero. */
+function share(
+  label: string,
+  period: Duration,
+  { canary, stable }: Readonly<Record<Track, cloudwatch.Metric>>,
+): cloudwatch.MathExpression {
+  const prefix = label.toLowerCase().replaceAll(' ', '_');
+  const [ofCanary, ofStable] = [`${prefix}_canary`, `${prefix}_stable`];
+  return new cloudwatch.MathExpression({
+    expression: `100 * FILL(${ofCanary}, 0) / (FILL(${ofCanary}, 0) + FILL(${ofStable}, 0))`,
+    label,
+    period,
+    usingMetrics: { [ofCanary]: canary, [ofStable]: stable },
+  });
+}
+
+function queueWidgets({ queue, deadLetterQueue }: WorkerQueue): cloudwatch.GraphWidget[] {
+  const maximum = (label: string) => ({ period: AWS_PERIOD, statistic: cloudwatch.Stats.MAXIMUM, label });
+  const graphs: Readonly<Record<string, cloudwatch.IMetric[]>> = {
+    'Queue: depth': [
+      queue.metricApproximateNumberOfMessagesVisible(maximum('Waiting')),
+      queue.metricApproximateNumberOfMessagesNotVisible(maximum('In flight')),
+    ],
+    'Queue: age of oldest message (s)': [queue.metricApproximateAgeOfOldestMessage(maximum('Age'))],
+    'Dead-letter queue: depth': [
+      deadLetterQueue.metricApproximateNumberOfMessagesVisible(maximum('Dead letters')),
+    ],
+  };
+  return Object.entries(graphs).map(
+    ([title, left]) => new cloudwatch.GraphWidget({ title, width: THIRD_WIDTH, left, leftYAxis: FROM_ZERO }),
+  );
 }

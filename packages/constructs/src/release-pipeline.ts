@@ -23,10 +23,15 @@ export interface ReleasePipelineProps {
   readonly image: CanaryImage;
   /** Where it is deployed. */
   readonly services: CanaryServices;
-  /** Invoked at the end to watch the promotion and record it as the last good release. */
+  /**
+   * Invoked to judge the canary before a person is asked, and at the end to watch the promotion and record it
+   * as the last good release. As a judge it must set the output variable `Message`, which the approval shows.
+   */
   readonly controller: lambda.IFunction;
   /** Told when a release waits for approval. */
   readonly approvalTopic: sns.ITopic;
+  /** Where the one who approves sees both tracks: an http or https address. */
+  readonly evidenceUrl: string;
   /** Keeps pushes that could not start the pipeline. */
   readonly undeliveredEvents: sqs.IQueue;
 
@@ -61,7 +66,7 @@ export interface ReleasePipelineProps {
  */
 export class ReleasePipeline extends Construct {
   /** Stage and action where a person decides, as `PutApprovalResult` names them. */
-  static readonly APPROVAL_ACTION = 'Verdict/Approve';
+  static readonly APPROVAL_ACTION = { stage: 'Verdict', action: 'Approve' } as const;
 
   /** Stage that deploys to the canary service. */
   static readonly CANARY_STAGE = 'Canary';
@@ -120,6 +125,16 @@ export class ReleasePipeline extends Construct {
       },
       inputs: ['Image'],
     });
+    const invoke = (name: string) => ({
+      name,
+      category: 'Invoke',
+      provider: 'Lambda',
+      configuration: {
+        FunctionName: props.controller.functionName,
+        UserParameters: JSON.stringify({ executionId: '#{codepipeline.PipelineExecutionId}', action: name }),
+      },
+      role: roles.invoke(`${name}ActionRole`, props.controller),
+    });
     const pipeline = new codepipeline.CfnPipeline(this, 'Resource', {
       name: props.pipelineName,
       pipelineType: 'V2',
@@ -127,7 +142,8 @@ export class ReleasePipeline extends Construct {
       roleArn: pipelineRole.roleArn,
       artifactStore: { type: 'S3', location: this.artifactBucket.bucketName },
       stages: [
-        stage('Source', 'Source', {
+        stage('Source', {
+          name: 'Source',
           category: 'Source',
           provider: 'CodeCommit',
           configuration: {
@@ -138,7 +154,8 @@ export class ReleasePipeline extends Construct {
           outputs: ['Source'],
           role: roles.source(image),
         }),
-        stage('Build', 'Build', {
+        stage('Build', {
+          name: 'Build',
           category: 'Build',
           provider: 'CodeBuild',
           configuration: { ProjectName: image.buildProject.projectName },
@@ -146,29 +163,32 @@ export class ReleasePipeline extends Construct {
           outputs: ['Image'],
           role: roles.build(image),
         }),
-        stage(ReleasePipeline.CANARY_STAGE, 'DeployCanary', {
+        stage(ReleasePipeline.CANARY_STAGE, {
+          name: 'DeployCanary',
           ...deploy(services.canary),
           role: roles.deploy('CanaryActionRole', services, services.canary),
         }),
-        stage('Verdict', 'Approve', {
-          category: 'Approval',
-          provider: 'Manual',
-          configuration: {
-            NotificationArn: props.approvalTopic.topicArn,
-            CustomData: 'The canary runs the new version. Approve to release it to the stable service.',
+        stage(
+          ReleasePipeline.APPROVAL_ACTION.stage,
+          { ...invoke('Judge'), namespace: 'judge' },
+          {
+            name: ReleasePipeline.APPROVAL_ACTION.action,
+            category: 'Approval',
+            provider: 'Manual',
+            configuration: {
+              NotificationArn: props.approvalTopic.topicArn,
+              CustomData: '#{judge.Message}',
+              ExternalEntityLink: props.evidenceUrl,
+            },
+            role: roles.approve(props.approvalTopic),
           },
-          role: roles.approve(props.approvalTopic),
-        }),
-        stage('Stable', 'DeployStable', {
+        ),
+        stage('Stable', {
+          name: 'DeployStable',
           ...deploy(services.stable),
           role: roles.deploy('StableActionRole', services, services.stable),
         }),
-        stage('Record', 'Record', {
-          category: 'Invoke',
-          provider: 'Lambda',
-          configuration: { FunctionName: props.controller.functionName },
-          role: roles.record(props.controller),
-        }),
+        stage('Record', invoke('Record')),
       ],
     });
     this.pipelineName = props.pipelineName;
@@ -216,33 +236,32 @@ export class ReleasePipeline extends Construct {
 }
 
 interface Action {
+  readonly name: string;
   readonly category: string;
   readonly provider: string;
   readonly configuration: Record<string, string | boolean>;
   readonly inputs?: string[];
   readonly outputs?: string[];
+  /** Under which later actions find what this one reports. */
+  readonly namespace?: string;
   readonly role: iam.Role;
 }
 
-function stage(
-  name: string,
-  actionName: string,
-  action: Action,
-): codepipeline.CfnPipeline.StageDeclarationProperty {
+/** A stage whose actions run one after the other. */
+function stage(name: string, ...actions: Action[]): codepipeline.CfnPipeline.StageDeclarationProperty {
   const artifacts = (names: string[] = []) => names.map((artifact) => ({ name: artifact }));
   return {
     name,
-    actions: [
-      {
-        name: actionName,
-        actionTypeId: { category: action.category, owner: 'AWS', provider: action.provider, version: '1' },
-        configuration: action.configuration,
-        inputArtifacts: artifacts(action.inputs),
-        outputArtifacts: artifacts(action.outputs),
-        roleArn: action.role.roleArn,
-        runOrder: 1,
-      },
-    ],
+    actions: actions.map((action, index) => ({
+      name: action.name,
+      actionTypeId: { category: action.category, owner: 'AWS', provider: action.provider, version: '1' },
+      configuration: action.configuration,
+      inputArtifacts: artifacts(action.inputs),
+      outputArtifacts: artifacts(action.outputs),
+      ...(action.namespace === undefined ? {} : { namespace: action.namespace }),
+      roleArn: action.role.roleArn,
+      runOrder: index + 1,
+    })),
   };
 }
 
@@ -330,8 +349,8 @@ class ActionRoles {
     ]);
   }
 
-  record(controller: lambda.IFunction): iam.Role {
-    return this.#role('RecordActionRole', [
+  invoke(id: string, controller: lambda.IFunction): iam.Role {
+    return this.#role(id, [
       new iam.PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [controller.functionArn] }),
       // CodePipeline looks the function up by name before it invokes it; the list has no resources.
       new iam.PolicyStatement({ actions: ['lambda:ListFunctions'], resources: ['*'] }),

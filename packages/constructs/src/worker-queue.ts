@@ -1,9 +1,12 @@
-import { Aws, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Annotations, Aws, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 
 const DEAD_LETTER_RETENTION = Duration.days(14);
+/** The worker renews a lease at half of its time, which SQS counts in whole seconds. */
+const VISIBILITY_TIMEOUT_MIN = Duration.seconds(2);
+const RECEIVE_COUNT_ADVISED = 3;
 const SQS_METRIC_PERIOD = Duration.minutes(1);
 
 /** Options of {@link WorkerQueue}. */
@@ -19,7 +22,8 @@ export interface WorkerQueueProps {
   readonly queueName?: string;
 
   /**
-   * Time a received message stays hidden. A worker that dies or hangs holds its messages that long.
+   * Time a received message stays hidden, at least two seconds. A worker that dies or hangs holds its
+   * messages that long.
    *
    * @default - 30 seconds
    */
@@ -29,7 +33,8 @@ export interface WorkerQueueProps {
    * Deliveries before a message is moved to the dead-letter queue by the next receive.
    *
    * With 1, a task that is stopped in mid-message dead-letters a good message; with many, a message
-   * that only the canary fails is nearly always saved by stable on a retry.
+   * that only the canary fails is nearly always saved by stable on a retry. Below 3, synthesis warns:
+   * SQS counts a receive even of a message that a draining worker gives back untouched.
    *
    * @default - 3
    */
@@ -73,14 +78,28 @@ export class WorkerQueue extends Construct {
   readonly deadLetterQueue: sqs.Queue;
   /** In ALARM while the dead-letter queue grows. */
   readonly deadLetterAlarm: cloudwatch.Alarm;
+  /** Time a received message stays hidden. */
+  readonly visibilityTimeout: Duration;
 
   constructor(scope: Construct, id: string, props: WorkerQueueProps = {}) {
     super(scope, id);
     const maxReceiveCount = props.maxReceiveCount ?? 3;
+    this.visibilityTimeout = props.visibilityTimeout ?? Duration.seconds(30);
     const retentionPeriod = props.retentionPeriod ?? Duration.days(4);
     const alarmThreshold = props.alarmThreshold ?? 1;
     if (!Number.isInteger(maxReceiveCount) || maxReceiveCount < 1 || maxReceiveCount > 1000) {
       throw new Error(`maxReceiveCount must be a whole number from 1 to 1000, got ${maxReceiveCount}`);
+    }
+    if (maxReceiveCount < RECEIVE_COUNT_ADVISED) {
+      Annotations.of(this).addWarningV2(
+        'queue-canary:maxReceiveCount',
+        `maxReceiveCount is ${maxReceiveCount}: a message that a stopping task gives back has used up one of its deliveries, and so has one whose lease is lost. Below ${RECEIVE_COUNT_ADVISED}, deployments and scale-in can dead-letter good messages, and a dead letter ends a release`,
+      );
+    }
+    if (this.visibilityTimeout.toSeconds() < VISIBILITY_TIMEOUT_MIN.toSeconds()) {
+      throw new Error(
+        `visibilityTimeout must be at least ${VISIBILITY_TIMEOUT_MIN.toSeconds()} seconds, got ${this.visibilityTimeout.toSeconds()}: leases could not be renewed in time`,
+      );
     }
     if (!(alarmThreshold > 0)) {
       throw new Error(
@@ -114,7 +133,7 @@ export class WorkerQueue extends Construct {
       queueName,
       enforceSSL: true,
       encryption: sqs.QueueEncryption.SQS_MANAGED,
-      visibilityTimeout: props.visibilityTimeout ?? Duration.seconds(30),
+      visibilityTimeout: this.visibilityTimeout,
       retentionPeriod,
       deadLetterQueue: { queue: this.deadLetterQueue, maxReceiveCount },
       removalPolicy,

@@ -3,17 +3,17 @@ import type * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as logs from 'aws-cdk-lib/aws-logs';
-import type * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { CanaryImage } from './canary-image.ts';
 import { type Track, WORKER_CONTAINER_NAME } from './names.ts';
+import type { WorkerQueue } from './worker-queue.ts';
 
 /** What both services of a pair have in common. */
 export interface WorkerTaskProps {
   /** Where the image comes from. */
   readonly image: CanaryImage;
   /** Queue that the worker consumes. */
-  readonly queue: sqs.IQueue;
+  readonly queue: WorkerQueue;
   /** Name under which outcomes are reported (dimension `App`). */
   readonly appName: string;
   /** CPU units of a task; 1024 are one vCPU. */
@@ -22,7 +22,10 @@ export interface WorkerTaskProps {
   readonly memoryLimitMiB: number;
   /** Time between SIGTERM and SIGKILL. */
   readonly stopTimeout: Duration;
-  /** Settings of the worker, beside those that the construct sets. */
+  /**
+   * Settings of the worker, beside those that the construct sets. The two timeouts may be overridden; the
+   * app, the track and the queue may not.
+   */
   readonly environment: Record<string, string>;
   /** How long the worker's log is kept. */
   readonly logRetention: logs.RetentionDays;
@@ -84,7 +87,7 @@ export class WorkerService extends Construct {
           'sqs:ChangeMessageVisibility',
           'sqs:GetQueueAttributes',
         ],
-        resources: [props.queue.queueArn],
+        resources: [props.queue.queue.queueArn],
       }),
     );
     this.executionRole = ecsTasksRole(this, 'ExecutionRole');
@@ -105,10 +108,13 @@ export class WorkerService extends Construct {
       // Read at deployment: a stack update starts from the last promoted image instead of resetting it.
       image: ecs.ContainerImage.fromRegistry(`{{resolve:ssm:${props.image.imageParameter.parameterName}}}`),
       environment: {
+        // What the worker must know to renew its leases in time and to be done draining before SIGKILL.
+        VISIBILITY_TIMEOUT_SECONDS: String(props.queue.visibilityTimeout.toSeconds()),
+        STOP_TIMEOUT_SECONDS: String(props.stopTimeout.toSeconds()),
         ...props.environment,
         QC_APP: props.appName,
         QC_TRACK: props.track,
-        QUEUE_URL: props.queue.queueUrl,
+        QUEUE_URL: props.queue.queue.queueUrl,
       },
       logging: ecs.LogDrivers.awsLogs({ logGroup: this.logGroup, streamPrefix: WORKER_CONTAINER_NAME }),
       stopTimeout: props.stopTimeout,
