@@ -71,9 +71,11 @@ const tasks = all.flatMap((study, index) =>
     return { index, task, cost: study.cost * (to - from) };
   }),
 );
+const costOf = ({ index }: { readonly index: number }) => all[index]!.cost;
 const saved = new SavedTasks(options.resume);
 const known = tasks.map(({ task }) => saved.find(task));
-const open = tasks.filter((_, index) => known[index] === undefined);
+/** Cheap ones first: a run that is stopped has then finished as many scenarios as it could. */
+const open = tasks.filter((_, index) => known[index] === undefined).sort((a, b) => costOf(a) - costOf(b));
 const progress = new Progress(open.reduce((sum, { cost }) => sum + cost, 0));
 const results = await runTasks(
   open.map(({ task }) => task),
@@ -89,11 +91,8 @@ const results = await runTasks(
 progress.end();
 
 const releasesOf: Release[][] = all.map(() => []);
-let next = 0;
-for (const [task, { index }] of tasks.entries()) {
-  const releases = known[task] ?? results[next]!;
-  if (known[task] === undefined) next += 1;
-  releasesOf[index]!.push(...releases);
+for (const [task, each] of tasks.entries()) {
+  releasesOf[each.index]!.push(...(known[task] ?? results[open.indexOf(each)]!));
 }
 
 function each<T>(group: Group, summarise: (scenario: Scenario, releases: readonly Release[]) => T): T[] {
