@@ -11,7 +11,13 @@ interface ReceivedMessage {
   readonly ReceiptHandle: string;
 }
 
-/** An SQS client over one raw connection: signs every request, nothing else. */
+/** A request that was signed and written out ahead, to be sent as often as wanted. */
+export interface PreparedCall {
+  readonly operation: string;
+  readonly request: string;
+}
+
+/** An SQS client over one raw connection: signs every request that was not prepared, and nothing else. */
 export class QueueClient {
   readonly #connection: RawConnection;
   readonly #sign: ReturnType<typeof signer>;
@@ -26,16 +32,26 @@ export class QueueClient {
     return new QueueClient(await RawConnection.open(address.endpoint), address, timestamp);
   }
 
-  async call(operation: string, input: object): Promise<Record<string, unknown>> {
+  prepare(operation: string, input: object): PreparedCall {
     const body = JSON.stringify(input);
     const headers = this.#sign(
       '/',
       { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': `AmazonSQS.${operation}` },
       body,
     );
-    const reply = await this.#connection.post('/', headers, body);
-    if (reply.status !== 200) throw new Error(`${operation}: ${reply.status} ${reply.body}`);
-    return reply.body === '' ? {} : (JSON.parse(reply.body) as Record<string, unknown>);
+    let request = `POST / HTTP/1.1\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
+    for (const name in headers) request += `${name}: ${headers[name]}\r\n`;
+    return { operation, request: `${request}\r\n${body}` };
+  }
+
+  async send({ operation, request }: PreparedCall): Promise<Record<string, unknown>> {
+    const { status, body } = await this.#connection.send(request);
+    if (status !== 200) throw new Error(`${operation}: ${status} ${body}`);
+    return body === '' ? {} : (JSON.parse(body) as Record<string, unknown>);
+  }
+
+  call(operation: string, input: object): Promise<Record<string, unknown>> {
+    return this.send(this.prepare(operation, input));
   }
 
   async createQueue(name: string): Promise<string> {
@@ -46,8 +62,12 @@ export class QueueClient {
     return String(QueueUrl);
   }
 
-  async receive(QueueUrl: string, most: number): Promise<ReceivedMessage[]> {
-    const { Messages } = await this.call('ReceiveMessage', { QueueUrl, MaxNumberOfMessages: most });
+  prepareReceive(QueueUrl: string, most: number): PreparedCall {
+    return this.prepare('ReceiveMessage', { QueueUrl, MaxNumberOfMessages: most });
+  }
+
+  async receive(prepared: PreparedCall): Promise<ReceivedMessage[]> {
+    const { Messages } = await this.send(prepared);
     return (Messages as ReceivedMessage[] | undefined) ?? [];
   }
 

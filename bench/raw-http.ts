@@ -36,12 +36,11 @@ export class RawConnection {
     return this.#host;
   }
 
-  post(path: string, headers: Readonly<Record<string, string>>, body: string): Promise<RawReply> {
-    let head = `POST ${path} HTTP/1.1\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
-    for (const [name, value] of Object.entries(headers)) head += `${name}: ${value}\r\n`;
+  /** Sends one request, written out in full, and resolves with its reply. */
+  send(request: string): Promise<RawReply> {
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
-      this.#socket.write(`${head}\r\n${body}`);
+      this.#socket.write(request);
     });
   }
 
@@ -54,8 +53,8 @@ export class RawConnection {
     this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
     const end = this.#received.indexOf('\r\n\r\n');
     if (end < 0) return;
-    const head = this.#received.toString('latin1', 0, end).toLowerCase();
-    const length = /\r\ncontent-length: *(\d+)/.exec(head)?.[1];
+    const head = this.#received.toString('latin1', 0, end);
+    const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
     if (length === undefined) {
       this.#waiting?.reject(new Error(`a reply without content-length: ${head}`));
       return;
