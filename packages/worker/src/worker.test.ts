@@ -572,9 +572,15 @@ test('deletes are given up when the lease is over, since the message may be with
 
 // Receives
 
-test.each<Trouble>(['throttled', 'unavailable', 'denied', 'request lost', 'unheard of'])(
-  'receives that fail (%s) are retried with growing pauses, and never spin',
-  async (trouble) => {
+test.each<[Trouble, string]>([
+  ['throttled', 'infrastructure'],
+  ['unavailable', 'infrastructure'],
+  ['request lost', 'infrastructure'],
+  ['unheard of', 'version'],
+  ['denied', 'version'],
+])(
+  'receives that fail (%s) are retried with growing pauses, never spin, and speak against the %s',
+  async (trouble, attribution) => {
     const world = new World();
     const worker = world.run(
       { handler: async () => undefined },
@@ -584,6 +590,7 @@ test.each<Trouble>(['throttled', 'unavailable', 'denied', 'request lost', 'unhea
     const calls = world.events('sqs call failed');
     expect(calls.length).toBeGreaterThan(5);
     expect(calls.length).toBeLessThan(20);
+    expect(new Set(calls.map((call) => call.attribution))).toEqual(new Set([attribution]));
     expect(worker.health()).toMatchObject({ healthy: false, receiveFaultsInARow: calls.length });
   },
 );
