@@ -303,6 +303,26 @@ describe('a block that cannot be judged', () => {
       '2 of 1 receives',
     ],
     ['impossible tasks', { stableTasks: [{ task: 'a', units: 1, failed: 2 }] }, 'stable task a'],
+    [
+      'a new stratum twice',
+      {
+        strata: [
+          { attempt: 2, messageType: 'a', ...counts(4, 0, 12, 0) },
+          { attempt: 2, messageType: 'a', ...counts(4, 0, 12, 0) },
+        ],
+      },
+      'the block has second attempts of "a" twice',
+    ],
+    [
+      'a stratum twice',
+      {
+        strata: [
+          { attempt: 1, ...counts(4, 0, 12, 0) },
+          { attempt: 1, ...counts(4, 0, 12, 0) },
+        ],
+      },
+      'the block has first attempts twice',
+    ],
     ['an end before its beginning', { toMs: START }, 'must end when it begins or later'],
     ['a time before the start', { fromMs: START - 1 }, 'before the canary was steady'],
   ])('says so and is left out: %s', (_, change, words) => {

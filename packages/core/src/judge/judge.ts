@@ -66,6 +66,8 @@ interface StratumTally {
   readonly baseline: Tally;
   readonly excess: ExcessStratum;
   untilMs: number;
+  /** Which block it was last looked for in. */
+  lookedAt: number;
 }
 
 /** Strata by receive count, of one message type. */
@@ -109,6 +111,7 @@ class ReleaseJudge implements Judge {
   readonly #crashes = { count: 0, taskSeconds: 0 };
   readonly #dead = { letters: 0, receives: 0, canaryReceives: 0 };
   #blocks = 0;
+  #looks = 0;
   #blocksUnusable = 0;
   #problem: string | undefined;
   #untilMs: number;
@@ -200,10 +203,20 @@ class ReleaseJudge implements Judge {
     if (toMs < this.#untilMs) {
       return `the block ends at ${toMs}, before the one already judged that ends at ${this.#untilMs}`;
     }
+    this.#looks += 1;
+    const added: string[] = [];
     for (const stratum of strata) {
       const known = this.#known(stratum);
-      if (known !== undefined && fromMs < known.untilMs) {
+      const name = known === undefined ? stratumName(stratum) : '';
+      if (known !== undefined ? known.lookedAt === this.#looks : added.includes(name)) {
+        return `the block has ${stratumName(stratum)} twice: add their counts up`;
+      }
+      if (known === undefined) {
+        added.push(name);
+      } else if (fromMs < known.untilMs) {
         return `the block begins at ${fromMs}, but ${stratumName(stratum)} are already judged until ${known.untilMs}: it was given twice, or overlaps`;
+      } else {
+        known.lookedAt = this.#looks;
       }
     }
     return undefined;
@@ -291,6 +304,7 @@ class ReleaseJudge implements Judge {
       baseline: tally(),
       excess: newExcessStratum(),
       untilMs: this.#startedAtMs,
+      lookedAt: this.#looks,
     };
     this.#strata.push(added);
     let attempts = this.#untyped;
