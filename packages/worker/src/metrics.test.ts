@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { World } from '../test/support/world.ts';
+import type { Clock } from './clock.ts';
 import { COUNTERS, Metrics } from './metrics.ts';
 
 interface EmfLine extends Readonly<Record<string, unknown>> {
@@ -148,6 +149,22 @@ test('lines cover the same five seconds in every worker, whenever it began', asy
   );
   expect(stamps.map((stamp) => stamp % 5_000)).toEqual(stamps.map(() => 4_999));
   expect(stamps.length).toBeGreaterThan(1);
+  await world.drain(worker);
+});
+
+test('a timer that fires a little early brings no second line for the same five seconds', async () => {
+  const world = new World();
+  const hasty: Clock = {
+    nowMs: () => world.clock.nowMs(),
+    setTimer: (delayMs, run) => world.clock.setTimer(Math.max(0, delayMs - 1), run),
+  };
+  const worker = world.run({ clock: hasty, waitSeconds: 1, handler: async () => undefined });
+  await world.clock.advance(21_000);
+  const stamps = world.log.flatMap(({ _aws }) =>
+    _aws === undefined ? [] : [(_aws as { Timestamp: number }).Timestamp],
+  );
+  expect(stamps.length).toBeGreaterThan(2);
+  expect(new Set(stamps).size).toBe(stamps.length);
   await world.drain(worker);
 });
 

@@ -743,11 +743,13 @@ export class Worker<T = string> {
   // Reporting
 
   async #flushRegularly(): Promise<void> {
-    for (;;) {
+    for (let endMs = 0; ; ) {
       // All workers count over the same five seconds, and a line lies within those that it counts: so the same
       // bucket of CloudWatch holds what both tracks did at the same time.
       const nowMs = this.#book.serverNowMs();
-      const endMs = (Math.floor(nowMs / FLUSH_MS) + 1) * FLUSH_MS;
+      // A timer may fire a little early; the five seconds that are already written are not begun again.
+      const nextMs = (Math.floor(nowMs / FLUSH_MS) + 1) * FLUSH_MS;
+      endMs = nextMs === endMs ? nextMs + FLUSH_MS : nextMs;
       await pause(this.#clock, endMs - nowMs, this.#stopped.signal);
       if (this.#state === 'stopped') return;
       this.#metrics.flush(endMs - 1, this.#book.open);

@@ -34,7 +34,7 @@ export const judgedStory: Story = {
     await badRelease(run, {
       version: '4',
       what: 'is merely slow',
-      change: changedHandler('await new Promise((resolve) => setTimeout(resolve, 250));'),
+      change: changedHandler("await (await import('node:timers/promises')).scheduler.wait(250);"),
       drivenBy: 'latency',
     });
     run.traffic.setRate(10);
