@@ -18,7 +18,7 @@ const POOL_MS = 15_000;
 const PRIOR_FAILED = 0.5;
 const PRIOR_UNITS = 100.5;
 
-/** How many units of a block outweigh the baseline's past in the guess at its failure rate in that block. */
+/** How many units the baseline's past counts as, in the guess at its failure rate within one block. */
 const PAST_UNITS = 100;
 
 /** What the baseline has done so far in a stratum, and what waits to be judged. */
@@ -134,9 +134,9 @@ export class ExcessFailures {
    * The odds ratio that each excess d amounts to, (p + d (1 - p)) / ((1 - d) p) = 1 + d / ((1 - d) p), where p is
    * the baseline's rate in this block.
    *
-   * Of a block in which several units failed p is more than in the past, as in a burst of poison; but a block
-   * with one failure must not count as one: it is a sixteenth failing, whatever the rate. So the past weighs in
-   * like a number of units, and p is never below it.
+   * Where many units fail together, as in a burst of poison, p is far above the past. But one failure among
+   * sixteen units is no burst: whatever the rate, it is what a block with any failure looks like. So the past
+   * weighs in like so many units, and p is never below it.
    */
   #chooseBets(past: number, canaryUnits: number, units: number, failures: number): void {
     const weightedPast = PAST_UNITS * past;
