@@ -113,14 +113,15 @@ function incomplete(): AwsFault {
 
 const BLOCK_BYTES = 64;
 const DIGEST_BYTES = 32;
-const LONGEST_TEXT_BYTES = 1024;
+const ROOM_BYTES = 1024;
+const MOST_BYTES_A_CHARACTER = 3;
 
 /**
  * A key for HMAC-SHA256, padded once and kept beside room for the text: `createHmac` spends most of its time
  * telling what kind of key it got, and two one-shot hashes over ready bytes cost a third of it.
  */
 class SigningKey {
-  readonly #inner = Buffer.alloc(BLOCK_BYTES + LONGEST_TEXT_BYTES, 0x36);
+  readonly #inner = Buffer.alloc(BLOCK_BYTES + ROOM_BYTES, 0x36);
   readonly #outer = Buffer.alloc(BLOCK_BYTES + DIGEST_BYTES, 0x5c);
 
   constructor(key: Buffer) {
@@ -137,12 +138,10 @@ class SigningKey {
   }
 
   #padded(text: string): Buffer {
-    const bytes = Buffer.byteLength(text);
-    if (bytes > LONGEST_TEXT_BYTES) {
+    if (text.length * MOST_BYTES_A_CHARACTER > ROOM_BYTES) {
       return Buffer.concat([this.#inner.subarray(0, BLOCK_BYTES), Buffer.from(text)]);
     }
-    this.#inner.write(text, BLOCK_BYTES);
-    return this.#inner.subarray(0, BLOCK_BYTES + bytes);
+    return this.#inner.subarray(0, BLOCK_BYTES + this.#inner.write(text, BLOCK_BYTES));
   }
 }
 

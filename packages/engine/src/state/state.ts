@@ -1,5 +1,5 @@
 import { closeSync, fdatasync, openSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 
 interface Waiter {
   readonly resolve: () => void;
@@ -20,6 +20,8 @@ const CHECKPOINT_PAGES = 4_000;
  */
 export class State {
   readonly db: DatabaseSync;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
   readonly #logPath: string | undefined;
   readonly #tables = new Map<string, Table<unknown>>();
   readonly #beforeCommit = new Set<() => void>();
@@ -43,13 +45,15 @@ export class State {
     this.db.exec(
       `PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=0; PRAGMA cache_size=-16000; PRAGMA wal_autocheckpoint=${CHECKPOINT_PAGES}`,
     );
+    this.#begin = this.db.prepare('BEGIN');
+    this.#commit = this.db.prepare('COMMIT');
     this.#logPath = path === ':memory:' ? undefined : `${path}-wal`;
   }
 
   /** Opens this turn's transaction if none is open. Call before any SQL that writes. */
   write(): void {
     if (this.#open) return;
-    this.db.exec('BEGIN');
+    this.#begin.run();
     this.#open = true;
     setImmediate(() => this.#endTurn());
   }
@@ -113,7 +117,7 @@ export class State {
     try {
       for (const write of this.#beforeCommit) write();
       this.#open = false;
-      this.db.exec('COMMIT');
+      this.#commit.run();
     } catch (error) {
       this.#open = false;
       for (const waiter of [...committed, ...toSync]) waiter.reject(error as Error);

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import type { Dispatcher, ServiceModel } from '../dispatch/dispatcher.ts';
 import { SERVICES, type ServiceName } from '../dispatch/sdk.ts';
@@ -44,6 +45,8 @@ export class WireServer {
   readonly #server: Server;
   readonly #onCrash: (error: unknown) => void;
   readonly #requestIdPrefix: string;
+  /** Calls under way on each connection: aborted when the client hangs up. */
+  readonly #underWay = new WeakMap<Socket, Set<AbortController>>();
   #requests = 0;
   #port = 0;
 
@@ -63,6 +66,16 @@ export class WireServer {
         if (!response.headersSent) response.writeHead(500);
         response.end();
       });
+    });
+    this.#server.on('connection', (socket) => {
+      const calls = new Set<AbortController>();
+      this.#underWay.set(socket, calls);
+      const leave = () => {
+        for (const call of calls) call.abort();
+      };
+      // The end is heard of earlier: a message must not be written to a client that has hung up.
+      socket.once('end', leave);
+      socket.once('close', leave);
     });
   }
 
@@ -119,10 +132,8 @@ export class WireServer {
     }
     const requestId = this.#nextRequestId();
     const left = new AbortController();
-    const leave = () => left.abort();
-    response.once('close', leave);
-    // Heard of earlier than `close`: a message must not be written to a client that has hung up.
-    incoming.socket.once('end', leave);
+    const underWay = this.#underWay.get(incoming.socket);
+    underWay?.add(left);
     let protocol: Protocol = 'json';
     let service: ServiceModel | undefined;
     let reply: WireReply;
@@ -168,8 +179,7 @@ export class WireServer {
         reply = writeFault(protocol, service, fault, requestId);
       }
     }
-    incoming.socket.off('end', leave);
-    response.off('close', leave);
+    underWay?.delete(left);
     if (response.destroyed) return;
     const { headers } = reply;
     if (incoming.method !== 'HEAD' || headers['content-length'] === undefined) {
@@ -231,11 +241,7 @@ function readBody(incoming: IncomingMessage, largest: number): Promise<Buffer> {
       else reject(new AwsFault('RequestEntityTooLarge', `the request body exceeds ${largest} bytes`, 413));
     });
     incoming.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
-    const cut = () => {
-      if (!incoming.complete) reject(new AwsFault('IncompleteBody', 'the request body ends early'));
-    };
-    incoming.on('error', cut);
-    incoming.on('close', cut);
+    incoming.on('error', () => reject(new AwsFault('IncompleteBody', 'the request body ends early')));
   });
 }
 
