@@ -250,6 +250,17 @@ describe('silence', () => {
     expect(peer.sockets).toHaveLength(1);
   });
 
+  test('while the event loop was blocked is none: the reply may be there, unread', async () => {
+    const { peer, clock, send } = await connect();
+    const heard = hears(peer);
+    const sent = send('a', { silenceMs: 5_000 });
+    await heard;
+    clock.block(20_000);
+    await clock.advance(0);
+    peer.sockets[0]?.write(OK);
+    expect(await sent).toMatchObject({ status: 200 });
+  });
+
   test('of an idle connection is none: it counts anew for the next call', async () => {
     const { peer, clock, send } = await connect();
     await send('a', { silenceMs: 5_000 });

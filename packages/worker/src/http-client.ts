@@ -26,6 +26,8 @@ export interface HttpReply {
 const IDLE_MAX_MS = 60_000;
 /** What a server's promise to keep a connection is trusted less, for the way there. */
 const KEPT_MARGIN_MS = 1_000;
+/** A timer that is later than this could not run, and neither could what reads replies. */
+const DEAF_MS = 100;
 /**
  * A server that closes an idle connection in the moment it is used again is noticed within a round trip. What
  * breaks later had been taken up by the server, and its caller is to know.
@@ -247,7 +249,10 @@ class Connection {
       this.#watch = undefined;
       const call = this.#call;
       if (call === undefined) return;
-      if (clock.nowMs() < this.#stirredAtMs + call.request.silenceMs) this.#watchSilence(call);
+      const nowMs = clock.nowMs();
+      // The event loop was blocked: what came meanwhile is read only after this.
+      if (nowMs - this.#watchDueMs > DEAF_MS) this.#stirredAtMs = nowMs;
+      if (nowMs < this.#stirredAtMs + call.request.silenceMs) this.#watchSilence(call);
       else this.cut(new SqsFault('TimeoutError', `no byte from SQS for ${call.request.silenceMs} ms`));
     });
   }
