@@ -54,7 +54,8 @@ async function releaseTwo(run: DemoRun): Promise<void> {
     () => (watch.tally.get('canary', '2')?.succeeded ?? 0) > 0,
     'the canary to process messages with version 2',
   );
-  run.figure('commit to canary processing', clock.nowMs() - pushedAt, 10_000);
+  const firstAt = watch.tally.get('canary', '2')?.firstAt ?? clock.nowMs();
+  run.figure('commit to canary processing', firstAt - pushedAt, 10_000);
   await release.until(({ view }) => view.approvalPending, 'version 2 to wait for approval');
   const before = watch.tally.get('canary', '2')!.succeeded;
   await release.until(

@@ -10,7 +10,7 @@ export interface Outcome {
   succeeded: number;
   /** Attempts that failed, timed out or met poison. */
   failed: number;
-  /** Time of the first line and of the first failure, epoch milliseconds. */
+  /** When it had processed a message at the latest, and when it failed one; epoch milliseconds. */
   readonly firstAt: number;
   firstFailedAt?: number;
 }

@@ -53,9 +53,9 @@ export function currentRelease(pipeline: PipelineState): Journey | undefined {
   return active.findLast((journey) => hasReachedStable(journey)) ?? active[0] ?? all[0];
 }
 
-/** When judging a release begins: with the first whole interval in which its canary is steady; epoch milliseconds. */
+/** When judging a release begins: with the interval in which its canary became steady; epoch milliseconds. */
 export function judgedFrom({ canary }: Journey): number | undefined {
-  return canary.status === 'Succeeded' ? Math.ceil(canary.updatedAt / reportMs) * reportMs : undefined;
+  return canary.status === 'Succeeded' ? Math.floor(canary.updatedAt / reportMs) * reportMs : undefined;
 }
 
 /** Active executions beside the current release that have touched the canary as well. */

@@ -162,11 +162,11 @@ describe('a good release', () => {
     world.pass(50_000);
     expect(world.wake()).toMatchObject({
       phase: 'baking',
-      nextWakeMs: 5_000,
+      nextWakeMs: 1_000,
       reasons: expect.arrayContaining(['the canary is observed for 70 s more']),
     });
-    world.pass(68_000);
-    expect(world.wake()).toMatchObject({ phase: 'baking', nextWakeMs: 2_000 });
+    world.pass(69_500);
+    expect(world.wake()).toMatchObject({ phase: 'baking', nextWakeMs: 500 });
   });
 
   it('is not recorded before both services are steady, however long that takes', () => {

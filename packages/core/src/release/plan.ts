@@ -80,8 +80,13 @@ export interface Plan {
   readonly reasons: readonly string[];
 }
 
-/** How soon to look again while a release is judged: as often as the workers report. */
-const lookMs = reportMs;
+/** How soon to look again while a release is judged: just after the workers' next reports. */
+function nextLookMs(nowMs: number): number {
+  return reportMs - ((nowMs - reportedWithinMs) % reportMs);
+}
+
+/** Time after which reports are usually there. */
+const reportedWithinMs = 1_000;
 
 /** How soon to look again at services that are being restored; ECS events usually come first. */
 const restoringWakeMs = 10_000;
@@ -317,7 +322,8 @@ function planJudging(
     ...(settled ? [] : [verdict === undefined ? 'the judge has nothing to judge yet' : 'the judge decides']),
   ];
   if (nowMs < bakedAt || !settled) {
-    const nextWakeMs = Math.min(lookMs, nowMs < bakedAt ? bakedAt - nowMs : lookMs);
+    const lookMs = nextLookMs(nowMs);
+    const nextWakeMs = nowMs < bakedAt ? Math.min(lookMs, bakedAt - nowMs) : lookMs;
     return { effects: job ? [again(job)] : [], nextWakeMs, reasons };
   }
   const effects: Effect[] = [];
@@ -331,7 +337,7 @@ function planJudging(
     const said = unchanged ? { ...unchangedVerdict(id, nowMs), statements: [] } : verdict;
     effects.push({ ...complete(job, id), outputs: outputsOf(world, said) });
   }
-  return { effects, nextWakeMs: lookMs, reasons };
+  return { effects, nextWakeMs: nextLookMs(nowMs), reasons };
 }
 
 /** Whether the candidate is the image that both services run already, as in a pipeline's first execution. */
@@ -387,7 +393,7 @@ function planApproval(
     phase: 'awaitingApproval',
     release: summarise(release, health, since),
     effects,
-    nextWakeMs: lookMs,
+    nextWakeMs: nextLookMs(world.nowMs),
     reasons: [
       ...reasons,
       passed ? 'the judge has passed it, and the policy promotes it' : 'a person decides whether to promote',
@@ -424,7 +430,7 @@ function planWatch(world: World, release: Journey, since: number, health: Health
     return {
       good: false,
       effects: job === undefined ? [] : [again(job)],
-      nextWakeMs: nowMs < watchedAt ? Math.min(lookMs, watchedAt - nowMs) : lookMs,
+      nextWakeMs: nowMs < watchedAt ? Math.min(nextLookMs(nowMs), watchedAt - nowMs) : nextLookMs(nowMs),
       reasons,
     };
   }
