@@ -1,7 +1,7 @@
 import type { MessageRow } from './message-store.ts';
 
-const MOST_MESSAGES = 2_000;
-const MOST_CHARACTERS = 2_000_000;
+const MOST_MESSAGES = 1_000;
+const MOST_CHARACTERS = 500_000;
 
 /**
  * Messages that were just sent and not yet received, so that a queue whose receivers keep up reads nothing back
