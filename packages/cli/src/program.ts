@@ -3,6 +3,7 @@ import type { Clock } from '@queue-canary/engine';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { CostOptions } from './commands/cost.ts';
 import type { LogSource } from './commands/logs.ts';
+import type { SampleOptions } from './commands/sample.ts';
 import type { Context } from './context.ts';
 import type { DemoOptions } from './demo/demo-run.ts';
 import { localEnvironment, readEngineFile, resolveTarget } from './target.ts';
@@ -209,6 +210,26 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
     });
 
   program
+    .command('sample')
+    .description('how many messages, and how much time, it takes to certify a good version')
+    .requiredOption('--rate <number>', 'messages per second of both tracks together', positive)
+    .option('--share <part>', "the canary's part of them", rate, 0.25)
+    .option('--failures <part>', 'part of the messages that a good version fails', rate, 0.001)
+    .option('--margin <part>', 'by how much more the canary must be shown not to fail', rate, 0.02)
+    .option(
+      '--false-promotions <part>',
+      'probability of passing a version that is worse by the margin',
+      rate,
+      0.05,
+    )
+    .option('--within <minutes>', 'time there is', wholeNumber(1, 1440), 60)
+    .option('--json', 'as JSON')
+    .action(async (options: SampleOptions) => {
+      const { sample } = await import('./commands/sample.ts');
+      world.print(sample(options));
+    });
+
+  program
     .command('demo')
     .description('good and bad releases on this machine, from git push to promotion or rollback')
     .addOption(
@@ -261,6 +282,12 @@ function wholeNumber(min: number, max: number): (text: string) => number {
     }
     return value;
   };
+}
+
+function rate(text: string): number {
+  const value = Number(text);
+  if (!(value >= 0 && value < 1)) throw new InvalidArgumentError('It must be a number from 0, below 1.');
+  return value;
 }
 
 function factor(text: string): number {

@@ -93,6 +93,14 @@ export function messagesReport(
   };
 }
 
+const DECIDERS: Readonly<Record<DecidedBy, string>> = {
+  judge: 'the judge',
+  health: 'the dead-letter alarm',
+  person: 'a person',
+  pipeline: 'the pipeline',
+  newerCommit: 'a newer commit',
+};
+
 /** The report as lines for people. */
 export function renderReport(report: DemoReport, style: Styler): string[] {
   const { messages } = report;
@@ -102,8 +110,8 @@ export function renderReport(report: DemoReport, style: Styler): string[] {
     `version ${release.version}`,
     release.commit.slice(0, 8),
     release.outcome,
-    release.decidedBy,
-    release.canaryFailures === undefined ? '' : `${release.canaryFailures} of ${release.canaryUnits ?? 0}`,
+    DECIDERS[release.decidedBy],
+    release.canaryUnits ? `${release.canaryFailures ?? 0} of ${release.canaryUnits}` : '',
     seconds(release.endedAt - release.startedAt),
     release.phases
       .map(({ phase, at }) => `${phase} +${((at - release.startedAt) / 1000).toFixed(1)}`)

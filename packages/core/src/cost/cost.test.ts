@@ -36,6 +36,14 @@ describe('the monthly cost', () => {
     expect(of({ ...base, messagesPerMonth: 10_000_000 }, 'SQS')).toBeCloseTo(2, 6);
   });
 
+  it('has the reports of every task in the logs, and what the judge reads for each release', () => {
+    const without = { ...base, messagesPerMonth: 0, releasesPerMonth: 0 };
+    // 525,600 lines of 2 KB are 1.05 GB for each task and month, at half a dollar.
+    expect(of(without, 'Logs')).toBeCloseTo(4 * 1.0512 * 0.5, 3);
+    expect(of(without, 'Metrics read by the judge')).toBe(0);
+    expect(of(base, 'Metrics read by the judge')).toBeCloseTo(30 * 7.2 * 0.01, 6);
+  });
+
   it('marks what rests on prices that were not checked', () => {
     const unchecked = monthlyCost(base).filter(({ checked }) => !checked);
     expect(unchecked.map(({ item }) => item)).toContain('NAT gateways');

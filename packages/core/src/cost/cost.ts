@@ -30,8 +30,12 @@ const BUILD_MINUTES_PER_RELEASE = 3;
 /** Source, build and two deployments; approvals and custom actions are free. */
 const ACTION_MINUTES_PER_RELEASE = 15;
 const FREE_ACTION_MINUTES = 100;
-/** Two tracks of the worker's outcome metrics. */
-const CUSTOM_METRICS = 8;
+/** Two tracks of the worker's 22 metrics. */
+const CUSTOM_METRICS = 44;
+/** A worker writes a line of about 2 KB every five seconds. */
+const REPORT_GB_PER_TASK = (2 * (HOURS_PER_MONTH * 3600)) / 5 / 1e6;
+/** Metrics read while a release is judged: 40 of them every five seconds, for a quarter of an hour. */
+const METRICS_READ_PER_RELEASE = 40 * 12 * 15;
 const ALARMS = 4;
 const LOG_KB_PER_TEN_MESSAGES = 0.6;
 const IMAGES_GB = 1;
@@ -47,7 +51,9 @@ export function monthlyCost(configuration: CostConfiguration): CostLine[] {
   const size = `${vcpuPerTask} vCPU, ${gbPerTask} GB, ${architecture}`;
   const millions = (messagesPerMonth * REQUESTS_PER_MESSAGE) / 1e6;
   const actionMinutes = releasesPerMonth * ACTION_MINUTES_PER_RELEASE;
-  const logsGb = (messagesPerMonth / 10) * (LOG_KB_PER_TEN_MESSAGES / 1e6);
+  const tasks = configuration.canaryTasks + configuration.stableTasks;
+  const logsGb = (messagesPerMonth / 10) * (LOG_KB_PER_TEN_MESSAGES / 1e6) + tasks * REPORT_GB_PER_TASK;
+  const metricsRead = releasesPerMonth * METRICS_READ_PER_RELEASE;
   const lines: CostLine[] = [
     {
       item: 'Canary tasks',
@@ -78,6 +84,7 @@ export function monthlyCost(configuration: CostConfiguration): CostLine[] {
     ),
     line('CloudWatch alarms', `${ALARMS}`, ALARMS, PRICES.alarm),
     line('Outcome metrics', `${CUSTOM_METRICS}`, CUSTOM_METRICS, PRICES.metric),
+    line('Metrics read by the judge', `${metricsRead}`, metricsRead / 1000, PRICES.metricsReadThousand),
     line('Logs', `${logsGb.toFixed(2)} GB`, logsGb, PRICES.logsGb),
     line('Images', `${IMAGES_GB} GB`, IMAGES_GB, PRICES.ecrGb),
   ];

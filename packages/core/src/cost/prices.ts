@@ -27,6 +27,7 @@ export const PRICES = {
   publicIpv4Hour: unchecked(0.005, 'public IPv4 hour'),
   alarm: unchecked(0.1, 'alarm-month'),
   metric: unchecked(0.3, 'custom metric-month'),
+  metricsReadThousand: unchecked(0.01, 'thousand metrics of GetMetricData'),
   logsGb: unchecked(0.5, 'GB of logs'),
   ecrGb: unchecked(0.1, 'GB-month of images'),
 } as const satisfies Record<string, Price>;
