@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Clock } from './clock/clock.ts';
 import { Pace } from './clock/pace.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
@@ -47,9 +47,11 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   const { clock, ids } = options;
   const accountId = options.accountId ?? '000000000000';
   const region = options.region ?? 'us-east-1';
-  mkdirSync(options.directory, { recursive: true, mode: 0o700 });
-  const lock = lockStateDirectory(options.directory);
-  const state = new State(join(options.directory, 'engine.db'));
+  // Services run programs in other working directories and give them paths below this one.
+  const directory = resolve(options.directory);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const lock = lockStateDirectory(directory);
+  const state = new State(join(directory, 'engine.db'));
   const journal = new Journal(state, clock);
   let endpoint = '';
   const identity = new Identity({ state, clock, ids, endpoint: () => endpoint, accountId, region });
@@ -63,7 +65,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
     journal,
     accountId,
     region,
-    directory: options.directory,
+    directory,
     endpoint: () => endpoint,
     call: (principal, service, operation, input) =>
       dispatcher.dispatch(principal, service, operation, input as Record<string, unknown>, {
@@ -97,7 +99,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
     throw error;
   }
   writeFileSync(
-    join(options.directory, 'engine.json'),
+    join(directory, 'engine.json'),
     JSON.stringify({ endpoint, region, accountId, pid: process.pid, ...identity.rootCredentials() }, null, 2),
     { mode: 0o600 },
   );

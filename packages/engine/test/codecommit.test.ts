@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { CodeCommit } from '@aws-sdk/client-codecommit';
 import { IAM } from '@aws-sdk/client-iam';
@@ -68,6 +68,15 @@ function stateChanges(engine: TestEngine): Array<Record<string, unknown>> {
     .filter((entry: JournalEntry) => entry.detail['detail-type'] === 'CodeCommit Repository State Change')
     .map((entry) => entry.detail.detail as Record<string, unknown>);
 }
+
+test('a state directory named relative to the working directory holds the repositories', async () => {
+  const engine = await testEngine({ directory: relative(process.cwd(), scratch()) });
+  const { client, work, first } = await repository(engine);
+  await git(work, 'push', '-q', 'origin', 'main');
+  expect((await client.getBranch({ repositoryName: 'worker', branchName: 'main' })).branch?.commitId).toBe(
+    first,
+  );
+});
 
 test('a push is announced before git says that it is done, and its commit can be read', async () => {
   const engine = await testEngine();
