@@ -661,6 +661,51 @@ describe('the outcome gateway', () => {
     );
   });
 
+  it('takes a counter that is missing for one that has not arrived, never for zero', async () => {
+    await talking(
+      (call) => ({
+        MetricDataResults: queriesOf(call).map(({ Id }) => ({
+          Id,
+          Timestamps: Id === 'canary_FirstBatchesFailed' ? [at(605)] : [at(600), at(605)],
+          Values: Id === 'canary_FirstBatchesFailed' ? [1] : [1, 1],
+        })),
+      }),
+      async ({ outcomes }) => {
+        const { canary, stable } = await outcomes.read(span);
+        expect([...canary.keys()]).toEqual([fromMs + 5_000]);
+        expect([...stable.keys()]).toEqual([fromMs, fromMs + 5_000]);
+      },
+    );
+  });
+
+  it('goes on while data is partial, and fails when it stays so', async () => {
+    const answer = (call: Call, status: string) => ({
+      MetricDataResults: queriesOf(call).map(({ Id }) => ({
+        Id,
+        Timestamps: [at(600)],
+        Values: [1],
+        StatusCode: Id === 'canary_FirstBatchesFailed' ? status : 'Complete',
+      })),
+    });
+    await talking(
+      (call) =>
+        call.input.NextToken === undefined
+          ? { ...answer(call, 'PartialData'), NextToken: 'more' }
+          : answer(call, 'Complete'),
+      async ({ outcomes }) => {
+        expect((await outcomes.read(span)).canary.size).toBe(1);
+      },
+    );
+    await talking(
+      (call) => answer(call, 'InternalError'),
+      async ({ outcomes }) => {
+        await expect(outcomes.read(span)).rejects.toThrow(
+          'CloudWatch answered InternalError for 1 of 30 metrics of shop (canary_FirstBatchesFailed first)',
+        );
+      },
+    );
+  });
+
   it('reads minutes once the release is older than the finer metrics', async () => {
     await talking(
       (call) => ({

@@ -14,6 +14,7 @@ import {
   tracks,
 } from '@queue-canary/core';
 import type { OutcomeGateway, Outcomes } from '../gateways.ts';
+import { UserError } from '../user-error.ts';
 
 const namespace = 'QueueCanary';
 
@@ -146,6 +147,7 @@ export class AwsOutcomeGateway implements OutcomeGateway {
   ): Promise<ReadonlyMap<string, ReadonlyMap<number, number>>> {
     const series = new Map<string, Map<number, number>>();
     if (fromMs >= toMs) return series;
+    const incomplete = new Map<string, string>();
     let nextToken: string | undefined;
     do {
       const output = await this.#client.send(
@@ -159,21 +161,37 @@ export class AwsOutcomeGateway implements OutcomeGateway {
       );
       for (const {
         Id: id = '',
+        StatusCode: status = 'Complete',
         Timestamps: timestamps = [],
         Values: values = [],
       } of output.MetricDataResults ?? []) {
         const known = series.get(id) ?? new Map<number, number>();
         series.set(id, known);
+        if (status === 'Complete') incomplete.delete(id);
+        else incomplete.set(id, status);
         for (const [index, timestamp] of timestamps.entries()) {
           known.set(timestamp.getTime(), values[index] ?? 0);
         }
       }
       nextToken = output.NextToken;
     } while (nextToken !== undefined);
+    // What CloudWatch could not read must not be taken for zeros.
+    const [first] = incomplete;
+    if (first !== undefined) {
+      const [id, status] = first;
+      throw new UserError(
+        'MetricsIncomplete',
+        `CloudWatch answered ${status} for ${incomplete.size} of ${queries.length} metrics of ${this.#app} (${id} first); the next look asks again`,
+      );
+    }
     return series;
   }
 }
 
+/**
+ * A bucket for each period in which lines arrived with every counter. Workers write all of them on each line, zeros
+ * included, so one that is missing is still on its way or is not written at all; it is not zero.
+ */
 function bucketsOf(
   track: Track,
   series: ReadonlyMap<string, ReadonlyMap<number, number>>,
@@ -181,6 +199,7 @@ function bucketsOf(
   const valuesOf = (name: string) => series.get(idOf(track, name));
   const buckets = new Map<number, Bucket>();
   for (const [at, reports] of valuesOf('Reports') ?? []) {
+    if (!counters.every((counter) => valuesOf(counter)?.has(at))) continue;
     const sum = (...names: readonly ((typeof counters)[number] | 'InFlight')[]) =>
       names.reduce((total, name) => total + (valuesOf(name)?.get(at) ?? 0), 0);
     const count = valuesOf('Durations')?.get(at);

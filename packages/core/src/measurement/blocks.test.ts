@@ -111,11 +111,60 @@ describe('blocks', () => {
     expect(blocksFrom(measured(track([{}]), stable, 1), after(1)).notes).toEqual([]);
   });
 
-  it('count messages that died with their task against its track, once that is sure', () => {
+  it('count a task that died with messages against its track, once that is sure', () => {
     const died = { received: 10, ended: 7, inFlight: 0, reports: 1 };
-    const canary = track([{}, died, {}, {}, {}, {}]);
-    const { blocks } = blocksFrom(measured(canary, track(many(6)), 6), after(6));
-    expect(blocks.map(({ strata }) => strata[0]?.canary.failed)).toEqual([0, 0, 0, 0, 3, 0]);
+    const dead = { startedAt: start - 600_000, stoppedAt: start + 6_000, crash: 'exit code 137' };
+    const canary = track([{}, died, {}, {}, {}, {}], [running, dead]);
+    const { blocks } = blocksFrom(measured(canary, track(many(6)), 6), after(6) + 15_000);
+    expect(blocks.map(({ strata }) => strata[0]?.canary)).toEqual([
+      ...Array.from({ length: 4 }, () => ({ units: 10, failed: 0 })),
+      // However many it had in hand: they all failed of the same cause.
+      { units: 11, failed: 1 },
+      { units: 10, failed: 0 },
+    ]);
+  });
+
+  it('do not take lines that are lost or late for messages that died', () => {
+    const lost = { received: 10, ended: 2, inFlight: 0 };
+    const { blocks } = blocksFrom(measured(track([{}, lost, ...many(8)]), track(many(10)), 10), after(10));
+    expect(blocks.map(({ strata }) => strata[0]?.canary.failed)).toEqual(none(10).map(() => 0));
+    // One of two tasks has messages in hand all the time, and its lines of the last 50 seconds are late.
+    const both = { reports: 2, inFlight: 12 };
+    const canary = track([...many(4, both), ...many(10, { inFlight: 2 })], [running, running]);
+    const later = blocksFrom(measured(canary, track(many(14)), 14), after(14) + 15_000);
+    expect(later.blocks.map(({ strata }) => strata[0]?.canary.failed)).toEqual(none(14).map(() => 0));
+  });
+
+  it('do not look for messages that died in minutes, whose messages in hand are a sum over twelve reports', () => {
+    const minute = (inFlight: number) => ({ ...quiet, reports: 12, inFlight });
+    const dead = { startedAt: start - 600_000, stoppedAt: start + 90_000 };
+    const canary = {
+      tasks: [running, dead],
+      buckets: new Map(
+        [0, 1, 2, 3, 4, 5].map((index) => [start + index * 60_000, minute(index < 2 ? 60 : 0)]),
+      ),
+    };
+    const measurement = {
+      bucketMs: 60_000,
+      fromMs: start,
+      toMs: start + 300_000,
+      canary,
+      stable: { ...canary, tasks: [running] },
+    };
+    const { blocks } = blocksFrom(measurement, start + 400_000);
+    expect(blocks.map(({ strata }) => strata[0]?.canary.failed)).toEqual(none(6).map(() => 0));
+  });
+
+  it('leave doubled lines out for as long as a release lasts', () => {
+    const twice = many(720, { reports: 2 });
+    const { blocks, repeated } = blocksFrom(measured(track(twice), track(many(720)), 720), after(720));
+    expect([blocks.length, repeated]).toEqual([0, 720]);
+  });
+
+  it('judge what is older than ECS remembers tasks, when nothing else was doubled', () => {
+    const canary = track([...many(10, { reports: 2 }), ...many(710)]);
+    const { blocks } = blocksFrom(measured(canary, track(many(720)), 720), after(720));
+    expect(blocks).toHaveLength(720);
   });
 
   it('do not count messages in hand, late lines, or what was in hand before', () => {

@@ -31,20 +31,28 @@ const MISSING_BUCKETS = 3;
 export function blocksFrom(measurement: Measurement, nowMs: number): Blocks {
   const { bucketMs, fromMs, toMs, canary, stable } = measurement;
   const abandoned = { canary: abandonedBy(canary, measurement), stable: abandonedBy(stable, measurement) };
-  const blocks: Block[] = [];
+  const judged: { readonly block: Block; readonly doubtful: boolean }[] = [];
   let repeated = 0;
+  let checked = 0;
   for (let start = fromMs; start <= toMs && start + bucketMs <= nowMs; start += bucketMs) {
     const end = start + bucketMs;
     const late = lacksReports(canary, start, end) || lacksReports(stable, start, end);
     // Blocks go in order, so that what is late holds back what is later.
     if (late && nowMs < end + LATE_MS) break;
-    const tasksKnown = nowMs - start < TASKS_KNOWN_MS;
-    if (tasksKnown && [canary, stable].some((track) => hasTooManyReports(track, start, end))) {
-      repeated += 1;
-      continue;
+    const doubtful = [canary, stable].some((track) => hasTooManyReports(track, start, end));
+    if (nowMs - start < TASKS_KNOWN_MS) {
+      checked += 1;
+      if (doubtful) {
+        repeated += 1;
+        continue;
+      }
     }
-    blocks.push(blockOf(measurement, start, abandoned));
+    judged.push({ block: blockOf(measurement, start, abandoned), doubtful });
   }
+  // Tasks that ECS has forgotten may have written what looks too much, unless what can be checked is doubled too.
+  const doubling = repeated * 2 > checked;
+  const blocks = judged.filter(({ doubtful }) => !(doubling && doubtful)).map(({ block }) => block);
+  repeated += judged.length - blocks.length;
   const notes =
     repeated === 0
       ? []
@@ -105,10 +113,17 @@ function latencyOf(canary: Bucket | undefined, baseline: Bucket | undefined): La
 }
 
 /**
- * Messages that a track took and that will never end, because their task died with them: by the bucket in
- * which that is sure. Without them, a version that crashes on every message would look perfect.
+ * Tasks that died with messages in hand, which will never end: by the bucket in which that is sure. Without
+ * them, a version that crashes on every message would look perfect.
+ *
+ * Only what goes missing around a task's end is counted: a line that is lost or late makes messages go missing as
+ * well. And each task once, as what it had in hand failed of one cause: counted one by one, a single task that its
+ * host took away would look like a bad version.
  */
 function abandonedBy(track: TrackMeasurement, { fromMs, toMs, bucketMs }: Measurement): Map<number, number> {
+  const abandoned = new Map<number, number>();
+  // The reports of a minute add their messages in hand up, so what is in hand at its end is not known.
+  if (bucketMs !== reportMs) return abandoned;
   const missing: { readonly start: number; readonly count: number }[] = [];
   let begun = 0;
   for (let start = fromMs; start <= toMs; start += bucketMs) {
@@ -117,14 +132,21 @@ function abandonedBy(track: TrackMeasurement, { fromMs, toMs, bucketMs }: Measur
     begun += bucket.received - bucket.ended;
     missing.push({ start, count: begun - bucket.inFlight });
   }
-  const abandoned = new Map<number, number>();
+  const endedWithin = (from: number, to: number): number =>
+    track.tasks.filter(({ stoppingAt, stoppedAt }) => {
+      const began = stoppingAt ?? stoppedAt;
+      return began !== undefined && began < to && (stoppedAt ?? to) >= from;
+    }).length;
   // What was in hand before the first bucket is not missing.
   let known = missing[0]?.count ?? 0;
   for (let index = MISSING_BUCKETS; index < missing.length; index += 1) {
     const since = missing.slice(index - MISSING_BUCKETS, index + 1);
     const sure = Math.min(...since.map(({ count }) => count));
     if (sure <= known) continue;
-    abandoned.set(missing[index]!.start, sure - known);
+    const { start } = missing[index]!;
+    const from = (missing[index - MISSING_BUCKETS - 1] ?? since[0]!).start;
+    const died = endedWithin(from, start + bucketMs);
+    if (died > 0) abandoned.set(start, Math.min(died, sure - known));
     known = sure;
   }
   return abandoned;
