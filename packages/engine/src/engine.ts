@@ -51,6 +51,8 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   const directory = resolve(options.directory);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const lock = lockStateDirectory(directory);
+  // Node asks the nearest package.json what a program's modules are; a project around the state has no say in it.
+  writeFileSync(join(directory, 'package.json'), '{}\n');
   const state = new State(join(directory, 'engine.db'));
   const journal = new Journal(state, clock);
   let endpoint = '';

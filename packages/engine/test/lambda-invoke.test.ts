@@ -1,4 +1,5 @@
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CloudWatchClient, GetMetricStatisticsCommand } from '@aws-sdk/client-cloudwatch';
 import { CloudWatchLogsClient, FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
@@ -20,7 +21,7 @@ import {
   UpdateFunctionConfigurationCommand,
 } from '@aws-sdk/client-lambda';
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { VirtualClock } from '../src/clock/virtual-clock.ts';
 import { bundle, ECHO, LambdaWorld } from './lambda-world.ts';
 
@@ -262,6 +263,15 @@ test('functions survive a restart of the engine', async () => {
   await world.engine.close();
   const again = await LambdaWorld.start({ directory: world.engine.directory });
   expect((await again.invoke('kept', [1])).answer).toEqual([1]);
+});
+
+test('code is what it is on AWS, also when the state directory lies in a project of ES modules', async () => {
+  const project = mkdtempSync(join(tmpdir(), 'queue-canary-project-'));
+  onTestFinished(() => rmSync(project, { recursive: true, force: true }));
+  writeFileSync(join(project, 'package.json'), '{"type":"module"}');
+  const world = await LambdaWorld.start({ directory: join(project, '.queue-canary') });
+  await world.create('common', 'module.exports.handler = async () => 1;', await world.role('common', []));
+  expect((await world.invoke('common')).answer).toBe(1);
 });
 
 test('reserved concurrency bounds a function, and 0 shuts it', async () => {
