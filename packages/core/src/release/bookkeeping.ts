@@ -9,7 +9,10 @@ import { isSteady, type World } from './world.ts';
 export function followBaseline(world: World, release: Journey, health: Health): Effect[] {
   const { record, observed, canary, nowMs } = world;
   const { id } = release.execution;
-  const before: Baseline = record.baseline?.executionId === id ? record.baseline : { executionId: id };
+  const recorded: Baseline = record.baseline?.executionId === id ? record.baseline : { executionId: id };
+  const { deadLettersSeenAt, ...lasting } = recorded;
+  // Once they are excused, later ones are waited for anew.
+  const before: Baseline = deadLettersSeenAt === undefined || health.deadLettersExcused ? lasting : recorded;
   const { depth } = observed.deadLetters;
   const arrived = release.canary.status === 'Succeeded' ? canary.imageDigest : undefined;
   const baseline: Baseline = {
@@ -22,8 +25,10 @@ export function followBaseline(world: World, release: Journey, health: Health): 
       }),
     ...before,
   };
-  const learned = Object.keys(baseline).length > Object.keys(before).length;
-  return learned ? [writeRecord(world, 'recordBaseline', id, { ...record, baseline })] : [];
+  const changed =
+    'deadLettersSeenAt' in baseline !== 'deadLettersSeenAt' in recorded ||
+    Object.keys(baseline).length > Object.keys(recorded).length;
+  return changed ? [writeRecord(world, 'recordBaseline', id, { ...record, baseline })] : [];
 }
 
 export function lastGoodFrom(

@@ -2,7 +2,14 @@ import type { Verdict } from '../judge/evidence.ts';
 import { writeRecord } from './bookkeeping.ts';
 import type { Effect } from './effect.ts';
 import type { Health } from './health.ts';
-import { hasReachedStable, intruders, isActive, type Journey, waitingForCanary } from './journey.ts';
+import {
+  hasReachedStable,
+  intruders,
+  isActive,
+  type Journey,
+  replacedBy,
+  waitingForCanary,
+} from './journey.ts';
 import type { Observed, Track } from './observed.ts';
 import type { Decision, RecordedVerdict, ReleaseRecord } from './record.ts';
 import { commitText, shortId, type World } from './world.ts';
@@ -41,6 +48,14 @@ export function endOf(world: World, release: Journey, health: Health): End | und
   const verdict = failingVerdict(world);
   if (verdict !== undefined) return { kind: 'rollback', by: 'judge', reason: verdict.reason };
   if (health.failure !== undefined) return { kind: 'rollback', by: 'health', reason: health.failure };
+  const later = replacedBy(world.pipeline, release);
+  if (later !== undefined) {
+    return {
+      kind: onRequest,
+      by: 'pipeline',
+      reason: `execution ${later.id} has used the canary since, so the canary no longer runs this release: it was retried too late. Release its commit again`,
+    };
+  }
   const strayed = strayedTrack(world, release);
   if (strayed !== undefined) {
     return {

@@ -1,11 +1,8 @@
 import type { ReleasePolicy } from '../policy/policy.ts';
 import type { Journey } from './journey.ts';
-import { excuses, type Judgement, mayExcuse } from './judgement.ts';
+import { excuses, type Judgement, mayExcuse, reportsWithinMs } from './judgement.ts';
 import type { Observed, Reading } from './observed.ts';
 import type { Baseline, ReleaseRecord } from './record.ts';
-
-/** Time in which a message's failures are reported: workers report every five seconds, and CloudWatch takes some. */
-const reportsWithinMs = 15_000;
 
 /** What the signals say about a release. */
 export interface Health {
@@ -54,6 +51,8 @@ export function assessHealth(
     const words = `${deadLetters} ${deadLetters === 1 ? 'message' : 'messages'} reached the dead-letter queue since the canary deployment began`;
     const before = baselineOf(record, release)?.deadLettersAccepted;
     const beside = before === undefined && judgement?.known === true ? judgement.value : undefined;
+    // One look that could not read the metrics says nothing about whose fault the messages are.
+    const unread = before === undefined && judgement?.known === false;
     excused =
       beside === undefined
         ? before !== undefined && before > 0 && deadLetters - before <= policy.deadLettersMax
@@ -61,7 +60,10 @@ export function assessHealth(
     if (deadLetters > policy.deadLettersMax) {
       if (excused) {
         notes.push(`${words}; stable fails such messages as well, so they are not held against the release`);
-      } else if (beside !== undefined && mayExcuse(beside) && !overdue(record, release, nowMs)) {
+      } else if (
+        (unread || (beside !== undefined && mayExcuse(beside))) &&
+        !overdue(record, release, nowMs)
+      ) {
         pending = true;
         notes.push(`${words}; waiting for the workers' reports of them`);
       } else {

@@ -65,6 +65,19 @@ export function intruders(pipeline: PipelineState, release: Journey): readonly J
   );
 }
 
+/**
+ * The ended execution that has deployed to the canary after the release did, if there is one: a person can retry an
+ * execution of which another has taken the canary meanwhile.
+ */
+export function replacedBy(pipeline: PipelineState, release: Journey): Execution | undefined {
+  return releases(pipeline).find(
+    ({ execution, canaryLastStartedAt }) =>
+      !isActive(execution) &&
+      execution.id !== release.execution.id &&
+      canaryLastStartedAt > release.canaryLastStartedAt,
+  )?.execution;
+}
+
 /** Whether the release has begun to change stable. */
 export function hasReachedStable(journey: Journey): boolean {
   return journey.stable !== undefined || journey.record !== undefined;

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { digestOf, SimulatedWorld } from '../../test/simulated-world.ts';
 import { type Approval, defaultReleasePolicy } from '../policy/policy.ts';
-import { unknown } from './observed.ts';
+import { known, unknown } from './observed.ts';
+import { plan } from './plan.ts';
 
 const bakeMs = 60_000;
 const good = { canary: { firstUnits: 12, receives: 12 }, stable: { firstUnits: 38, receives: 38 } };
@@ -153,6 +154,74 @@ describe('an automatic release', () => {
   });
 });
 
+describe('an execution that is retried', () => {
+  it('is not taken for unchanged once another release has used the canary, and promotes nothing', () => {
+    const { world, id } = judging('automatic');
+    observed(world, 180_000, good);
+    expect(world.record().verdict?.kind).toBe('pass');
+    world.reject();
+    expect(world.settle().phase).toBe('aborted');
+    const next = world.push('v3');
+    world.advance();
+    world.advance();
+    world.wake();
+    world.failRollout('canary', false);
+    world.advance();
+    expect(world.settle().phase).toBe('rolledBack');
+    expect(world.record().decision?.executionId).toBe(next);
+    // The older execution is the latest one in its stage still, so CodePipeline lets a person retry it.
+    world.retry(id);
+    world.outcomes = known(undefined);
+    world.settle();
+    expect(world.status(id)).toBe('Failed');
+    expect(world.runs.filter(({ action }) => action === 'DeployStable')).toEqual([]);
+    expect(world.runs.at(-1)?.summary).toMatch(new RegExp(`execution ${next} has used the canary since`));
+    expectBothOn(world, 'v1');
+  });
+});
+
+describe('a pass', () => {
+  it('promotes nothing while neither alarms nor dead letters can be read', () => {
+    const { world } = judging('automatic');
+    observed(world, 180_000, good);
+    expect(world.record().verdict?.kind).toBe('pass');
+    world.alarmsReadable = false;
+    expect(world.wake()).toMatchObject({ phase: 'awaitingApproval', effects: [] });
+    world.alarmsReadable = true;
+    expect(world.wake().effects).toMatchObject([{ kind: 'grantApproval' }]);
+  });
+
+  it('answers no approval but its own', () => {
+    const { world } = judging('automatic');
+    observed(world, 180_000, good);
+    const seen = world.observe();
+    if (!seen.pipeline.known || seen.pipeline.value.approval === undefined) throw new Error('no approval');
+    const { value } = seen.pipeline;
+    const { approval } = seen.pipeline.value;
+    const asked = (changed: object) => ({
+      ...seen,
+      pipeline: known({ ...value, approval: { ...approval, ...changed } }),
+    });
+    expect(plan(asked({}), world.policy, world.now).effects).toHaveLength(1);
+    expect(plan(asked({ action: 'SecurityReview' }), world.policy, world.now).effects).toEqual([]);
+    expect(plan(asked({ executionId: 'another' }), world.policy, world.now).effects).toEqual([]);
+  });
+
+  it('that did not last until the job was answered is not what promotes', () => {
+    const { world, id } = judging('automatic');
+    world.pass(180_000);
+    world.report(good);
+    world.wake();
+    expect(world.record().verdict).toMatchObject({ executionId: id, kind: 'pass' });
+    // The job is called only after the deadline, and by then nothing can be measured.
+    world.outcomes = unknown('the metrics cannot be read');
+    world.pass(60 * 60_000);
+    world.callJobs();
+    expect(world.record()).not.toHaveProperty('verdict');
+    expect(world.settle().phase).toBe('awaitingApproval');
+  });
+});
+
 describe('a release of the image that both services run already', () => {
   it('passes at once: there is nothing to judge', () => {
     const world = new SimulatedWorld({
@@ -203,6 +272,17 @@ describe('a manual release', () => {
     });
     world.callJobs();
     expect(world.settle().phase).toBe('awaitingApproval');
+  });
+
+  it('keeps the message within what an approval takes, whatever AWS has said', () => {
+    const { world } = judging('manual');
+    world.outcomes = unknown(`the metrics cannot be read: ${'x'.repeat(2000)}`);
+    world.pass(bakeMs);
+    const [jobId] = world.openJobs.keys();
+    const completion = world.plan({ id: jobId ?? '' }).effects.find(({ kind }) => kind === 'completeJob');
+    const { Message = '' } = (completion?.kind === 'completeJob' && completion.outputs) || {};
+    expect(Message).toHaveLength(1000);
+    expect(Message).toMatch(/ reject to return the canary to the last good release\.$/);
   });
 
   it('says so in the message when nothing could be judged', () => {
@@ -272,6 +352,72 @@ describe('dead letters', () => {
     const { world } = judging('automatic');
     observed(world, 60_000, { stable: poisoned.stable });
     world.deadLetter(1);
+    expect(world.wake().phase).toBe('rollingBack');
+  });
+
+  it('that stable fails as well do not end it because one look could not read the metrics', () => {
+    const { world } = judging('automatic');
+    observed(world, 30_000, poisoned);
+    world.deadLetter(4);
+    expect(world.wake().phase).toBe('baking');
+    world.outcomes = unknown('the metrics cannot be read');
+    expect(world.wake().phase).toBe('baking');
+    world.pass(10_000);
+    world.report(poisoned);
+    expect(world.wake().phase).toBe('baking');
+    expect(world.record().baseline).not.toHaveProperty('deadLettersSeenAt');
+  });
+
+  it('end it when the metrics stay unreadable', () => {
+    const { world } = judging('automatic');
+    observed(world, 30_000, good);
+    world.outcomes = unknown('the metrics cannot be read');
+    world.deadLetter(1);
+    expect(world.wake().phase).toBe('baking');
+    world.pass(15_000);
+    expect(world.wake().phase).toBe('rollingBack');
+  });
+
+  it('wait for the first reports of a canary that has just become steady', () => {
+    const { world } = judging('automatic');
+    world.report({ canary: {}, stable: {} });
+    world.deadLetter(2);
+    expect(world.wake().phase).toBe('baking');
+    observed(world, 10_000, poisoned);
+    expect(world.wake().phase).toBe('baking');
+  });
+
+  it('are not held against a release while stable fails as much, however rarely messages come', () => {
+    const { world } = judging('automatic');
+    world.pass(300_000);
+    world.report({ canary: {}, stable: {} });
+    const { outcomes } = world;
+    if (!outcomes.known || outcomes.value === undefined) throw new Error('nothing was reported');
+    const [first = 0] = outcomes.value.stable.buckets.keys();
+    const { stable } = outcomes.value;
+    const buckets = new Map(stable.buckets);
+    // Stable tried it three times in all, and then nothing came for minutes.
+    for (const at of [first, first + 30_000, first + 60_000]) {
+      buckets.set(at, { ...buckets.get(at)!, firstUnits: 1, firstUnitsFailed: 1, failed: 1 });
+    }
+    world.outcomes = { ...outcomes, value: { ...outcomes.value, stable: { ...stable, buckets } } };
+    world.deadLetter(1);
+    const { phase, verdict } = world.wake();
+    expect([phase, verdict?.code]).toEqual(['baking', 'no-data']);
+  });
+
+  it('wait for their reports each time anew', () => {
+    const { world } = judging('automatic');
+    observed(world, 30_000, good);
+    world.deadLetter(2);
+    world.wake();
+    observed(world, 10_000, poisoned);
+    expect(world.wake().phase).toBe('baking');
+    world.pass(60_000);
+    world.report(poisoned);
+    world.deadLetter(1000);
+    expect(world.wake().phase).toBe('baking');
+    world.pass(20_000);
     expect(world.wake().phase).toBe('rollingBack');
   });
 

@@ -16,8 +16,13 @@ export interface Judgement {
   readonly watch?: Verdict;
   /** Messages that stable failed while it ran the last good release beside the canary. */
   readonly failedByStable: number;
+  /** Whether the first reports need not have come yet. */
+  readonly awaitsReports: boolean;
   readonly notes: readonly string[];
 }
+
+/** Time in which a message's failures are reported: workers report every five seconds, and CloudWatch takes some. */
+export const reportsWithinMs = 15_000;
 
 /** Keeps the record within the 4 KB of a standard parameter. */
 const summaryLengthMax = 400;
@@ -61,6 +66,7 @@ export function judgementOf(
       ),
     }),
     failedByStable: failedByStable(measurement, promotedAt ?? nowMs),
+    awaitsReports: nowMs - fromMs < reportsWithinMs,
     notes,
   });
 }
@@ -101,15 +107,31 @@ export function approvalMessage(verdict: Pick<Verdict, 'summary' | 'statements'>
 /**
  * Whether dead letters are not the canary's doing: stable failed at least half as many messages while it ran the
  * last good release, and the judge, who saw both tracks, found hardly anything against the canary. Poison does that.
+ *
+ * Where messages are rare, nothing may have been measured for a while; what stable failed before still counts.
  */
 export function excuses(judgement: Judgement, deadLetters: number): boolean {
-  return deadLetters > 0 && mayExcuse(judgement) && judgement.failedByStable * 2 >= deadLetters;
+  const sees = seesBoth(judgement) || judgement.verdict.code === 'no-data';
+  return (
+    deadLetters > 0 &&
+    sees &&
+    hasLittleAgainst(judgement) &&
+    judgement.failedByStable > 0 &&
+    judgement.failedByStable * 2 >= deadLetters
+  );
 }
 
-/** Whether the judge sees both tracks and finds hardly anything against the canary. */
-export function mayExcuse({ verdict }: Judgement): boolean {
-  const sees = verdict.code === 'undecided' || verdict.code === 'certified' || verdict.code === 'deadline';
-  return sees && verdict.evidence.total < EXCUSING_EVIDENCE_MAX;
+/** Whether the judge sees both tracks, or will in a moment, and finds hardly anything against the canary. */
+export function mayExcuse(judgement: Judgement): boolean {
+  return (seesBoth(judgement) || judgement.awaitsReports) && hasLittleAgainst(judgement);
+}
+
+function seesBoth({ verdict }: Judgement): boolean {
+  return verdict.code === 'undecided' || verdict.code === 'certified' || verdict.code === 'deadline';
+}
+
+function hasLittleAgainst({ verdict }: Judgement): boolean {
+  return verdict.kind !== 'fail' && verdict.evidence.total < EXCUSING_EVIDENCE_MAX;
 }
 
 /** Evidence of ten to one against the canary is too much for calling its dead letters nobody's fault. */

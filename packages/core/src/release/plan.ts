@@ -238,17 +238,18 @@ function planEnding(world: World, release: Journey, health: Health, end: End): P
 
 /** Lets a healthy release go on, and answers the job that asks whether it has arrived. */
 function planActive(world: World, release: Journey, health: Health): Plan {
-  const { record, policy, nowMs, observed } = world;
+  const { record, policy, nowMs } = world;
   const { execution, canary, approval } = release;
   const unmeasured = [...health.unmeasured, ...unjudged(world)];
   const reasons = [...unmeasured.map((problem) => `not measured: ${problem}`), ...health.notes];
   const standing = [...endIntruders(world, release), ...closeGate(world, release)];
 
   if (record.lastGood?.executionId === execution.id) {
+    const job = jobOf(world, release, 'record');
     return {
       phase: 'succeeded',
       release: summarise(release, health, Date.parse(record.lastGood.recordedAt)),
-      effects: [...standing, ...(observed.job ? [complete(observed.job, execution.id)] : [])],
+      effects: [...standing, ...(job ? [complete(job, execution.id)] : [])],
       reasons: [...reasons, 'it is recorded as the last good release; the pipeline is finishing'],
     };
   }
@@ -330,8 +331,12 @@ function planJudging(
   const settledVerdict = unchanged
     ? unchangedVerdict(id, nowMs)
     : verdict && recordedVerdict(verdict, id, nowMs);
-  if (settledVerdict !== undefined && record.verdict?.executionId !== id) {
-    effects.push(writeRecord(world, 'recordVerdict', id, { ...record, verdict: settledVerdict }));
+  // What the job is answered with is what counts, not what an earlier look or an earlier attempt has said.
+  const recorded = record.verdict?.executionId === id ? record.verdict : undefined;
+  if (settledVerdict?.kind !== recorded?.kind || settledVerdict?.code !== recorded?.code) {
+    const { verdict: _, ...others } = record;
+    const next = settledVerdict === undefined ? others : { ...others, verdict: settledVerdict };
+    effects.push(writeRecord(world, 'recordVerdict', id, next));
   }
   if (job !== undefined) {
     const said = unchanged ? { ...unchangedVerdict(id, nowMs), statements: [] } : verdict;
@@ -357,7 +362,8 @@ function outputsOf(
       : 'Approve to release it to the stable service; reject to return the canary to the last good release.';
   if (verdict !== undefined) return { Verdict: verdict.kind, Message: approvalMessage(verdict, request) };
   const problem = judgement?.known === false ? judgement.problem : 'nothing was measured';
-  return { Verdict: 'error', Message: `Unable to judge: ${problem}. ${request}` };
+  const summary = `Unable to judge: ${problem}.`;
+  return { Verdict: 'error', Message: approvalMessage({ summary, statements: [] }, request) };
 }
 
 /** A settled release: the judge's pass answers the approval where the policy says so, else a person does. */
@@ -375,10 +381,12 @@ function planApproval(
     policy.approval === 'automatic' &&
     record.verdict?.executionId === id &&
     record.verdict.kind === 'pass' &&
-    !health.deadLettersPending;
+    !health.deadLettersPending &&
+    health.unmeasured.length === 0;
   const { approval } = pipeline;
   const effects = [...before];
-  if (passed && approval?.executionId === id) {
+  const ours = approval?.stage === stages.approval.stage && approval.action === stages.approval.action;
+  if (passed && ours && approval.executionId === id) {
     const { stage, action, token } = approval;
     effects.push({
       kind: 'grantApproval',
@@ -426,7 +434,13 @@ function planWatch(world: World, release: Journey, since: number, health: Health
     reasons.push('the services are not steady on the candidate yet', ...progress(world));
   const watchedAt = since + policy.watchMs;
   if (nowMs < watchedAt) reasons.push(`both services are watched for ${seconds(watchedAt - nowMs)} more`);
-  if (arrived === undefined || nowMs < watchedAt || health.unmeasured.length > 0 || job === undefined) {
+  if (
+    arrived === undefined ||
+    nowMs < watchedAt ||
+    health.unmeasured.length > 0 ||
+    health.deadLettersPending ||
+    job === undefined
+  ) {
     return {
       good: false,
       effects: job === undefined ? [] : [again(job)],
