@@ -44,7 +44,13 @@ describe('parseEvent', () => {
       kind: 'job',
       job: { id: 'j', executionId: 'e' },
     });
-    expect(() => parseEvent(job({ UserParameters: 'nonsense' }))).toThrow('user parameters');
+    for (const UserParameters of ['nonsense', '7', 'null']) {
+      expect(parseEvent(job({ UserParameters }))).toEqual({
+        kind: 'unreadableJob',
+        jobId: 'j',
+        reason: expect.stringContaining('user parameters'),
+      });
+    }
   });
 
   it('refuses a job without an id', () => {

@@ -6,6 +6,8 @@ export type Request =
   /** Look now; what happened is observed, never taken from the event. */
   | { readonly kind: 'wake'; readonly source: string }
   | { readonly kind: 'job'; readonly job: Job }
+  /** A job whose parameters cannot be read: its action must fail, and not wait for an answer. */
+  | { readonly kind: 'unreadableJob'; readonly jobId: string; readonly reason: string }
   | { readonly kind: 'rollback'; readonly executionId?: string; readonly reason: string };
 
 /**
@@ -18,7 +20,7 @@ export function parseEvent(event: unknown): Request {
   if (!isObject(event)) return { kind: 'wake', source: 'unknown' };
   if (event.queueCanary !== undefined) return personRequest(event);
   const job = event['CodePipeline.job'];
-  if (job !== undefined) return { kind: 'job', job: parseJob(job) };
+  if (job !== undefined) return jobRequest(job);
   const { source, 'detail-type': detailType } = event;
   return {
     kind: 'wake',
@@ -52,34 +54,39 @@ function personRequest(event: Record<string, unknown>): Request {
   }
 }
 
-function parseJob(job: unknown): Job {
+function jobRequest(job: unknown): Request {
   if (!isObject(job) || typeof job.id !== 'string') {
     throw new UserError(
       'InvalidRequest',
       'the event has a CodePipeline.job without an id; only CodePipeline itself can start such a job',
     );
   }
+  const { id } = job;
   const configuration = at(job, 'data', 'actionConfiguration', 'configuration');
-  const parameters = parametersFrom(isObject(configuration) ? configuration.UserParameters : undefined);
-  return { id: job.id, ...textIn(parameters, 'executionId'), ...textIn(parameters, 'action') };
+  const text = isObject(configuration) ? configuration.UserParameters : undefined;
+  const parameters = parametersFrom(text);
+  if (parameters === undefined) {
+    const reason =
+      'the user parameters of the Judge and the Record action must be empty or {"executionId":"#{codepipeline.PipelineExecutionId}","action":"<its name>"}';
+    return { kind: 'unreadableJob', jobId: id, reason };
+  }
+  return { kind: 'job', job: { id, ...textIn(parameters, 'executionId'), ...textIn(parameters, 'action') } };
 }
 
 /** User parameters may be absent, or JSON that names the execution by CodePipeline's own variable. */
-function parametersFrom(userParameters: unknown): unknown {
-  if (typeof userParameters !== 'string' || userParameters === '') return undefined;
+function parametersFrom(userParameters: unknown): Record<string, unknown> | undefined {
+  if (userParameters === undefined || userParameters === '') return {};
   try {
-    return JSON.parse(userParameters);
+    const parameters: unknown = JSON.parse(String(userParameters));
+    return isObject(parameters) ? parameters : undefined;
   } catch {
-    throw new UserError(
-      'InvalidRequest',
-      'the user parameters of the Judge and the Record action must be empty or {"executionId":"#{codepipeline.PipelineExecutionId}","action":"<its name>"}',
-    );
+    return undefined;
   }
 }
 
-function textIn<K extends string>(document: unknown, field: K): { [P in K]?: string } {
+function textIn<K extends string>(document: Record<string, unknown>, field: K): { [P in K]?: string } {
   const text: { [P in K]?: string } = {};
-  const value = isObject(document) ? document[field] : undefined;
+  const value = document[field];
   if (typeof value === 'string') text[field] = value;
   return text;
 }

@@ -259,6 +259,45 @@ describe('a job of the Judge action', () => {
     expect(fake.changes.at(-1)).toBe('approve');
   });
 
+  it.each(['close', 'record'])('keeps its job alive although %s is refused meanwhile', async (change) => {
+    await judging({ firstUnits: 0, reports: 1 }, { firstUnits: 1 });
+    fake.transition = { enabled: true };
+    fake.recordText = JSON.stringify({ ...fake.written(), baseline: undefined });
+    fake.broken.add(change);
+    await expect(handle(judgeJob)).rejects.toThrow(`${change} is refused`);
+    expect(fake.changes.at(-1)).toBe('continue');
+  });
+
+  it('keeps its job alive when the record never stands still', async () => {
+    await judging({ firstUnits: 0, reports: 1 }, { firstUnits: 1 });
+    fake.recordText = JSON.stringify({ ...fake.written(), baseline: undefined });
+    fake.before = (change) => {
+      if (change === 'record') fake.recordVersion += 1;
+    };
+    await expect(handle(judgeJob)).rejects.toThrow('3 times in a row');
+    expect(fake.changes.at(-1)).toBe('continue');
+  });
+
+  it('asks to be called again in time when every look is slow', async () => {
+    await judging({ firstUnits: 0, reports: 1 }, { firstUnits: 1 });
+    const { read } = fake.pipeline;
+    fake.pipeline.read = async () => {
+      now += 50_000;
+      return read();
+    };
+    const began = now;
+    await handle(judgeJob);
+    expect(fake.changes).toEqual(['continue']);
+    // The function has five minutes.
+    expect(now - began).toBeLessThan(295_000);
+  });
+
+  it('is failed, and not left waiting for an hour, when its user parameters cannot be read', async () => {
+    await judging({ firstUnits: 0, reports: 1 }, { firstUnits: 1 });
+    await handle(job('nonsense'));
+    expect(fake.changes).toEqual(['fail']);
+  });
+
   it('keeps the job open while nothing is decided, and asks to be called again', async () => {
     await judging({ firstUnits: 0, reports: 1 }, { firstUnits: 1 });
     await handle(judgeJob);

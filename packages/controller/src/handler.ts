@@ -70,7 +70,10 @@ export function createHandler(options: ControllerOptions): (event: unknown) => P
   ): Promise<{ plan: Plan; report: ExecutionReport; lookAgainMs: number | undefined }> {
     const now = nowMs();
     const planned = plan(await observe(now, job), policy, now);
-    const lookAgainMs = holdsOut(planned, now, vigilUntil) ? planned.nextWakeMs : undefined;
+    const seenAt = nowMs();
+    // The next look may take as long as this one has, and must end in time as well.
+    const tookMs = seenAt - now;
+    const lookAgainMs = holdsOut(planned, seenAt + tookMs, vigilUntil) ? planned.nextWakeMs : undefined;
     const effects =
       lookAgainMs === undefined
         ? planned.effects
@@ -93,16 +96,27 @@ export function createHandler(options: ControllerOptions): (event: unknown) => P
       reports.push(...report.effects);
       // A job takes one answer: a later look must not try to give it another.
       if (report.effects.some(answersJob)) unanswered = undefined;
-      if (report.errors.length > 0) throw failure(report.errors);
+      if (report.errors.length > 0) throw failure([...report.errors, ...(await keepAlive(unanswered))]);
       if (report.conflict) continue;
       if (lookAgainMs === undefined) return answer(planned, reports);
       await sleep(lookAgainMs);
       attempt = 0;
     }
-    throw new UserError(
+    const contention = new UserError(
       'Contention',
       `the release changed while it was acted upon, ${attemptsMax} times in a row; the next wake looks again`,
     );
+    throw failure([contention, ...(await keepAlive(unanswered))]);
+  }
+
+  /**
+   * Has CodePipeline call again for a job that could not be answered. Lambda repeats a failed invocation only
+   * twice; after that nobody would know of the job any more, and its action would wait until it times out.
+   */
+  async function keepAlive(job: Job | undefined): Promise<readonly unknown[]> {
+    if (job === undefined) return [];
+    const { errors } = await execute([{ kind: 'continueJob', jobId: job.id }], gateways);
+    return errors;
   }
 
   async function rollback(executionId: string | undefined, reason: string): Promise<void> {
@@ -126,6 +140,12 @@ export function createHandler(options: ControllerOptions): (event: unknown) => P
     switch (request.kind) {
       case 'job':
         return settle('job', request.job);
+      case 'unreadableJob': {
+        const { jobId, reason } = request;
+        const { errors } = await execute([{ kind: 'failJob', jobId, reason }], gateways);
+        if (errors.length > 0) throw failure(errors);
+        return settle('job');
+      }
       case 'wake':
         return settle(request.source);
       case 'rollback':
