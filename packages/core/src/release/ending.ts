@@ -11,11 +11,8 @@ import {
   waitingForCanary,
 } from './journey.ts';
 import type { Observed, Track } from './observed.ts';
-import type { Decision, RecordedVerdict, ReleaseRecord } from './record.ts';
+import { type Decision, type RecordedVerdict, type ReleaseRecord, storedText } from './record.ts';
 import { commitText, shortId, type World } from './world.ts';
-
-/** Keeps the record within the 4 KB of a standard parameter, and reasons within CodePipeline's limits. */
-const reasonLengthMax = 400;
 
 /** A release's end as it will be recorded, or was. */
 export type End = Pick<Decision, 'kind' | 'by' | 'reason'>;
@@ -123,7 +120,7 @@ export function decide(
   const decision: Decision = {
     executionId: execution.id,
     kind: end.kind,
-    reason: shorten(end.reason),
+    reason: storedText(end.reason),
     by: end.by,
     decidedAt: new Date(nowMs).toISOString(),
   };
@@ -206,8 +203,4 @@ function pipelineFailure(release: Journey): string {
 
 function failed(what: string, detail: string | undefined): string {
   return detail ? `${what}: ${detail}` : what;
-}
-
-function shorten(reason: string): string {
-  return reason.length <= reasonLengthMax ? reason : `${reason.slice(0, reasonLengthMax - 1)}\u2026`;
 }

@@ -6,7 +6,7 @@ import { type Measurement, reportMs } from '../measurement/measurement.ts';
 import type { ReleasePolicy } from '../policy/policy.ts';
 import { type Journey, judgedFrom } from './journey.ts';
 import { known, type Observed, type Reading } from './observed.ts';
-import type { RecordedVerdict } from './record.ts';
+import { type RecordedVerdict, storedText } from './record.ts';
 
 /** What the judge says of a release, and what else its measurements tell. */
 export interface Judgement {
@@ -23,9 +23,6 @@ export interface Judgement {
 
 /** Time in which a message's failures are reported: workers report every five seconds, and CloudWatch takes some. */
 export const reportsWithinMs = 15_000;
-
-/** Keeps the record within the 4 KB of a standard parameter. */
-const summaryLengthMax = 400;
 
 /** CodePipeline's limit for the message of an approval. */
 const messageLengthMax = 1000;
@@ -78,7 +75,7 @@ export function recordedVerdict(verdict: Verdict, executionId: string, nowMs: nu
     executionId,
     kind,
     code,
-    summary: clip(summary, summaryLengthMax),
+    summary: storedText(summary),
     decidedAt: new Date(decidedAtMs ?? nowMs).toISOString(),
     canaryUnits: evidence.canary.units,
     canaryFailed: evidence.canary.failed,

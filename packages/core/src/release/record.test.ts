@@ -1,5 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { createJudge } from '../judge/judge.ts';
+import { defaultReleasePolicy } from '../policy/policy.ts';
+import { decide } from './ending.ts';
+import { recordedVerdict } from './judgement.ts';
+import { stages } from './observed.ts';
 import { formatRecord, parseRecord, type ReleaseRecord } from './record.ts';
 
 const text = fc.string({ minLength: 1 });
@@ -97,5 +102,78 @@ describe('parseRecord', () => {
         expect(typeof parseRecord(document).ok).toBe('boolean');
       }),
     );
+  });
+});
+
+describe('the largest record', () => {
+  it.each([
+    ['plain', 'x'],
+    ['escaped', '"'],
+    ['control characters', '\u0001'],
+    ['wide', '\u6f22'],
+    ['astral', '\u{1f600}'],
+  ])('fits a standard parameter, with %s text in the reasons of people', (_what, character) => {
+    const reason = character.repeat(2_000);
+    const arn = (family: string) =>
+      `arn:aws-us-gov:ecs:ap-southeast-3:123456789012:task-definition/${family.repeat(255)}:2147483647`;
+    const id = '01234567-89ab-cdef-0123-456789abcdef';
+    const at = '2026-01-01T00:00:00.000Z';
+    const imageDigest = `sha256:${'a'.repeat(64)}`;
+    const release = { execution: { id, status: 'InProgress', startedAt: 0, updatedAt: 0 } } as const;
+    const run = {
+      ...stages.canary,
+      executionId: id,
+      status: 'Succeeded',
+      startedAt: 0,
+      updatedAt: 0,
+    } as const;
+    const [written] = decide(
+      { ...release, canary: run, canaryStartedAt: 0, canaryLastStartedAt: 0 },
+      { kind: 'rollback', by: 'person', reason },
+      {
+        version: 1,
+        lastGood: {
+          executionId: id,
+          commit: 'c'.repeat(40),
+          imageDigest,
+          imageUri: `123456789012.dkr.ecr.ap-southeast-3.amazonaws.com.cn/${'r'.repeat(256)}@${imageDigest}`,
+          canaryTaskDefinitionArn: arn('c'),
+          stableTaskDefinitionArn: arn('s'),
+          recordedAt: at,
+        },
+        baseline: {
+          executionId: id,
+          deadLetters: 1e12,
+          candidateDigest: imageDigest,
+          deadLettersSeenAt: 1e13,
+          deadLettersAccepted: 1e12,
+        },
+        verdict: recordedVerdict(
+          {
+            kind: 'inconclusive',
+            code: 'baseline-silent',
+            settled: true,
+            summary: reason,
+            statements: [],
+            evidence: createJudge(defaultReleasePolicy.judge, 0).verdict(0).evidence,
+          },
+          id,
+          0,
+        ),
+      },
+      1,
+      0,
+    );
+    if (written?.kind !== 'recordDecision') throw new Error('the decision is not written first');
+    const { decision, verdict } = written.next;
+    const restored = decision && { ...decision, restoredAt: at };
+    const bytes = new TextEncoder().encode(
+      formatRecord({ ...written.next, ...(restored && { decision: restored }) }),
+    ).length;
+    expect(bytes).toBeLessThanOrEqual(4096);
+    // Cut between characters, and marked as cut.
+    for (const text of [decision?.reason, verdict?.summary]) {
+      expect(text).toMatch(new RegExp(`^(${character})+\u2026$`, 'u'));
+    }
   });
 });

@@ -145,6 +145,38 @@ export function parseRecord(text: string): RecordResult {
   };
 }
 
+/** With both texts at their longest, the record still fits the 4 KB of a standard parameter. */
+const storedCharactersMax = 400;
+const storedBytesMax = 800;
+
+/**
+ * A sentence as the record keeps it: cut where it would make the record too large, which could then not be written
+ * at all. What counts is its size as JSON; text of people may be anything.
+ */
+export function storedText(text: string): string {
+  let kept = '';
+  let characters = 0;
+  let bytes = 0;
+  for (const character of text) {
+    characters += 1;
+    bytes += bytesOf(character);
+    if (characters > storedCharactersMax || bytes > storedBytesMax) return `${cutOne(kept)}\u2026`;
+    kept += character;
+  }
+  return kept;
+}
+
+/** In UTF-8, after JSON has escaped what it must. */
+function bytesOf(character: string): number {
+  const escaped = JSON.stringify(character).length - 2;
+  const point = character.codePointAt(0) ?? 0;
+  return point < 0x80 ? escaped : Math.max(escaped, point < 0x800 ? 2 : point < 0x10000 ? 3 : 4);
+}
+
+function cutOne(text: string): string {
+  return [...text].slice(0, -1).join('');
+}
+
 /** The record as the parameter's text. */
 export function formatRecord(record: ReleaseRecord): string {
   return JSON.stringify(record);
