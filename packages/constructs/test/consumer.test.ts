@@ -59,9 +59,6 @@ async function pack(): Promise<Map<string, string>> {
     });
     await mkdir(join(copies, 'node_modules', '@queue-canary'), { recursive: true });
     await symlink(copy, join(copies, 'node_modules', '@queue-canary', name));
-    // Both are built alike.
-    await cp(join(root, 'packages', 'constructs', 'tsconfig.build.json'), join(copy, 'tsconfig.build.json'));
-    if (name === 'core') await tsc(copy, '-p', 'tsconfig.build.json');
     const { stdout } = await run('npm', ['pack', '--json'], {
       cwd: copy,
       env: { ...process.env, npm_config_update_notifier: 'false', npm_config_workspaces: 'false' },
