@@ -103,6 +103,7 @@ const job = (userParameters?: string) => ({
 describe('a wake', () => {
   it('makes a rollback durable before it touches anything', async () => {
     await awaitApproval();
+    fake.depth = 1;
     fake.alarm = { name: 'dead-letters', value: 'ALARM', transitionedAt: now };
     const answer = await handle(alarmEvent);
     expect(answer).toMatchObject({ phase: 'rollingBack', executionId: 'e1' });
@@ -112,6 +113,7 @@ describe('a wake', () => {
 
   it('changes nothing when it comes twice', async () => {
     await awaitApproval();
+    fake.depth = 1;
     fake.alarm = { name: 'dead-letters', value: 'ALARM', transitionedAt: now };
     await handle(alarmEvent);
     await handle(alarmEvent);

@@ -470,6 +470,7 @@ export class SimulatedWorld {
 
   /** Lets everything happen that happens by itself, until nothing more does. People do nothing. */
   settle(): Plan {
+    let quiet = 0;
     for (let round = 0; round < 60; round += 1) {
       const before = this.fingerprint();
       const effects = this.wake().effects.length;
@@ -477,7 +478,10 @@ export class SimulatedWorld {
       this.advance();
       this.callJobs();
       this.pass(60_000);
-      if (effects === 0 && this.openJobs.size === 0 && this.fingerprint() === before) return this.wake();
+      const still = effects === 0 && this.openJobs.size === 0 && this.fingerprint() === before;
+      quiet = still ? quiet + 1 : 0;
+      // Some things are waited for: a late alarm, for one.
+      if (quiet === 4) return this.wake();
     }
     throw new Error(`the world does not settle: ${JSON.stringify(this.plan())}`);
   }

@@ -1,8 +1,13 @@
 import type { ReleasePolicy } from '../policy/policy.ts';
 import type { Journey } from './journey.ts';
 import { excuses, type Judgement, mayExcuse, reportsWithinMs } from './judgement.ts';
-import type { Observed, Reading } from './observed.ts';
+import type { AlarmState, Observed, Reading } from './observed.ts';
 import type { Baseline, ReleaseRecord } from './record.ts';
+
+/**
+ * How late an alarm over SQS's metrics may be: they come once a minute, some minutes late, and are then evaluated.
+ */
+const alarmsWithinMs = 3 * 60_000;
 
 /** What the signals say about a release. */
 export interface Health {
@@ -81,6 +86,10 @@ export function assessHealth(
         notes.push(
           `alarm ${alarm.name} was already in ALARM when the canary deployment began; counting dead letters instead`,
         );
+      } else if (deadLetters === 0 && isOfBefore(alarm, release, nowMs)) {
+        notes.push(
+          `alarm ${alarm.name} went off as the canary deployment began, and no message has reached the dead-letter queue since: it is late, unless it stays`,
+        );
       } else if (excused || pending) {
         notes.push(`alarm ${alarm.name} went off for these dead letters`);
       } else {
@@ -99,6 +108,11 @@ export function assessHealth(
     deadLettersExcused: excused,
     ...(deadLetters !== undefined && { deadLetters }),
   };
+}
+
+/** Whether the alarm may be about what came before the release. It clears within minutes then. */
+function isOfBefore({ transitionedAt }: AlarmState, { canaryStartedAt }: Journey, nowMs: number): boolean {
+  return transitionedAt - canaryStartedAt < alarmsWithinMs && nowMs - transitionedAt < alarmsWithinMs;
 }
 
 /** Dead letters since the canary deployment began, by whichever count is higher; or why neither is known. */

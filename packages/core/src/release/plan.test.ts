@@ -249,6 +249,7 @@ describe('a bad release', () => {
     const world = adopted();
     const id = onCanary(world, 'bad');
     world.pass(1000);
+    world.deadLetter(1);
     world.setAlarm('ALARM');
     world.wake();
     expect(world.status(id)).toBe('Stopped');
@@ -293,7 +294,7 @@ describe('a bad release', () => {
     world.lookedSinceCanary = true;
     world.advance();
     expect(world.status(id)).toBe('Failed');
-    world.pass(1000);
+    world.pass(200_000);
     world.setAlarm('ALARM');
     world.pass(1000);
     world.retry(id);
@@ -429,6 +430,30 @@ describe('an alarm that is not about the release', () => {
     world.settle();
     succeeded(world, 'v2');
     expectBothOn(world, 'v2');
+  });
+
+  it('does not fail a good release for dead letters of the minutes before it', () => {
+    const world = adopted();
+    world.deadLetter(3);
+    const id = onCanary(world, 'v2');
+    // Metrics come late, and the alarm after them; it clears, since nothing more comes.
+    world.pass(90_000);
+    world.setAlarm('ALARM');
+    expect(world.wake().phase).toBe('deploying');
+    world.pass(60_000);
+    world.setAlarm('OK');
+    expect(world.settle().phase).toBe('awaitingApproval');
+    expect(world.status(id)).toBe('InProgress');
+  });
+
+  it('ends the release when it does not clear', () => {
+    const world = adopted();
+    onCanary(world, 'v2');
+    world.pass(90_000);
+    world.setAlarm('ALARM');
+    expect(world.wake().phase).toBe('deploying');
+    world.pass(180_000);
+    expect(world.wake().phase).toBe('rollingBack');
   });
 
   it('hits the release under test when the newest execution is still building', () => {
@@ -732,7 +757,7 @@ describe('a newer commit', () => {
     world.advance();
     world.advance();
     world.push('v3');
-    world.pass(1000);
+    world.pass(200_000);
     world.setAlarm('ALARM');
     for (let i = 0; i < 3; i += 1) world.advance();
     world.wake();
