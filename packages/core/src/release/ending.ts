@@ -61,7 +61,9 @@ export function endOf(world: World, release: Journey, health: Health): End | und
       reason: `${strayed} runs ${world[strayed].imageUri} instead of the candidate: it was changed from outside, perhaps by a stack update. Release the change again`,
     };
   }
-  if (policy.onNewerCommit === 'supersede' && release.approval?.status === 'InProgress') {
+  // A release that promotes itself waits for nobody: ended here, none would ever be promoted where commits are frequent.
+  const waits = release.approval?.status === 'InProgress' && !promotesItself(world, release);
+  if (policy.onNewerCommit === 'supersede' && waits) {
     const newer = waitingForCanary(world.pipeline, release)[0];
     if (newer !== undefined) {
       return {
@@ -72,6 +74,12 @@ export function endOf(world: World, release: Journey, health: Health): End | und
     }
   }
   return undefined;
+}
+
+/** Whether the judge has passed the release, and the policy takes that for an approval. */
+export function promotesItself({ policy, record }: World, { execution }: Journey): boolean {
+  const { verdict } = record;
+  return policy.approval === 'automatic' && verdict?.executionId === execution.id && verdict.kind === 'pass';
 }
 
 /** The verdict that ends the release, where the policy lets the judge end it. */

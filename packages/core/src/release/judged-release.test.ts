@@ -191,6 +191,28 @@ describe('a pass', () => {
     expect(world.wake().effects).toMatchObject([{ kind: 'grantApproval' }]);
   });
 
+  it('promotes although a newer commit waits, which would otherwise never end where commits are frequent', () => {
+    const { world, id } = judging('automatic');
+    world.push('v3');
+    world.advance();
+    world.advance();
+    observed(world, 180_000, good);
+    expect(world.record().verdict?.kind).toBe('pass');
+    world.wake();
+    expect(world.status(id)).toBe('InProgress');
+    expect(world.runs.at(-1)).toMatchObject({ executionId: id, action: 'DeployStable' });
+  });
+
+  it('of a release that a person promotes is superseded by a newer commit', () => {
+    const { world, id } = judging('automatic-then-manual');
+    world.push('v3');
+    world.advance();
+    world.advance();
+    observed(world, 180_000, good);
+    world.wake();
+    expect(world.record().decision).toMatchObject({ executionId: id, by: 'newerCommit' });
+  });
+
   it('answers no approval but its own', () => {
     const { world } = judging('automatic');
     observed(world, 180_000, good);

@@ -17,6 +17,7 @@ import {
   endIntruders,
   endOf,
   failingVerdict,
+  promotesItself,
 } from './ending.ts';
 import { closeGate, openGate } from './gate.ts';
 import { assessHealth, type Health } from './health.ts';
@@ -375,14 +376,10 @@ function planApproval(
   before: readonly Effect[],
   reasons: readonly string[],
 ): Plan {
-  const { policy, record, pipeline } = world;
+  const { record, pipeline } = world;
   const { id } = release.execution;
   const passed =
-    policy.approval === 'automatic' &&
-    record.verdict?.executionId === id &&
-    record.verdict.kind === 'pass' &&
-    !health.deadLettersPending &&
-    health.unmeasured.length === 0;
+    promotesItself(world, release) && !health.deadLettersPending && health.unmeasured.length === 0;
   const { approval } = pipeline;
   const effects = [...before];
   const ours = approval?.stage === stages.approval.stage && approval.action === stages.approval.action;
