@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Clock } from '@queue-canary/engine';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { CostOptions } from './commands/cost.ts';
@@ -20,10 +19,13 @@ export interface World {
 }
 
 interface Common {
-  readonly state: string;
+  /** Absent unless the user named one. */
+  readonly state?: string;
   readonly appName: string;
   readonly aws?: boolean;
 }
+
+const USUAL_STATE = '.queue-canary';
 
 const LOG_SOURCES: readonly LogSource[] = ['canary', 'stable', 'controller', 'build'];
 
@@ -50,14 +52,21 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
       .command(name)
       .description(description)
       .addOption(
-        new Option('--state <directory>', 'state directory of the local engine').default('.queue-canary'),
+        new Option(
+          '--state <directory>',
+          'state directory of the local engine (default: .queue-canary)',
+        ).argParser(notEmpty),
       )
-      .addOption(new Option('--app-name <name>', 'name of the application').default('QueueCanary'))
+      .option('--app-name <name>', 'name of the application', appName, 'QueueCanary')
       .option('--aws', 'go to your AWS account even if a local engine was used here');
 
   const context = async (options: Common): Promise<Context> => {
     const { createClients } = await import('./clients.ts');
-    const target = await resolveTarget(options, world.environment);
+    const { state = USUAL_STATE, aws = false } = options;
+    const target = await resolveTarget(
+      { state, stateNamed: options.state !== undefined, aws },
+      world.environment,
+    );
     world.terminal.line(world.terminal.style('quiet', `target: ${target.description}`));
     return { ...world, target, clients: createClients(target), app: options.appName };
   };
@@ -65,7 +74,7 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
   program
     .command('up')
     .description('run the local engine until Ctrl-C')
-    .option('--state <directory>', 'where it remembers everything', '.queue-canary')
+    .option('--state <directory>', 'where it remembers everything', notEmpty, USUAL_STATE)
     .option(
       '--port <port>',
       'port on 127.0.0.1 (default: the one it had before, or 4580; 0: a free one at first)',
@@ -85,9 +94,9 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
   program
     .command('env')
     .description('print the environment with which other tools use the local engine')
-    .option('--state <directory>', 'state directory of the engine', '.queue-canary')
+    .option('--state <directory>', 'state directory of the engine', notEmpty, USUAL_STATE)
     .action((options: { state: string }) => {
-      const engine = readEngineFile(join(options.state, 'engine.json'));
+      const engine = readEngineFile(options.state);
       for (const [key, value] of Object.entries(localEnvironment(engine)))
         world.print(`export ${key}='${value}'`);
     });
@@ -176,13 +185,17 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
     .addArgument(logSource())
     .option('-f, --follow', 'go on until Ctrl-C')
     .option('--since <minutes>', 'how far back', wholeNumber(1, 100_000), 60)
-    .action(async (source: LogSource, options: Common & { follow?: boolean; since: number }) => {
-      const { logs } = await import('./commands/logs.ts');
-      await logs(await context(options), source, {
-        follow: options.follow ?? false,
-        sinceMs: options.since * 60_000,
-      });
-    });
+    .option('--raw', 'the messages exactly as they were written, for other programs')
+    .action(
+      async (source: LogSource, options: Common & { follow?: boolean; since: number; raw?: boolean }) => {
+        const { logs } = await import('./commands/logs.ts');
+        await logs(await context(options), source, {
+          follow: options.follow ?? false,
+          sinceMs: options.since * 60_000,
+          raw: options.raw ?? false,
+        });
+      },
+    );
 
   command('destroy', 'remove both stacks; asks first')
     .option('--yes', 'do not ask')
@@ -267,6 +280,18 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
+}
+
+function notEmpty(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('It must not be empty.');
+  return text;
+}
+
+function appName(text: string): string {
+  if (!/^[A-Za-z][A-Za-z0-9-]{0,39}$/.test(text)) {
+    throw new InvalidArgumentError('It must be a letter, then up to 39 letters, digits or -.');
+  }
+  return text;
 }
 
 function collect(value: string, before: string[]): string[] {

@@ -20,6 +20,8 @@ export interface Target {
 export interface TargetOptions {
   /** State directory of the local engine. */
   readonly state: string;
+  /** Whether the user named the state directory, and so means a local engine. */
+  readonly stateNamed?: boolean;
   /** Go to AWS even where a local engine was used. */
   readonly aws?: boolean;
 }
@@ -34,7 +36,8 @@ interface EngineFile {
 
 /**
  * Finds the target. A state directory means the engine in it, and never silently AWS: if that engine does
- * not run, the command stops and says so. `AWS_ENDPOINT_URL` means that endpoint. Otherwise it is AWS.
+ * not run, or the directory that was named is none, the command stops and says so. `AWS_ENDPOINT_URL` means
+ * that endpoint. Otherwise it is AWS.
  */
 export async function resolveTarget(
   options: TargetOptions,
@@ -44,7 +47,7 @@ export async function resolveTarget(
   if (options.aws) return aws(region);
   const path = join(options.state, 'engine.json');
   if (existsSync(path)) {
-    const engine = readEngineFile(path);
+    const engine = readEngineFile(options.state);
     if (!(await answers(engine.endpoint))) {
       throw new CliError(
         `the local engine of ${options.state} does not answer at ${engine.endpoint}: start it with "queue-canary up --state ${options.state}", or add --aws to mean your AWS account`,
@@ -52,6 +55,7 @@ export async function resolveTarget(
     }
     return local(engine);
   }
+  if (options.stateNamed) throw noEngine(options.state);
   if (endpoint !== undefined && endpoint !== '') {
     return {
       kind: 'local',
@@ -99,14 +103,23 @@ export function localEnvironment(engine: EngineFile): Record<string, string> {
   };
 }
 
-export function readEngineFile(path: string): EngineFile {
+/** What `up` wrote about the engine of a state directory. */
+export function readEngineFile(state: string): EngineFile {
+  const path = join(state, 'engine.json');
+  if (!existsSync(path)) throw noEngine(state);
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as EngineFile;
   } catch (error) {
     throw new CliError(
-      `${path} is not readable (${(error as Error).message}): remove the directory and start anew with "queue-canary up"`,
+      `${path} is not readable (${(error as Error).message}): remove this file and run "queue-canary up --state ${state}" with the --port that the engine had; the state itself is kept in engine.db`,
     );
   }
+}
+
+function noEngine(state: string): CliError {
+  return new CliError(
+    `${state} holds no local engine: start one with "queue-canary up --state ${state}", or name the directory of the one that you mean`,
+  );
 }
 
 async function answers(endpoint: string): Promise<boolean> {

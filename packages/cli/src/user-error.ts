@@ -7,6 +7,12 @@ export class CliError extends Error {
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(explain).join('; ');
+  if (error.message === 'Region is missing') {
+    return 'there is no local engine here and no AWS region: start the engine with "queue-canary up", name its directory with --state, or set AWS_REGION to go to AWS';
+  }
+  if (error.name === 'CredentialsProviderError') {
+    return `there are no AWS credentials (${error.message}): log in to AWS, or start the local engine with "queue-canary up"`;
+  }
   const plain = ['Error', 'CliError', 'UserError', 'TypeError'].includes(error.name);
   return plain ? error.message : `${error.name}: ${error.message}`;
 }

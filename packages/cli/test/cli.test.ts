@@ -109,6 +109,8 @@ test.each([
   [['up', '--port', 'x'], /must be a whole number from 0 to 65535/],
   [['send', '--count', '-1'], /whole number/],
   [['deploy', 'image', '-c', 'nonsense'], /name=value/],
+  [['approve', '--app-name', ''], /a letter, then up to 39 letters, digits or -/],
+  [['release', 'status', '--state', ''], /must not be empty/],
   [['frobnicate'], /unknown command/],
 ])('nonsense is refused: %s', async (args, message) => {
   const end = await run(args, { cwd: directory() });
@@ -121,5 +123,31 @@ test('a damaged engine file is one clear error', async () => {
   writeFileSync(join(state, 'engine.json'), '{');
   const end = await run(['env', '--state', state]);
   expect(end.status).toBe(1);
-  expect(end.errors).toMatch(/engine\.json is not readable .* remove the directory and start anew/);
+  expect(end.errors).toMatch(/engine\.json is not readable .* remove this file .* the state itself is kept/);
+});
+
+test.each([['release', 'status'], ['destroy', '--yes'], ['env']])(
+  'a state directory that was named and holds no engine is never mistaken for AWS: %s %s',
+  async (...args) => {
+    const state = join(directory(), 'typo');
+    const end = await run([...args, '--state', state], { env: { AWS_REGION: 'eu-central-1' } });
+    expect(end.status).toBe(1);
+    expect(end.errors).toMatch(/typo holds no local engine: start one with "queue-canary up --state .*typo"/);
+  },
+);
+
+test('without an engine and without a region, it says how to have either', async () => {
+  const end = await run(['release', 'status'], { cwd: directory() });
+  expect(end.status).toBe(1);
+  expect(end.errors).toMatch(/no local engine here and no AWS region: .*queue-canary up.*AWS_REGION/);
+});
+
+test('what a push needs is a directory', async () => {
+  const state = directory();
+  await engine(state);
+  const file = join(directory(), 'worker.ts');
+  writeFileSync(file, '');
+  const end = await run(['push', file, '--state', state]);
+  expect(end.status).toBe(1);
+  expect(end.errors).toMatch(/worker\.ts is a file: name the directory of your worker/);
 });

@@ -1,10 +1,25 @@
 import type { JournalEntry } from '@queue-canary/engine';
 
-/** Entries that come again and again without news. */
+/** Entries that come again and again without news, or that another entry tells as well. */
 const QUIET: ReadonlySet<string> = new Set([
   'cloudwatch alarm.action',
-  'lambda function.invoked',
+  'cloudwatch alarm.changed',
+  'codebuild build.phase',
+  'codecommit ref.changed',
+  'codepipeline action.started',
+  'codepipeline action.succeeded',
+  'codepipeline execution.started',
+  'codepipeline execution.succeeded',
+  'codepipeline execution.failed',
+  'codepipeline stage.started',
+  'codepipeline stage.succeeded',
+  'codepipeline stage.failed',
+  'ecs deployment.completed',
+  'ecs service.event',
+  'ecs task.created',
+  'ecs task.stopping',
   'events event.delivered',
+  'lambda function.invoked',
 ]);
 
 type Detail = Readonly<Record<string, unknown>>;
@@ -16,11 +31,22 @@ export function journalLine({ source, type, detail }: JournalEntry): string | un
     return `${source} ${detail.operation} refused: ${detail.code}: ${detail.message}`;
   if (type === 'call') return undefined;
   if (QUIET.has(`${source} ${type}`)) return undefined;
+  if (type === 'resource.changed' && !String(detail.status).endsWith('_FAILED')) return undefined;
   const facts = Object.entries(detail)
     .filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value))
-    .map(([key, value]) => `${key}=${value}`)
+    .map(([key, value]) => `${key}=${short(String(value))}`)
     .join(' ');
-  return `${source} ${type} ${facts}`.slice(0, 240);
+  return `${source} ${type} ${facts}`.trimEnd();
+}
+
+/** Identities as short as people read them: ARNs by their last part, UUIDs, commits and digests by their start. */
+function short(text: string): string {
+  return text
+    .replace(/\barn:aws:[^\s"]*[/:]([^\s/:"]+)/g, '$1')
+    .replace(
+      /\b([0-9a-f]{8})(?:-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{24}(?:[0-9a-f]{8}|[0-9a-f]{32})?)\b/g,
+      '$1',
+    );
 }
 
 function eventLine(event: Detail): string | undefined {

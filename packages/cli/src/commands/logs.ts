@@ -1,6 +1,7 @@
 import { sleep } from '@queue-canary/engine';
 import type { Context } from '../context.ts';
 import { imageOutputs, pipelineOutputs } from '../stacks.ts';
+import { logLine } from './log-line.ts';
 
 export type LogSource = 'canary' | 'stable' | 'controller' | 'build';
 
@@ -8,6 +9,8 @@ export interface LogsOptions {
   readonly follow: boolean;
   /** How far back, milliseconds. */
   readonly sinceMs: number;
+  /** Print messages exactly as they were written. */
+  readonly raw: boolean;
 }
 
 /** Prints the log lines of one part, oldest first; with `follow` goes on until Ctrl-C. */
@@ -28,7 +31,10 @@ export async function logs(context: Context, source: LogSource, options: LogsOpt
         if (event.eventId !== undefined && seen.has(event.eventId)) continue;
         if (event.eventId !== undefined) seen.add(event.eventId);
         if (options.follow) startTime = Math.max(startTime, (event.timestamp ?? 0) - 10_000);
-        context.print(`${new Date(event.timestamp ?? 0).toISOString()} ${event.message?.trimEnd()}`);
+        const message = event.message?.trimEnd() ?? '';
+        context.print(
+          options.raw ? message : `${new Date(event.timestamp ?? 0).toISOString()} ${logLine(message)}`,
+        );
       }
       nextToken = page.nextToken;
     } while (nextToken !== undefined && !signal.aborted);

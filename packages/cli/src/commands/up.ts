@@ -20,8 +20,8 @@ const USUAL_PORT = 4580;
  * stacks name it, so a restart keeps it.
  */
 function earlierPort(state: string): number | undefined {
-  const file = join(state, 'engine.json');
-  return existsSync(file) ? Number(new URL(readEngineFile(file).endpoint).port) : undefined;
+  if (!existsSync(join(state, 'engine.json'))) return undefined;
+  return Number(new URL(readEngineFile(state).endpoint).port);
 }
 
 /** Starts the engine and says where it is. The caller closes it. */
