@@ -22,11 +22,25 @@ export async function destroy(context: Context, options: DestroyOptions): Promis
   }
   for (const stack of existing) {
     terminal.line(`${stack} will be removed, with`);
-    for (const [type, count] of await resourceCounts(context, stack))
+    const resources = await resourcesOf(context, stack);
+    for (const [type, count] of countTypes(resources))
       terminal.line(`  ${String(count).padStart(3)} ${type}`);
-    terminal.line(
-      '  and what is in them: messages, images, source history and logs, unless the stack retains them',
-    );
+    const retained = await retainedIn(context, stack);
+    const stays = ({ logicalId }: Resource) => retained.has(logicalId);
+    for (const resource of resources.filter(({ type }) => type === 'AWS::SQS::Queue')) {
+      const messages = await messagesIn(context, resource.physicalId);
+      if (messages > 0) {
+        terminal.line(
+          terminal.style(
+            'bad',
+            `  ${resource.physicalId} holds ${messages} messages, which ${stays(resource) ? 'stay with it' : 'are lost with it'}`,
+          ),
+        );
+      }
+    }
+    for (const { type, physicalId } of resources.filter(stays))
+      terminal.line(`  ${type} ${physicalId} stays: the stack retains it`);
+    terminal.line('  and what is in them: messages, images, source history and logs, but for what stays');
   }
   if (!options.yes) {
     const answer = await options.ask(
@@ -37,26 +51,66 @@ export async function destroy(context: Context, options: DestroyOptions): Promis
   for (const stack of existing) await removeStack(context, stack);
 }
 
-async function resourceCounts(context: Context, stack: string): Promise<Map<string, number>> {
-  const counts = new Map<string, number>();
+interface Resource {
+  readonly logicalId: string;
+  readonly physicalId: string;
+  readonly type: string;
+}
+
+async function resourcesOf(context: Context, stack: string): Promise<Resource[]> {
+  const resources: Resource[] = [];
   let NextToken: string | undefined;
   do {
     const page = await context.clients.cloudformation.listStackResources({
       StackName: stack,
       ...(NextToken === undefined ? {} : { NextToken }),
     });
-    for (const { ResourceType } of page.StackResourceSummaries ?? []) {
-      counts.set(ResourceType ?? '', (counts.get(ResourceType ?? '') ?? 0) + 1);
+    for (const resource of page.StackResourceSummaries ?? []) {
+      if (resource.ResourceStatus === 'DELETE_COMPLETE') continue;
+      const { LogicalResourceId = '', PhysicalResourceId = '', ResourceType = '' } = resource;
+      resources.push({ logicalId: LogicalResourceId, physicalId: PhysicalResourceId, type: ResourceType });
     }
     NextToken = page.NextToken;
   } while (NextToken !== undefined);
-  return new Map([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return resources;
+}
+
+function countTypes(resources: readonly Resource[]): [type: string, count: number][] {
+  const counts = new Map<string, number>();
+  for (const { type } of resources) counts.set(type, (counts.get(type) ?? 0) + 1);
+  return [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** Logical ids of the resources that CloudFormation leaves where they are when it deletes the stack. */
+async function retainedIn({ clients }: Context, stack: string): Promise<ReadonlySet<string>> {
+  const { TemplateBody = '{}' } = await clients.cloudformation.getTemplate({ StackName: stack });
+  const { Resources = {} } = JSON.parse(TemplateBody) as {
+    Resources?: Record<string, { DeletionPolicy?: string }>;
+  };
+  return new Set(
+    Object.keys(Resources).filter((id) => Resources[id]?.DeletionPolicy?.startsWith('Retain') === true),
+  );
+}
+
+/** Messages in a queue, in whatever state; SQS says it approximately. */
+async function messagesIn({ clients }: Context, QueueUrl: string): Promise<number> {
+  const { Attributes = {} } = await clients.sqs.getQueueAttributes({
+    QueueUrl,
+    AttributeNames: [
+      'ApproximateNumberOfMessages',
+      'ApproximateNumberOfMessagesNotVisible',
+      'ApproximateNumberOfMessagesDelayed',
+    ],
+  });
+  return Object.values(Attributes).reduce((sum, value) => sum + Number(value), 0);
 }
 
 async function removeStack(context: Context, stack: string): Promise<void> {
   const { cloudformation } = context.clients;
-  const outputs = await findOutputs(cloudformation, stack);
-  if (outputs?.ArtifactBucketName) await emptyBucket(context, outputs.ArtifactBucketName);
+  const retained = await retainedIn(context, stack);
+  for (const { type, logicalId, physicalId } of await resourcesOf(context, stack)) {
+    if (type === 'AWS::S3::Bucket' && !retained.has(logicalId)) await emptyBucket(context, physicalId);
+  }
   const { Stacks } = await cloudformation.describeStacks({ StackName: stack });
   const id = Stacks?.[0]?.StackId ?? stack;
   await cloudformation.deleteStack({ StackName: stack });
