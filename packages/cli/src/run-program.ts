@@ -8,6 +8,8 @@ export interface ProgramOptions {
   /** Gets each line of standard output and standard error. */
   readonly onLine?: (line: string) => void;
   readonly signal?: AbortSignal;
+  /** What an error calls the program. @default - its file name and first two arguments */
+  readonly name?: string;
 }
 
 /**
@@ -45,7 +47,7 @@ export async function runProgram(
     if (options.signal?.aborted) throw new CliError('interrupted');
     if (status !== 0) {
       throw new CliError(
-        `${[command.split('/').at(-1), ...args.slice(0, 2)].join(' ')} failed (${status}):\n${last.join('\n')}`,
+        `${options.name ?? [command.split('/').at(-1), ...args.slice(0, 2)].join(' ')} failed (${status}):\n${last.join('\n')}`,
       );
     }
     return output.join('\n');

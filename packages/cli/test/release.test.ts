@@ -112,7 +112,7 @@ test('an approval with a stale token is refused and changes nothing', async () =
   const end = await until(inPhase('aborted'));
   expect(digests(end)).toEqual([lastGood, lastGood]);
   const none = await run(['approve', '--state', state]);
-  expect(none.errors).toMatch(/no approval is pending/);
+  expect(none.errors).toMatch(/no approval is pending: the release is aborted \(.*not today/);
 });
 
 test('a version that fails while it is promoted and watched is undone on both services', async () => {
@@ -140,4 +140,16 @@ test('a release that waits for approval is rolled back when a person asks for it
   const end = await until((view) => ['rolledBack', 'aborted'].includes(view.phase));
   expect(digests(end)).toEqual([lastGood, lastGood]);
   expect(end.reasons.join()).toContain('second thoughts');
+});
+
+test('destroy says which messages are lost, wants a person or --yes, and removes both stacks', async () => {
+  const asked = await run(['destroy', '--state', state]);
+  expect(asked.status).toBe(1);
+  expect(asked.errors).toMatch(/DeadLetterQueue\S* holds \d+ messages, which are lost with it/);
+  expect(asked.errors).toMatch(/no terminal to ask on: add --yes/);
+  expect((await status()).tracks).toHaveLength(2);
+  const done = await cli('destroy', '--yes');
+  expect(done.errors).toMatch(/QueueCanaryPipeline destroyed\nQueueCanaryImage destroyed/);
+  const after = await run(['release', 'status', '--state', state]);
+  expect(after.errors).toMatch(/there is no stack QueueCanary/);
 });

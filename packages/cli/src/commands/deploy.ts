@@ -69,6 +69,7 @@ async function cdk(context: Context, args: readonly string[]): Promise<void> {
       // The repository's tests validate the template; synthesis is seconds shorter without doing it again.
       ...(target.kind === 'local' ? { CDK_VALIDATION: 'false' } : {}),
     },
+    name: `cdk ${args[0]}`,
     onLine: (line) => terminal.live(`  ${line}`),
     signal: context.signal,
   });
@@ -111,6 +112,7 @@ export async function deployImage(context: Context, options: DeployOptions): Pro
 export async function deployPipeline(context: Context, options: DeployOptions): Promise<void> {
   await ensureFirstImage(context);
   await deployStack(context, 'pipeline', options);
+  context.terminal.line('next: queue-canary release watch shows the release; each push to main starts one');
 }
 
 /** Builds an image of branch main and writes it to the image parameter, unless the parameter names one. */

@@ -1,9 +1,9 @@
-import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import { runProgram } from '../run-program.ts';
-import { imageOutputs } from '../stacks.ts';
+import { findOutputs, imageOutputs, stackNames } from '../stacks.ts';
 import { CliError } from '../user-error.ts';
 
 /**
@@ -13,10 +13,12 @@ import { CliError } from '../user-error.ts';
 export async function push(context: Context, directory: string, message: string): Promise<string> {
   if (!existsSync(directory))
     throw new CliError(`${directory} does not exist: name the directory of your worker`);
+  if (!statSync(directory).isDirectory())
+    throw new CliError(`${directory} is a file: name the directory of your worker`);
   const { RepositoryCloneUrlHttp: url } = await imageOutputs(context.clients.cloudformation, context.app);
   if (existsSync(join(directory, '.git'))) {
     await git(context, directory, ['push', url, 'HEAD:refs/heads/main']);
-    return git(context, directory, ['rev-parse', 'HEAD']);
+    return pushed(context, await git(context, directory, ['rev-parse', 'HEAD']));
   }
   const work = mkdtempSync(join(tmpdir(), 'queue-canary-push-'));
   try {
@@ -36,10 +38,20 @@ export async function push(context: Context, directory: string, message: string)
       message,
     ]);
     await git(context, work, ['push', '--quiet', 'origin', 'main']);
-    return await git(context, work, ['rev-parse', 'HEAD']);
+    return pushed(context, await git(context, work, ['rev-parse', 'HEAD']));
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+/** Says what the push has started, if anything yet. */
+async function pushed(context: Context, commit: string): Promise<string> {
+  const { pipeline } = stackNames(context.app);
+  const next = (await findOutputs(context.clients.cloudformation, pipeline))
+    ? 'its release has started: queue-canary release watch'
+    : 'next: queue-canary deploy pipeline';
+  context.terminal.line(`pushed ${commit.slice(0, 8)} to branch main; ${next}`);
+  return commit;
 }
 
 /** Runs git with the target's credentials for CodeCommit. */

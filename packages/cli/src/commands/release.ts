@@ -131,12 +131,15 @@ async function pendingToken(context: Context, pipelineName: string): Promise<str
     ?.find(({ stageName }) => stageName === stages.approval.stage)
     ?.actionStates?.find(({ actionName }) => actionName === stages.approval.action)?.latestExecution;
   if (approval?.status !== 'InProgress' || approval.token === undefined) {
-    throw new CliError('no approval is pending: "queue-canary release status" shows where the release is');
+    const { plan } = await (await releaseReader(context))();
+    throw new CliError(
+      `no approval is pending: the release is ${plan.phase}${plan.reasons.length > 0 ? ` (${plan.reasons.join('; ')})` : ''}; "queue-canary release status" shows where it is`,
+    );
   }
   return approval.token;
 }
 
-/** Asks the controller to roll the current release back. */
+/** Asks the controller to roll the current release back; an error when that cannot be done. */
 export async function rollback(context: Context, reason: string): Promise<string> {
   const { ControllerFunctionName } = await pipelineOutputs(context.clients.cloudformation, context.app);
   const { FunctionError, Payload } = await context.clients.lambda.invoke({
@@ -150,5 +153,7 @@ export async function rollback(context: Context, reason: string): Promise<string
   };
   if (FunctionError !== undefined)
     throw new CliError(answer.errorMessage ?? 'the controller failed; see "queue-canary logs controller"');
-  return `${answer.phase}: ${(answer.reasons ?? []).join('; ')}`;
+  const text = `${answer.phase}: ${(answer.reasons ?? []).join('; ')}`;
+  if (answer.phase === 'halted') throw new CliError(text);
+  return text;
 }
