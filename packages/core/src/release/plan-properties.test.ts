@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SimulatedWorld } from '../../test/simulated-world.ts';
-import { defaultReleasePolicy } from '../policy/policy.ts';
+import { type Approval, defaultReleasePolicy } from '../policy/policy.ts';
 import type { Effect } from './effect.ts';
+import { stages, unknown } from './observed.ts';
 import { plan } from './plan.ts';
 
 const track = fc.constantFrom('canary' as const, 'stable' as const);
@@ -34,23 +35,43 @@ const happening = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.nat(200_000) }) },
   { weight: 8, arbitrary: fc.constant({ kind: 'wake' as const }) },
   { weight: 4, arbitrary: fc.constant({ kind: 'jobs' as const }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('report' as const),
+      what: fc.constantFrom('good' as const, 'failing' as const, 'silent' as const, 'unreadable' as const),
+    }),
+  },
   { weight: 2, arbitrary: fc.constant({ kind: 'late' as const }) },
   { weight: 2, arbitrary: fc.constant({ kind: 'carryOutLate' as const }) },
 );
 
 type Happening = typeof happening extends fc.Arbitrary<infer T> ? T : never;
 
+const units = { firstUnits: 20, receives: 20 };
+const reports = {
+  good: { canary: units, stable: units },
+  failing: { canary: { ...units, firstUnitsFailed: 10 }, stable: units },
+  silent: { canary: {}, stable: {} },
+};
+
 class History {
   readonly world: SimulatedWorld;
+  /** Releases that a person approved. */
+  readonly #approved = new Set<string>();
+  /** Releases that the judge passed at some look. */
+  readonly #passed = new Set<string>();
   readonly #held: (readonly Effect[])[] = [];
   #versions = 1;
 
-  constructor(onNewerCommit: 'supersede' | 'wait') {
+  constructor(onNewerCommit: 'supersede' | 'wait', approval: Approval) {
     this.world = new SimulatedWorld({
       ...defaultReleasePolicy,
       bakeMs: 60_000,
       watchMs: 60_000,
       onNewerCommit,
+      approval,
+      judge: { ...defaultReleasePolicy.judge, bakeMsMin: 60_000, deadlineMs: 600_000 },
     });
     this.world.wake();
     this.world.push('v1a');
@@ -77,8 +98,16 @@ class History {
       case 'failRollout':
         world.failRollout(what.track, what.goesBack);
         break;
-      case 'approve':
+      case 'approve': {
+        const { pipeline } = world.observe();
+        if (pipeline.known && pipeline.value.approval)
+          this.#approved.add(pipeline.value.approval.executionId);
         world.approve();
+        break;
+      }
+      case 'report':
+        if (what.what === 'unreadable') world.outcomes = unknown('the metrics cannot be read');
+        else world.report(reports[what.what]);
         break;
       case 'reject':
         world.reject();
@@ -121,6 +150,18 @@ class History {
     }
   }
 
+  /** Executions that reached stable although neither a person nor the judge had said so. */
+  unauthorised(): readonly string[] {
+    const { verdict } = this.world.record();
+    if (verdict?.kind === 'pass') this.#passed.add(verdict.executionId);
+    return this.world.runs
+      .filter(({ action, executionId }) => {
+        if (action !== stages.stable.action || this.#approved.has(executionId)) return false;
+        return this.world.policy.approval !== 'automatic' || !this.#passed.has(executionId);
+      })
+      .map(({ executionId }) => executionId);
+  }
+
   #round(): void {
     const { world } = this;
     world.wake();
@@ -139,20 +180,24 @@ class History {
 
 const histories = fc.record({
   onNewerCommit: fc.constantFrom('supersede' as const, 'wait' as const),
+  approval: fc.constantFrom('manual' as const, 'automatic' as const, 'automatic-then-manual' as const),
   happenings: fc.array(happening, { maxLength: 60, size: 'max' }),
 });
 
 function run({
   onNewerCommit,
+  approval,
   happenings,
 }: {
   onNewerCommit: 'supersede' | 'wait';
+  approval: Approval;
   happenings: Happening[];
 }): SimulatedWorld {
-  const history = new History(onNewerCommit);
+  const history = new History(onNewerCommit, approval);
   for (const what of happenings) {
     history.happen(what);
     expect(history.world.violations).toEqual([]);
+    expect(history.unauthorised()).toEqual([]);
   }
   return history.world;
 }
@@ -184,8 +229,8 @@ describe('whatever happens, in whatever order', () => {
 
   it('has at most one active release whenever the controller looks in time', () => {
     fc.assert(
-      fc.property(histories, ({ onNewerCommit, happenings }) => {
-        const history = new History(onNewerCommit);
+      fc.property(histories, ({ onNewerCommit, approval, happenings }) => {
+        const history = new History(onNewerCommit, approval);
         for (const what of happenings) {
           // A late plan may open the stage for a moment, and a person's retry enters it beside the gate.
           if (what.kind === 'carryOutLate' || what.kind === 'retry') continue;
@@ -214,7 +259,7 @@ describe('whatever happens, in whatever order', () => {
       fc.property(histories, (given) => {
         const world = run(given);
         const observed = world.observe();
-        const replayed = JSON.parse(JSON.stringify(observed));
+        const replayed = structuredClone(observed);
         expect(plan(replayed, world.policy, world.now)).toEqual(plan(observed, world.policy, world.now));
       }),
       { numRuns: 150 },
