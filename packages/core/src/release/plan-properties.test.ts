@@ -71,7 +71,7 @@ class History {
       watchMs: 60_000,
       onNewerCommit,
       approval,
-      judge: { ...defaultReleasePolicy.judge, bakeMsMin: 60_000, deadlineMs: 600_000 },
+      judge: { ...defaultReleasePolicy.judge, bakeMsMin: 60_000, deadlineMs: 120_000 },
     });
     this.world.wake();
     this.world.push('v1a');
