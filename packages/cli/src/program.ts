@@ -81,8 +81,12 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
       wholeNumber(0, 65_535),
     )
     .option('--pace <factor>', "divide AWS's own latencies by this", factor, 1)
-    .option('--region <region>', 'region that the engine says it is', 'us-east-1')
-    .action(async (options: { state: string; port?: number; pace: number; region: string }) => {
+    .option(
+      '--region <region>',
+      'region that the engine says it is (default: the one it had before, or us-east-1)',
+      region,
+    )
+    .action(async (options: { state: string; port?: number; pace: number; region?: string }) => {
       const { up } = await import('./commands/up.ts');
       const engine = await up(options, world.clock, world.terminal);
       await aborted(world.signal);
@@ -284,6 +288,13 @@ function aborted(signal: AbortSignal): Promise<void> {
 
 function notEmpty(text: string): string {
   if (text.trim() === '') throw new InvalidArgumentError('It must not be empty.');
+  return text;
+}
+
+function region(text: string): string {
+  if (!/^[a-z]{2}(-[a-z]+)+-\d$/.test(text)) {
+    throw new InvalidArgumentError('It must be the name of a region, such as eu-central-1.');
+  }
   return text;
 }
 

@@ -78,6 +78,18 @@ test('a taken port and a second engine on one directory are refused with what to
   expect(taken.errors).toMatch(new RegExp(`port ${port} is taken: .*--port`));
 });
 
+test('a state directory keeps its region, and another one is refused', async () => {
+  const state = directory();
+  const first = await engine(state, ['--region', 'eu-central-1']);
+  first.kill('SIGINT');
+  await first.finished;
+  const other = await run(['up', '--state', state, '--region', 'us-east-1']);
+  expect(other.status).toBe(1);
+  expect(other.errors).toMatch(/lies in eu-central-1, not us-east-1: leave --region out/);
+  const again = await engine(state);
+  expect(await again.line(/^ready in/)).toContain('eu-central-1');
+});
+
 test('a stopped engine is never mistaken for AWS', async () => {
   const state = directory();
   const up = await engine(state);
@@ -106,6 +118,7 @@ test.each([
 
 test.each([
   [['up', '--pace', '0'], /must be a number from 1 to 1000/],
+  [['up', '--region', 'nowhere!!'], /must be the name of a region, such as eu-central-1/],
   [['up', '--port', 'x'], /must be a whole number from 0 to 65535/],
   [['send', '--count', '-1'], /whole number/],
   [['deploy', 'image', '-c', 'nonsense'], /name=value/],

@@ -6,6 +6,9 @@ const entry = (source: string, type: string, detail: Record<string, unknown>) =>
 
 test('identities are shortened, and what went wrong is told to its end', () => {
   const reason = 'because '.repeat(60).trim();
+  expect(entry('codebuild', 'build.failed', { reason: 'if true; then\n  false\nfi\n' })).toBe(
+    'codebuild build.failed reason=if true; then false fi',
+  );
   expect(
     entry('codepipeline', 'action.failed', {
       executionId: '1c10939f-adc8-4b8f-903b-bc407e731bb0',

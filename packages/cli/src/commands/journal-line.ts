@@ -34,7 +34,7 @@ export function journalLine({ source, type, detail }: JournalEntry): string | un
   if (type === 'resource.changed' && !String(detail.status).endsWith('_FAILED')) return undefined;
   const facts = Object.entries(detail)
     .filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value))
-    .map(([key, value]) => `${key}=${short(String(value))}`)
+    .map(([key, value]) => `${key}=${short(String(value)).replace(/\s*\n\s*/g, ' ')}`)
     .join(' ');
   return `${source} ${type} ${facts}`.trimEnd();
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { AWS_LATENCIES, ByteIds, type Clock, type RunningEngine, startEngine } from '@queue-canary/engine';
 import { readEngineFile } from '../target.ts';
 import type { Terminal } from '../terminal.ts';
+import { CliError } from '../user-error.ts';
 import { journalLine } from './journal-line.ts';
 
 export interface UpOptions {
@@ -10,30 +11,39 @@ export interface UpOptions {
   /** Absent or 0: the one that this state directory's engine had before. */
   readonly port?: number;
   readonly pace: number;
-  readonly region: string;
+  /** Absent: the one that this state directory's engine had before. */
+  readonly region?: string;
 }
 
 const USUAL_PORT = 4580;
+const USUAL_REGION = 'us-east-1';
 
 /**
- * The port that the engine of a state directory had the last time. Queue, image and clone addresses in deployed
- * stacks name it, so a restart keeps it.
+ * The port and region that the engine of a state directory had the last time. Queue, image and clone addresses
+ * in deployed stacks name the port, and all ARNs the region, so a restart keeps both.
  */
-function earlierPort(state: string): number | undefined {
+function earlier(state: string): { readonly port: number; readonly region: string } | undefined {
   if (!existsSync(join(state, 'engine.json'))) return undefined;
-  return Number(new URL(readEngineFile(state).endpoint).port);
+  const { endpoint, region } = readEngineFile(state);
+  return { port: Number(new URL(endpoint).port), region };
 }
 
 /** Starts the engine and says where it is. The caller closes it. */
 export async function up(options: UpOptions, clock: Clock, terminal: Terminal): Promise<RunningEngine> {
   const startedAtMs = clock.nowMs();
-  const before = earlierPort(options.state);
-  const port = options.port || (before ?? options.port ?? USUAL_PORT);
-  if (before !== undefined && port !== before) {
+  const before = earlier(options.state);
+  const port = options.port || (before?.port ?? options.port ?? USUAL_PORT);
+  const region = options.region ?? before?.region ?? USUAL_REGION;
+  if (before !== undefined && region !== before.region) {
+    throw new CliError(
+      `what ${options.state} holds lies in ${before.region}, not ${region}: leave --region out, or choose another directory with --state`,
+    );
+  }
+  if (before !== undefined && port !== before.port) {
     terminal.line(
       terminal.style(
         'bad',
-        `this engine listened on port ${before} before, and what is deployed on it names that port: leave --port out to keep it`,
+        `this engine listened on port ${before.port} before, and what is deployed on it names that port: leave --port out to keep it`,
       ),
     );
   }
@@ -41,7 +51,7 @@ export async function up(options: UpOptions, clock: Clock, terminal: Terminal): 
     directory: options.state,
     port,
     pace: options.pace,
-    region: options.region,
+    region,
     clock,
     ids: new ByteIds(),
     onCrash: (error) =>
@@ -60,7 +70,7 @@ export async function up(options: UpOptions, clock: Clock, terminal: Terminal): 
       terminal.line(
         style(
           'quiet',
-          `  ${(ms / 1000).toFixed(0).padStart(3)} s -> ${(ms / options.pace / 1000).toFixed(1)} s  ${what}`,
+          `  ${(ms / 1000).toFixed(0).padStart(3)} s -> ${brief(ms / options.pace / 1000)} s  ${what}`,
         ),
       );
     }
@@ -73,4 +83,8 @@ export async function up(options: UpOptions, clock: Clock, terminal: Terminal): 
     }
   });
   return engine;
+}
+
+function brief(seconds: number): string {
+  return seconds >= 0.95 ? seconds.toFixed(1) : seconds.toPrecision(1);
 }
