@@ -1,3 +1,4 @@
+import { stages } from '../release/observed.ts';
 import type { Phase } from '../release/plan.ts';
 import type { ExecutionView, ReleaseView, StageStatus, StageView, TrackView, VerdictView } from './view.ts';
 
@@ -98,6 +99,13 @@ export function renderStatus(view: ReleaseView, nowMs: number, style: Styler = p
   );
   for (const execution of view.waiting) lines.push(`${label('Waiting')}${name(execution, style)}`);
   for (const execution of view.building) lines.push(`${label('Building')}${name(execution, style)}`);
+  if (view.failedBuild) {
+    const { stage, note = '' } = view.failedBuild;
+    const cause = note === '' ? '' : `: ${note.replace(/\s+/g, ' ').trim()}`;
+    lines.push(
+      `${label('Not built')}${name(view.failedBuild, style)}  ${style('bad', `${stage} failed${cause}`)}${stage === stages.build.stage ? '; its log: queue-canary logs build' : ''}`,
+    );
+  }
   if (view.approvalPending) {
     lines.push(
       `${label('Approval')}${style('strong', 'pending: queue-canary approve, or queue-canary reject')}`,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { digestOf, imageOf, SimulatedWorld } from '../../test/simulated-world.ts';
 import { defaultReleasePolicy } from '../policy/policy.ts';
+import type { Execution } from '../release/observed.ts';
 import { renderStatus } from './render.ts';
 import { type ReleaseView, viewRelease } from './view.ts';
 
@@ -68,6 +69,40 @@ describe('viewRelease', () => {
       ],
       building: [{ commit: 'commit-v2' }],
     });
+  });
+
+  it('tells of the newest commit when it failed before the canary, until there is a newer one', () => {
+    const w = world();
+    w.push('v2');
+    w.settle();
+    const observed = w.observe();
+    if (!observed.pipeline.known) throw new Error('the pipeline is known');
+    const pipeline = observed.pipeline.value;
+    const { executions, actions } = pipeline;
+    const at = { startedAt: 1, updatedAt: 2 };
+    const failed = { id: 'e3', status: 'Failed', commit: 'commit-v3', ...at } as const;
+    const run = { executionId: 'e3', stage: 'Build', action: 'Build', status: 'Failed', ...at } as const;
+    const view = (list: readonly Execution[]) => {
+      const value = {
+        ...pipeline,
+        executions: list,
+        actions: [...actions, { ...run, summary: 'exit\nstatus 3' }],
+      };
+      return viewRelease({ ...observed, pipeline: { known: true, value } }, w.plan());
+    };
+    const shown = view([failed, ...executions]);
+    expect(shown.failedBuild).toEqual({
+      executionId: 'e3',
+      commit: 'commit-v3',
+      stage: 'Build',
+      note: 'exit\nstatus 3',
+    });
+    expect(renderStatus(shown, w.now)).toContain(
+      'Not built     commit-v  Build failed: exit status 3; its log: queue-canary logs build',
+    );
+    const newer = { id: 'e4', status: 'InProgress', ...at } as const;
+    expect(view([newer, failed, ...executions]).failedBuild).toBeUndefined();
+    expect(view(executions).failedBuild).toBeUndefined();
   });
 
   it('tells executions that wait for the canary from those that are building', () => {

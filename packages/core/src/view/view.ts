@@ -91,6 +91,8 @@ export interface ReleaseView {
   readonly waiting: readonly ExecutionView[];
   /** On its way through source and build. */
   readonly building: readonly ExecutionView[];
+  /** The newest execution, when it failed before it came to the canary: no release, and nothing has changed. */
+  readonly failedBuild?: ExecutionView & { readonly stage: string; readonly note?: string };
   readonly lastGood?: LastGood;
   readonly decision?: Decision;
   /** What the judge says now, or what it said when the release ended. */
@@ -141,6 +143,7 @@ export function viewRelease(observed: Observed, planned: Plan): ReleaseView {
     building: active
       .filter((execution) => execution.id !== release?.execution.id && !waiting.includes(execution))
       .map(executionView),
+    ...failedBuildView(pipeline),
     ...(record?.lastGood && { lastGood: record.lastGood }),
     ...(record?.decision && { decision: record.decision }),
     ...verdictView(planned, record),
@@ -162,6 +165,20 @@ function executionView(execution: { id: string; commit?: string; commitMessage?:
     ...(execution.commit !== undefined && { commit: execution.commit }),
     ...(execution.commitMessage !== undefined && { commitMessage: execution.commitMessage }),
   };
+}
+
+function failedBuildView(pipeline: PipelineState | undefined): Pick<ReleaseView, 'failedBuild'> {
+  const newest = pipeline?.executions[0];
+  if (newest?.status !== 'Failed') return {};
+  const run = pipeline?.actions.find(
+    ({ executionId, stage, status }) =>
+      executionId === newest.id &&
+      status === 'Failed' &&
+      (stage === stages.source.stage || stage === stages.build.stage),
+  );
+  if (run === undefined) return {};
+  const note = run.summary === undefined ? {} : { note: run.summary };
+  return { failedBuild: { ...executionView(newest), stage: run.stage, ...note } };
 }
 
 const statusOfRun: Readonly<Record<ActionRun['status'], StageStatus>> = {
