@@ -99,6 +99,9 @@ export function readSettings(node: Node): Settings {
       `stableTasksMax (${stableTasksMax}) must not be below stableTasks (${stableTasks})`,
     );
   }
+  for (const name of context.unknown()) {
+    context.problems.push(`there is no setting ${name}; there are ${context.names().join(', ')}`);
+  }
   if (context.problems.length > 0) {
     throw new SettingsError(
       `The app cannot be synthesized:\n${context.problems.map((p) => `  - ${p}`).join('\n')}`,
@@ -116,6 +119,7 @@ export function readSettings(node: Node): Settings {
 class Context {
   readonly problems: string[] = [];
   readonly #node: Node;
+  readonly #asked = new Set<string>();
 
   constructor(node: Node) {
     this.#node = node;
@@ -153,7 +157,19 @@ class Context {
     });
   }
 
+  /** The settings that were asked for, which are all that there are. */
+  names(): string[] {
+    return [...this.#asked];
+  }
+
+  /** Names of given values that are no settings. Those with other characters are CDK's own. */
+  unknown(): string[] {
+    const given = Object.keys(this.#node.getAllContext());
+    return given.filter((name) => /^[A-Za-z]+$/.test(name) && !this.#asked.has(name));
+  }
+
   #read<T>(name: string, expected: string, parse: (value: string) => T | undefined): T | undefined {
+    this.#asked.add(name);
     const given: unknown = this.#node.tryGetContext(name);
     if (given === undefined) return undefined;
     const parsed = typeof given === 'object' ? undefined : parse(String(given));

@@ -112,6 +112,15 @@ describe('readSettings', () => {
     );
   });
 
+  it('refuses a name that is no setting, and leaves alone what is for CDK', () => {
+    expect(() => read({ stableTask: '5' })).toThrow(
+      /there is no setting stableTask; there are app, .*stableTasks,/,
+    );
+    expect(read({ '@aws-cdk/core:newStyleStackSynthesis': true, 'aws:cdk:bundling-stacks': [] }).app).toBe(
+      'QueueCanary',
+    );
+  });
+
   it('refuses a maximum below the minimum', () => {
     expect(() => read({ stableTasks: '5', stableTasksMax: '4' })).toThrow(
       'stableTasksMax (4) must not be below stableTasks (5)',
