@@ -5,6 +5,7 @@ import {
   judgedFrom,
   known,
   type Measurement,
+  measuredFrom,
   type Observed,
   type PipelineState,
   type Reading,
@@ -63,7 +64,7 @@ async function growth(gateways: Gateways, pipeline: Reading<PipelineState>, nowM
   return release === undefined ? 0 : gateways.deadLetters.metricGrowth(release.canaryStartedAt, nowMs);
 }
 
-/** What both tracks did beside each other, from the canary's steady state on. */
+/** What both tracks did beside each other, from the beginning of the canary's deployment on. */
 async function measure(
   gateways: Gateways,
   pipeline: Reading<PipelineState>,
@@ -71,10 +72,11 @@ async function measure(
   nowMs: number,
 ): Promise<Measurement | undefined> {
   const release = pipeline.known ? currentRelease(pipeline.value) : undefined;
-  const fromMs = release && isActive(release.execution) ? judgedFrom(release) : undefined;
-  if (fromMs === undefined || nowMs < fromMs) return undefined;
+  if (release === undefined || !isActive(release.execution)) return undefined;
+  const fromMs = measuredFrom(release);
+  const fixedAtMs = (judgedFrom(release) ?? nowMs) + warmUpMs;
   const [outcomes, canary, stable] = await Promise.all([
-    gateways.outcomes.read({ fromMs, fixedAtMs: fromMs + warmUpMs, nowMs }),
+    gateways.outcomes.read({ fromMs, fixedAtMs, nowMs }),
     gateways.services.tasks('canary'),
     gateways.services.tasks('stable'),
   ]);

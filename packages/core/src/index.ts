@@ -18,7 +18,7 @@ export { type PastQuantiles, thresholdsFrom } from './measurement/thresholds.ts'
 export * from './policy/policy.ts';
 export * from './release/effect.ts';
 export { assessHealth, type Health } from './release/health.ts';
-export { currentRelease, isActive, type Journey, judgedFrom } from './release/journey.ts';
+export { currentRelease, isActive, type Journey, judgedFrom, measuredFrom } from './release/journey.ts';
 export * from './release/observed.ts';
 export * from './release/plan.ts';
 export * from './release/record.ts';

@@ -25,8 +25,12 @@ export interface Connection {
   };
 }
 
+/** A call that hangs must not use up the time of the whole look; the SDK then tries again. */
+const requestHandler = { connectionTimeout: 3_000, requestTimeout: 10_000, throwOnRequestTimeout: true };
+
 /** Gateways to one application in AWS or a local engine. Throttling is left to the SDK's own retries. */
-export function createAwsGateways(names: Names, connection: Connection = {}): Gateways {
+export function createAwsGateways(names: Names, where: Connection = {}): Gateways {
+  const connection = { ...where, requestHandler };
   const cloudWatch = new CloudWatchClient(connection);
   return {
     pipeline: new AwsPipelineGateway(new CodePipelineClient(connection), names.pipeline),

@@ -1,6 +1,6 @@
 import type { ReleasePolicy } from '../policy/policy.ts';
 import type { Journey } from './journey.ts';
-import { excuses, type Judgement, mayExcuse, reportsWithinMs } from './judgement.ts';
+import { excuses, excusesWhileDeploying, type Judgement, mayExcuse, reportsWithinMs } from './judgement.ts';
 import type { AlarmState, Observed, Reading } from './observed.ts';
 import type { Baseline, ReleaseRecord } from './record.ts';
 
@@ -57,18 +57,18 @@ export function assessHealth(
     const before = baselineOf(record, release)?.deadLettersAccepted;
     const beside = before === undefined && judgement?.known === true ? judgement.value : undefined;
     // One look that could not read the metrics says nothing about whose fault the messages are.
-    const unread = before === undefined && judgement?.known === false;
-    excused =
-      beside === undefined
-        ? before !== undefined && before > 0 && deadLetters - before <= policy.deadLettersMax
-        : excuses(beside, deadLetters);
+    const unread = before === undefined && !observed.outcomes.known;
+    const deploying = release.canary.status === 'InProgress';
+    const reported = observed.outcomes.known ? observed.outcomes.value : undefined;
+    if (beside !== undefined) excused = excuses(beside, deadLetters);
+    else if (before !== undefined) excused = before > 0 && deadLetters - before <= policy.deadLettersMax;
+    else excused = deploying && reported !== undefined && excusesWhileDeploying(reported, nowMs, deadLetters);
     if (deadLetters > policy.deadLettersMax) {
+      const mayBe =
+        unread || (deploying && reported !== undefined) || (beside !== undefined && mayExcuse(beside));
       if (excused) {
         notes.push(`${words}; stable fails such messages as well, so they are not held against the release`);
-      } else if (
-        (unread || (beside !== undefined && mayExcuse(beside))) &&
-        !overdue(record, release, nowMs)
-      ) {
+      } else if (mayBe && !overdue(record, release, nowMs)) {
         pending = true;
         notes.push(`${words}; waiting for the workers' reports of them`);
       } else {

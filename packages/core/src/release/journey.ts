@@ -53,6 +53,11 @@ export function currentRelease(pipeline: PipelineState): Journey | undefined {
   return active.findLast((journey) => hasReachedStable(journey)) ?? active[0] ?? all[0];
 }
 
+/** When measuring for a release begins: with the interval in which its canary deployment did; epoch milliseconds. */
+export function measuredFrom({ canaryStartedAt }: Journey): number {
+  return Math.floor(canaryStartedAt / reportMs) * reportMs;
+}
+
 /** When judging a release begins: with the interval in which its canary became steady; epoch milliseconds. */
 export function judgedFrom({ canary }: Journey): number | undefined {
   return canary.status === 'Succeeded' ? Math.floor(canary.updatedAt / reportMs) * reportMs : undefined;

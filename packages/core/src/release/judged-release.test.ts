@@ -363,6 +363,40 @@ describe('dead letters', () => {
     expect(world.wake().phase).toBe('baking');
   });
 
+  describe('while the canary is still being deployed', () => {
+    function deploying(): SimulatedWorld {
+      const { world } = judging('automatic');
+      observed(world, 180_000, good);
+      world.settle();
+      world.push('v3');
+      world.advance();
+      world.advance();
+      expect(world.wake().phase).toBe('deploying');
+      return world;
+    }
+
+    it('are not held against it when stable fails as much', () => {
+      const world = deploying();
+      world.pass(20_000);
+      world.report(poisoned);
+      world.deadLetter(6);
+      const { phase, reasons } = world.wake();
+      expect(phase).toBe('deploying');
+      expect(reasons.join('\n')).toMatch(/stable fails such messages/);
+    });
+
+    it('end it when stable does not, after a moment for the reports', () => {
+      const world = deploying();
+      world.pass(20_000);
+      world.report(good);
+      world.deadLetter(1);
+      expect(world.wake().phase).toBe('deploying');
+      world.pass(20_000);
+      world.report(good);
+      expect(world.wake().phase).toBe('rollingBack');
+    });
+  });
+
   it('end it at once when the workers emit nothing', () => {
     const { world } = judging('automatic');
     observed(world, 20_000, {});

@@ -44,8 +44,11 @@ export function judgementOf(
   if (fromMs === undefined) return undefined;
   const { outcomes } = observed;
   if (!outcomes.known) return outcomes;
-  const measurement = outcomes.value;
-  if (measurement === undefined) return undefined;
+  const measured = outcomes.value;
+  if (measured === undefined) return undefined;
+  // What went on while the canary was deployed was partly the version before it.
+  const { bucketMs } = measured;
+  const measurement = { ...measured, fromMs: Math.ceil(fromMs / bucketMs) * bucketMs };
   const judge = { ...policy.judge, bakeMsMin: policy.bakeMs };
   const { blocks, notes } = blocksFrom(measurement, nowMs);
   const promotedAt = release.stable?.startedAt;
@@ -62,7 +65,7 @@ export function judgementOf(
         nowMs,
       ),
     }),
-    failedByStable: failedByStable(measurement, promotedAt ?? nowMs),
+    failedByStable: failedByStable(measured, promotedAt ?? nowMs),
     awaitsReports: nowMs - fromMs < reportsWithinMs,
     notes,
   });
@@ -113,9 +116,21 @@ export function excuses(judgement: Judgement, deadLetters: number): boolean {
     deadLetters > 0 &&
     sees &&
     hasLittleAgainst(judgement) &&
-    judgement.failedByStable > 0 &&
-    judgement.failedByStable * 2 >= deadLetters
+    hasFailedThem(judgement.failedByStable, deadLetters)
   );
+}
+
+/**
+ * Whether dead letters are not the canary's doing although it is still being deployed: there is no verdict yet, but
+ * what stable failed since the deployment began tells as much.
+ */
+export function excusesWhileDeploying(measurement: Measurement, nowMs: number, deadLetters: number): boolean {
+  return deadLetters > 0 && hasFailedThem(failedByStable(measurement, nowMs), deadLetters);
+}
+
+/** A dead letter was received several times, most of them by stable. */
+function hasFailedThem(failedByStable: number, deadLetters: number): boolean {
+  return failedByStable > 0 && failedByStable * 2 >= deadLetters;
 }
 
 /** Whether the judge sees both tracks, or will in a moment, and finds hardly anything against the canary. */

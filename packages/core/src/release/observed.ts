@@ -177,7 +177,7 @@ export interface Observed {
   readonly alarms: Reading<readonly AlarmState[]>;
   readonly deadLetters: DeadLetters;
   readonly record: Reading<RecordReading>;
-  /** What both tracks did since the release's canary was steady; undefined before that. */
+  /** What both tracks did since the release's canary deployment began; undefined without one. */
   readonly outcomes: Reading<Measurement | undefined>;
   /** The image that new task definitions of the template use. */
   readonly image: Reading<string>;
