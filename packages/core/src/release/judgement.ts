@@ -106,7 +106,7 @@ export function approvalMessage(verdict: Pick<Verdict, 'summary' | 'statements'>
 
 /**
  * Whether dead letters are not the canary's doing: stable failed at least half as many messages while it ran the
- * last good release, and the judge, who saw both tracks, found hardly anything against the canary. Poison does that.
+ * last good release, and the judge, who saw both tracks, has not failed the canary. Poison does that.
  *
  * Where messages are rare, nothing may have been measured for a while; what stable failed before still counts.
  */
@@ -115,7 +115,7 @@ export function excuses(judgement: Judgement, deadLetters: number): boolean {
   return (
     deadLetters > 0 &&
     sees &&
-    hasLittleAgainst(judgement) &&
+    judgement.verdict.kind !== 'fail' &&
     hasFailedThem(judgement.failedByStable, deadLetters)
   );
 }
@@ -133,21 +133,14 @@ function hasFailedThem(failedByStable: number, deadLetters: number): boolean {
   return failedByStable > 0 && failedByStable * 2 >= deadLetters;
 }
 
-/** Whether the judge sees both tracks, or will in a moment, and finds hardly anything against the canary. */
+/** Whether the judge sees both tracks, or will in a moment, and has not failed the canary. */
 export function mayExcuse(judgement: Judgement): boolean {
-  return (seesBoth(judgement) || judgement.awaitsReports) && hasLittleAgainst(judgement);
+  return (seesBoth(judgement) || judgement.awaitsReports) && judgement.verdict.kind !== 'fail';
 }
 
 function seesBoth({ verdict }: Judgement): boolean {
   return verdict.code === 'undecided' || verdict.code === 'certified' || verdict.code === 'deadline';
 }
-
-function hasLittleAgainst({ verdict }: Judgement): boolean {
-  return verdict.kind !== 'fail' && verdict.evidence.total < EXCUSING_EVIDENCE_MAX;
-}
-
-/** Evidence of ten to one against the canary is too much for calling its dead letters nobody's fault. */
-const EXCUSING_EVIDENCE_MAX = 10;
 
 /**
  * Both services as one against stable's last intervals before the promotion, each of which is used once: so the
