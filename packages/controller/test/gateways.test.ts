@@ -70,7 +70,7 @@ describe('the pipeline gateway', () => {
                       startTime: at(5),
                       lastUpdateTime: at(9),
                       sourceRevisions: [
-                        { actionName: 'Source', revisionId: 'commit2', revisionSummary: 'Second' },
+                        { actionName: 'Source', revisionId: 'commit2', revisionSummary: 'Second\n' },
                       ],
                     },
                   ],

@@ -259,7 +259,7 @@ function execution(summary: PipelineExecutionSummary): Execution[] {
       startedAt: startTime.getTime(),
       updatedAt: (summary.lastUpdateTime ?? startTime).getTime(),
       ...(source?.revisionId !== undefined && { commit: source.revisionId }),
-      ...(source?.revisionSummary !== undefined && { commitMessage: source.revisionSummary }),
+      ...(source?.revisionSummary !== undefined && { commitMessage: source.revisionSummary.trim() }),
       ...(summary.stopTrigger?.reason !== undefined && { stopReason: summary.stopTrigger.reason }),
     },
   ];

@@ -320,7 +320,7 @@ function planJudging(
     (verdict === undefined ? nowMs >= deadlineAt : verdict.settled);
   const job = jobOf(world, release, 'judge');
   const reasons = [
-    ...(nowMs < bakedAt ? [`the canary is observed for ${seconds(bakedAt - nowMs)} more`] : []),
+    ...(nowMs < bakedAt ? [`the canary is observed for ${remaining(bakedAt - nowMs)} more`] : []),
     ...(settled ? [] : [verdict === undefined ? 'the judge has nothing to judge yet' : 'the judge decides']),
   ];
   if (nowMs < bakedAt || !settled) {
@@ -430,7 +430,7 @@ function planWatch(world: World, release: Journey, since: number, health: Health
   if (arrived === undefined)
     reasons.push('the services are not steady on the candidate yet', ...progress(world));
   const watchedAt = since + policy.watchMs;
-  if (nowMs < watchedAt) reasons.push(`both services are watched for ${seconds(watchedAt - nowMs)} more`);
+  if (nowMs < watchedAt) reasons.push(`both services are watched for ${remaining(watchedAt - nowMs)} more`);
   if (
     arrived === undefined ||
     nowMs < watchedAt ||
@@ -559,6 +559,6 @@ function summarise(release: Journey, health: Health, since: number): ReleaseSumm
   };
 }
 
-function seconds(ms: number): string {
-  return `${Math.ceil(ms / 1000)} s`;
+function remaining(ms: number): string {
+  return ms < 120_000 ? `${Math.ceil(ms / 1000)} s` : `${Math.ceil(ms / 60_000)} min`;
 }
