@@ -1,5 +1,6 @@
 import { sleep } from '@queue-canary/engine';
 import type { Context } from '../context.ts';
+import { messagesIn } from '../messages-in.ts';
 import { findOutputs, stackNames } from '../stacks.ts';
 import { CliError } from '../user-error.ts';
 
@@ -90,19 +91,6 @@ async function retainedIn({ clients }: Context, stack: string): Promise<Readonly
   return new Set(
     Object.keys(Resources).filter((id) => Resources[id]?.DeletionPolicy?.startsWith('Retain') === true),
   );
-}
-
-/** Messages in a queue, in whatever state; SQS says it approximately. */
-async function messagesIn({ clients }: Context, QueueUrl: string): Promise<number> {
-  const { Attributes = {} } = await clients.sqs.getQueueAttributes({
-    QueueUrl,
-    AttributeNames: [
-      'ApproximateNumberOfMessages',
-      'ApproximateNumberOfMessagesNotVisible',
-      'ApproximateNumberOfMessagesDelayed',
-    ],
-  });
-  return Object.values(Attributes).reduce((sum, value) => sum + Number(value), 0);
 }
 
 async function removeStack(context: Context, stack: string): Promise<void> {

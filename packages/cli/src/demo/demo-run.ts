@@ -9,6 +9,7 @@ import { cdkDeploy, ensureFirstImage, synthesize } from '../commands/deploy.ts';
 import { git } from '../commands/push.ts';
 import { releaseReader } from '../commands/release.ts';
 import type { Context } from '../context.ts';
+import { messagesIn } from '../messages-in.ts';
 import { imageOutputs, type PipelineOutputs, pipelineOutputs } from '../stacks.ts';
 import { resolveTarget } from '../target.ts';
 import type { Terminal } from '../terminal.ts';
@@ -180,23 +181,12 @@ export class DemoRun {
     tally: OutcomeTally,
     sent: number,
   ): Promise<{ readonly queued: number; readonly deadLettered: number }> {
-    const { clock, signal, clients } = this.context;
-    const depth = async (QueueUrl: string) => {
-      const { Attributes = {} } = await clients.sqs.getQueueAttributes({
-        QueueUrl,
-        AttributeNames: [
-          'ApproximateNumberOfMessages',
-          'ApproximateNumberOfMessagesNotVisible',
-          'ApproximateNumberOfMessagesDelayed',
-        ],
-      });
-      return Object.values(Attributes).reduce((sum, value) => sum + Number(value), 0);
-    };
+    const { clock, signal } = this.context;
     const limit = clock.nowMs() + 60_000;
     for (;;) {
       // Depths first: what a message ends in is logged after it has left the queue.
-      const queued = await depth(this.outputs.QueueUrl);
-      const deadLettered = await depth(this.outputs.DeadLetterQueueUrl);
+      const queued = await messagesIn(this.context, this.outputs.QueueUrl);
+      const deadLettered = await messagesIn(this.context, this.outputs.DeadLetterQueueUrl);
       await tally.update();
       const processed = tally.all().reduce((sum, { succeeded }) => sum + succeeded, 0);
       const settled = queued === 0 && processed + deadLettered === sent;
