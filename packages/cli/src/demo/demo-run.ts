@@ -15,7 +15,14 @@ import { resolveTarget } from '../target.ts';
 import type { Terminal } from '../terminal.ts';
 import type { EngineProcess } from './engine-process.ts';
 import { OutcomeTally } from './outcomes.ts';
-import { type Check, type DemoReport, type Figure, messagesReport, type ReleaseReport } from './report.ts';
+import {
+  type Check,
+  type Count,
+  type DemoReport,
+  type Figure,
+  messagesReport,
+  type ReleaseReport,
+} from './report.ts';
 import { startTraffic, type Traffic } from './traffic.ts';
 import { type FollowedRelease, Watcher } from './watcher.ts';
 
@@ -58,6 +65,7 @@ export class DemoRun {
   readonly #repository: string;
   readonly #checks: Check[] = [];
   readonly #figures: Figure[] = [];
+  readonly #counts: Count[] = [];
   readonly #releases: ReleaseReport[] = [];
 
   private constructor(parts: {
@@ -133,6 +141,10 @@ export class DemoRun {
     this.#figures.push({ name, ms, aimMs });
   }
 
+  count(name: string, count: number, aim: number): void {
+    this.#counts.push({ name, count, aim });
+  }
+
   check(name: string, ok: boolean, detail: string): void {
     this.#checks.push({ name, ok, detail });
     const { terminal } = this.context;
@@ -169,6 +181,7 @@ export class DemoRun {
       releases: this.#releases,
       messages,
       figures: this.#figures,
+      counts: this.#counts,
       checks: this.#checks,
     };
   }

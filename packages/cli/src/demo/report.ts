@@ -16,6 +16,13 @@ export interface Figure {
   readonly aimMs: number;
 }
 
+/** One number of failures beside its aim. */
+export interface Count {
+  readonly name: string;
+  readonly count: number;
+  readonly aim: number;
+}
+
 /** One release as it went. Instants are epoch milliseconds. */
 export interface ReleaseReport {
   readonly version: string;
@@ -64,6 +71,7 @@ export interface DemoReport {
     readonly conserved: boolean;
   };
   readonly figures: readonly Figure[];
+  readonly counts: readonly Count[];
   readonly checks: readonly Check[];
 }
 
@@ -156,6 +164,9 @@ export function renderReport(report: DemoReport, style: Styler): string[] {
     lines.push(
       `  ${style(within ? 'good' : 'bad', seconds(ms).padStart(8))}  ${name} (aim ${seconds(aimMs)})`,
     );
+  }
+  for (const { name, count, aim } of report.counts) {
+    lines.push(`  ${style(count <= aim ? 'good' : 'bad', String(count).padStart(8))}  ${name} (aim ${aim})`);
   }
   lines.push('', style('strong', 'Checks'));
   for (const { name, ok, detail } of report.checks) {
