@@ -54,6 +54,7 @@ function worker(transport: Transport): void {
     clock: new SystemClock(),
     random: Math.random,
     log: () => undefined,
+    residentBytes: () => process.memoryUsage.rss(),
     concurrency: 10,
     handler: async () => {
       await work();

@@ -1,94 +1,83 @@
-import type { Slice } from './trace.ts';
+import type { Block } from '../../packages/core/src/judge/block.ts';
+import { Before } from './before.ts';
 
-/** What others do today, on the same trace: told of each minute, says when it rolls back. */
+/** Another way to judge a release, on the same blocks. */
 export interface Comparator {
   readonly name: string;
-  minute(minute: Minute): void;
-  /** When it has rolled the release back, with its own delays. */
+  observe(block: Block): void;
+  /** When it rolls the release back, with its own delays; known beforehand. */
   readonly decidedAtMs: number | undefined;
 }
 
+export const comparatorNames = ['before', 'DLQ >= 10', 'error rate > 5 %', 'Kayenta'];
+
+/** The judge as it was before, and what others do today. */
+export function comparators(past: readonly Block[]): Comparator[] {
+  return [new Before(past), ...[new DeadLetterAlarm(), new FixedThreshold(), new Kayenta()].map(byMinute)];
+}
+
 /** One minute of a release, in messages. */
-export interface Minute {
-  endsAtMs: number;
+interface Minute {
+  readonly endsAtMs: number;
   canary: number;
   canaryFailed: number;
-  baseline: number;
-  baselineFailed: number;
-  deadAfterOne: number;
-  deadAfterThree: number;
+  stable: number;
+  stableFailed: number;
+}
+
+interface Method {
+  readonly name: string;
+  minute(minute: Minute): void;
+  readonly decidedAtMs: number | undefined;
 }
 
 const MINUTE_MS = 60_000;
 
-/** Adds slices up to minutes and tells the comparators of each. */
-export class Minutes {
-  readonly #comparators: readonly Comparator[];
-  readonly #messagesPerUnit: number;
-  #minute: Minute = emptyMinute(MINUTE_MS);
-
-  constructor(comparators: readonly Comparator[], messagesPerUnit: number) {
-    this.#comparators = comparators;
-    this.#messagesPerUnit = messagesPerUnit;
-  }
-
-  /** Takes a slice; whether it ended a minute. */
-  add(slice: Slice): boolean {
-    const minute = this.#minute;
-    const messages = this.#messagesPerUnit;
-    for (const counts of [slice.first, slice.second, slice.third]) {
-      minute.canary += messages * counts.canaryUnits;
-      minute.canaryFailed += messages * counts.canaryFailed;
-      minute.baseline += messages * counts.baselineUnits;
-      minute.baselineFailed += messages * counts.baselineFailed;
-    }
-    minute.deadAfterOne += messages * slice.deadAfterOne;
-    minute.deadAfterThree += messages * slice.deadAfterThree.length;
-    if (slice.toMs < minute.endsAtMs) return false;
-    for (const comparator of this.#comparators) {
-      if (comparator.decidedAtMs === undefined) comparator.minute(minute);
-    }
-    this.#minute = emptyMinute(minute.endsAtMs + MINUTE_MS);
-    return true;
-  }
-}
-
-function emptyMinute(endsAtMs: number): Minute {
+/** Adds blocks up to minutes. */
+function byMinute(method: Method): Comparator {
+  const next = (endsAtMs: number): Minute => {
+    return { endsAtMs, canary: 0, canaryFailed: 0, stable: 0, stableFailed: 0 };
+  };
+  let minute = next(MINUTE_MS);
   return {
-    endsAtMs,
-    canary: 0,
-    canaryFailed: 0,
-    baseline: 0,
-    baselineFailed: 0,
-    deadAfterOne: 0,
-    deadAfterThree: 0,
+    name: method.name,
+    observe({ toMs, canary, stable }) {
+      for (const { finished, failed } of canary) {
+        minute.canary += finished;
+        minute.canaryFailed += failed;
+      }
+      for (const { finished, failed } of stable) {
+        minute.stable += finished;
+        minute.stableFailed += failed;
+      }
+      if (toMs < minute.endsAtMs) return;
+      if (method.decidedAtMs === undefined) method.minute(minute);
+      minute = next(minute.endsAtMs + MINUTE_MS);
+    },
+    get decidedAtMs() {
+      return method.decidedAtMs;
+    },
   };
 }
 
-export function comparators(): Comparator[] {
-  return [new DeadLetterAlarm(1), new DeadLetterAlarm(3), new FixedThreshold(), new Kayenta()];
-}
-
-/** The reference sample: ten dead letters, visibility 300 s; the metric comes a minute late. */
-class DeadLetterAlarm implements Comparator {
-  readonly name: string;
+/**
+ * The reference sample: a message is dead after one receive, when its visibility timeout of five minutes is over. Ten
+ * within five minutes raise the alarm, a minute late, as the metric is.
+ */
+class DeadLetterAlarm implements Method {
+  readonly name = 'DLQ >= 10';
   decidedAtMs: number | undefined;
-  readonly #maxReceives: 1 | 3;
-  #dead = 0;
+  readonly #failed: number[] = [];
 
-  constructor(maxReceives: 1 | 3) {
-    this.#maxReceives = maxReceives;
-    this.name = `DLQ>=10, ${maxReceives} receive${maxReceives === 1 ? '' : 's'}`;
-  }
-
-  minute(minute: Minute): void {
-    this.#dead += this.#maxReceives === 1 ? minute.deadAfterOne : minute.deadAfterThree;
-    if (this.#dead >= 10) this.decidedAtMs = minute.endsAtMs + MINUTE_MS;
+  minute({ endsAtMs, canaryFailed, stableFailed }: Minute): void {
+    this.#failed.push(canaryFailed + stableFailed);
+    if (this.#failed.length > 5) this.#failed.shift();
+    if (this.#failed.reduce((sum, each) => sum + each) >= 10) this.decidedAtMs = endsAtMs + 6 * MINUTE_MS;
   }
 }
 
 /** Argo and Flagger style: the canary's error rate above 5 % in three consecutive minutes. */
-class FixedThreshold implements Comparator {
+class FixedThreshold implements Method {
   readonly name = 'error rate > 5 %';
   decidedAtMs: number | undefined;
   #minutes = 0;
@@ -103,28 +92,28 @@ class FixedThreshold implements Comparator {
  * Kayenta's NetflixACAJudge: Mann-Whitney on error rates by minute, every five minutes over all so far. Fails
  * when the 98 % interval of the shift lies above a quarter of the Hodges-Lehmann estimate.
  */
-class Kayenta implements Comparator {
+class Kayenta implements Method {
   readonly name = 'Kayenta';
   decidedAtMs: number | undefined;
   readonly #canary: number[] = [];
-  readonly #baseline: number[] = [];
+  readonly #stable: number[] = [];
   #minutes = 0;
 
-  minute({ endsAtMs, canary, canaryFailed, baseline, baselineFailed }: Minute): void {
+  minute({ endsAtMs, canary, canaryFailed, stable, stableFailed }: Minute): void {
     this.#minutes += 1;
     if (canary > 0) this.#canary.push(canaryFailed / canary);
-    if (baseline > 0) this.#baseline.push(baselineFailed / baseline);
+    if (stable > 0) this.#stable.push(stableFailed / stable);
     if (this.#minutes % 5 === 0 && this.#isHigh()) this.decidedAtMs = endsAtMs;
   }
 
   #isHigh(): boolean {
-    const [m, n] = [this.#canary.length, this.#baseline.length];
+    const [m, n] = [this.#canary.length, this.#stable.length];
     if (m === 0 || n === 0 || this.#canary.every((rate) => rate === 0)) return false;
     const shifts = new Float64Array(m * n);
     let at = 0;
     let notAbove = 0;
     for (const high of this.#canary) {
-      for (const low of this.#baseline) {
+      for (const low of this.#stable) {
         shifts[at] = high - low;
         at += 1;
         if (high <= low) notAbove += 1;

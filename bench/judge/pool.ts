@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import type { Release } from './simulation.ts';
+import type { Release } from './release.ts';
 import type { Task } from './work.ts';
 
 /**

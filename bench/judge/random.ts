@@ -1,4 +1,4 @@
-/** Seeded random numbers (xoshiro128**, seeded by splitmix32): the same seed gives the same trace. */
+/** Seeded random numbers (xoshiro128**, seeded by splitmix32): the same seed gives the same release. */
 export class Random {
   #a: number;
   #b: number;
@@ -20,7 +20,8 @@ export class Random {
     this.#d = next() | 1;
   }
 
-  #bits(): number {
+  /** 32 bits, as a whole number. */
+  bits(): number {
     const times5 = Math.imul(this.#b, 5);
     const result = Math.imul((times5 << 7) | (times5 >>> 25), 9);
     const shifted = this.#b << 9;
@@ -33,83 +34,65 @@ export class Random {
     return result >>> 0;
   }
 
-  /** Uniform below 1, with 53 bits. */
-  uniform(): number {
-    return ((this.#bits() >>> 5) * 0x4000000 + (this.#bits() >>> 6)) / 0x20000000000000;
-  }
-}
-
-const SMALL = 64;
-const LOG_FACTORIALS = new Float64Array(20_001);
-for (let n = 1; n < LOG_FACTORIALS.length; n += 1) LOG_FACTORIALS[n] = LOG_FACTORIALS[n - 1]! + Math.log(n);
-
-/** Draws how many of n units have a property of probability p; exact for any n up to 20,000. */
-export class Binomial {
-  readonly #p: number;
-  readonly #random: Random;
-  readonly #tables: (Float64Array | undefined)[] = [];
-
-  constructor(random: Random, p: number) {
-    this.#random = random;
-    this.#p = p;
-  }
-
-  draw(n: number): number {
-    if (n === 0 || this.#p === 0) return 0;
-    if (this.#p === 1) return n;
-    if (n > SMALL) return this.#drawFromMode(n);
-    let table = this.#tables[n];
-    if (table === undefined) {
-      table = cumulated(n, this.#p);
-      this.#tables[n] = table;
+  /** Standard normal (Marsaglia's polar method, one of the pair). */
+  normal(): number {
+    for (;;) {
+      const u = 2 * this.uniform() - 1;
+      const v = 2 * this.uniform() - 1;
+      const s = u * u + v * v;
+      if (s > 0 && s < 1) return u * Math.sqrt((-2 * Math.log(s)) / s);
     }
-    const u = this.#random.uniform();
+  }
+
+  /** Exponential; Infinity where the mean is. */
+  exponential(mean: number): number {
+    return Number.isFinite(mean) ? -mean * Math.log(1 - this.uniform()) : Number.POSITIVE_INFINITY;
+  }
+
+  /** Gamma of a shape of at least a half and scale 1 (Marsaglia and Tsang). */
+  gamma(shape: number): number {
+    if (shape < 1) return this.gamma(shape + 1) * this.uniform() ** (1 / shape);
+    const d = shape - 1 / 3;
+    const c = 1 / Math.sqrt(9 * d);
+    for (;;) {
+      const x = this.normal();
+      const v = (1 + c * x) ** 3;
+      if (v > 0 && Math.log(1 - this.uniform()) < 0.5 * x * x + d - d * v + d * Math.log(v)) return d * v;
+    }
+  }
+
+  /** Poisson; beyond a mean of 60 by the normal law. */
+  poisson(mean: number): number {
+    if (mean > 60) return Math.max(0, Math.round(mean + Math.sqrt(mean) * this.normal()));
+    const limit = Math.exp(-mean);
+    let n = 0;
+    for (let product = this.uniform(); product > limit; product *= this.uniform()) n += 1;
+    return n;
+  }
+
+  /** How many of n have a property of probability p; beyond 60 expected, on both sides, by the normal law. */
+  binomial(n: number, p: number): number {
+    if (n <= 0 || p <= 0) return 0;
+    if (p >= 1) return n;
+    if (p > 0.5) return n - this.binomial(n, 1 - p);
+    if (n * p > 60) {
+      const drawn = Math.round(n * p + Math.sqrt(n * p * (1 - p)) * this.normal());
+      return Math.min(n, Math.max(0, drawn));
+    }
+    const odds = p / (1 - p);
+    let term = (1 - p) ** n;
+    let left = this.uniform() - term;
     let k = 0;
-    while (k < n && u >= table[k]!) k += 1;
+    while (left >= 0 && k < n) {
+      k += 1;
+      term *= ((n - k + 1) / k) * odds;
+      left -= term;
+    }
     return k;
   }
 
-  /** Inversion outwards from the mode: as many steps as a few standard deviations. */
-  #drawFromMode(n: number): number {
-    const p = this.#p;
-    const odds = p / (1 - p);
-    const mode = Math.floor((n + 1) * p);
-    const atMode = Math.exp(
-      LOG_FACTORIALS[n]! -
-        LOG_FACTORIALS[mode]! -
-        LOG_FACTORIALS[n - mode]! +
-        mode * Math.log(p) +
-        (n - mode) * Math.log1p(-p),
-    );
-    let left = this.#random.uniform() - atMode;
-    let [above, below] = [atMode, atMode];
-    for (let step = 0; left >= 0; step += 1) {
-      const up = mode + step + 1;
-      const down = mode - step - 1;
-      if (up > n && down < 0) return mode;
-      if (up <= n) {
-        above *= ((n - up + 1) / up) * odds;
-        left -= above;
-        if (left < 0) return up;
-      }
-      if (down >= 0) {
-        below *= (down + 1) / ((n - down) * odds);
-        left -= below;
-        if (left < 0) return down;
-      }
-    }
-    return mode;
+  /** Uniform below 1, with 53 bits. */
+  uniform(): number {
+    return ((this.bits() >>> 5) * 0x4000000 + (this.bits() >>> 6)) / 0x20000000000000;
   }
-}
-
-function cumulated(n: number, p: number): Float64Array {
-  const table = new Float64Array(n + 1);
-  let term = (1 - p) ** n;
-  let sum = 0;
-  for (let k = 0; k <= n; k += 1) {
-    sum += term;
-    table[k] = sum;
-    term *= ((n - k) / (k + 1)) * (p / (1 - p));
-  }
-  return table;
 }

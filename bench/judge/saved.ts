@@ -1,10 +1,7 @@
 import { createHash } from 'node:crypto';
 import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
-import type { Release } from './simulation.ts';
+import type { Release } from './release.ts';
 import type { Task } from './work.ts';
-
-/** A release's numbers without their names: the judge's, then each comparator's. */
-type Row = readonly (readonly number[] | null)[];
 
 /**
  * Finished tasks in a file, so that a long run which was stopped goes on where it was.
@@ -15,7 +12,7 @@ type Row = readonly (readonly number[] | null)[];
 export class SavedTasks {
   readonly #path: string | undefined;
   readonly #sources: string;
-  readonly #known = new Map<string, readonly Row[]>();
+  readonly #known = new Map<string, readonly Release[]>();
 
   constructor(path: string | undefined) {
     this.#path = path;
@@ -23,32 +20,18 @@ export class SavedTasks {
     if (path === undefined || !existsSync(path)) return;
     for (const line of readFileSync(path, 'utf8').split('\n')) {
       const saved = parse(line);
-      if (saved !== undefined) this.#known.set(saved.key, saved.rows);
+      if (saved !== undefined) this.#known.set(saved.key, saved.releases);
     }
   }
 
   /** The task's releases, if they are known. */
-  find(task: Task): Release[] | undefined {
-    return this.#known.get(this.#key(task))?.map(([judge, ...comparators]) => {
-      const [atMs, harmed, units] = judge ?? [];
-      return {
-        judge: judge === null ? undefined : { atMs: atMs!, harmed: harmed!, units: units! },
-        comparators: comparators.map((each) =>
-          each === null ? undefined : { atMs: each[0]!, harmed: each[1]! },
-        ),
-      };
-    });
+  find(task: Task): readonly Release[] | undefined {
+    return this.#known.get(this.#key(task));
   }
 
   add(task: Task, releases: readonly Release[]): void {
     if (this.#path === undefined) return;
-    const rows = releases.map(
-      ({ judge, comparators }): Row => [
-        judge === undefined ? null : [judge.atMs, judge.harmed, judge.units],
-        ...comparators.map((each) => (each === undefined ? null : [each.atMs, each.harmed])),
-      ],
-    );
-    appendFileSync(this.#path, `\n${JSON.stringify({ key: this.#key(task), rows })}`);
+    appendFileSync(this.#path, `\n${JSON.stringify({ key: this.#key(task), releases })}`);
   }
 
   #key(task: Task): string {
@@ -57,7 +40,7 @@ export class SavedTasks {
 }
 
 /** A line of the file; undefined where the run was stopped in the middle of it. */
-function parse(line: string): { key: string; rows: readonly Row[] } | undefined {
+function parse(line: string): { key: string; releases: readonly Release[] } | undefined {
   try {
     return JSON.parse(line);
   } catch {
@@ -66,16 +49,29 @@ function parse(line: string): { key: string; rows: readonly Row[] } | undefined 
 }
 
 /** What a release's course depends on; how results are summed up and shown may change. */
-const SIMULATION = ['comparators.ts', 'random.ts', 'simulation.ts', 'trace.ts', 'work.ts'];
+const SIMULATION = [
+  'before.ts',
+  'comparators.ts',
+  'durations.ts',
+  'fleet.ts',
+  'random.ts',
+  'release.ts',
+  'task.ts',
+  'work.ts',
+  'world.ts',
+];
 
 function digestOfSources(): string {
-  const judge = new URL('../../packages/core/src/judge/', import.meta.url);
-  const files = [
-    ...SIMULATION.map((file) => new URL(file, import.meta.url)),
-    ...readdirSync(judge)
+  const core = new URL('../../packages/core/src/', import.meta.url);
+  const sourcesIn = (folder: URL) =>
+    readdirSync(folder)
       .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
       .sort()
-      .map((file) => new URL(file, judge)),
+      .map((file) => new URL(file, folder));
+  const files = [
+    ...SIMULATION.map((file) => new URL(file, import.meta.url)),
+    ...sourcesIn(new URL('judge/', core)),
+    new URL('policy/policy.ts', core),
   ];
   const hash = createHash('sha256');
   for (const file of files) hash.update(readFileSync(file));

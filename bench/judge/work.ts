@@ -1,23 +1,17 @@
-import { type Release, runCertification, runRelease } from './simulation.ts';
-import type { Scenario } from './trace.ts';
+import { type Release, type Run, runRelease } from './release.ts';
+import type { World } from './world.ts';
 
-/** Releases of one scenario to simulate; the same seed and numbers give the same releases, wherever they run. */
-export interface Task {
-  readonly scenario: Scenario;
+/** Releases into one world to simulate; the same seed and numbers give the same releases, wherever they run. */
+export interface Task extends Run {
+  readonly world: World;
   readonly seed: number;
   readonly from: number;
   readonly to: number;
-  readonly aim: Aim;
 }
 
-/** Whether a release is judged until every method has decided, by the judge alone, or until it is certified. */
-export type Aim = 'all methods' | 'judge' | { readonly delta: number };
-
-/** Simulates a task's releases, in order. A certified one counts as decided; undefined is not certified. */
-export function runTask({ scenario, seed, from, to, aim }: Task): Release[] {
+/** Simulates a task's releases, in order. */
+export function runTask({ world, seed, from, to, until, inFull }: Task): Release[] {
   return Array.from({ length: to - from }, (_, index) => {
-    const each = seed + from + index;
-    if (typeof aim === 'string') return runRelease(scenario, each, aim === 'all methods');
-    return { judge: runCertification(scenario, each, aim.delta), comparators: [] };
+    return runRelease(world, seed + from + index, { until, inFull });
   });
 }

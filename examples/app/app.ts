@@ -3,7 +3,7 @@ import { App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { acknowledgeFindings } from './acknowledgements.ts';
 import { addQueueCanary } from './queue-canary-app.ts';
-import { SettingsError } from './settings.ts';
+import { inContextNames, SettingsError } from './settings.ts';
 
 const app = new App({
   analyticsReporting: false,
@@ -18,6 +18,6 @@ try {
   app.synth();
 } catch (error) {
   if (!(error instanceof SettingsError || error instanceof ReleasePolicyError)) throw error;
-  console.error(error.message);
+  console.error(error instanceof ReleasePolicyError ? inContextNames(error) : error.message);
   process.exitCode = 1;
 }

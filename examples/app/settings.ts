@@ -1,3 +1,9 @@
+import {
+  type CounterPolicy,
+  type JudgedMetric,
+  judgedMetrics,
+  type ReleasePolicyError,
+} from '@queue-canary/constructs';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
 import type { Node } from 'constructs';
@@ -30,12 +36,19 @@ export interface Settings {
     readonly latencyMargin?: number;
     readonly falseRollbackRate?: number;
     readonly falsePromotionRate?: number;
-    readonly unitsMin?: number;
+    readonly slower?: number;
+    readonly messagesMin?: number;
     readonly warmUpTime?: Duration;
+    readonly taskSpread?: number;
+    readonly counters?: Readonly<Record<string, CounterPolicy>>;
+    readonly dryRun?: boolean | readonly JudgedMetric[];
     readonly onNewerCommit?: 'supersede' | 'wait';
     readonly environment?: Record<string, string>;
   };
 }
+
+/** The longest time in which a release may be observed or decided. */
+const OBSERVED_MINUTES_MAX = 12 * 60;
 
 interface WholeNumber {
   readonly min: number;
@@ -47,11 +60,25 @@ export class SettingsError extends Error {
   override readonly name = 'SettingsError';
 }
 
+/** Context values whose names are not those of the constructs' properties. */
+const CONTEXT_NAMES: Readonly<Record<string, string>> = {
+  bakeTime: 'bakeMinutes',
+  watchTime: 'watchMinutes',
+  decideWithin: 'decideWithinMinutes',
+  warmUpTime: 'warmUpSeconds',
+  visibilityTimeout: 'visibilityTimeoutSeconds',
+};
+
+/** What the constructs say of a policy that is impossible, by the names of the context values that make it so. */
+export function inContextNames({ message }: ReleasePolicyError): string {
+  return message.replaceAll(/\b[A-Za-z]+\b/g, (word) => CONTEXT_NAMES[word] ?? word);
+}
+
 /** Reads the app's settings from the context, or throws one error that lists all that is wrong. */
 export function readSettings(node: Node): Settings {
   const context = new Context(node);
-  const minutes = (name: string, max: number) =>
-    context.fraction(name, 0, max, (n) => Duration.seconds(Math.round(n * 60)));
+  const minutes = (name: string) =>
+    context.fraction(name, 0, OBSERVED_MINUTES_MAX, (n) => Duration.seconds(Math.round(n * 60)));
   const rate = (name: string, max: number) => context.fraction(name, 0, max, (n) => n);
   const app = context.text(
     'app',
@@ -79,15 +106,19 @@ export function readSettings(node: Node): Settings {
     ...some('stopTimeout', context.seconds('stopTimeoutSeconds', { min: 2, max: 120 })),
     ...some('alarmThreshold', context.wholeNumber('alarmThreshold', { min: 1, max: 1_000_000 })),
     ...some('approval', approval),
-    ...some('bakeTime', minutes('bakeMinutes', 24 * 60)),
-    ...some('watchTime', minutes('watchMinutes', 24 * 60)),
-    ...some('decideWithin', minutes('decideWithinMinutes', 150)),
+    ...some('bakeTime', minutes('bakeMinutes')),
+    ...some('watchTime', minutes('watchMinutes')),
+    ...some('decideWithin', minutes('decideWithinMinutes')),
     ...some('margin', rate('margin', 0.5)),
     ...some('latencyMargin', rate('latencyMargin', 0.5)),
     ...some('falseRollbackRate', rate('falseRollbackRate', 0.2)),
     ...some('falsePromotionRate', rate('falsePromotionRate', 0.5)),
-    ...some('unitsMin', context.wholeNumber('unitsMin', { min: 1, max: 1_000_000 })),
+    ...some('slower', rate('slower', 10)),
+    ...some('messagesMin', context.wholeNumber('messagesMin', { min: 1, max: 1_000_000 })),
     ...some('warmUpTime', context.seconds('warmUpSeconds', { min: 0, max: 3600 })),
+    ...some('taskSpread', rate('taskSpread', 3)),
+    ...some('counters', context.counters('counters')),
+    ...some('dryRun', context.flagOrSome('dryRun', judgedMetrics)),
     ...some('onNewerCommit', onNewerCommit),
     ...some(
       'environment',
@@ -157,6 +188,50 @@ class Context {
     });
   }
 
+  /** `true`, `false`, or some of the choices with commas between them; in a `cdk.json` also as an array. */
+  flagOrSome<T extends string>(name: string, choices: readonly T[]): boolean | readonly T[] | undefined {
+    const given = this.#given(name);
+    if (given === undefined) return undefined;
+    const text = Array.isArray(given) ? given.join(',') : String(given);
+    if (text === 'true' || text === 'false') return text === 'true';
+    const chosen = text.split(',').map((each) => choices.find((choice) => choice === each.trim()));
+    if (chosen.every((choice) => choice !== undefined)) return chosen;
+    this.problems.push(
+      `${name} must be true, false or one or more of ${choices.join(',')}, not ${JSON.stringify(given)}`,
+    );
+    return undefined;
+  }
+
+  /** Counters as `shipped:less:0.25,retries:more:0.5` or as JSON; what JSON holds is left to the constructs. */
+  counters(name: string): Readonly<Record<string, CounterPolicy>> | undefined {
+    const given = this.#given(name);
+    if (given === undefined) return undefined;
+    if (typeof given === 'object') return given as Record<string, CounterPolicy>;
+    const text = String(given);
+    if (text.startsWith('{')) {
+      try {
+        return JSON.parse(text) as Record<string, CounterPolicy>;
+      } catch (error) {
+        this.problems.push(`${name} is not valid JSON: ${(error as Error).message}`);
+        return undefined;
+      }
+    }
+    const counters = new Map<string, CounterPolicy>();
+    for (const part of text.split(',')) {
+      const [, counter, worse, tolerance] = /^(.+):(less|more):(\d+(?:\.\d+)?)$/.exec(part.trim()) ?? [];
+      if (counter === undefined) {
+        this.problems.push(
+          `${name} must be name:less:part or name:more:part, with commas between them (shipped:less:0.25,retries:more:0.5), or JSON, not ${JSON.stringify(part)}`,
+        );
+      } else if (counters.has(counter)) {
+        this.problems.push(`${name} has ${JSON.stringify(counter)} twice`);
+      } else {
+        counters.set(counter, { worse: worse === 'less' ? 'less' : 'more', tolerance: Number(tolerance) });
+      }
+    }
+    return Object.fromEntries(counters);
+  }
+
   /** The settings that were asked for, which are all that there are. */
   names(): string[] {
     return [...this.#asked];
@@ -169,12 +244,16 @@ class Context {
   }
 
   #read<T>(name: string, expected: string, parse: (value: string) => T | undefined): T | undefined {
-    this.#asked.add(name);
-    const given: unknown = this.#node.tryGetContext(name);
+    const given = this.#given(name);
     if (given === undefined) return undefined;
     const parsed = typeof given === 'object' ? undefined : parse(String(given));
     if (parsed === undefined) this.problems.push(`${name} must be ${expected}, not ${JSON.stringify(given)}`);
     return parsed;
+  }
+
+  #given(name: string): unknown {
+    this.#asked.add(name);
+    return this.#node.tryGetContext(name);
   }
 }
 

@@ -5,6 +5,12 @@ import { readSettings, SettingsError } from './settings.ts';
 
 const read = (context: Record<string, unknown>) => readSettings(new App({ context }).node);
 
+const shipped = { shipped: { worse: 'less', tolerance: 0.25 } };
+const notCounters =
+  'counters must be name:less:part or name:more:part, with commas between them (shipped:less:0.25,retries:more:0.5), or JSON, not';
+const notDryRun =
+  'dryRun must be true, false or one or more of failures,broken,latency,crashes,throughput,counters, not';
+
 describe('readSettings', () => {
   it('leaves to the constructs what nobody set, and makes a system that can be destroyed', () => {
     expect(read({})).toEqual({
@@ -40,8 +46,12 @@ describe('readSettings', () => {
       latencyMargin: '0.1',
       falseRollbackRate: '0.005',
       falsePromotionRate: '0.1',
-      unitsMin: '50',
+      slower: '0.25',
+      messagesMin: '50',
       warmUpSeconds: '5',
+      taskSpread: '0.4',
+      counters: 'items shipped:less:0.25',
+      dryRun: 'true',
       onNewerCommit: 'wait',
       retryDelaySeconds: '0',
     });
@@ -65,7 +75,11 @@ describe('readSettings', () => {
         latencyMargin: 0.1,
         falseRollbackRate: 0.005,
         falsePromotionRate: 0.1,
-        unitsMin: 50,
+        slower: 0.25,
+        messagesMin: 50,
+        taskSpread: 0.4,
+        counters: { 'items shipped': { worse: 'less', tolerance: 0.25 } },
+        dryRun: true,
         onNewerCommit: 'wait',
         environment: { RETRY_DELAY_SECONDS: '0' },
       },
@@ -79,6 +93,34 @@ describe('readSettings', () => {
 
   it('reads the same values as JSON, as a cdk.json gives them', () => {
     expect(read({ stableTasks: 2, spot: false }).pipeline).toEqual({ stableTasksMin: 2, spot: false });
+    expect(read({ dryRun: ['latency', 'crashes'], counters: shipped }).pipeline).toEqual({
+      dryRun: ['latency', 'crashes'],
+      counters: shipped,
+    });
+    expect(read({ dryRun: true }).pipeline).toEqual({ dryRun: true });
+  });
+
+  it.each([
+    ['shipped:less:0.25', shipped],
+    [' shipped:less:0.25 , retries:more:1', { ...shipped, retries: { worse: 'more', tolerance: 1 } }],
+    // Names may have colons.
+    ['db:retries:more:0.5', { 'db:retries': { worse: 'more', tolerance: 0.5 } }],
+    ['{"shipped":{"worse":"less","tolerance":0.25}}', shipped],
+  ])('reads the counters %s', (text, counters) => {
+    expect(read({ counters: text }).pipeline).toEqual({ counters });
+  });
+
+  it.each([
+    ['true', true],
+    ['false', false],
+    ['latency', ['latency']],
+    ['latency, throughput', ['latency', 'throughput']],
+    [
+      'failures,broken,latency,crashes,throughput,counters',
+      ['failures', 'broken', 'latency', 'crashes', 'throughput', 'counters'],
+    ],
+  ])('reads the dry run %s', (text, dryRun) => {
+    expect(read({ dryRun: text }).pipeline).toEqual({ dryRun });
   });
 
   it.each([
@@ -98,9 +140,19 @@ describe('readSettings', () => {
       'visibilityTimeoutSeconds must be a whole number from 2 to 43200, not "1"',
     ],
     ['stopTimeoutSeconds', '300', 'stopTimeoutSeconds must be a whole number from 2 to 120, not "300"'],
-    ['bakeMinutes', 'soon', 'bakeMinutes must be a number from 0 to 1440, not "soon"'],
+    ['bakeMinutes', 'soon', 'bakeMinutes must be a number from 0 to 720, not "soon"'],
+    ['watchMinutes', '1440', 'watchMinutes must be a number from 0 to 720, not "1440"'],
     ['approval', 'never', 'approval must be manual or automatic or automatic-then-manual, not "never"'],
-    ['decideWithinMinutes', '180', 'decideWithinMinutes must be a number from 0 to 150, not "180"'],
+    ['decideWithinMinutes', '721', 'decideWithinMinutes must be a number from 0 to 720, not "721"'],
+    ['slower', 'half', 'slower must be a number from 0 to 10, not "half"'],
+    ['messagesMin', '0', 'messagesMin must be a whole number from 1 to 1000000, not "0"'],
+    ['taskSpread', '-1', 'taskSpread must be a number from 0 to 3, not "-1"'],
+    ['dryRun', 'yes', `${notDryRun} "yes"`],
+    ['dryRun', 'latency,speed', `${notDryRun} "latency,speed"`],
+    ['dryRun', '', `${notDryRun} ""`],
+    ['dryRun', '["speed"]', `${notDryRun} "[\\"speed\\"]"`],
+    ['counters', 'shipped:less:1,,', `${notCounters} ""\n  - ${notCounters} ""`],
+    ['counters', 'shipped:less:1,shipped:more:1', 'counters has "shipped" twice'],
     ['margin', '2%', 'margin must be a number from 0 to 0.5, not "2%"'],
     ['falseRollbackRate', '1', 'falseRollbackRate must be a number from 0 to 0.2, not "1"'],
     ['warmUpSeconds', '-5', 'warmUpSeconds must be a whole number from 0 to 3600, not "-5"'],
@@ -110,6 +162,23 @@ describe('readSettings', () => {
     expect(() => read({ [name]: value })).toThrow(
       new SettingsError(`The app cannot be synthesized:\n  - ${message}`),
     );
+  });
+
+  it.each(['shipped', 'shipped:fewer:1', 'shipped:less', 'shipped:less:', 'shipped:less:-1', ':less:1', ''])(
+    'refuses "%s" as a counter',
+    (counter) => {
+      expect(() => read({ counters: `retries:more:1,${counter}` })).toThrow(
+        new SettingsError(`The app cannot be synthesized:\n  - ${notCounters} ${JSON.stringify(counter)}`),
+      );
+    },
+  );
+
+  it('refuses counters whose JSON is none', () => {
+    expect(() => read({ counters: '{"shipped":' })).toThrow(/- counters is not valid JSON: /);
+  });
+
+  it.each(['unitsMin', 'delta'])('refuses %s, which there was', (name) => {
+    expect(() => read({ [name]: '50' })).toThrow(`there is no setting ${name}; there are app, `);
   });
 
   it('refuses a name that is no setting, and leaves alone what is for CDK', () => {

@@ -106,12 +106,23 @@ describe('the app', () => {
   it('has no findings in its cheap and in its large variant either', async () => {
     await synth('cheap', 'app=Cheap', 'natGateways=0', 'spot=true', 'stableTasks=0', 'architecture=x86_64');
     await synth('large', 'natGateways=2', 'removal=retain', 'stableTasks=20', 'cpu=1024', 'memoryMiB=2048');
-    await synth('automatic', 'approval=automatic', 'latencyMargin=0.05', 'bakeMinutes=0.25');
+    await synth(
+      'automatic',
+      'approval=automatic',
+      'latencyMargin=0.05',
+      'bakeMinutes=0.25',
+      'warmUpSeconds=15',
+      'counters={"shipped":{"worse":"less","tolerance":0.25}}',
+      'dryRun=latency,throughput',
+    );
   });
 
   it.each([
     ['stableTasks=lots', 'stableTasks must be a whole number from 0 to 1000, not "lots"'],
-    ['bakeMinutes=200', '- decideWithin: judge: "deadlineMs" must be later than the shortest bake'],
+    ['bakeMinutes=720', '- decideWithinMinutes must be later than the shortest bake, 720 minutes'],
+    ['bakeMinutes=0', '- bakeMinutes must be at least warmUpSeconds, 3 minutes, not 0 seconds'],
+    ['counters=shipped:less', '- counters must be name:less:part or name:more:part'],
+    ['dryRun=speed', '- dryRun must be true, false or one or more of failures,'],
   ])('says what is wrong with %s, without a stack trace', async (setting, message) => {
     const failure: { stderr: string } = await synth('nonsense', setting).then(
       () => {

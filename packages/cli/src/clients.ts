@@ -24,10 +24,13 @@ export interface Clients {
   readonly ssm: SSM;
 }
 
+/** Reading days of a log asks more often than AWS allows in a second, so it is throttled, and must be patient. */
+const LOG_ATTEMPTS = 12;
+
 export function createClients({ connection }: Target): Clients {
   return {
     cloudformation: new CloudFormation(connection),
-    logs: new CloudWatchLogs(connection),
+    logs: new CloudWatchLogs({ ...connection, maxAttempts: LOG_ATTEMPTS }),
     codebuild: new CodeBuild(connection),
     codecommit: new CodeCommit(connection),
     codepipeline: new CodePipeline(connection),

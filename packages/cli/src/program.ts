@@ -1,5 +1,6 @@
 import type { Clock } from '@queue-canary/engine';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { CalibrateOptions } from './commands/calibrate.ts';
 import type { CostOptions } from './commands/cost.ts';
 import type { LogSource } from './commands/logs.ts';
 import type { SampleOptions } from './commands/sample.ts';
@@ -201,6 +202,22 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
       },
     );
 
+  command(
+    'calibrate',
+    "replay stable's own past as releases that never were, and recommend the judge's settings",
+  )
+    .option('--days <number>', 'how far back', wholeNumber(1, 20), 7)
+    .option(
+      '--policy <file>',
+      "judge by this: JSON of a release policy, or of the judge's settings that differ from the deployed ones",
+      notEmpty,
+    )
+    .option('--json', 'as JSON')
+    .action(async (options: Common & CalibrateOptions) => {
+      const { calibrateHistory } = await import('./commands/calibrate.ts');
+      await calibrateHistory(await context(options), options);
+    });
+
   command('destroy', 'remove both stacks; asks first')
     .option('--yes', 'do not ask')
     .action(async (options: Common & { yes?: boolean }) => {
@@ -239,7 +256,7 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
       rate,
       0.05,
     )
-    .option('--within <minutes>', 'time there is', wholeNumber(1, 1440), 60)
+    .option('--within <minutes>', 'time there is', wholeNumber(1, 720), 60)
     .option('--json', 'as JSON')
     .action(async (options: SampleOptions) => {
       const { sample } = await import('./commands/sample.ts');

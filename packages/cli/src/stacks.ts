@@ -15,7 +15,8 @@ const IMAGE_OUTPUTS = [
   'ImageParameterName',
 ] as const;
 
-const PIPELINE_OUTPUTS = [
+/** Names of what the pipeline stack tells of itself. */
+export const PIPELINE_OUTPUTS = [
   'QueueUrl',
   'DeadLetterQueueUrl',
   'ClusterName',

@@ -10,6 +10,7 @@ import { type Finished, run, type Started, start } from './program.ts';
 const SAMPLE_APP = fileURLToPath(new URL('../../../examples/sample-app', import.meta.url));
 const CONTEXT = [
   'bakeMinutes=0',
+  'warmUpSeconds=0',
   'watchMinutes=0.1',
   'maxReceiveCount=2',
   'cpu=1024',

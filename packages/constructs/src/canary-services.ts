@@ -88,8 +88,8 @@ export interface WorkerCapacityProps {
   /**
    * Settings of the worker, the same on both tracks.
    *
-   * @default - only what the construct itself sets: QC_APP, QC_TRACK, QUEUE_URL, VISIBILITY_TIMEOUT_SECONDS,
-   * STOP_TIMEOUT_SECONDS
+   * @default - only what the construct itself sets: QC_APP, QC_TRACK, QUEUE_URL, MAX_RECEIVE_COUNT,
+   * VISIBILITY_TIMEOUT_SECONDS, STOP_TIMEOUT_SECONDS
    */
   readonly environment?: Record<string, string>;
 
@@ -131,20 +131,14 @@ export class CanaryServices extends Construct {
   readonly stable: WorkerService;
   /** How stable follows the backlog. */
   readonly scaling: BacklogScaling;
-  /** Tasks of the canary service. */
-  readonly canaryTasks: number;
-  /** Most tasks of the stable service. */
-  readonly stableTasksMax: number;
 
   constructor(scope: Construct, id: string, props: CanaryServicesProps) {
     super(scope, id);
-    this.canaryTasks = wholeNumber('canaryTasks', props.canaryTasks ?? 1, 1);
+    const canaryTasks = wholeNumber('canaryTasks', props.canaryTasks ?? 1, 1);
     const minCapacity = wholeNumber('stableTasksMin', props.stableTasksMin ?? 3, 0);
-    this.stableTasksMax = wholeNumber('stableTasksMax', props.stableTasksMax ?? Math.max(10, minCapacity), 1);
-    if (this.stableTasksMax < minCapacity) {
-      throw new Error(
-        `stableTasksMax (${this.stableTasksMax}) must not be below stableTasksMin (${minCapacity})`,
-      );
+    const maxCapacity = wholeNumber('stableTasksMax', props.stableTasksMax ?? Math.max(10, minCapacity), 1);
+    if (maxCapacity < minCapacity) {
+      throw new Error(`stableTasksMax (${maxCapacity}) must not be below stableTasksMin (${minCapacity})`);
     }
     const backlogPerTask = props.backlogPerTask ?? 100;
     if (!(backlogPerTask > 0))
@@ -186,7 +180,7 @@ export class CanaryServices extends Construct {
     this.canary = new WorkerService(this, 'Canary', {
       ...common,
       track: 'canary',
-      desiredCount: this.canaryTasks,
+      desiredCount: canaryTasks,
       minHealthyPercent: 100,
       maxHealthyPercent: 200,
       spot: false,
@@ -202,7 +196,7 @@ export class CanaryServices extends Construct {
       service: this.stable.service,
       queue: props.queue.queue,
       minCapacity,
-      maxCapacity: this.stableTasksMax,
+      maxCapacity,
       backlogPerTask,
     });
   }

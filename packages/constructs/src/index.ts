@@ -1,3 +1,4 @@
+export { type CounterPolicy, type JudgedMetric, judgedMetrics } from '@queue-canary/core';
 export { BacklogScaling, type BacklogScalingProps } from './backlog-scaling.ts';
 export { CanaryImage, type CanaryImageProps } from './canary-image.ts';
 export { CanaryServices, type CanaryServicesProps, type WorkerCapacityProps } from './canary-services.ts';

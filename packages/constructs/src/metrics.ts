@@ -16,7 +16,7 @@ export function runningTasks(
   });
 }
 
-/** What the workers report every five seconds, as the worker runtime names it. */
+/** Which of the numbers in the workers' outcome lines are metrics, as the worker runtime names them. */
 export type WorkerMetric =
   | 'Received'
   | 'Succeeded'
@@ -25,9 +25,6 @@ export type WorkerMetric =
   | 'Poisoned'
   | 'Expired'
   | 'Released'
-  | 'BatchesReceived'
-  | 'FirstBatches'
-  | 'FirstBatchesFailed'
   | 'ProcessingTimeMs'
   | 'QueueAgeMs'
   | 'InFlight'

@@ -180,8 +180,8 @@ describe('the pipeline', () => {
 describe('the controller', () => {
   it('may call exactly the operations that its gateways call', () => {
     const allowed = actionsOf(statements('ControllerRole')).filter(
-      // Its log, and a permission that UpdateService asks for.
-      (action) => !action.startsWith('logs:') && action !== 'iam:PassRole',
+      // For its own log, and a permission that UpdateService asks for.
+      (action) => !['logs:CreateLogStream', 'logs:PutLogEvents', 'iam:PassRole'].includes(action),
     );
     expect(allowed).toEqual(operationsOfGateways());
   });
@@ -192,6 +192,20 @@ describe('the controller', () => {
     expect(resourcesOf(of, 'codepipeline:PutApprovalResult')).toContain('/Verdict/Approve');
     expect(resourcesOf(of, 'codepipeline:DisableStageTransition')).toContain('/Canary');
     expect(resourcesOf(of, 'ssm:PutParameter')).toMatch(/ControllerRelease.*ImageParameter/);
+  });
+
+  it('reads the logs of the two services only', () => {
+    const group = (track: string) => ({
+      'Fn::GetAtt': [
+        resource(stacks.pipeline, 'AWS::Logs::LogGroup', `Services${track}Logs`).logicalId,
+        'Arn',
+      ],
+    });
+    expect(statements('ControllerRole')).toContainEqual({
+      Effect: 'Allow',
+      Action: 'logs:FilterLogEvents',
+      Resource: [group('Canary'), group('Stable')],
+    });
   });
 
   it('sees the tasks of its own cluster only', () => {
@@ -207,6 +221,9 @@ describe('the controller', () => {
   });
 });
 
+/** How IAM names a service, where that is not how the SDK does. */
+const prefixes: Readonly<Record<string, string>> = { 'cloudwatch-logs': 'logs' };
+
 /** IAM actions of the SDK commands in the controller's gateways, where action and operation share a name. */
 function operationsOfGateways(): string[] {
   const gateways = join(import.meta.dirname, '..', '..', 'controller', 'src', 'gateways');
@@ -215,9 +232,12 @@ function operationsOfGateways(): string[] {
     (name) => name.endsWith('.ts') && !name.endsWith('.test.ts'),
   )) {
     const source = readFileSync(join(gateways, file), 'utf8');
-    for (const [, names, client] of source.matchAll(/import \{([^}]+)\} from '@aws-sdk\/client-([a-z]+)'/g)) {
+    for (const [, names, client = ''] of source.matchAll(
+      /import \{([^}]+)\} from '@aws-sdk\/client-([a-z-]+)'/g,
+    )) {
       for (const [, operation] of names?.matchAll(/\b([A-Z]\w+)Command\b(?!\w)/g) ?? []) {
-        if (source.includes(`new ${operation}Command(`)) actions.add(`${client}:${operation}`);
+        if (source.includes(`new ${operation}Command(`))
+          actions.add(`${prefixes[client] ?? client}:${operation}`);
       }
     }
   }

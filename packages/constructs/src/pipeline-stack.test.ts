@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parsePolicy } from '@queue-canary/core';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Annotations, Match } from 'aws-cdk-lib/assertions';
 import { CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
@@ -332,9 +333,10 @@ describe('services', () => {
     }
   });
 
-  it('tell the worker its app, track and queue, and how long its leases and its draining last', () => {
+  it('tell the worker its app, track and queue, how often that delivers, and how long leases and draining last', () => {
     const custom = synthesize({
       visibilityTimeout: Duration.minutes(2),
+      maxReceiveCount: 5,
       stopTimeout: Duration.seconds(90),
     });
     const queue = workerQueue(stacks.pipeline).logicalId;
@@ -348,13 +350,19 @@ describe('services', () => {
         { Name: 'QC_APP', Value: 'TestPipeline' },
         { Name: 'QC_TRACK', Value: value },
         { Name: 'QUEUE_URL', Value: { Ref: queue } },
+        { Name: 'MAX_RECEIVE_COUNT', Value: '5' },
       ]);
     }
   });
 
   it('give the worker its own settings, the same on both tracks', () => {
     const custom = synthesize({
-      environment: { RETRY_DELAY_SECONDS: '0', STOP_TIMEOUT_SECONDS: '20', QC_TRACK: 'mine' },
+      environment: {
+        RETRY_DELAY_SECONDS: '0',
+        STOP_TIMEOUT_SECONDS: '20',
+        QC_TRACK: 'mine',
+        MAX_RECEIVE_COUNT: '9',
+      },
     });
     for (const track of ['Canary', 'Stable'] as const) {
       expect(container(track, custom).Environment).toContainEqual({
@@ -366,6 +374,7 @@ describe('services', () => {
         Value: '20',
       });
       expect(container(track, custom).Environment).not.toContainEqual({ Name: 'QC_TRACK', Value: 'mine' });
+      expect(container(track, custom).Environment).toContainEqual({ Name: 'MAX_RECEIVE_COUNT', Value: '3' });
     }
   });
 
@@ -510,13 +519,15 @@ describe('controller', () => {
       judge: {
         alpha: 0.01,
         beta: 0.05,
-        delta: 0.02,
+        margin: 0.02,
         required: ['failures'],
-        shareMin: 1 / 11 / 2,
-        unitsMin: 30,
+        slower: 0.5,
+        messagesMin: 30,
         visibilityTimeoutMs: 30_000,
         deadlineMs: 3_600_000,
-        warmUpMs: 30_000,
+        warmUpMs: 180_000,
+        counters: {},
+        dryRun: false,
       },
     });
     expect(
@@ -526,16 +537,19 @@ describe('controller', () => {
           bakeTime: Duration.seconds(5),
           watchTime: Duration.seconds(0),
           onNewerCommit: 'wait',
-          canaryTasks: 2,
-          stableTasksMax: 6,
+          alarmThreshold: 3,
           visibilityTimeout: Duration.seconds(10),
           decideWithin: Duration.minutes(20),
           margin: 0.05,
           latencyMargin: 0.1,
+          slower: 0.25,
           falseRollbackRate: 0.001,
           falsePromotionRate: 0.2,
-          unitsMin: 100,
+          messagesMin: 100,
           warmUpTime: Duration.seconds(0),
+          taskSpread: 0.4,
+          counters: { 'items shipped': { worse: 'less', tolerance: 0.25 } },
+          dryRun: ['latency', 'throughput'],
         }),
       ),
     ).toEqual({
@@ -543,59 +557,109 @@ describe('controller', () => {
       bakeMs: 5_000,
       watchMs: 0,
       onNewerCommit: 'wait',
-      deadLettersMax: 0,
+      deadLettersMax: 2,
       judge: {
         alpha: 0.001,
         beta: 0.2,
-        delta: 0.05,
+        margin: 0.05,
         required: ['failures', 'latency'],
-        latencyDelta: 0.1,
-        shareMin: 0.125,
-        unitsMin: 100,
+        latencyMargin: 0.1,
+        slower: 0.25,
+        taskSpread: 0.4,
+        messagesMin: 100,
         visibilityTimeoutMs: 10_000,
         deadlineMs: 1_200_000,
         warmUpMs: 0,
+        counters: { 'items shipped': { worse: 'less', tolerance: 0.25 } },
+        dryRun: ['latency', 'throughput'],
       },
     });
   });
 
-  it('gives a long bake the time to be decided upon, as far as CloudWatch remembers seconds', () => {
+  it('can be told to judge and do nothing', () => {
+    expect(policy(synthesize({ dryRun: true })).judge).toMatchObject({ dryRun: true });
+  });
+
+  it('reads its own policy without a problem, and has no other defaults than the controller', () => {
+    expect(parsePolicy(policy(stacks))).toEqual(parsePolicy({}));
+  });
+
+  it('gives a long bake the time to be decided upon, as far as the controller can judge', () => {
     const deadline = (props: Parameters<typeof synthesize>[0]) =>
       (policy(synthesize(props)).judge as { deadlineMs: number }).deadlineMs / 60_000;
     expect(deadline({ bakeTime: Duration.minutes(45) })).toBe(90);
     expect(deadline({ visibilityTimeout: Duration.minutes(40) })).toBe(80);
-    expect(deadline({ bakeTime: Duration.minutes(140) })).toBe(150);
+    expect(deadline({ bakeTime: Duration.hours(7) })).toBe(12 * 60);
   });
 
   it('lists everything that is impossible about a policy, by the names of the properties', () => {
     const impossible = () =>
-      synthesize({ margin: 2, falseRollbackRate: 0, unitsMin: 1.5, decideWithin: Duration.hours(4) });
+      synthesize({
+        margin: 2,
+        falseRollbackRate: 0,
+        messagesMin: 1.5,
+        decideWithin: Duration.hours(13),
+        counters: { shipped: { worse: 'less', tolerance: 0 } },
+      });
     expect(impossible).toThrow(ReleasePolicyError);
     expect(impossible).toThrow(
-      /^The release policy is impossible:\n {2}- falseRollbackRate: .*probability.*\n {2}- margin: .*0\.5.*\n {2}- unitsMin: .*whole number.*\n {2}- decideWithin: must be at most 150 minutes, not 240: .*$/,
+      new RegExp(
+        [
+          '^The release policy is impossible:',
+          'falseRollbackRate must be a probability .*',
+          'margin must be a difference of failure rates from 0.0001 to 0.5, not 2',
+          'messagesMin must be a whole number of messages, 1 or more, not 1.5',
+          'counters must give "shipped" as .*, not {"worse":"less","tolerance":0}',
+          'decideWithin must be at most 720 minutes \\(twelve hours\\), not 780 minutes: .*$',
+        ].join('\n {2}- '),
+      ),
     );
   });
 
   it.each([
-    [{ bakeTime: Duration.days(2) }, /- bakeTime: "bakeMs" must be .*one day/],
-    [{ bakeTime: Duration.minutes(150) }, /- decideWithin: .*must be later than the shortest bake/],
-    [{ visibilityTimeout: Duration.hours(3) }, /- decideWithin: .*must be later than the shortest bake/],
-    [{ latencyMargin: 0.9 }, /- latencyMargin: .*from 0\.001 to 0\.5/],
-    [{ falsePromotionRate: 1 }, /- falsePromotionRate: .*a probability/],
-    [{ warmUpTime: Duration.days(2) }, /- warmUpTime: .*one day/],
+    [{ bakeTime: Duration.days(2) }, /- bakeTime must be .*twelve hours\), not 2880 minutes$/],
+    [{ watchTime: Duration.hours(13) }, /- watchTime must be .*twelve hours/],
+    [
+      { bakeTime: Duration.minutes(40), decideWithin: Duration.minutes(40) },
+      /- decideWithin must be later than the shortest bake, 40 minutes \(the longer of bakeTime and visibilityTimeout\), not 40 minutes: such a release could never pass$/,
+    ],
+    [{ bakeTime: Duration.hours(12) }, /- decideWithin must be later than the shortest bake/],
+    [{ visibilityTimeout: Duration.hours(12) }, /- decideWithin must be later than the shortest bake/],
+    [
+      { bakeTime: Duration.seconds(15) },
+      /- bakeTime must be at least warmUpTime, 3 minutes, not 15 seconds: .*; bake longer, or set warmUpTime to what a task takes to be warm$/,
+    ],
+    [{ warmUpTime: Duration.minutes(20) }, /- bakeTime must be at least warmUpTime, 20 minutes, not 10 min/],
+    [{ warmUpTime: Duration.days(2) }, /- warmUpTime must be .*one day/],
+    [{ latencyMargin: 0.9 }, /- latencyMargin must be .*from 0\.001 to 0\.5/],
+    [{ slower: 0.05 }, /- slower must be a part from 0\.1 to 10, not 0\.05$/],
+    [{ taskSpread: 0 }, /- taskSpread must be a standard deviation from 0\.01 to 3, not 0$/],
+    [{ falsePromotionRate: 1 }, /- falsePromotionRate must be a probability/],
+    [
+      { counters: { 'a,b': { worse: 'more', tolerance: 1 } } } as const,
+      /- counters must have names of 1 to 64 letters, .*, not "a,b"$/,
+    ],
   ])('refuses %j, under which it could never decide', (props, message) => {
     expect(() => synthesize(props)).toThrow(message);
   });
 
-  it('counts a canary as stalled below half of its share at full scale, and never by chance alone', () => {
-    const share = (props: Parameters<typeof synthesize>[0]) =>
-      (policy(synthesize(props)).judge as { shareMin: number }).shareMin;
-    expect(share({ canaryTasks: 1, stableTasksMax: 4 })).toBeCloseTo(0.1);
-    expect(share({ canaryTasks: 1, stableTasksMax: 5000 })).toBe(0.0001);
+  it.each([
+    [
+      { approval: 'never' },
+      /- approval must be "manual" or "automatic" or "automatic-then-manual", not "never"$/,
+    ],
+    [{ onNewerCommit: 'panic' }, /- onNewerCommit must be "supersede" or "wait"/],
+    [{ counters: { shipped: { worse: 'fewer', tolerance: 1 } } }, /- counters must give "shipped" as /],
+    [
+      { dryRun: ['speed'] },
+      /- dryRun must be true, false or a list of failures, broken, .*, not \["speed"\]$/,
+    ],
+  ])('refuses %j of a program without types', (props, message) => {
+    expect(() => synthesize(props as Parameters<typeof synthesize>[0])).toThrow(message);
   });
 
   it('has the time and the memory to judge', () => {
-    stacks.pipeline.hasResourceProperties('AWS::Lambda::Function', { Timeout: 300, MemorySize: 512 });
+    stacks.pipeline.hasResourceProperties('AWS::Lambda::Function', { Timeout: 300, MemorySize: 1536 });
   });
 
   it('starts with an empty record of the last good release', () => {
@@ -858,8 +922,14 @@ describe('dashboard', () => {
       ),
     ],
     [
-      'failed work (% of first attempts)',
-      ['100 * failed / units', 'FirstBatchesFailed Sum', 'FirstBatches Sum'],
+      'failed work (% of finished messages)',
+      [
+        '100 * (failed + timedOut + poisoned) / (succeeded + failed + timedOut + poisoned)',
+        'Succeeded Sum',
+        'Failed Sum',
+        'TimedOut Sum',
+        'Poisoned Sum',
+      ],
     ],
     ['processing time (ms)', ['ProcessingTimeMs p50', 'ProcessingTimeMs p90', 'ProcessingTimeMs p99']],
     ['age of received messages (ms)', ['QueueAgeMs p50', 'QueueAgeMs p99']],
@@ -895,12 +965,12 @@ describe('dashboard', () => {
   });
 
   it('draws the share that the canary receives across the share that its tasks are', () => {
-    const title = 'Canary: share of the receives, measured and by task count (%)';
+    const title = 'Canary: share of the received messages, measured and by task count (%)';
     expect(titled(title)).toMatchObject({ x: 0, width: 24 });
     expect(drawn(title)).toEqual([
       '100 * FILL(measured_canary, 0) / (FILL(measured_canary, 0) + FILL(measured_stable, 0))',
-      'BatchesReceived Sum',
-      'BatchesReceived Sum',
+      'Received Sum',
+      'Received Sum',
       '100 * FILL(by_task_count_canary, 0) / (FILL(by_task_count_canary, 0) + FILL(by_task_count_stable, 0))',
       'RunningTaskCount Average',
       'RunningTaskCount Average',

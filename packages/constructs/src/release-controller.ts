@@ -88,7 +88,8 @@ export class ReleaseController extends Construct {
       architecture: lambda.Architecture.ARM_64,
       code: lambda.Code.fromAsset(CONTROLLER_BUNDLE),
       handler: 'index.handler',
-      memorySize: 512,
+      // Every line of a release is held, and replayed at each look.
+      memorySize: 1536,
       timeout: Duration.minutes(5),
       role,
       logGroup: this.logGroup,
@@ -104,11 +105,7 @@ export class ReleaseController extends Construct {
         QC_ALARM_NAMES: props.queue.deadLetterAlarm.alarmName,
         QC_DLQ_NAME: props.queue.deadLetterQueue.queueName,
         QC_TOPIC_ARN: props.topic.topicArn,
-        QC_POLICY: renderPolicy(props, {
-          visibilityTimeout: props.queue.visibilityTimeout,
-          canaryTasks: props.services.canaryTasks,
-          stableTasksMax: props.services.stableTasksMax,
-        }),
+        QC_POLICY: renderPolicy(props, props.queue.visibilityTimeout),
       },
     });
 
@@ -254,6 +251,8 @@ function permissions(
       ],
       { StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } },
     ),
+    // What the workers report; the ARNs end in `:*`, without which they grant nothing in the groups.
+    allow(['logs:FilterLogEvents'], [canary.logGroup.logGroupArn, stable.logGroup.logGroupArn]),
     allow(['cloudwatch:DescribeAlarms', 'cloudwatch:GetMetricData'], ['*']),
     allow(['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], [queue.deadLetterQueue.queueArn]),
     allow(

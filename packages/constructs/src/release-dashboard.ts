@@ -21,7 +21,7 @@ const HALF_WIDTH = 12;
 const THIRD_WIDTH = 8;
 const FROM_ZERO: cloudwatch.YAxisProps = { min: 0, showUnits: false };
 
-/** Workers report every five seconds, and a release takes minutes: two reports a point. */
+/** Workers report every five seconds at least, and a release takes minutes: two reports a point. */
 const WORKER_PERIOD = Duration.seconds(10);
 /** SQS and Container Insights publish once a minute. */
 const AWS_PERIOD = Duration.minutes(1);
@@ -35,6 +35,14 @@ const OUTCOMES = [
   'Expired',
   'Released',
 ] as const satisfies readonly WorkerMetric[];
+
+/** How the work of a version ends: for it or, else, against it. */
+const FINISHED = {
+  succeeded: 'Succeeded',
+  failed: 'Failed',
+  timedOut: 'TimedOut',
+  poisoned: 'Poisoned',
+} as const satisfies Readonly<Record<string, WorkerMetric>>;
 
 /**
  * Both tracks side by side, canary left and stable right, above the queue that they share.
@@ -83,16 +91,15 @@ export class ReleaseDashboard extends Construct {
           }),
         ],
         compared('outcomes (messages)', (track) => ({ left: OUTCOMES.map((name) => reported(track, name)) })),
-        compared('failed work (% of first attempts)', (track) => ({
+        compared('failed work (% of finished messages)', (track) => ({
           left: [
             new cloudwatch.MathExpression({
-              expression: '100 * failed / units',
+              expression: '100 * (failed + timedOut + poisoned) / (succeeded + failed + timedOut + poisoned)',
               label: 'Failed',
               period: WORKER_PERIOD,
-              usingMetrics: {
-                failed: reported(track, 'FirstBatchesFailed'),
-                units: reported(track, 'FirstBatches'),
-              },
+              usingMetrics: Object.fromEntries(
+                Object.entries(FINISHED).map(([id, name]) => [id, reported(track, name)]),
+              ),
             }),
           ],
         })),
@@ -116,12 +123,12 @@ export class ReleaseDashboard extends Construct {
         })),
         [
           new cloudwatch.GraphWidget({
-            title: 'Canary: share of the receives, measured and by task count (%)',
+            title: 'Canary: share of the received messages, measured and by task count (%)',
             width: FULL_WIDTH,
             left: [
               share('Measured', WORKER_PERIOD, {
-                canary: reported('canary', 'BatchesReceived'),
-                stable: reported('stable', 'BatchesReceived'),
+                canary: reported('canary', 'Received'),
+                stable: reported('stable', 'Received'),
               }),
               share('By task count', AWS_PERIOD, {
                 canary: runningTasks(services.canary.service),

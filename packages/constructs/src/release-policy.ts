@@ -1,19 +1,14 @@
 import {
   type Approval,
+  type CounterPolicy,
   defaultJudgePolicy,
   defaultReleasePolicy,
+  type JudgedMetric,
   type OnNewerCommit,
+  type PolicyProblem,
   parsePolicy,
 } from '@queue-canary/core';
-import { Duration } from 'aws-cdk-lib';
-
-/**
- * CloudWatch keeps the seconds of metrics for three hours; the verdict is due before the first of them are lost.
- */
-const DECISION_MAX = Duration.minutes(150);
-
-/** The least share that the judge takes: below it, chance alone would look like a stall. */
-const SHARE_MIN = 1e-4;
+import type { Duration } from 'aws-cdk-lib';
 
 /** How a release is judged and promoted. */
 export interface ReleasePolicyProps {
@@ -35,14 +30,15 @@ export interface ReleasePolicyProps {
   /**
    * Time the canary is observed at steady state, before the release is promoted or offered for approval.
    * The judge may fail it earlier, and passes none before the queue's visibility timeout is over: a
-   * message that the canary lost shows up only then.
+   * message that the canary lost shows up only then. At least `warmUpTime`, and at most twelve hours.
    *
    * @default - ten minutes
    */
   readonly bakeTime?: Duration;
 
   /**
-   * Time both services are watched on the new version before it becomes the last good release.
+   * Time both services are watched on the new version before it becomes the last good release; at most
+   * twelve hours.
    *
    * @default - five minutes
    */
@@ -50,17 +46,18 @@ export interface ReleasePolicyProps {
 
   /**
    * Time, from steady state on, within which the judge must pass or fail the canary; then the verdict is
-   * inconclusive and a person decides. Longer than the bake and the visibility timeout, and at most 150
-   * minutes: the judge compares seconds, and CloudWatch keeps those for three hours.
+   * inconclusive and a person decides. Longer than the bake and the visibility timeout, and at most twelve
+   * hours: CodePipeline waits 24 hours for the controller, which holds in memory what the workers reported
+   * meanwhile. ECS forgets stopped tasks after an hour, so crashes count for no longer than that.
    *
    * @default - one hour; twice the bake or the visibility timeout if that is longer, within the limit
    */
   readonly decideWithin?: Duration;
 
   /**
-   * By how much more of its work than stable the canary must be shown not to fail before it passes: 0.02
-   * is two percentage points. A unit of work is one receive, with all messages it brought. Halving the
-   * margin takes about two to four times as many units, so a slow queue needs a larger margin or more time.
+   * By how much more of its messages than stable the canary must be shown not to fail before it passes:
+   * 0.02 is two percentage points. Halving the margin takes about two to four times as many messages, so a
+   * slow queue needs a larger margin or more time.
    *
    * @default - 0.02
    */
@@ -74,6 +71,14 @@ export interface ReleasePolicyProps {
    * @default - a pass does not depend on latency
    */
   readonly latencyMargin?: number;
+
+  /**
+   * From which part on being slower is bad: 0.5 is half as long again, which fails a release on latency.
+   * About half of it is tolerated.
+   *
+   * @default - 0.5
+   */
+  readonly slower?: number;
 
   /**
    * Probability that the judge ever fails a version that is as good as stable, however often it looks.
@@ -91,19 +96,47 @@ export interface ReleasePolicyProps {
   readonly falsePromotionRate?: number;
 
   /**
-   * Units of work that each track must have finished before a pass.
+   * Messages that each track must have finished before a pass.
    *
    * @default - 30
    */
-  readonly unitsMin?: number;
+  readonly messagesMin?: number;
 
   /**
-   * Time after steady state in which latency is not judged: new tasks are slow until they are warm.
-   * Failures count from the first message on.
+   * Time that a task takes to be warm. A younger one is compared with what stable's tasks did at its age,
+   * and none is passed on that alone, so the bake must be as long. Where work takes long, the judge waits
+   * longer by itself.
    *
-   * @default - 30 seconds
+   * @default - three minutes
    */
   readonly warmUpTime?: Duration;
+
+  /**
+   * How much tasks of one version differ: the standard deviation of the logarithm of their odds of failing.
+   * The judge finds out from stable's tasks where they differ more; this is what it takes for granted, also
+   * where stable has one task only. Set it where tasks are known to differ and stable has few.
+   *
+   * @default - 0.25: a quarter
+   */
+  readonly taskSpread?: number;
+
+  /**
+   * Counters of your own that are judged, by the names that the handler counts under: whether it is worse when
+   * the canary counts less or more per finished message, and by which part of stable's count it may do so
+   * (0.25 is a quarter).
+   *
+   * @default - none is judged
+   */
+  readonly counters?: Readonly<Record<string, CounterPolicy>>;
+
+  /**
+   * The judge says what it would have done and does not do it: with `true` as a whole, so that a person decides
+   * about each release that it would have passed or failed; or for the metrics that are named, which then take
+   * no part in failing a release.
+   *
+   * @default - false: it decides on all metrics, as `approval` says
+   */
+  readonly dryRun?: boolean | readonly JudgedMetric[];
 
   /**
    * What happens to a release that waits for its verdict when a newer commit has been built:
@@ -127,79 +160,72 @@ export class ReleasePolicyError extends Error {
   override readonly name = 'ReleasePolicyError';
 }
 
-/** What the judge has to know of the system that it judges. */
-export interface JudgedSystem {
-  /** Visibility timeout of the queue. */
-  readonly visibilityTimeout: Duration;
-  /** Tasks of the canary service. */
-  readonly canaryTasks: number;
-  /** Most tasks of the stable service. */
-  readonly stableTasksMax: number;
-}
-
 /** The policy as the controller reads it from its environment, or one error that lists all that is wrong. */
-export function renderPolicy(props: ReleasePolicyProps, system: JudgedSystem): string {
-  const bakeMs = (props.bakeTime ?? Duration.millis(defaultReleasePolicy.bakeMs)).toMilliseconds();
-  const visibilityTimeoutMs = system.visibilityTimeout.toMilliseconds();
-  const longestMs = DECISION_MAX.toMilliseconds();
-  const defaultDeadlineMs = Math.max(
-    defaultJudgePolicy.deadlineMs,
-    2 * Math.max(bakeMs, visibilityTimeoutMs),
-  );
-  const deadlineMs = props.decideWithin?.toMilliseconds() ?? Math.min(defaultDeadlineMs, longestMs);
+export function renderPolicy(props: ReleasePolicyProps, visibilityTimeout: Duration): string {
   const policy = {
     approval: props.approval ?? defaultReleasePolicy.approval,
-    bakeMs,
+    bakeMs: props.bakeTime?.toMilliseconds() ?? defaultReleasePolicy.bakeMs,
     watchMs: props.watchTime?.toMilliseconds() ?? defaultReleasePolicy.watchMs,
     onNewerCommit: props.onNewerCommit ?? defaultReleasePolicy.onNewerCommit,
     deadLettersMax: Math.ceil(props.alarmThreshold ?? 1) - 1,
-    judge: {
-      alpha: props.falseRollbackRate ?? defaultJudgePolicy.alpha,
-      beta: props.falsePromotionRate ?? defaultJudgePolicy.beta,
-      delta: props.margin ?? defaultJudgePolicy.delta,
-      ...(props.latencyMargin === undefined
-        ? { required: ['failures'] }
-        : { required: ['failures', 'latency'], latencyDelta: props.latencyMargin }),
-      shareMin: shareMin(system),
-      unitsMin: props.unitsMin ?? defaultJudgePolicy.unitsMin,
-      visibilityTimeoutMs,
-      deadlineMs,
-      warmUpMs: props.warmUpTime?.toMilliseconds() ?? defaultJudgePolicy.warmUpMs,
-    },
   };
-  const checked = parsePolicy(policy);
-  const problems = checked.ok
-    ? []
-    : checked.problems.map(({ setting, message }) => `${PROPERTIES.get(setting) ?? setting}: ${message}`);
-  if (deadlineMs > longestMs) {
-    problems.push(
-      `decideWithin: must be at most ${DECISION_MAX.toMinutes()} minutes, not ${deadlineMs / 60_000}: CloudWatch keeps the seconds of metrics for three hours`,
-    );
-  }
-  if (problems.length > 0) {
+  const judge = {
+    alpha: props.falseRollbackRate ?? defaultJudgePolicy.alpha,
+    beta: props.falsePromotionRate ?? defaultJudgePolicy.beta,
+    margin: props.margin ?? defaultJudgePolicy.margin,
+    ...(props.latencyMargin === undefined
+      ? { required: ['failures'] }
+      : { required: ['failures', 'latency'], latencyMargin: props.latencyMargin }),
+    slower: props.slower ?? defaultJudgePolicy.slower,
+    ...(props.taskSpread === undefined ? {} : { taskSpread: props.taskSpread }),
+    messagesMin: props.messagesMin ?? defaultJudgePolicy.messagesMin,
+    visibilityTimeoutMs: visibilityTimeout.toMilliseconds(),
+    warmUpMs: props.warmUpTime?.toMilliseconds() ?? defaultJudgePolicy.warmUpMs,
+    counters: props.counters ?? defaultJudgePolicy.counters,
+    dryRun: props.dryRun ?? defaultJudgePolicy.dryRun,
+    ...(props.decideWithin === undefined ? {} : { deadlineMs: props.decideWithin.toMilliseconds() }),
+  };
+  const checked = parsePolicy({ ...policy, judge });
+  if (!checked.ok) {
     throw new ReleasePolicyError(
-      `The release policy is impossible:\n${problems.map((each) => `  - ${each}`).join('\n')}`,
+      `The release policy is impossible:\n${checked.problems.map((each) => `  - ${ofProperties(each)}`).join('\n')}`,
     );
   }
-  return JSON.stringify(policy);
+  return JSON.stringify({ ...policy, judge: { ...judge, deadlineMs: checked.policy.judge.deadlineMs } });
 }
 
 /** Which property a setting of the policy comes from. */
-const PROPERTIES: ReadonlyMap<string, keyof ReleasePolicyProps | keyof JudgedSystem> = new Map([
+const PROPERTIES: ReadonlyMap<string, keyof ReleasePolicyProps | 'visibilityTimeout'> = new Map([
+  ['approval', 'approval'],
   ['bakeMs', 'bakeTime'],
   ['watchMs', 'watchTime'],
+  ['onNewerCommit', 'onNewerCommit'],
   ['deadLettersMax', 'alarmThreshold'],
   ['judge.alpha', 'falseRollbackRate'],
   ['judge.beta', 'falsePromotionRate'],
-  ['judge.delta', 'margin'],
-  ['judge.latencyDelta', 'latencyMargin'],
-  ['judge.unitsMin', 'unitsMin'],
+  ['judge.margin', 'margin'],
+  ['judge.required', 'latencyMargin'],
+  ['judge.latencyMargin', 'latencyMargin'],
+  ['judge.slower', 'slower'],
+  ['judge.taskSpread', 'taskSpread'],
+  ['judge.messagesMin', 'messagesMin'],
   ['judge.visibilityTimeoutMs', 'visibilityTimeout'],
   ['judge.deadlineMs', 'decideWithin'],
   ['judge.warmUpMs', 'warmUpTime'],
+  ['judge.counters', 'counters'],
+  ['judge.dryRun', 'dryRun'],
 ]);
 
-/** Half of what the canary gets while stable runs all its tasks: less than that is a stall, not its share. */
-function shareMin({ canaryTasks, stableTasksMax }: JudgedSystem): number {
-  return Math.max(SHARE_MIN, canaryTasks / (canaryTasks + stableTasksMax) / 2);
+/** A problem of the policy, said of the properties that it comes from. */
+function ofProperties({ setting, message }: PolicyProblem): string {
+  const named = message.replaceAll(
+    /"?\b((?:judge\.)?[A-Za-z]+)\b"?/g,
+    (word, name) => PROPERTIES.get(name) ?? word,
+  );
+  if (!setting.endsWith('Ms')) return named;
+  return named.replaceAll(/\b(\d+)( ms)?\b/g, (_, ms) => readable(Number(ms)));
+}
+
+function readable(ms: number): string {
+  return ms >= 120_000 && ms % 60_000 === 0 ? `${ms / 60_000} minutes` : `${ms / 1000} seconds`;
 }

@@ -80,10 +80,13 @@ export class WorkerQueue extends Construct {
   readonly deadLetterAlarm: cloudwatch.Alarm;
   /** Time a received message stays hidden. */
   readonly visibilityTimeout: Duration;
+  /** Deliveries before a message is moved to the dead-letter queue. */
+  readonly maxReceiveCount: number;
 
   constructor(scope: Construct, id: string, props: WorkerQueueProps = {}) {
     super(scope, id);
     const maxReceiveCount = props.maxReceiveCount ?? 3;
+    this.maxReceiveCount = maxReceiveCount;
     this.visibilityTimeout = props.visibilityTimeout ?? Duration.seconds(30);
     const retentionPeriod = props.retentionPeriod ?? Duration.days(4);
     const alarmThreshold = props.alarmThreshold ?? 1;

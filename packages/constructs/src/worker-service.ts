@@ -24,7 +24,7 @@ export interface WorkerTaskProps {
   readonly stopTimeout: Duration;
   /**
    * Settings of the worker, beside those that the construct sets. The two timeouts may be overridden; the
-   * app, the track and the queue may not.
+   * app, the track, the queue and what is said of it may not.
    */
   readonly environment: Record<string, string>;
   /** How long the worker's log is kept. */
@@ -68,7 +68,7 @@ export class WorkerService extends Construct {
   readonly taskRole: iam.Role;
   /** What ECS may do to start the worker: pull the image, write the log. */
   readonly executionRole: iam.Role;
-  /** The worker's log, with its outcomes in embedded metric format. */
+  /** The worker's log, with the outcome lines that releases are judged by. */
   readonly logGroup: logs.LogGroup;
 
   constructor(scope: Construct, id: string, props: WorkerServiceProps) {
@@ -115,6 +115,8 @@ export class WorkerService extends Construct {
         QC_APP: props.appName,
         QC_TRACK: props.track,
         QUEUE_URL: props.queue.queue.queueUrl,
+        // How it knows which of the deliveries that it fails end in the dead-letter queue.
+        MAX_RECEIVE_COUNT: String(props.queue.maxReceiveCount),
       },
       logging: ecs.LogDrivers.awsLogs({ logGroup: this.logGroup, streamPrefix: WORKER_CONTAINER_NAME }),
       stopTimeout: props.stopTimeout,

@@ -13,14 +13,14 @@ const complete = {
   QC_ALARM_NAMES: 'one, two,',
   QC_DLQ_NAME: 'dlq',
   QC_TOPIC_ARN: 'arn:aws:sns:us-east-1:123456789012:t',
-  QC_POLICY: '{"bakeMs":5}',
+  QC_POLICY: '{"bakeMs":300000}',
 };
 
 describe('readEnvironment', () => {
   it('reads names and policy', () => {
     expect(readEnvironment(complete)).toMatchObject({
       names: { app: 'Orders', alarms: ['one', 'two'], deadLetterQueue: 'dlq' },
-      policy: { bakeMs: 5, judge: { bakeMsMin: 5 } },
+      policy: { bakeMs: 300_000, judge: { bakeMsMin: 300_000 } },
     });
   });
 

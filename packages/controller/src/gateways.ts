@@ -1,6 +1,6 @@
 import type {
   AlarmState,
-  Bucket,
+  Line,
   Measurement,
   PipelineState,
   RecordReading,
@@ -46,6 +46,8 @@ export interface ServiceGateway {
   read(track: Track): Promise<ServiceState>;
   /** The tasks of a track that run, and those that stopped within the hour or so for which ECS remembers them. */
   tasks(track: Track): Promise<readonly TaskLife[]>;
+  /** Where the tasks of a task definition log. */
+  log(taskDefinitionArn: string): Promise<TaskLog>;
   /** Whether the task definition exists and can be deployed. */
   isDeployable(taskDefinitionArn: string): Promise<boolean>;
   restore(restore: {
@@ -67,20 +69,26 @@ export interface DeadLetterGateway {
   metricGrowth(sinceMs: number, untilMs: number): Promise<number>;
 }
 
+/** Where worker containers log: a stream for each task. */
+export interface TaskLog {
+  readonly group: string;
+  /** A stream's name up to the task's id. */
+  readonly streamPrefix: string;
+}
+
 export interface OutcomeGateway {
-  /** What both tracks reported from `fromMs` until `nowMs`; durations against thresholds fixed at `fixedAtMs`. */
-  read(span: {
+  /** What the workers of both tracks reported from `fromMs` on, and stable's also in its past and first minutes. */
+  read(wanted: {
     readonly fromMs: number;
-    readonly fixedAtMs: number;
     readonly nowMs: number;
+    readonly logs: Readonly<Record<Track, TaskLog>>;
+    /** The only tasks of stable to read; all are without it. */
+    readonly stableTasks?: readonly string[];
   }): Promise<Outcomes>;
 }
 
-/** A measurement without the lives of the tasks, which another service knows. */
-export interface Outcomes extends Omit<Measurement, Track> {
-  readonly canary: ReadonlyMap<number, Bucket>;
-  readonly stable: ReadonlyMap<number, Bucket>;
-}
+/** Of a measurement what the log tells: the lines by track, and what it says of them. */
+export type Outcomes = Readonly<Record<Track, readonly Line[]>> & Pick<Measurement, 'starts' | 'problems'>;
 
 export interface RecordGateway {
   read(): Promise<RecordReading>;

@@ -1,5 +1,6 @@
-import { type Bucket, defaultReleasePolicy, type ReleasePolicy, stages } from '@queue-canary/core';
+import { defaultReleasePolicy, pastMs, type ReleasePolicy, stages, type Track } from '@queue-canary/core';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { TaskLines, type Work } from '../../core/test/task-lines.ts';
 import { FakeGateways, imageOf } from '../test/fake-gateways.ts';
 import { createHandler, type LogLine } from './handler.ts';
 
@@ -68,19 +69,6 @@ async function promoted(): Promise<void> {
   run(stages.record, 'InProgress');
   fake.openJobs.add('j1');
 }
-
-const nothing: Bucket = {
-  reports: 1,
-  receives: 0,
-  firstUnits: 0,
-  firstUnitsFailed: 0,
-  retriedUnits: 0,
-  retriedUnitsFailed: 0,
-  received: 0,
-  ended: 0,
-  failed: 0,
-  inFlight: 0,
-};
 
 const job = (userParameters?: string) => ({
   'CodePipeline.job': {
@@ -201,10 +189,14 @@ describe('a wake', () => {
 
 describe('a job of the Judge action', () => {
   const judgeJob = job('{"executionId":"e1","action":"Judge"}');
-  const judged: ReleasePolicy = { ...policy, approval: 'automatic' };
+  const judged: ReleasePolicy = {
+    ...policy,
+    approval: 'automatic',
+    judge: { ...policy.judge, warmUpMs: policy.bakeMs },
+  };
 
-  /** Release e1 on the canary, whose judge waits, while each track reports so many units in every five seconds. */
-  async function judging(canary: Partial<Bucket>, stable: Partial<Bucket>): Promise<void> {
+  /** Release e1 on the canary, whose judge waits, while one task of each track works. */
+  async function judging(work: Readonly<Record<Track, Work>>): Promise<void> {
     await handle({});
     fake.executions = [{ id: 'e1', status: 'InProgress', startedAt: now, updatedAt: now, commit: 'c2' }];
     fake.images['canary:2'] = imageOf('b');
@@ -212,41 +204,41 @@ describe('a job of the Judge action', () => {
     run(stages.canary, 'Succeeded');
     run(stages.judge, 'InProgress');
     fake.openJobs.add('j1');
-    const steadyAt = now;
-    const counted = (reported: Partial<Bucket>): Map<number, Bucket> => {
-      const buckets = new Map<number, Bucket>();
-      for (let at = steadyAt; at < steadyAt + 3_600_000; at += 5_000) {
-        if (at + 5_000 <= now) buckets.set(at, { ...nothing, ...reported });
-      }
-      return buckets;
+    const startedAt = { canary: now, stable: now - pastMs };
+    const logs = {
+      canary: new TaskLines({ task: 'canary', track: 'canary', startedAt: startedAt.canary }),
+      stable: new TaskLines({ task: 'stable', track: 'stable', startedAt: startedAt.stable }),
     };
-    fake.lives = { canary: [{ startedAt: now - 60_000 }], stable: [{ startedAt: now - 60_000 }] };
-    fake.outcomes.read = async ({ fromMs, nowMs }) => ({
-      bucketMs: 5_000,
-      fromMs,
-      toMs: nowMs,
-      canary: counted(canary),
-      stable: counted(stable),
+    fake.lives = {
+      canary: [{ id: 'canary', startedAt: startedAt.canary }],
+      stable: [{ id: 'stable', startedAt: startedAt.stable }],
+    };
+    fake.outcomes.read = async () => ({
+      canary: logs.canary.work(now, work.canary).written,
+      stable: logs.stable.work(now, work.stable).written,
+      starts: [],
     });
     handle = handlerWith(judged);
     await handle({});
     fake.changes.length = 0;
   }
 
+  const idle = { canary: {}, stable: { perSecond: 0.2 } };
+
   it('looks every five seconds until the judge has failed it, and rolls back at once', async () => {
-    await judging({ firstUnits: 5, firstUnitsFailed: 5 }, { firstUnits: 15 });
+    await judging({ canary: { perSecond: 1, failing: 1 }, stable: { perSecond: 3 } });
     const began = now;
     const answer = await handle(judgeJob);
     expect(answer).toMatchObject({
       phase: 'rollingBack',
-      verdict: expect.stringMatching(/^Fail, on failures/),
+      verdict: expect.stringMatching(/^Fail, on failing nearly everything/),
     });
     expect(fake.changes).toEqual(['record', 'notify', 'fail', 'restore canary']);
     expect(now - began).toBeLessThanOrEqual(10_000);
   });
 
   it('is completed with the verdict and the evidence, and the approval answered, when it passes', async () => {
-    await judging({ firstUnits: 10 }, { firstUnits: 30 });
+    await judging({ canary: { perSecond: 2 }, stable: { perSecond: 6 } });
     await handle(judgeJob);
     expect(fake.changes.slice(-2)).toEqual(['record', 'complete']);
     expect(fake.outputs).toEqual({
@@ -262,7 +254,7 @@ describe('a job of the Judge action', () => {
   });
 
   it.each(['close', 'record'])('keeps its job alive although %s is refused meanwhile', async (change) => {
-    await judging({ firstUnits: 0, reports: 1 }, { firstUnits: 1 });
+    await judging(idle);
     fake.transition = { enabled: true };
     fake.recordText = JSON.stringify({ ...fake.written(), baseline: undefined });
     fake.broken.add(change);
@@ -271,7 +263,7 @@ describe('a job of the Judge action', () => {
   });
 
   it('keeps its job alive when the record never stands still', async () => {
-    await judging({ firstUnits: 0, reports: 1 }, { firstUnits: 1 });
+    await judging(idle);
     fake.recordText = JSON.stringify({ ...fake.written(), baseline: undefined });
     fake.before = (change) => {
       if (change === 'record') fake.recordVersion += 1;
@@ -281,7 +273,7 @@ describe('a job of the Judge action', () => {
   });
 
   it('asks to be called again in time when every look is slow', async () => {
-    await judging({ firstUnits: 0, reports: 1 }, { firstUnits: 1 });
+    await judging(idle);
     const { read } = fake.pipeline;
     fake.pipeline.read = async () => {
       now += 50_000;
@@ -295,13 +287,13 @@ describe('a job of the Judge action', () => {
   });
 
   it('is failed, and not left waiting for an hour, when its user parameters cannot be read', async () => {
-    await judging({ firstUnits: 0, reports: 1 }, { firstUnits: 1 });
+    await judging(idle);
     await handle(job('nonsense'));
     expect(fake.changes).toEqual(['fail']);
   });
 
   it('keeps the job open while nothing is decided, and asks to be called again', async () => {
-    await judging({ firstUnits: 0, reports: 1 }, { firstUnits: 1 });
+    await judging(idle);
     await handle(judgeJob);
     expect(fake.changes).toEqual(['continue']);
   });

@@ -61,7 +61,7 @@ export interface Answer {
  */
 export function createHandler(options: ControllerOptions): (event: unknown) => Promise<Answer> {
   const { gateways, policy, nowMs, sleep, log } = options;
-  const observe = observerOver(gateways, policy.judge.warmUpMs);
+  const observe = observerOver(gateways);
 
   async function look(
     request: string,

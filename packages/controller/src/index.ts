@@ -1,4 +1,3 @@
-import type { ReleasePolicy } from '@queue-canary/core';
 import { type Connection, createAwsGateways } from './gateways/aws.ts';
 import type { Names } from './names.ts';
 import { type Observer, observerOver } from './observe.ts';
@@ -15,9 +14,7 @@ export { UserError } from './user-error.ts';
 /** An observer of one application, in AWS or in a local engine; it reads and never changes anything. */
 export function createObserver(options: {
   readonly names: Names;
-  readonly policy: ReleasePolicy;
   readonly connection?: Connection;
 }): Observer {
-  const { names, policy, connection } = options;
-  return observerOver(createAwsGateways(names, connection), policy.judge.warmUpMs);
+  return observerOver(createAwsGateways(options.names, options.connection));
 }

@@ -1,6 +1,6 @@
 /** The resources of one application, as the pipeline stack's outputs or the function's environment name them. */
 export interface Names {
-  /** Name under which the workers report, the `App` dimension of their metrics. */
+  /** Name of the application, also the `App` dimension of the workers' metrics. */
   readonly app: string;
   readonly pipeline: string;
   readonly cluster: string;

@@ -2,7 +2,6 @@ import {
   currentRelease,
   isActive,
   type Job,
-  judgedFrom,
   known,
   type Measurement,
   measuredFrom,
@@ -11,10 +10,13 @@ import {
   type Reading,
   type RecordReading,
   type RestorePoints,
+  reportMs,
   type ServiceState,
+  type Track,
   unknown,
 } from '@queue-canary/core';
-import type { Gateways } from './gateways.ts';
+import type { Gateways, TaskLog } from './gateways.ts';
+import { sampleOf } from './stable-sample.ts';
 import { messageOf } from './thrown.ts';
 
 /** Looks at everything that a decision depends on. */
@@ -25,10 +27,8 @@ export type Observer = (nowMs: number, job?: Job) => Promise<Observed>;
  *
  * What cannot be read is reported as unknown with its cause; it never fails the whole look, since a missing
  * metric must not keep a rollback from going on.
- *
- * @param warmUpMs - How long after the canary's steady state latency is left out; what slow means is fixed then.
  */
-export function observerOver(gateways: Gateways, warmUpMs: number): Observer {
+export function observerOver(gateways: Gateways): Observer {
   return async (nowMs, job) => {
     const [pipeline, canary, stable, alarms, depth, record, image] = await Promise.all([
       reading('the pipeline', () => gateways.pipeline.read()),
@@ -42,7 +42,7 @@ export function observerOver(gateways: Gateways, warmUpMs: number): Observer {
     const [metricGrowth, restorePoints, outcomes] = await Promise.all([
       reading('the metrics of the dead-letter queue', () => growth(gateways, pipeline, nowMs)),
       reading('the recorded task definitions', () => deployable(gateways, record, canary, stable)),
-      reading('the outcomes of the workers', () => measure(gateways, pipeline, warmUpMs, nowMs)),
+      reading('the outcomes of the workers', () => measure(gateways, pipeline, { canary, stable }, nowMs)),
     ]);
     return {
       pipeline,
@@ -68,23 +68,39 @@ async function growth(gateways: Gateways, pipeline: Reading<PipelineState>, nowM
 async function measure(
   gateways: Gateways,
   pipeline: Reading<PipelineState>,
-  warmUpMs: number,
+  services: Readonly<Record<Track, Reading<ServiceState>>>,
   nowMs: number,
 ): Promise<Measurement | undefined> {
   const release = pipeline.known ? currentRelease(pipeline.value) : undefined;
   if (release === undefined || !isActive(release.execution)) return undefined;
   const fromMs = measuredFrom(release);
-  const fixedAtMs = (judgedFrom(release) ?? nowMs) + warmUpMs;
-  const [outcomes, canary, stable] = await Promise.all([
-    gateways.outcomes.read({ fromMs, fixedAtMs, nowMs }),
+  const [canaryLog, stableLog, canaryTasks, stableTasks] = await Promise.all([
+    logOf(gateways, services.canary),
+    logOf(gateways, services.stable),
     gateways.services.tasks('canary'),
     gateways.services.tasks('stable'),
   ]);
+  const sample = sampleOf(stableTasks, fromMs);
+  const { canary, stable, ...others } = await gateways.outcomes.read({
+    fromMs,
+    nowMs,
+    logs: { canary: canaryLog, stable: stableLog },
+    ...(sample && { stableTasks: sample.ids }),
+  });
   return {
-    ...outcomes,
-    canary: { buckets: outcomes.canary, tasks: canary },
-    stable: { buckets: outcomes.stable, tasks: stable },
+    fromMs,
+    toMs: Math.floor(nowMs / reportMs) * reportMs,
+    canary: { lines: canary, tasks: canaryTasks },
+    stable: { lines: stable, tasks: stableTasks },
+    ...others,
+    ...(sample && { stableSample: sample.size }),
   };
+}
+
+/** A release changes a task definition's image and nothing else, so the deployed one tells where all tasks log. */
+async function logOf(gateways: Gateways, service: Reading<ServiceState>): Promise<TaskLog> {
+  if (!service.known) throw new Error(service.problem);
+  return gateways.services.log(service.value.primary.taskDefinitionArn);
 }
 
 /** Asks only about task definitions that are not deployed at this moment: those that are, can be. */

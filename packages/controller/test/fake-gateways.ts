@@ -7,7 +7,6 @@ import {
   parseRecord,
   type RecordReading,
   type ReleaseRecord,
-  reportMs,
   type ServiceState,
   stages,
   type TaskLife,
@@ -44,7 +43,7 @@ export class FakeGateways implements Gateways {
   openJobs = new Set<string>();
   /** Output variables of the job that was completed last. */
   outputs: Readonly<Record<string, string>> | undefined;
-  reported: Outcomes | undefined;
+  reported: Outcomes = { canary: [], stable: [], starts: [] };
   lives: Record<Track, readonly TaskLife[]> = { canary: [], stable: [] };
   /** Every change, in order. */
   readonly changes: string[] = [];
@@ -101,6 +100,7 @@ export class FakeGateways implements Gateways {
   readonly services: Gateways['services'] = {
     read: async (track) => this.#service(track),
     tasks: async (track) => this.lives[track],
+    log: async (arn) => ({ group: `log of ${arn}`, streamPrefix: 'worker/worker/' }),
     isDeployable: async (arn) => this.images[arn] !== undefined,
     restore: ({ track, taskDefinitionArn, observedTaskDefinitionArn }) =>
       this.#change(`restore ${track}`, () => {
@@ -120,16 +120,7 @@ export class FakeGateways implements Gateways {
     },
   };
 
-  readonly outcomes: Gateways['outcomes'] = {
-    read: async ({ fromMs, nowMs }) =>
-      this.reported ?? {
-        bucketMs: reportMs,
-        fromMs,
-        toMs: Math.floor(nowMs / reportMs) * reportMs,
-        canary: new Map(),
-        stable: new Map(),
-      },
-  };
+  readonly outcomes: Gateways['outcomes'] = { read: async () => this.reported };
 
   readonly record: Gateways['record'] = {
     read: async (): Promise<RecordReading> => {

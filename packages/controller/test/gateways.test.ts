@@ -1,4 +1,3 @@
-import { defaultReleasePolicy } from '@queue-canary/core';
 import { describe, expect, it } from 'vitest';
 import { createAwsGateways } from '../src/gateways/aws.ts';
 import type { Gateways } from '../src/gateways.ts';
@@ -386,6 +385,46 @@ describe('the service gateway', () => {
     );
   });
 
+  it('knows where the tasks log, without another call for a task definition that it has read', async () => {
+    const logging = {
+      logDriver: 'awslogs',
+      options: { 'awslogs-group': 'g', 'awslogs-region': 'us-east-1', 'awslogs-stream-prefix': 'p' },
+    };
+    await talking(
+      ({ operation }) =>
+        operation === 'DescribeServices'
+          ? service('td:2')
+          : {
+              taskDefinition: {
+                containerDefinitions: [{ name: 'worker', image: 'i', logConfiguration: logging }],
+              },
+            },
+      async ({ services }, calls) => {
+        await services.read('stable');
+        const before = calls.length;
+        expect(await services.log('td:2')).toEqual({ group: 'g', streamPrefix: 'p/worker/' });
+        expect(calls).toHaveLength(before);
+      },
+    );
+  });
+
+  it.each([
+    ['no log', undefined],
+    ['another driver', { logDriver: 'splunk', options: { 'splunk-url': 'https://splunk' } }],
+    ['no stream of its own for each task', { logDriver: 'awslogs', options: { 'awslogs-group': 'g' } }],
+  ])('says what to do with a container that has %s', async (_what, logConfiguration) => {
+    await talking(
+      () => ({
+        taskDefinition: { containerDefinitions: [{ name: 'worker', image: 'i', logConfiguration }] },
+      }),
+      async ({ services }) => {
+        await expect(services.log('td:2')).rejects.toThrow(
+          'container worker of task definition td:2 does not log to CloudWatch by task, so what its worker reports cannot be read; give it the log driver awslogs with awslogs-group and awslogs-stream-prefix',
+        );
+      },
+    );
+  });
+
   it('restores only what it was seen to deploy', async () => {
     await talking(
       () => service('td:2'),
@@ -581,151 +620,15 @@ describe('the dead-letter gateway', () => {
   });
 });
 
-describe('the outcome gateway', () => {
-  interface Query {
-    readonly Id: string;
-    readonly MetricStat: {
-      readonly Metric: { readonly MetricName: string; readonly Dimensions: readonly { Value: string }[] };
-      readonly Period: number;
-      readonly Stat: string;
-    };
-  }
-  const queriesOf = ({ input }: Call) => input.MetricDataQueries as readonly Query[];
-  const fromMs = at(600) * 1000;
-  const span = { fromMs, fixedAtMs: fromMs + 30_000, nowMs: fromMs + 60_000 };
-
-  it('fixes what slow means from the past of stable, and counts durations beyond it on both tracks', async () => {
-    const answers: Record<string, number> = { samplecount: 80, p50: 10, p90: 20, p99: 45.5 };
-    await talking(
-      (call) => ({
-        MetricDataResults: queriesOf(call).map(({ Id }) => ({
-          Id,
-          Timestamps: [at(600)],
-          Values: [answers[Id] ?? (Id.startsWith('canary') ? 3 : 5)],
-        })),
-      }),
-      async ({ outcomes }, calls) => {
-        const measured = await outcomes.read(span);
-        expect(measured.thresholds).toEqual({ p50: 10, p90: 20, p99: 45.5 });
-        expect(calls[0]?.input).toMatchObject({ StartTime: at(30), EndTime: at(630) });
-        const [, second] = calls;
-        const queries = second ? queriesOf(second) : [];
-        expect(
-          queries.filter(({ Id }) => /p\d\d$/.test(Id)).map(({ MetricStat }) => MetricStat.Stat),
-        ).toEqual(['TC(10:)', 'TC(20:)', 'TC(45.5:)', 'TC(10:)', 'TC(20:)', 'TC(45.5:)']);
-        expect(new Set(queries.map(({ MetricStat }) => MetricStat.Period))).toEqual(new Set([5]));
-        expect(new Set(queries.flatMap(({ MetricStat }) => MetricStat.Metric.Dimensions[0]?.Value))).toEqual(
-          new Set(['shop']),
-        );
-        expect([...measured.canary]).toEqual([
-          [
-            fromMs,
-            {
-              reports: 3,
-              receives: 3,
-              firstUnits: 3,
-              firstUnitsFailed: 3,
-              retriedUnits: 3,
-              retriedUnitsFailed: 3,
-              received: 3,
-              ended: 21,
-              failed: 9,
-              inFlight: 3,
-              durations: { count: 3, beyond: { p50: 3, p90: 3, p99: 3 } },
-            },
-          ],
-        ]);
-        expect(measured.stable.get(fromMs)).toMatchObject({ reports: 5 });
-      },
-    );
-  });
-
-  it('knows a bucket without reports from one with zeros, and judges no latency without a past', async () => {
-    await talking(
-      (call) => ({
-        MetricDataResults: queriesOf(call).map(({ Id }) => ({
-          Id,
-          ...(Id.startsWith('stable_')
-            ? { Timestamps: [at(605)], Values: [0] }
-            : { Timestamps: [], Values: [] }),
-        })),
-      }),
-      async ({ outcomes }) => {
-        const measured = await outcomes.read(span);
-        expect(measured).toMatchObject({ bucketMs: 5_000, fromMs, toMs: fromMs + 60_000 });
-        expect(measured).not.toHaveProperty('thresholds');
-        expect(measured.canary.size).toBe(0);
-        expect([...measured.stable.keys()]).toEqual([fromMs + 5_000]);
-        expect(measured.stable.get(fromMs + 5_000)).not.toHaveProperty('durations');
-      },
-    );
-  });
-
-  it('takes a counter that is missing for one that has not arrived, never for zero', async () => {
-    await talking(
-      (call) => ({
-        MetricDataResults: queriesOf(call).map(({ Id }) => ({
-          Id,
-          Timestamps: Id === 'canary_FirstBatchesFailed' ? [at(605)] : [at(600), at(605)],
-          Values: Id === 'canary_FirstBatchesFailed' ? [1] : [1, 1],
-        })),
-      }),
-      async ({ outcomes }) => {
-        const { canary, stable } = await outcomes.read(span);
-        expect([...canary.keys()]).toEqual([fromMs + 5_000]);
-        expect([...stable.keys()]).toEqual([fromMs, fromMs + 5_000]);
-      },
-    );
-  });
-
-  it('goes on while data is partial, and fails when it stays so', async () => {
-    const answer = (call: Call, status: string) => ({
-      MetricDataResults: queriesOf(call).map(({ Id }) => ({
-        Id,
-        Timestamps: [at(600)],
-        Values: [1],
-        StatusCode: Id === 'canary_FirstBatchesFailed' ? status : 'Complete',
-      })),
-    });
-    await talking(
-      (call) =>
-        call.input.NextToken === undefined
-          ? { ...answer(call, 'PartialData'), NextToken: 'more' }
-          : answer(call, 'Complete'),
-      async ({ outcomes }) => {
-        expect((await outcomes.read(span)).canary.size).toBe(1);
-      },
-    );
-    await talking(
-      (call) => answer(call, 'InternalError'),
-      async ({ outcomes }) => {
-        await expect(outcomes.read(span)).rejects.toThrow(
-          'CloudWatch answered InternalError for 1 of 30 metrics of shop (canary_FirstBatchesFailed first)',
-        );
-      },
-    );
-  });
-
-  it('reads minutes once the release is older than the finer metrics', async () => {
-    await talking(
-      (call) => ({
-        MetricDataResults: queriesOf(call).map(({ Id }) => ({ Id, Timestamps: [], Values: [] })),
-      }),
-      async ({ outcomes }, calls) => {
-        const measured = await outcomes.read({ ...span, nowMs: fromMs + 4 * 60 * 60_000 });
-        expect(measured.bucketMs).toBe(60_000);
-        const periods = calls.flatMap(queriesOf).map(({ MetricStat }) => MetricStat.Period);
-        expect(new Set(periods)).toEqual(new Set([60]));
-      },
-    );
-  });
-});
-
 describe('the tasks of a service', () => {
-  const task = (fields: object) => ({ taskArn: 'arn:task/1', startedAt: at(1), ...fields });
+  const task = (fields: object) => ({
+    taskArn: 'arn:aws:ecs:us-east-1:1:task/c/1',
+    startedAt: at(1),
+    ...fields,
+  });
 
   it.each([
-    ['runs', {}, { startedAt: at(1) * 1000 }],
+    ['runs', {}, { id: '1', startedAt: at(1) * 1000 }],
     [
       'exited by itself with an error',
       {
@@ -733,7 +636,7 @@ describe('the tasks of a service', () => {
         stopCode: 'EssentialContainerExited',
         containers: [{ exitCode: 137, reason: 'OOM' }],
       },
-      { startedAt: at(1) * 1000, stoppedAt: at(9) * 1000, crash: 'exit code 137 (OOM)' },
+      { id: '1', startedAt: at(1) * 1000, stoppedAt: at(9) * 1000, crash: 'exit code 137 (OOM)' },
     ],
     [
       'was stopped by a deployment',
@@ -743,17 +646,17 @@ describe('the tasks of a service', () => {
         stopCode: 'ServiceSchedulerInitiated',
         containers: [{ exitCode: 137 }],
       },
-      { startedAt: at(1) * 1000, stoppingAt: at(5) * 1000, stoppedAt: at(9) * 1000 },
+      { id: '1', startedAt: at(1) * 1000, stoppingAt: at(5) * 1000, stoppedAt: at(9) * 1000 },
     ],
     [
       'was taken away with its Spot capacity',
       { stoppedAt: at(9), stopCode: 'SpotInterruption', containers: [{ exitCode: 143 }] },
-      { startedAt: at(1) * 1000, stoppedAt: at(9) * 1000 },
+      { id: '1', startedAt: at(1) * 1000, stoppedAt: at(9) * 1000 },
     ],
     [
       'ended well',
       { stoppedAt: at(9), stopCode: 'EssentialContainerExited', containers: [{ exitCode: 0 }] },
-      { startedAt: at(1) * 1000, stoppedAt: at(9) * 1000 },
+      { id: '1', startedAt: at(1) * 1000, stoppedAt: at(9) * 1000 },
     ],
   ])('that %s', async (_what, fields, life) => {
     await talking(
@@ -810,7 +713,6 @@ describe('what the observer sees', () => {
     await using aws = await ScriptedAws.start(() => ({ error: 'AccessDeniedException', message: 'no' }));
     const observed = await createObserver({
       names,
-      policy: defaultReleasePolicy,
       connection: aws.connection,
     })(at(0) * 1000);
     expect(observed.pipeline).toEqual({ known: false, problem: 'the pipeline cannot be read: no' });

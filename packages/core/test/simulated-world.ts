@@ -1,7 +1,6 @@
 import {
   type ActionRun,
   type AlarmValue,
-  type Bucket,
   type Effect,
   type Execution,
   type ExecutionStatus,
@@ -11,22 +10,22 @@ import {
   type Job,
   known,
   type Observed,
+  type PipelineState,
   type Plan,
   parseRecord,
   plan,
   type RecordReading,
   type ReleasePolicy,
   type RolloutState,
-  reportMs,
   requestRollback,
   type ServiceDeployment,
   type ServiceState,
   stages,
   type Track,
-  type TrackMeasurement,
   tracks,
   unknown,
 } from '../src/index.ts';
+import { SimulatedTasks, type TracksWork } from './simulated-tasks.ts';
 
 /** What an effect came to, as the controller's gateways would report it. */
 export type Applied = 'done' | 'alreadyDone' | 'conflict' | 'skipped';
@@ -75,19 +74,6 @@ const order = [
 const canaryAt = order.indexOf(stages.canary);
 const approvalAt = order.indexOf(stages.approval);
 
-const silent: Bucket = {
-  reports: 0,
-  receives: 0,
-  firstUnits: 0,
-  firstUnitsFailed: 0,
-  retriedUnits: 0,
-  retriedUnitsFailed: 0,
-  received: 0,
-  ended: 0,
-  failed: 0,
-  inFlight: 0,
-};
-
 /** The image digest of a version. */
 export function digestOf(version: string): string {
   const hex = [...version].map((c) => c.charCodeAt(0).toString(16).padStart(2, '0')).join('');
@@ -124,8 +110,9 @@ export class SimulatedWorld {
   deadLettersReadable = true;
   /** Every arrival in the dead-letter queue, for its metrics. */
   readonly arrivals: { readonly at: number; readonly count: number }[] = [];
-  /** What the workers reported. */
-  outcomes: Observed['outcomes'] = known(undefined);
+  readonly tasks = new SimulatedTasks();
+  /** Why what the workers reported cannot be read. */
+  outcomesProblem: string | undefined;
   readonly notifications: string[] = [];
   readonly openJobs = new Map<string, string>();
   readonly jobResults: string[] = [];
@@ -137,13 +124,14 @@ export class SimulatedWorld {
   unreadable: 'none' | 'pipeline' | 'services' = 'none';
   #serial = 0;
 
-  constructor(policy: ReleasePolicy, initialVersion = 'v1') {
+  /** @param runningMs for how long the tasks have run with which the services begin; they run `v1`. */
+  constructor(policy: ReleasePolicy, runningMs = 20 * 60_000) {
     this.policy = policy;
-    this.image = imageOf(initialVersion);
-    const digest = digestOf(initialVersion);
+    this.image = imageOf('v1');
+    const digest = digestOf('v1');
     this.services = {
-      canary: this.#freshService(this.#register('canary', digest), 1),
-      stable: this.#freshService(this.#register('stable', digest), 3),
+      canary: this.#freshService('canary', digest, 1, runningMs),
+      stable: this.#freshService('stable', digest, 3, runningMs),
     };
     this.provenOnStable.add(digest);
   }
@@ -232,32 +220,9 @@ export class SimulatedWorld {
     this.arrivals.push({ at: this.now, count });
   }
 
-  /**
-   * Both tracks report the same in every five seconds, from the moment when the last canary deployment became
-   * steady until now.
-   */
-  report(each: { readonly canary?: Partial<Bucket>; readonly stable?: Partial<Bucket> }): void {
-    const steady = this.runs.findLast(({ action }) => action === stages.canary.action)?.updatedAt ?? this.now;
-    const fromMs = Math.ceil(steady / reportMs) * reportMs;
-    const count = Math.floor((this.now - fromMs) / reportMs);
-    const track = (reported: Partial<Bucket> | undefined, tasks: number): TrackMeasurement => ({
-      tasks: Array.from({ length: tasks }, () => ({ startedAt: fromMs - 60_000 })),
-      buckets: new Map(
-        reported === undefined
-          ? []
-          : Array.from({ length: count }, (_, index) => [
-              fromMs + index * reportMs,
-              { ...silent, reports: tasks, ...reported },
-            ]),
-      ),
-    });
-    this.outcomes = known({
-      bucketMs: reportMs,
-      fromMs,
-      toMs: fromMs + (count - 1) * reportMs,
-      canary: track(each.canary, this.services.canary.desired),
-      stable: track(each.stable, this.services.stable.desired),
-    });
+  /** Every task reports that it has done this since it last did. */
+  report(work: TracksWork): void {
+    this.tasks.report(work, this.now);
   }
 
   /** ECS brings the service's deployment to its end. */
@@ -268,6 +233,7 @@ export class SimulatedWorld {
     service.others = [];
     service.running = service.desired;
     service.lastCompleted = service.primary.taskDefinitionArn;
+    this.tasks.keepOnly(track, service.primary.id, this.now);
     if (track === 'stable') this.provenOnStable.add(this.#digest(service.primary.taskDefinitionArn));
   }
 
@@ -277,6 +243,7 @@ export class SimulatedWorld {
     if (service.primary.rolloutState !== 'IN_PROGRESS') return;
     if (this.#configured.has(service.primary.taskDefinitionArn)) return;
     service.primary.rolloutState = 'FAILED';
+    this.tasks.giveUp(track, service.primary.id, this.now);
     if (goesBack) this.#deploy(track, service.lastCompleted);
   }
 
@@ -318,40 +285,38 @@ export class SimulatedWorld {
     const arrived = this.arrivals
       .filter(({ at }) => release !== undefined && at > release.startedAt + 60_000)
       .reduce((sum, { count }) => sum + count, 0);
+    const pipeline: PipelineState = {
+      name: 'pipeline',
+      // Judge and Approve are actions of one stage.
+      stages: order.flatMap(({ stage }, position) => {
+        if (position === approvalAt) return [];
+        const latest = this.#latestIn(position);
+        return {
+          name: stage,
+          ...(latest && { latestExecutionId: latest.id, latestStatus: latest.status }),
+          inboundExecutionIds: this.executions
+            .filter((e) => isActive(e) && e.waiting && e.position === position)
+            .map((e) => e.id),
+          transitionEnabled: position === canaryAt ? this.gate.enabled : true,
+          ...(position === canaryAt &&
+            this.gate.reason !== undefined && { transitionDisabledReason: this.gate.reason }),
+        };
+      }),
+      executions: [...this.executions]
+        .reverse()
+        .map(({ id, status, startedAt, updatedAt, commit, stopReason }) => ({
+          id,
+          status,
+          startedAt,
+          updatedAt,
+          ...(commit !== undefined && { commit }),
+          ...(stopReason !== undefined && { stopReason }),
+        })),
+      actions: this.runs.map((run) => ({ ...run })),
+      ...(approval && { approval }),
+    };
     return {
-      pipeline:
-        this.unreadable === 'pipeline'
-          ? unknown('there is no pipeline')
-          : known({
-              name: 'pipeline',
-              // Judge and Approve are actions of one stage.
-              stages: order.flatMap(({ stage }, position) => {
-                if (position === approvalAt) return [];
-                const latest = this.#latestIn(position);
-                return {
-                  name: stage,
-                  ...(latest && { latestExecutionId: latest.id, latestStatus: latest.status }),
-                  inboundExecutionIds: this.executions
-                    .filter((e) => isActive(e) && e.waiting && e.position === position)
-                    .map((e) => e.id),
-                  transitionEnabled: position === canaryAt ? this.gate.enabled : true,
-                  ...(position === canaryAt &&
-                    this.gate.reason !== undefined && { transitionDisabledReason: this.gate.reason }),
-                };
-              }),
-              executions: [...this.executions]
-                .reverse()
-                .map(({ id, status, startedAt, updatedAt, commit, stopReason }) => ({
-                  id,
-                  status,
-                  startedAt,
-                  updatedAt,
-                  ...(commit !== undefined && { commit }),
-                  ...(stopReason !== undefined && { stopReason }),
-                })),
-              actions: this.runs.map((run) => ({ ...run })),
-              ...(approval && { approval }),
-            }),
+      pipeline: this.unreadable === 'pipeline' ? unknown('there is no pipeline') : known(pipeline),
       canary:
         this.unreadable === 'services' ? unknown('there is no canary service') : known(this.#state('canary')),
       stable:
@@ -364,7 +329,10 @@ export class SimulatedWorld {
         metricGrowth: this.deadLettersReadable ? known(arrived) : unknown('the metrics cannot be read'),
       },
       record: record === undefined ? unknown(`the record cannot be read`) : known(record),
-      outcomes: this.outcomes,
+      outcomes:
+        this.outcomesProblem === undefined
+          ? known(this.tasks.measurement(pipeline, this.now))
+          : unknown(this.outcomesProblem),
       image: known(this.image),
       restorePoints: known({
         canary: this.#isActiveDefinition(lastGood?.canaryTaskDefinitionArn),
@@ -386,13 +354,15 @@ export class SimulatedWorld {
     return planned;
   }
 
-  /** CodePipeline calls the controller for every job that is open. */
-  callJobs(): void {
+  /** CodePipeline calls the controller for every job that is open; what was planned for the last of them. */
+  callJobs(): Plan | undefined {
+    let planned: Plan | undefined;
     for (const [id, executionId] of [...this.openJobs]) {
       const execution = this.#execution(executionId);
       const action = execution && order[execution.position]?.action;
-      this.wake({ id, executionId, ...(action !== undefined && { action }) });
+      planned = this.wake({ id, executionId, ...(action !== undefined && { action }) });
     }
+    return planned;
   }
 
   applyAll(effects: readonly Effect[]): Applied[] {
@@ -538,11 +508,14 @@ export class SimulatedWorld {
       .map((e) => e.id);
   }
 
-  #freshService(taskDefinitionArn: string, desired: number): Service {
+  #freshService(track: Track, digest: string, desired: number, runningMs: number): Service {
+    const taskDefinitionArn = this.#register(track, digest);
+    const id = `d${this.#next()}`;
+    this.tasks.start(track, id, desired, this.now - runningMs);
     return {
       desired,
       running: desired,
-      primary: { id: `d${this.#next()}`, taskDefinitionArn, rolloutState: 'COMPLETED' },
+      primary: { id, taskDefinitionArn, rolloutState: 'COMPLETED' },
       others: [],
       lastCompleted: taskDefinitionArn,
     };
@@ -557,7 +530,9 @@ export class SimulatedWorld {
   #deploy(track: Track, taskDefinitionArn: string): void {
     const service = this.services[track];
     service.others = [...service.others, service.primary];
-    service.primary = { id: `d${this.#next()}`, taskDefinitionArn, rolloutState: 'IN_PROGRESS' };
+    const id = `d${this.#next()}`;
+    service.primary = { id, taskDefinitionArn, rolloutState: 'IN_PROGRESS' };
+    this.tasks.start(track, id, service.desired, this.now);
   }
 
   #state(track: Track): ServiceState {

@@ -71,6 +71,18 @@ describe('a role with a group’s ARN, as CloudFormation gives it', () => {
   });
 });
 
+test('a role that may read a group reads all or some of its streams, and no other group', async () => {
+  const { role } = await roleWith(['logs:FilterLogEvents'], arn('mine:*'));
+  expect((await role.filterLogEvents({ logGroupName: 'mine' })).events).toEqual([]);
+  await role.filterLogEvents({ logGroupName: 'mine', logStreamNames: ['one'] });
+  await expect(role.filterLogEvents({ logGroupName: 'other' })).rejects.toMatchObject({
+    name: 'AccessDeniedException',
+    message: expect.stringContaining(
+      `is not authorized to perform: logs:FilterLogEvents on resource: ${arn('other:log-stream:')}`,
+    ) as string,
+  });
+});
+
 test('a role with one stream’s ARN writes to that stream only', async () => {
   const { put } = await roleWith(['logs:PutLogEvents'], arn('mine:log-stream:one'));
   await put('mine', 'one');

@@ -250,6 +250,60 @@ describe('FilterLogEvents', () => {
     ]);
   });
 
+  test('selects the lines of one kind, as JSON says them, whatever else is logged', async () => {
+    const { logs, put } = await world();
+    const outcome = '{"_aws":{"Timestamp":1},"QueueCanary":"outcomes","Received":0}';
+    await put([
+      'starting',
+      '{"QueueCanary":"other"}',
+      outcome,
+      '{"nested":{"QueueCanary":"outcomes"}}',
+      `${outcome} and more`,
+      'about "QueueCanary":"outcomes"',
+    ]);
+    const { messages } = await filterAll(logs, { filterPattern: '{ $.QueueCanary = "outcomes" }' });
+    expect(messages).toEqual([outcome]);
+  });
+
+  test('finds what is logged late at its place in time, in ranges that include both ends', async () => {
+    const { logs, put } = await world(['one', 'two']);
+    await put(['third', 'fourth'], { stream: 'one', fromMs: NOON_MS + 20 });
+    await put(['second'], { stream: 'two', fromMs: NOON_MS + 10 });
+    await put(['first'], { stream: 'one', fromMs: NOON_MS });
+    const within = async (startTime: number, endTime: number) =>
+      (await filterAll(logs, { startTime: NOON_MS + startTime, endTime: NOON_MS + endTime })).messages;
+    expect(await within(0, 21)).toEqual(['first', 'second', 'third', 'fourth']);
+    expect(await within(10, 20)).toEqual(['second', 'third']);
+    const both = { logStreamNames: ['two', 'one'] };
+    expect((await filterAll(logs, both)).messages).toEqual(['first', 'second', 'third', 'fourth']);
+  });
+
+  test('knows a stream without events from one that does not exist', async () => {
+    const { logs, put } = await world(['one', 'empty']);
+    await put(['a']);
+    const { messages } = await filterAll(logs, { logStreamNames: ['one', 'empty'] });
+    expect(messages).toEqual(['a']);
+    await expect(filterAll(logs, { logStreamNames: ['one', 'missing'] })).rejects.toMatchObject({
+      name: 'ResourceNotFoundException',
+      message: 'The specified log stream does not exist.',
+    });
+    await expect(filterAll(logs, { logGroupName: 'missing' })).rejects.toMatchObject({
+      name: 'ResourceNotFoundException',
+      message: 'The specified log group does not exist.',
+    });
+  });
+
+  test('goes on where it was while more is logged', async () => {
+    const { logs, put } = await world();
+    await put(['a', 'b', 'c']);
+    const { events, nextToken } = await logs.filterLogEvents({ logGroupName: GROUP, limit: 2 });
+    await put(['before'], { fromMs: NOON_MS });
+    await put(['after'], { fromMs: NOON_MS + 10 });
+    const rest = await logs.filterLogEvents({ logGroupName: GROUP, nextToken: nextToken! });
+    const texts = [...events!, ...rest.events!].map(({ message }) => message);
+    expect(texts).toEqual(['a', 'b', 'c', 'after']);
+  });
+
   test('finds a rare line in many, over pages that may be empty', async () => {
     const { logs, put } = await world();
     const lines = Array.from({ length: 30_000 }, (_, index) => (index === 29_000 ? 'needle' : 'hay'));

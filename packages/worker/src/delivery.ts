@@ -1,21 +1,5 @@
 import type { Message } from './message.ts';
 
-/** The first deliveries of one receive, or its later ones: the unit in which tracks are compared. */
-export interface Unit {
-  /** Deliveries without an ending. */
-  open: number;
-  /** Whether any has ended for or against the version; those given back say nothing. */
-  judged: boolean;
-  /** Whether any has spoken against the version. */
-  failed: boolean;
-}
-
-/** The messages of one receive. They often fail together, so they are not counted one by one. */
-export interface ReceiveBatch {
-  readonly first: Unit;
-  readonly retried: Unit;
-}
-
 /** How a delivery ended; the counters of the same names. */
 export type Ending =
   | 'Succeeded'
@@ -30,7 +14,6 @@ export type Ending =
 export interface Delivery {
   readonly message: Message;
   readonly receiptHandle: string;
-  readonly batch: ReceiveBatch;
   /** When the lease ends, as far as the worker knows; on the worker's clock. */
   leaseEndMs: number;
   /** When to renew it next. */
@@ -43,6 +26,11 @@ export interface Delivery {
   renewing: Promise<void> | undefined;
   /** The longest time for which the event loop was blocked since the lease was last extended. */
   loopLagMs: number;
+  /** What the worker's user calls messages of this kind; asked for first deliveries only. */
+  messageType: string | undefined;
+  /** When its handler began, and when it settled. */
+  beganAtMs: number | undefined;
+  settledAtMs: number | undefined;
   /** Its one counted ending, as soon as it has one. */
   ending: Ending | undefined;
 }

@@ -267,7 +267,7 @@ test('FIFO: what waits behind a running message is given back unhandled, and the
   expect(world.endings()).toEqual({ Succeeded: 1, Released: 2 });
 });
 
-test('protection is dropped when the messages are done, and the metrics come last', async () => {
+test('when the messages are done the last line is written, and then protection is dropped', async () => {
   const world = new World();
   const gate = new Gate();
   const order: string[] = [];
@@ -292,7 +292,7 @@ test('protection is dropped when the messages are done, and the metrics come las
   gate.finish('a');
   await world.clock.advance(1_000);
   await drained;
-  expect(order).toEqual(['protected, 1 left', 'unprotected, 0 left', '1 succeeded']);
+  expect(order).toEqual(['protected, 1 left', '1 succeeded', 'unprotected, 0 left']);
 });
 
 test('an agent that never answers does not keep the task from ending in time', async () => {

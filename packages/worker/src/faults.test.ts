@@ -193,6 +193,32 @@ class Play {
   expectBalance(): void {
     const ended = Object.values(this.world.endings()).reduce((sum, count) => sum + count, 0);
     expect(ended).toBe(this.world.total('Received'));
+    this.expectSoundLines();
+  }
+
+  /** What every task writes can be judged: nothing is missing, and nothing is counted as failed that did not finish. */
+  expectSoundLines(): void {
+    const byTask = Map.groupBy(this.world.lines(), ({ TaskId }) => TaskId);
+    for (const lines of byTask.values()) {
+      expect(lines.map(({ Sequence }) => Sequence)).toEqual(lines.map((_, index) => index));
+      expect(lines.map(({ Final }) => Final)).toEqual(lines.map((_, index) => index === lines.length - 1));
+      expect(lines.at(-1)).toMatchObject({ InFlight: 0 });
+      for (const [index, line] of lines.entries()) {
+        const number = (name: string) => Number(line[name]);
+        expect(number('From')).toBeLessThan(number('To'));
+        if (index > 0) expect(number('From')).toBeGreaterThanOrEqual(Number(lines[index - 1]!.To));
+        expect(Math.floor(number('From') / 5_000)).toBe(Math.floor((number('To') - 1) / 5_000));
+        expect(number('FirstFailed')).toBeLessThanOrEqual(number('FirstFinished'));
+        expect(number('RetriedFailed')).toBeLessThanOrEqual(number('RetriedFinished'));
+        const { Durations = [], Errors = {} } = line as {
+          Durations?: number[][];
+          Errors?: Record<string, number>;
+        };
+        const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
+        expect(sum(Durations.map(([, count]) => count!))).toBeLessThanOrEqual(number('FirstFinished'));
+        expect(sum(Object.values(Errors))).toBe(number('FirstFailed'));
+      }
+    }
   }
 }
 

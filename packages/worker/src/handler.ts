@@ -39,6 +39,12 @@ export interface HandlerContext {
   readonly ageMs: number;
   /** When the lease ends unless it is renewed, on the worker's clock. Moves with each renewal. */
   readonly leaseUntilMs: number;
+  /**
+   * Counts something of your own, once or `by` a number, which may be negative or a fraction. It is on the outcome
+   * line of the interval in which it was counted. Throws on a name that is not 1 to 64 letters, digits, spaces and
+   * characters of `_.:-`, on the 21st name of a worker, and when `by` is not finite.
+   */
+  readonly count: (name: string, by?: number) => void;
 }
 
 /** Processes one message. Returning nothing is `ok`; throwing is `retry`. */
@@ -62,6 +68,12 @@ export type BatchHandler<T> = (
   items: readonly Item<T>[],
   context: HandlerContext,
 ) => Promise<ReadonlyMap<string, Outcome>>;
+
+/**
+ * Names the kind of a message, so that like is compared with like; `undefined` where it has none, as when this
+ * throws. It must be quick, and name few kinds: of each interval the first 30 are kept apart.
+ */
+export type MessageType<T> = (body: T, message: Message) => string | undefined;
 
 /** Makes a body of the raw text. Throwing makes the message poison: it would never decode. */
 export type Decode<T> = (rawBody: string, message: Message) => T;

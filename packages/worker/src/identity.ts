@@ -1,3 +1,5 @@
+import type { Random } from './backoff.ts';
+
 /** Whose outcomes these are. */
 export interface Identity {
   /** Name of the system: the metric dimension `App`. */
@@ -8,6 +10,21 @@ export interface Identity {
   readonly revision: string;
   /** What the program calls its version; a log field, never a dimension. */
   readonly version?: string | undefined;
-  /** The ECS task, where known; a log field, never a dimension. */
+  /**
+   * The ECS task; a log field, never a dimension.
+   * @default - where it is not known, the worker gives itself a name
+   */
   readonly taskId?: string | undefined;
+}
+
+/** An identity by which a task's lines can be told from those of all others. */
+export type NamedIdentity = Identity & { readonly taskId: string };
+
+/** The identity, with a random name for a task that has none. */
+export function withTaskId(identity: Identity, random: Random): NamedIdentity {
+  return { ...identity, taskId: identity.taskId || `worker-${digits(random)}` };
+}
+
+function digits(random: Random): string {
+  return Array.from({ length: 16 }, () => Math.floor(random() * 16).toString(16)).join('');
 }

@@ -9,6 +9,7 @@ export type {
   Handler,
   HandlerContext,
   Item,
+  MessageType,
   Outcome,
 } from './handler.ts';
 export { HandlerAborted } from './handler.ts';
@@ -18,6 +19,7 @@ export { type RunWorkerOptions, runWorker, SystemClock } from './main.ts';
 export type { Message } from './message.ts';
 export { COUNTERS, type Counter } from './metrics.ts';
 export { RawTransport, type RawTransportOptions } from './raw-transport.ts';
+export { REPORT_MS, REPORTS_EACH_SECOND_MS } from './rhythm.ts';
 export type {
   Parking,
   TaskProtectionOptions,

@@ -40,9 +40,9 @@ export type RunWorkerOptions<T = string> = WorkerDefinition<T> & {
 /**
  * Runs a worker until SIGTERM or SIGINT, drains it and exits with 0; the `main` of a worker program.
  *
- * Reads `QUEUE_URL`, `QC_APP`, `QC_TRACK`, `QC_REVISION`, `AWS_REGION`, `AWS_ENDPOINT_URL_SQS` or
- * `AWS_ENDPOINT_URL`, `ECS_AGENT_URI` and `ECS_CONTAINER_METADATA_URI_V4`. When something that it needs is
- * missing it says what, and exits with 1.
+ * Reads `QUEUE_URL`, `QC_APP`, `QC_TRACK`, `QC_REVISION`, `MAX_RECEIVE_COUNT`, `AWS_REGION`,
+ * `AWS_ENDPOINT_URL_SQS` or `AWS_ENDPOINT_URL`, `ECS_AGENT_URI` and `ECS_CONTAINER_METADATA_URI_V4`. When something
+ * that it needs is missing it says what, and exits with 1.
  */
 export async function runWorker<T = string>(options: RunWorkerOptions<T>): Promise<Worker<T>> {
   try {
@@ -77,6 +77,13 @@ async function wire<T>(options: RunWorkerOptions<T>, env: Environment): Promise<
   }
   const queueUrl = env.QUEUE_URL ?? '';
   const track = env.QC_TRACK ?? '';
+  const maxReceiveCount = env.MAX_RECEIVE_COUNT || undefined;
+  if (maxReceiveCount !== undefined && !/^\d+$/.test(maxReceiveCount)) {
+    throw new UserError(
+      'InvalidEnvironment',
+      `The worker cannot start: MAX_RECEIVE_COUNT must be a whole number, not "${maxReceiveCount}".`,
+    );
+  }
   const clock = new SystemClock();
   const log = (line: string) => console.log(line);
   const transport =
@@ -104,6 +111,8 @@ async function wire<T>(options: RunWorkerOptions<T>, env: Environment): Promise<
     clock,
     random: Math.random,
     log,
+    residentBytes: () => process.memoryUsage.rss(),
+    maxReceiveCount: maxReceiveCount === undefined ? undefined : Number(maxReceiveCount),
     taskProtection: protectedTrack ? protectionOf(env.ECS_AGENT_URI) : undefined,
   });
 }
@@ -118,7 +127,7 @@ function protectionOf(agentUri: string | undefined): TaskProtectionOptions {
   return { endpoint: new EcsAgentProtection(agentUri) };
 }
 
-/** The task's id, which only helps to read the log: without it the worker works as well. */
+/** The task's id; without it the worker names itself. */
 async function taskIdOf(
   metadataUri: string | undefined,
   log: (line: string) => void,

@@ -1,23 +1,28 @@
 import type { Random } from './backoff.ts';
-import type { Identity } from './identity.ts';
+import { Durations } from './durations.ts';
+import type { NamedIdentity } from './identity.ts';
+import { NamedCounts } from './named-counts.ts';
+import { OwnCounters } from './own-counters.ts';
+import { REPORT_MS, reportIntervalMs } from './rhythm.ts';
 import { Samples } from './samples.ts';
 
 /**
- * Counters between two flushes. A received message ends in exactly one of Succeeded, Failed, TimedOut,
+ * Counters between two lines. A received message ends in exactly one of Succeeded, Failed, TimedOut,
  * Poisoned, Released, Expired and DeleteFailed; what is missing when the task has died was abandoned.
+ *
+ * A delivery *finished* when it ended for or against the version, and failed when it ended against it: Failed,
+ * TimedOut, Poisoned, or Expired by the version's own doing.
  */
 export const COUNTERS = [
   /** Messages received. */
   'Received',
-  /** Of these, delivered for the first time: the only ones on which two tracks may be compared. */
+  /** Of these, delivered for the first time: two tracks are best compared on them. */
   'FirstReceived',
   /** Handled, and the delete confirmed. */
   'Succeeded',
   'FirstSucceeded',
   /** The handler threw, asked for a retry or answered nonsense. */
   'Failed',
-  /** First deliveries that speak against the version: Failed, TimedOut, Poisoned, Expired by its own doing. */
-  'FirstFailed',
   /** The handler ran longer than its timeout. */
   'TimedOut',
   /** Not decodable, or called poison by the handler. */
@@ -26,58 +31,98 @@ export const COUNTERS = [
   'Released',
   /** The lease was lost before the message was done. */
   'Expired',
-  /** Receives that brought messages. */
-  'BatchesReceived',
-  /** Receives of which every first delivery has ended, at least one for or against the version. */
-  'FirstBatches',
-  /** Of these, with a first delivery that speaks against the version. */
-  'FirstBatchesFailed',
-  /** The same for later deliveries. */
-  'RetriedBatches',
-  'RetriedBatchesFailed',
   /** Handled, but the delete was never confirmed: the message will come again. */
   'DeleteFailed',
+  /** First deliveries that finished, and those that failed. */
+  'FirstFinished',
+  'FirstFailed',
+  /** The same for later deliveries. */
+  'RetriedFinished',
+  'RetriedFailed',
+  /** Deliveries that failed and were a message's last, and messages that were parked. */
+  'DeadLettered',
+  /** Receives that were answered and brought nothing. */
+  'EmptyReceives',
   /** Calls to SQS that failed. */
   'SqsError',
 ] as const;
 
 export type Counter = (typeof COUNTERS)[number];
 
-/** Metrics of which every value counts, or an even sample of them. */
-const VALUES = ['ProcessingTimeMs', 'QueueAgeMs', 'AckDelayMs'] as const;
+/** Durations of which a line has an even sample. */
+const VALUES = ['ProcessingTimeMs', 'QueueAgeMs'] as const;
 
 export type ValueMetric = (typeof VALUES)[number];
 
-/** An EMF metric takes at most this many values a line. */
-const VALUES_PER_LINE = 100;
+/** Enough for a dashboard's percentiles; all values of a line are an EMF metric's hundred at most. */
+const SAMPLES_MAX = 25;
+const ERRORS_MAX = 20;
+const TYPES_MAX = 30;
 
-interface Definition {
-  readonly Name: string;
-  readonly Unit: 'Count' | 'Milliseconds';
-  readonly StorageResolution: 1;
+const count = (Name: string) => ({ Name, Unit: 'Count', StorageResolution: 1 });
+const duration = (Name: string) => ({ Name, Unit: 'Milliseconds', StorageResolution: 1 });
+
+/** What becomes a metric of CloudWatch, which is paid for: only what is shown. The rest is read from the lines. */
+const METRICS = [
+  count('Received'),
+  count('Succeeded'),
+  count('Failed'),
+  count('TimedOut'),
+  count('Poisoned'),
+  count('Expired'),
+  count('Released'),
+  count('InFlight'),
+  duration('LoopLagMs'),
+];
+
+export interface MetricsParts {
+  readonly identity: NamedIdentity;
+  readonly random: Random;
+  /** Memory that the process holds. */
+  readonly residentBytes: () => number;
+  readonly emit: (line: string) => void;
 }
 
-const count = (Name: string): Definition => ({ Name, Unit: 'Count', StorageResolution: 1 });
-const duration = (Name: string): Definition => ({ Name, Unit: 'Milliseconds', StorageResolution: 1 });
-
-const GAUGES = [count('InFlight'), duration('LoopLagMs')];
-
-/** Sums outcomes and writes them as lines in CloudWatch's embedded metric format. */
+/**
+ * Sums outcomes and writes them as numbered lines, one for each interval. A line is also in CloudWatch's embedded
+ * metric format, for the few of its numbers that dashboards show.
+ */
 export class Metrics {
-  readonly #identity: Identity;
-  readonly #emit: (line: string) => void;
+  readonly #parts: MetricsParts;
   #counts = zeros();
   readonly #values: Readonly<Record<ValueMetric, Samples>>;
+  readonly #durations = new Durations();
+  readonly #errors = new NamedCounts(ERRORS_MAX, 0);
+  readonly #types = new NamedCounts<readonly [finished: number, failed: number]>(TYPES_MAX, [0, 0]);
+  readonly #own = new OwnCounters();
   #loopLagMs = 0;
+  #memoryMiB = 0;
+  #sequence = 0;
+  #startedAtMs = 0;
+  #lastMs = 0;
 
-  constructor(identity: Identity, samplesMax: number, random: Random, emit: (line: string) => void) {
-    this.#identity = identity;
-    this.#emit = emit;
+  constructor(parts: MetricsParts) {
+    this.#parts = parts;
     this.#values = {
-      ProcessingTimeMs: new Samples(samplesMax, random),
-      QueueAgeMs: new Samples(samplesMax, random),
-      AckDelayMs: new Samples(samplesMax, random),
+      ProcessingTimeMs: new Samples(SAMPLES_MAX, parts.random),
+      QueueAgeMs: new Samples(SAMPLES_MAX, parts.random),
     };
+  }
+
+  /** Where the last line ended, or the first begins; epoch milliseconds. */
+  get lastMs(): number {
+    return this.#lastMs;
+  }
+
+  /** What handlers count with. */
+  get countOwn(): OwnCounters['count'] {
+    return this.#own.count;
+  }
+
+  /** The worker begins to work. */
+  start(nowMs: number): void {
+    this.#startedAtMs = Math.floor(nowMs);
+    this.#lastMs = this.#startedAtMs;
   }
 
   count(counter: Counter, by = 1): void {
@@ -88,75 +133,106 @@ export class Metrics {
     this.#values[metric].add(ms);
   }
 
+  /** How long a first delivery that finished took. */
+  duration(ms: number): void {
+    this.#durations.add(ms);
+  }
+
+  /** A first delivery failed. */
+  error(errorClass: string): void {
+    this.#errors.add(errorClass, (times) => times + 1);
+  }
+
+  /** A first delivery of a message of some type finished. */
+  type(name: string, hasFailed: boolean): void {
+    this.#types.add(name, ([finished, failed]) => [finished + 1, failed + (hasFailed ? 1 : 0)]);
+  }
+
   /** Keeps the longest time that the event loop was blocked. */
   loopLag(ms: number): void {
     if (ms > this.#loopLagMs) this.#loopLagMs = ms;
   }
 
   /**
-   * Writes everything since the last flush. Counters are written even when they are zero: a worker that is
+   * Writes the line of the interval that ends. Counters are written even when they are zero: a worker that is
    * alive and gets nothing must not look like one that is dead.
    */
-  flush(nowMs: number, inFlight: number): void {
-    const values = new Map(VALUES.map((metric) => [metric, this.#values[metric].take()]));
+  flush(endMs: number, inFlight: number, final = false): void {
+    const { app, track, revision, version, taskId } = this.#parts.identity;
+    const { fromMs, toMs } = this.#interval(Math.round(endMs));
+    const values = present({
+      ProcessingTimeMs: this.#values.ProcessingTimeMs.take(),
+      QueueAgeMs: this.#values.QueueAgeMs.take(),
+    });
+    const definitions = [...METRICS, ...Object.keys(values).map(duration)];
     const counts = this.#counts;
     this.#counts = zeros();
-    const gauges = { InFlight: inFlight, LoopLagMs: Math.round(this.#loopLagMs * 100) / 100 };
+    const loopLagMs = this.#loopLagMs;
     this.#loopLagMs = 0;
-    for (let page = 0, more = true; more; page++) {
-      const arrays: Record<string, number[]> = {};
-      more = false;
-      for (const [metric, all] of values) {
-        const slice = all.slice(page * VALUES_PER_LINE, (page + 1) * VALUES_PER_LINE);
-        if (slice.length > 0) arrays[metric] = slice;
-        more ||= all.length > (page + 1) * VALUES_PER_LINE;
-      }
-      const first = page === 0;
-      const definitions = [
-        ...(first ? [...COUNTERS.map(count), ...GAUGES] : []),
-        ...Object.keys(arrays).map(duration),
-      ];
-      this.#line(nowMs, definitions, { ...(first ? { ...counts, ...gauges } : {}), ...arrays });
-    }
-  }
-
-  #line(nowMs: number, Metrics: readonly Definition[], fields: object): void {
-    const { app, track, revision, version, taskId } = this.#identity;
-    this.#emit(
+    this.#lastMs = toMs;
+    this.#parts.emit(
       JSON.stringify({
         _aws: {
-          Timestamp: Math.round(nowMs),
-          CloudWatchMetrics: [{ Namespace: 'QueueCanary', Dimensions: [['App', 'Track']], Metrics }],
+          // Within the interval, so that one period of CloudWatch holds what both tracks did at the same time.
+          Timestamp: toMs - 1,
+          CloudWatchMetrics: [
+            { Namespace: 'QueueCanary', Dimensions: [['App', 'Track']], Metrics: definitions },
+          ],
         },
+        QueueCanary: 'outcomes',
         App: app,
         Track: track,
         Revision: revision,
         ...(version === undefined ? {} : { Version: version }),
-        ...(taskId === undefined ? {} : { TaskId: taskId }),
-        ...fields,
+        TaskId: taskId,
+        Sequence: this.#sequence++,
+        Final: final,
+        StartedAt: this.#startedAtMs,
+        From: fromMs,
+        To: toMs,
+        ...counts,
+        InFlight: inFlight,
+        LoopLagMs: Math.round(loopLagMs * 100) / 100,
+        MemoryMiB: this.#readMemory(),
+        ...values,
+        ...present({
+          Durations: this.#durations.take(),
+          Errors: this.#errors.take(),
+          Types: this.#types.take(),
+          Counters: this.#own.take(),
+        }),
       }),
     );
   }
+
+  /**
+   * The interval of a line: from where the last one ended, but within one of the wall-clock intervals in which
+   * workers are compared. It is never empty, whenever a worker stops and whatever becomes of its clock.
+   */
+  #interval(endMs: number): { readonly fromMs: number; readonly toMs: number } {
+    const last = this.#lastMs;
+    const toMs = endMs <= last && last - endMs < REPORT_MS ? last + 1 : endMs;
+    const earliestMs = reportIntervalMs(toMs);
+    return { fromMs: last >= earliestMs && last < toMs ? last : earliestMs, toMs };
+  }
+
+  #readMemory(): number {
+    try {
+      this.#memoryMiB = Math.round((this.#parts.residentBytes() / 2 ** 20) * 10) / 10;
+    } catch {
+      // The system may refuse, for want of file descriptors. The outcomes must be written all the same.
+    }
+    return this.#memoryMiB;
+  }
+}
+
+/** Only what is not empty: most lines have little to say. */
+function present<T extends object>(fields: T): Partial<T> {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => Object.keys(value).length > 0),
+  ) as Partial<T>;
 }
 
 function zeros(): Record<Counter, number> {
-  return {
-    Received: 0,
-    FirstReceived: 0,
-    Succeeded: 0,
-    FirstSucceeded: 0,
-    Failed: 0,
-    FirstFailed: 0,
-    TimedOut: 0,
-    Poisoned: 0,
-    Released: 0,
-    Expired: 0,
-    BatchesReceived: 0,
-    FirstBatches: 0,
-    FirstBatchesFailed: 0,
-    RetriedBatches: 0,
-    RetriedBatchesFailed: 0,
-    DeleteFailed: 0,
-    SqsError: 0,
-  };
+  return Object.fromEntries(COUNTERS.map((counter) => [counter, 0])) as Record<Counter, number>;
 }

@@ -1,8 +1,7 @@
 import type { Clock } from './clock.ts';
-import type { Delivery, Ending, ReceiveBatch, Unit } from './delivery.ts';
+import type { Delivery, Ending } from './delivery.ts';
 import { classOf, textOf } from './errors.ts';
-import type { Identity } from './identity.ts';
-import type { Message } from './message.ts';
+import type { NamedIdentity } from './identity.ts';
 import type { Metrics } from './metrics.ts';
 import { type Attribution, attributionOf, type SqsFault } from './transport.ts';
 
@@ -16,11 +15,13 @@ export interface EndingDetails {
 }
 
 export interface OutcomeBookParts {
-  readonly identity: Identity;
+  readonly identity: NamedIdentity;
   readonly metrics: Metrics;
   readonly clock: Clock;
   /** SQS's time minus the worker's. */
   readonly clockOffsetMs: () => number;
+  /** Deliveries after which the queue moves a message to its dead-letter queue, where known. */
+  readonly maxReceiveCount: number | undefined;
   readonly log: (line: string) => void;
 }
 
@@ -31,14 +32,14 @@ export interface OutcomeBookParts {
  */
 export class OutcomeBook {
   readonly #parts: OutcomeBookParts;
-  #open = 0;
+  readonly #open = new Set<Delivery>();
 
   constructor(parts: OutcomeBookParts) {
     this.#parts = parts;
   }
 
   /** Messages received that have no ending yet. */
-  get open(): number {
+  get open(): ReadonlySet<Delivery> {
     return this.#open;
   }
 
@@ -50,11 +51,10 @@ export class OutcomeBook {
   received(deliveries: readonly Delivery[]): void {
     const { metrics } = this.#parts;
     const nowMs = this.serverNowMs();
-    metrics.count('BatchesReceived');
     metrics.count('Received', deliveries.length);
-    for (const { message, batch } of deliveries) {
-      unitOf(message, batch).open++;
-      this.#open++;
+    for (const delivery of deliveries) {
+      this.#open.add(delivery);
+      const { message } = delivery;
       if (message.receiveCount > 1) continue;
       metrics.count('FirstReceived');
       // Later deliveries would count the time that their failures took.
@@ -67,26 +67,25 @@ export class OutcomeBook {
     delivery.ending = 'Succeeded';
     this.#parts.metrics.count('Succeeded');
     if (delivery.message.receiveCount === 1) this.#parts.metrics.count('FirstSucceeded');
-    this.#close(delivery, 'for');
+    this.#open.delete(delivery);
+    this.#finished(delivery, undefined);
   }
 
   released(delivery: Delivery): void {
     if (delivery.ending !== undefined) return;
     delivery.ending = 'Released';
     this.#parts.metrics.count('Released');
-    this.#close(delivery, 'neither');
+    this.#open.delete(delivery);
   }
 
   /** Any other ending. Only the first of a delivery counts. */
   ended(delivery: Delivery, ending: Exclude<Ending, 'Succeeded' | 'Released'>, details: EndingDetails): void {
     if (delivery.ending !== undefined) return;
     delivery.ending = ending;
-    const { metrics } = this.#parts;
+    this.#open.delete(delivery);
+    this.#parts.metrics.count(ending);
+    if (details.attribution === 'version') this.#finished(delivery, details.errorClass);
     const { messageId, receiveCount, groupId } = delivery.message;
-    metrics.count(ending);
-    const against = details.attribution === 'version';
-    if (against && receiveCount === 1) metrics.count('FirstFailed');
-    this.#close(delivery, against ? 'against' : 'neither');
     this.event('error', 'message failed', {
       messageId,
       receiveCount,
@@ -98,18 +97,36 @@ export class OutcomeBook {
     });
   }
 
-  /** Counts a unit once all of it has ended, so that failed and other units are counted at the same moment. */
-  #close({ message, batch }: Delivery, speaks: 'for' | 'against' | 'neither'): void {
-    const unit = unitOf(message, batch);
-    unit.open--;
-    this.#open--;
-    unit.judged ||= speaks !== 'neither';
-    unit.failed ||= speaks === 'against';
-    if (unit.open > 0 || !unit.judged) return;
-    const { metrics } = this.#parts;
-    const counter = message.receiveCount === 1 ? 'FirstBatches' : 'RetriedBatches';
-    metrics.count(counter);
-    if (unit.failed) metrics.count(`${counter}Failed`);
+  /** A poison message was sent to where poison goes. */
+  parked(delivery: Delivery): void {
+    if (!this.#isLast(delivery)) this.#parts.metrics.count('DeadLettered');
+  }
+
+  /** Counts a delivery that ended for the version or, with an error class, against it. */
+  #finished(delivery: Delivery, errorClass: string | undefined): void {
+    const { metrics, clock } = this.#parts;
+    const hasFailed = errorClass !== undefined;
+    if (hasFailed && this.#isLast(delivery)) metrics.count('DeadLettered');
+    if (delivery.message.receiveCount > 1) {
+      metrics.count('RetriedFinished');
+      if (hasFailed) metrics.count('RetriedFailed');
+      return;
+    }
+    metrics.count('FirstFinished');
+    if (hasFailed) {
+      metrics.count('FirstFailed');
+      metrics.error(errorClass);
+    }
+    const { messageType, beganAtMs, settledAtMs } = delivery;
+    if (messageType !== undefined) metrics.type(messageType, hasFailed);
+    // What never reached a handler took no time. One that still runs has taken the time until now.
+    if (beganAtMs !== undefined) metrics.duration((settledAtMs ?? clock.nowMs()) - beganAtMs);
+  }
+
+  /** Whether the queue moves the message to its dead-letter queue unless it is deleted. */
+  #isLast({ message }: Delivery): boolean {
+    const { maxReceiveCount } = this.#parts;
+    return maxReceiveCount !== undefined && message.receiveCount >= maxReceiveCount;
   }
 
   /** A call to SQS failed. */
@@ -141,15 +158,11 @@ export class OutcomeBook {
         track,
         revision,
         ...(version === undefined ? {} : { version }),
-        ...(taskId === undefined ? {} : { taskId }),
+        taskId,
         ...fields,
       }),
     );
   }
-}
-
-function unitOf(message: Message, batch: ReceiveBatch): Unit {
-  return message.receiveCount === 1 ? batch.first : batch.retried;
 }
 
 /** The details of something that a handler threw, whatever it is. */

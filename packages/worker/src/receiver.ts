@@ -17,6 +17,8 @@ export interface ReceiverParts {
   readonly room: () => Promise<void> | undefined;
   /** Takes over messages that were asked for at a time, and the permits that were reserved for them. */
   readonly onMessages: (messages: readonly SqsMessage[], permits: number, askedAtMs: number) => void;
+  /** A receive was answered and brought nothing. */
+  readonly onEmpty: () => void;
   readonly onFault: (fault: SqsFault, retryInMs: number) => void;
 }
 
@@ -85,6 +87,7 @@ export class Receiver {
       const messages = await this.#receive(granted);
       if (messages === undefined || messages.length === 0) permits.release(granted);
       else this.#parts.onMessages(messages, granted, startedAtMs);
+      if (messages?.length === 0) this.#parts.onEmpty();
       if (messages === undefined || messages.length > 0) emptyInARow = 0;
       else if (
         clock.nowMs() - startedAtMs < (this.#parts.waitSeconds * 1000) / 2 ||

@@ -16,11 +16,20 @@ export class Run implements HandlerContext {
   /** Ends the time that it has to settle after its timeout. */
   grace: Timer | undefined;
   abortedBecause: AbortCause | undefined;
+  /** A function, not a method: handlers take it out of their context. */
+  readonly count: HandlerContext['count'];
   #controller: AbortController | undefined;
 
-  constructor(deliveries: readonly Delivery[], startedAtMs: number, timeoutMs: number, serverNowMs: number) {
+  constructor(
+    deliveries: readonly Delivery[],
+    startedAtMs: number,
+    timeoutMs: number,
+    serverNowMs: number,
+    count: HandlerContext['count'],
+  ) {
     this.deliveries = deliveries;
     this.startedAtMs = startedAtMs;
+    this.count = count;
     this.timeoutAtMs = startedAtMs + timeoutMs;
     let receiveCount = 0;
     let sentAtMs = serverNowMs;

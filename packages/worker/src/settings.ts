@@ -1,7 +1,7 @@
 import type { Random } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import { UserError } from './errors.ts';
-import type { BatchHandler, Decode, Handler } from './handler.ts';
+import type { BatchHandler, Decode, Handler, MessageType } from './handler.ts';
 import type { Identity } from './identity.ts';
 import type { ProtectionEndpoint } from './task-protection.ts';
 import type { Transport } from './transport.ts';
@@ -52,8 +52,6 @@ export interface WorkerTuning {
    * @default 30000
    */
   readonly stopTimeoutMs?: number | undefined;
-  /** Values of ProcessingTimeMs, QueueAgeMs and AckDelayMs written per flush; more are sampled. @default 1000 */
-  readonly samplesMax?: number | undefined;
 }
 
 /** What poison messages are done with when they are parked. */
@@ -75,6 +73,8 @@ interface Work<T> {
   readonly handler?: Handler<T> | undefined;
   /** Processes the messages of one receive. */
   readonly batchHandler?: BatchHandler<T> | undefined;
+  /** @default - all messages are of one kind */
+  readonly messageType?: MessageType<T> | undefined;
 }
 
 /** A body that stays a string needs no decoding. */
@@ -98,7 +98,14 @@ export type WorkerOptions<T = string> = WorkerDefinition<T> & {
   readonly random: Random;
   /** Takes each line of the log. */
   readonly log: (line: string) => void;
-  /** Takes each line of metrics in embedded metric format. @default - the log */
+  /** Memory that the process holds. */
+  readonly residentBytes: () => number;
+  /**
+   * Deliveries after which the queue moves a message to its dead-letter queue, 1 to 1,000.
+   * @default - not known, and deliveries that were a message's last are not counted as such
+   */
+  readonly maxReceiveCount?: number | undefined;
+  /** Takes each outcome line. @default - the log */
   readonly metricSink?: ((line: string) => void) | undefined;
   /** @default - the task may be stopped at any time, and drains */
   readonly taskProtection?: TaskProtectionOptions | undefined;
@@ -121,7 +128,7 @@ export interface Settings {
   readonly retryFirstSeconds: number;
   readonly retryLongestSeconds: number;
   readonly stopTimeoutMs: number;
-  readonly samplesMax: number;
+  readonly maxReceiveCount: number | undefined;
 }
 
 export const VISIBILITY_MAX_SECONDS = 43_200;
@@ -133,12 +140,13 @@ export function readSettings(
     readonly identity: Identity;
     readonly handler?: unknown;
     readonly batchHandler?: unknown;
+    readonly maxReceiveCount?: number | undefined;
     readonly parking?: Parking | undefined;
   },
 ): Settings {
   const problems: string[] = [];
   const number = (
-    name: keyof WorkerTuning,
+    name: keyof WorkerTuning | 'maxReceiveCount',
     fallback: number,
     least: number,
     most: number,
@@ -192,7 +200,8 @@ export function readSettings(
     retryFirstSeconds: number('retryFirstSeconds', 1, 0, VISIBILITY_MAX_SECONDS),
     retryLongestSeconds: number('retryLongestSeconds', 300, 0, VISIBILITY_MAX_SECONDS),
     stopTimeoutMs: number('stopTimeoutMs', 30_000, 1_000, 3_600_000, false),
-    samplesMax: number('samplesMax', 1_000, 1, 1_000_000),
+    maxReceiveCount:
+      options.maxReceiveCount === undefined ? undefined : number('maxReceiveCount', 1, 1, 1_000),
   };
   if (settings.renewEverySeconds >= visibilitySeconds) {
     problems.push(

@@ -704,7 +704,7 @@ test.each<[string, () => Promise<ReadonlyMap<string, Outcome>>]>([
   ['throws', () => Promise.reject(new Error('all of it'))],
   ['answers no map', () => Promise.resolve(JSON.parse('{}') as ReadonlyMap<string, Outcome>)],
 ])(
-  'a batch whose handler %s fails as a whole and counts as one failed batch',
+  'a batch whose handler %s fails as a whole, and each of its messages counts',
   async (_what, batchHandler) => {
     const world = new World();
     const worker = world.run({ retryFirstSeconds: 60, batchHandler });
@@ -715,7 +715,7 @@ test.each<[string, () => Promise<ReadonlyMap<string, Outcome>>]>([
     await world.clock.advance(1_000);
     await world.drain(worker);
     expect(world.endings()).toEqual({ Failed: 4 });
-    expect(world.total('FirstBatchesFailed')).toBe(world.total('BatchesReceived'));
+    expect([world.total('FirstFinished'), world.total('FirstFailed')]).toEqual([4, 4]);
   },
 );
 
@@ -819,11 +819,12 @@ test('in a batch of a FIFO queue, what follows a failed message of its group is 
 
 // Options
 
-test.each<[WorkerTuning, RegExp]>([
+test.each<[WorkerTuning & { maxReceiveCount?: number }, RegExp]>([
   [{ concurrency: 0 }, /concurrency must be a whole number from 1/],
   [{ waitSeconds: 21 }, /waitSeconds must be a whole number from 0 to 20, not 21/],
   [{ visibilitySeconds: Number.NaN }, /visibilitySeconds must be .* not NaN/],
   [{ receiveMax: 11 }, /receiveMax/],
+  [{ maxReceiveCount: 0 }, /maxReceiveCount must be a whole number from 1 to 1000, not 0/],
   [{ visibilitySeconds: 2, lingerMs: 1_000 }, /lingerMs must be less than half of the visibility/],
   [{ visibilitySeconds: 10, renewEverySeconds: 10 }, /renewEverySeconds must be less than visibilitySeconds/],
 ])('a worker with %j does not start', (tuning, message) => {

@@ -1,15 +1,17 @@
 import { type BatchEntry, BatchSender } from './batch-sender.ts';
 import { type Clock, pause, type Timer, within } from './clock.ts';
-import type { Delivery, Unit } from './delivery.ts';
+import type { Delivery } from './delivery.ts';
 import { classOf, textOf } from './errors.ts';
 import type { Decode, Item, Outcome } from './handler.ts';
+import { withTaskId } from './identity.ts';
 import { LeaseKeeper, type LossCause } from './lease-keeper.ts';
-import { toMessage } from './message.ts';
+import { type Message, toMessage } from './message.ts';
 import { Metrics } from './metrics.ts';
 import { type EndingDetails, OutcomeBook, thrown } from './outcome-book.ts';
 import { parkedMessage } from './parking.ts';
 import { Permits } from './permits.ts';
 import { Receiver } from './receiver.ts';
+import { nextReportMs, REPORT_MS } from './rhythm.ts';
 import { Run, RunTimeouts } from './run.ts';
 import { readSettings, type Settings, VISIBILITY_MAX_SECONDS, type WorkerOptions } from './settings.ts';
 import { TaskProtection } from './task-protection.ts';
@@ -48,7 +50,6 @@ interface DeleteOf extends BatchEntry {
   /** Whether it had to wait for a renewal to arrive. */
   readonly delayed: boolean;
   readonly delivery: Delivery;
-  readonly finishedAtMs: number;
   readonly lane: Lane | undefined;
 }
 
@@ -65,7 +66,6 @@ interface Lane {
   abandoned: boolean;
 }
 
-const FLUSH_MS = 5_000;
 const LAG_SAMPLE_MS = 500;
 /** Less is the ordinary imprecision of timers. */
 const LAG_TELLING_MS = 100;
@@ -119,17 +119,24 @@ export class Worker<T = string> {
 
   constructor(options: WorkerOptions<T>) {
     const settings = readSettings(options);
-    const { clock, random, transport, queueUrl, identity, log } = options;
+    const { clock, random, transport, queueUrl, log } = options;
+    const identity = withTaskId(options.identity, random);
     this.#options = options;
     this.#settings = settings;
     this.#clock = clock;
     this.#decode = options.decode ?? ((rawBody) => rawBody as T);
-    this.#metrics = new Metrics(identity, settings.samplesMax, random, options.metricSink ?? log);
+    this.#metrics = new Metrics({
+      identity,
+      random,
+      residentBytes: options.residentBytes,
+      emit: options.metricSink ?? log,
+    });
     this.#book = new OutcomeBook({
       identity,
       metrics: this.#metrics,
       clock,
       clockOffsetMs: () => transport.clockOffsetMs,
+      maxReceiveCount: settings.maxReceiveCount,
       log,
     });
     this.#permits = new Permits(settings.concurrency, clock, settings.refillLingerMs);
@@ -152,6 +159,7 @@ export class Worker<T = string> {
       permits: this.#permits,
       room: () => (this.#deletes.size < UNDELETED_MAX ? undefined : this.#deletes.atMost(UNDELETED_MAX / 2)),
       onMessages: (messages, permits, askedAtMs) => this.#accept(messages, permits, askedAtMs),
+      onEmpty: () => this.#metrics.count('EmptyReceives'),
       onFault: (fault, retryInMs) => this.#book.fault('receive', fault, { retryInMs }),
     });
     this.#deletes = new BatchSender<DeleteOf>({
@@ -211,6 +219,7 @@ export class Worker<T = string> {
   start(): void {
     if (this.#state !== 'new') return;
     this.#state = 'running';
+    this.#metrics.start(this.#book.serverNowMs());
     this.#book.event('info', 'started');
     this.#receiver.start();
     void this.#flushRegularly();
@@ -226,7 +235,7 @@ export class Worker<T = string> {
    * 3. Leases are kept while handlers finish, until five seconds before the stop timeout; then their signals
    *    abort.
    * 4. Deletes are flushed and what did not finish is given back. A message whose handler still runs is not.
-   * 5. Task protection is dropped and metrics are flushed.
+   * 5. The last outcome line is written, and task protection is dropped.
    *
    * A second call changes nothing and resolves with the first.
    */
@@ -266,7 +275,6 @@ export class Worker<T = string> {
   #accept(messages: readonly SqsMessage[], permits: number, askedAtMs: number): void {
     const nowMs = this.#clock.nowMs();
     const { visibilitySeconds, renewEverySeconds, leaseMaximumSeconds, fifo } = this.#settings;
-    const batch = { first: unit(), retried: unit() };
     // When SQS leased them at the latest that is sure: the reply was on its way, perhaps unread for a while.
     const underwayMs = Math.min(REPLY_MARGIN_MAX_MS, visibilitySeconds * 100) + this.#blockedMs(nowMs);
     const leasedAtMs = Math.max(askedAtMs, nowMs - underwayMs);
@@ -274,13 +282,15 @@ export class Worker<T = string> {
       (message): Delivery => ({
         message: toMessage(message),
         receiptHandle: message.ReceiptHandle ?? '',
-        batch,
         leaseEndMs: leasedAtMs + visibilitySeconds * 1000,
         renewAtMs: leasedAtMs + renewEverySeconds * 1000,
         leaseLimitMs: leasedAtMs + leaseMaximumSeconds * 1000,
         renewalFailures: 0,
         renewing: undefined,
         loopLagMs: 0,
+        messageType: undefined,
+        beganAtMs: undefined,
+        settledAtMs: undefined,
         ending: undefined,
       }),
     );
@@ -364,6 +374,7 @@ export class Worker<T = string> {
       this.#afterRun(lane, 1, this.#poison(delivery, lane, { ...thrown(error), errorClass: 'DecodeError' }));
       return;
     }
+    delivery.messageType = this.#typeOf(body, message);
     const run = this.#begin([delivery]);
     const settle = (result: Settled) => {
       const stuck = run.stuck;
@@ -388,7 +399,9 @@ export class Worker<T = string> {
     for (const delivery of deliveries) {
       const { message } = delivery;
       try {
-        items.push({ body: this.#decode(message.rawBody, message), message });
+        const body = this.#decode(message.rawBody, message);
+        delivery.messageType = this.#typeOf(body, message);
+        items.push({ body, message });
         taken.push(delivery);
       } catch (error) {
         this.#poison(delivery, undefined, { ...thrown(error), errorClass: 'DecodeError' });
@@ -429,7 +442,15 @@ export class Worker<T = string> {
 
   #begin(deliveries: readonly Delivery[]): Run {
     const { handlerTimeoutMs } = this.#settings;
-    const run = new Run(deliveries, this.#clock.nowMs(), handlerTimeoutMs, this.#book.serverNowMs());
+    const nowMs = this.#clock.nowMs();
+    const run = new Run(
+      deliveries,
+      nowMs,
+      handlerTimeoutMs,
+      this.#book.serverNowMs(),
+      this.#metrics.countOwn,
+    );
+    for (const delivery of deliveries) delivery.beganAtMs = nowMs;
     this.#runs.add(run);
     this.#timeouts.watch(run);
     return run;
@@ -440,7 +461,21 @@ export class Worker<T = string> {
     this.#timeouts.unwatch(run);
     run.grace?.cancel();
     if (run.stuck) this.#stuck--;
-    if (!run.timedOut) this.#metrics.value('ProcessingTimeMs', this.#clock.nowMs() - run.startedAtMs);
+    const nowMs = this.#clock.nowMs();
+    for (const delivery of run.deliveries) delivery.settledAtMs = nowMs;
+    if (!run.timedOut) this.#metrics.value('ProcessingTimeMs', nowMs - run.startedAtMs);
+  }
+
+  /** What kind of message it is, where that is said; a mistake in saying it must not cost the message. */
+  #typeOf(body: T, message: Message): string | undefined {
+    // Retries are not compared by type.
+    if (message.receiveCount > 1) return undefined;
+    try {
+      const type: unknown = this.#options.messageType?.(body, message);
+      return typeof type === 'string' && type !== '' ? type : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   /** Gives the permit of a run back, or goes on with its FIFO group. */
@@ -498,6 +533,7 @@ export class Worker<T = string> {
     this.#background(
       this.#options.transport.sendMessage(parked).then(
         () => {
+          this.#book.parked(delivery);
           this.#delete(delivery, lane);
         },
         (error: unknown) => {
@@ -523,7 +559,7 @@ export class Worker<T = string> {
   }
 
   #countTimeout(delivery: Delivery): void {
-    this.#book.ended(delivery, 'TimedOut', { attribution: 'version', errorClass: 'HandlerTimeout' });
+    this.#book.ended(delivery, 'TimedOut', { attribution: 'version', errorClass: 'Timeout' });
   }
 
   /** A handler that does not settle keeps its message, until the lease lapses, but not its permit. */
@@ -578,7 +614,6 @@ export class Worker<T = string> {
   // Deleting and giving back
 
   #delete(delivery: Delivery, lane: Lane | undefined, late = false): LaneStep {
-    const finishedAtMs = this.#clock.nowMs();
     this.#afterRenewal(delivery, (delayed) => {
       this.#deletes.add(
         {
@@ -587,7 +622,6 @@ export class Worker<T = string> {
           delayed,
           receiptHandle: delivery.receiptHandle,
           giveUpAtMs: delivery.leaseEndMs,
-          finishedAtMs,
           attempts: 0,
         },
         late || (lane !== undefined && lane.waiting.length > 0),
@@ -599,7 +633,6 @@ export class Worker<T = string> {
   #deleted(entry: DeleteOf, sentAtMs: number): void {
     const { delivery, lane } = entry;
     const nowMs = this.#clock.nowMs();
-    this.#metrics.value('AckDelayMs', nowMs - entry.finishedAtMs);
     // SQS confirms a delete whose lease has lapsed even if the message is with somebody else by then. It is sure
     // only when the confirmation was there in time, though it may have lain unread for a while.
     const inTime = sentAtMs < entry.giveUpAtMs;
@@ -689,10 +722,10 @@ export class Worker<T = string> {
     const settling = Promise.all([this.#deletes.atMost(0), this.#releases.atMost(0)]);
     await within(this.#clock, left(endAtMs - EXIT_RESERVE_MS), settling);
     const report = this.#leave(startedAtMs);
+    if (wasRunning) this.#metrics.flush(this.#book.serverNowMs(), this.#book.open.size, true);
     if (this.#protection !== undefined) {
       await within(this.#clock, left(endAtMs - EXIT_RESERVE_MS / 2), this.#protection.drop());
     }
-    this.#metrics.flush(this.#book.serverNowMs(), this.#book.open);
     if (wasRunning) this.#book.event('info', 'stopped', { ...report });
     this.#options.transport.close();
     return report;
@@ -700,7 +733,7 @@ export class Worker<T = string> {
 
   /** Ends everything that is not over by itself; nothing is given back whose handler still runs. */
   #leave(startedAtMs: number): DrainReport {
-    const unconfirmed = this.#deletes.size + this.#releases.size;
+    let unconfirmed = this.#deletes.size + this.#releases.size;
     const handlersLeft = this.#runs.size;
     this.#deletes.giveUpAll();
     this.#releases.giveUpAll();
@@ -709,6 +742,15 @@ export class Worker<T = string> {
       for (const delivery of run.deliveries) {
         this.#book.ended(delivery, 'Expired', { attribution: 'neutral', errorClass: 'LeftOnDrain' });
       }
+    }
+    // What is still open waits for a renewal on its way, after which it would be deleted.
+    for (const delivery of [...this.#book.open]) {
+      unconfirmed++;
+      this.#book.ended(delivery, 'DeleteFailed', {
+        attribution: 'infrastructure',
+        errorClass: 'DrainTimeout',
+        error: 'its renewal was not answered before the task had to stop',
+      });
     }
     this.#state = 'stopped';
     this.#stopped.abort();
@@ -743,17 +785,14 @@ export class Worker<T = string> {
   // Reporting
 
   async #flushRegularly(): Promise<void> {
-    for (let endMs = 0; ; ) {
-      // All workers count over the same five seconds, and a line lies within those that it counts: so the same
-      // bucket of CloudWatch holds what both tracks did at the same time.
+    const startedAtMs = this.#clock.nowMs();
+    for (;;) {
       const nowMs = this.#book.serverNowMs();
-      // A timer may fire a little early; the five seconds that are already written are not begun again.
-      const nextMs = (Math.floor(nowMs / FLUSH_MS) + 1) * FLUSH_MS;
-      endMs = nextMs === endMs ? nextMs + FLUSH_MS : nextMs;
+      const endMs = nextReportMs(nowMs, this.#clock.nowMs() - startedAtMs, this.#metrics.lastMs);
       await pause(this.#clock, endMs - nowMs, this.#stopped.signal);
       if (this.#state === 'stopped') return;
-      this.#metrics.flush(endMs - 1, this.#book.open);
-      this.#loopLagMs = 0;
+      this.#metrics.flush(endMs, this.#book.open.size);
+      if (endMs % REPORT_MS === 0) this.#loopLagMs = 0;
     }
   }
 
@@ -780,10 +819,6 @@ export class Worker<T = string> {
       this.#sampleLag();
     });
   }
-}
-
-function unit(): Unit {
-  return { open: 0, judged: false, failed: false };
 }
 
 /** Whether a FIFO group may go on behind a message. */

@@ -62,11 +62,16 @@ class Program {
     return { code, signal };
   }
 
-  total(metric: string): number {
+  /** The outcome lines that it has written. */
+  lines(): Record<string, unknown>[] {
     return this.output
       .split('\n')
-      .filter((line) => line.includes('"_aws"'))
-      .reduce((sum, line) => sum + Number((JSON.parse(line) as Record<string, unknown>)[metric] ?? 0), 0);
+      .filter((line) => line.includes('"QueueCanary":"outcomes"'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  total(metric: string): number {
+    return this.lines().reduce((sum, line) => sum + Number(line[metric] ?? 0), 0);
   }
 }
 
@@ -102,6 +107,30 @@ test('SIGTERM lets the handler finish, deletes, flushes metrics and exits with 0
   expect(queue.undeleted).toEqual([]);
   expect(worker.total('Succeeded')).toBe(1);
   expect(worker.said).toEqual(['begin slow', 'done slow']);
+  const last = worker.lines().at(-1);
+  expect(last).toMatchObject({ Final: true, TaskId: expect.stringMatching(/^worker-[0-9a-f]{16}$/) });
+  // Node itself needs more than this, and no program of ours needs this much.
+  expect(last!.MemoryMiB).toBeGreaterThan(20);
+  expect(last!.MemoryMiB).toBeLessThan(2_000);
+});
+
+test('the limit of receives comes from the environment, and makes the last delivery a dead letter', async () => {
+  const { queue, start } = await setUp();
+  const worker = start({ MAX_RECEIVE_COUNT: '1' });
+  queue.put('bad');
+  await worker.until('begin bad');
+  worker.child.kill('SIGTERM');
+  expect(await worker.exit()).toEqual({ code: 0, signal: null });
+  expect([worker.total('FirstFailed'), worker.total('DeadLettered')]).toEqual([1, 1]);
+});
+
+test('a limit of receives that is no number is refused', async () => {
+  const { start } = await setUp();
+  const worker = start({ MAX_RECEIVE_COUNT: 'three' });
+  expect(await worker.exit()).toEqual({ code: 1, signal: null });
+  expect(worker.output).toContain(
+    'The worker cannot start: MAX_RECEIVE_COUNT must be a whole number, not "three".',
+  );
 });
 
 test('SIGTERM in the delete flush: a delete that is on its way is waited for', async () => {

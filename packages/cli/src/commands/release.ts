@@ -2,9 +2,7 @@ import { createObserver, type Observer } from '@queue-canary/controller';
 import {
   type Observed,
   type Plan,
-  parsePolicy,
   plan,
-  type ReleasePolicy,
   type ReleaseView,
   renderStatus,
   stages,
@@ -12,6 +10,7 @@ import {
 } from '@queue-canary/core';
 import { sleep } from '@queue-canary/engine';
 import type { Context } from '../context.ts';
+import { controllerSettings } from '../controller-settings.ts';
 import { pipelineOutputs, releaseNames } from '../stacks.ts';
 import { CliError } from '../user-error.ts';
 
@@ -27,7 +26,6 @@ export async function releaseReader(context: Context): Promise<() => Promise<Rel
   const { app, policy } = await controllerSettings(context);
   const observe: Observer = createObserver({
     names: { ...(await releaseNames(context.clients.cloudformation, context.app)), app },
-    policy,
     connection: context.target.connection,
   });
   return async () => {
@@ -36,29 +34,6 @@ export async function releaseReader(context: Context): Promise<() => Promise<Rel
     const planned = plan(observed, policy, nowMs);
     return { view: viewRelease(observed, planned), observed, plan: planned };
   };
-}
-
-/** What the deployed controller works by: the workers' name in the metrics, and the policy. */
-async function controllerSettings(
-  context: Context,
-): Promise<{ readonly app: string; readonly policy: ReleasePolicy }> {
-  const { ControllerFunctionName } = await pipelineOutputs(context.clients.cloudformation, context.app);
-  const { Environment } = await context.clients.lambda.getFunctionConfiguration({
-    FunctionName: ControllerFunctionName,
-  });
-  const { QC_APP: app, QC_POLICY: text } = Environment?.Variables ?? {};
-  if (app === undefined || text === undefined) {
-    throw new CliError(
-      `function ${ControllerFunctionName} is not configured as a controller: run "queue-canary deploy pipeline" again`,
-    );
-  }
-  const parsed = parsePolicy(JSON.parse(text));
-  if (!parsed.ok) {
-    throw new CliError(
-      `the controller's policy is not valid: ${parsed.problems.map(({ message }) => message).join('; ')}`,
-    );
-  }
-  return { app, policy: parsed.policy };
 }
 
 export async function releaseStatus(context: Context, json: boolean): Promise<void> {

@@ -13,7 +13,7 @@ export interface SampleOptions {
 
 /** What certifying a good version takes, in a sentence or as JSON: to be asked before the release, not at its deadline. */
 export function sample(options: SampleOptions): string {
-  const { unitsMin, visibilityTimeoutMs } = defaultReleasePolicy.judge;
+  const { messagesMin, visibilityTimeoutMs, warmUpMs } = defaultReleasePolicy.judge;
   const { sentence, ...figures } = requiredSample({
     unitsPerSecond: options.rate,
     canaryShare: options.share,
@@ -21,8 +21,8 @@ export function sample(options: SampleOptions): string {
     margin: options.margin,
     beta: options.falsePromotions,
     deadlineMs: options.within * 60_000,
-    bakeMs: visibilityTimeoutMs,
-    trackUnitsMin: unitsMin,
+    bakeMs: Math.max(visibilityTimeoutMs, warmUpMs),
+    trackUnitsMin: messagesMin,
     unit: 'messages',
   });
   return options.json ? JSON.stringify({ ...figures, sentence }, null, 2) : sentence;

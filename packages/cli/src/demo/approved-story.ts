@@ -7,6 +7,7 @@ import { bothSteadyOn, failingHandler, onOneImage, runningCommits } from './judg
  * A person promotes, and the dead-letter alarm rolls back: a good version 2, then a version 3 that fails every
  * message.
  *
+ * No watch, because it is a demonstration, and a short bake: the sample's tasks are warm within a quarter of a minute.
  * Two deliveries instead of three, because a message that the canary fails is retried mostly by stable: with
  * three, few reach the dead-letter queue. A whole vCPU per task, because the limit is real here and a quarter of
  * one makes Node start slowly.
@@ -14,13 +15,14 @@ import { bothSteadyOn, failingHandler, onOneImage, runningCommits } from './judg
 export const approvedStory: Story = {
   cdkContext: [
     'approval=manual',
-    'bakeMinutes=0',
+    'bakeMinutes=0.25',
     'watchMinutes=0',
+    'warmUpSeconds=15',
     'maxReceiveCount=2',
     'cpu=1024',
     'memoryMiB=2048',
   ],
-  aimMs: 90_000,
+  aimMs: 120_000,
   async play(run) {
     await releaseOne(run);
     await releaseTwo(run);

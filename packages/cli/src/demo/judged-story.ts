@@ -2,43 +2,44 @@ import type { ReleaseStatus } from '../commands/release.ts';
 import type { DemoRun, Story } from './demo-run.ts';
 
 /**
- * The judge promotes and rolls back, and nobody is asked: a good version 2, in spite of poison; a version 3 that
- * fails one message in ten; a version 4 that is merely slow; a version 5 that fails everything, at ten messages
- * per second.
+ * The judge promotes and rolls back, and nobody is asked: a good version 2, in spite of poison; a good version 3, whose
+ * tasks are slow and fail a little in their first seconds; a version 4 that fails one message in ten; a version 5 that
+ * is merely slow; a version 6 that fails everything, at ten messages per second.
  *
- * No watch, because it is a demonstration, and half the warm-up: the shortest bake is then the visibility timeout,
- * and a pass must not come before latency has been judged. The error rates and the margin are the defaults. Five
- * deliveries, so that a message which the canary fails finds stable in time. A whole vCPU per task, because the
+ * No watch, because it is a demonstration, and a short bake: the sample's tasks are warm within a quarter of a minute,
+ * and the visibility timeout is then the shortest time until a pass. The error rates and the margin are the defaults.
+ * Five deliveries, so that a message which the canary fails finds stable in time. A whole vCPU per task, because the
  * limit is real here and a quarter of one makes Node start slowly.
  */
 export const judgedStory: Story = {
   cdkContext: [
     'approval=automatic',
-    'bakeMinutes=0',
+    'bakeMinutes=0.25',
     'watchMinutes=0',
     'warmUpSeconds=15',
     'maxReceiveCount=5',
     'cpu=1024',
     'memoryMiB=2048',
   ],
-  aimMs: 240_000,
+  aimMs: 300_000,
   async play(run) {
     await firstRelease(run);
     await goodRelease(run);
+    await coldRelease(run);
     await badRelease(run, {
-      version: '3',
+      version: '4',
       what: 'fails one message in ten',
       change: failingHandler("createHash('sha256').update(body).digest().readUInt16BE() % 10 === 0"),
     });
     await badRelease(run, {
-      version: '4',
+      version: '5',
       what: 'is merely slow',
       change: changedHandler("await (await import('node:timers/promises')).scheduler.wait(250);"),
       drivenBy: 'latency',
     });
     run.traffic.setRate(10);
     await badRelease(run, {
-      version: '5',
+      version: '6',
       what: 'fails every message, at 10 messages per second',
       change: failingHandler('true'),
       canaryFailuresMax: 20,
@@ -97,6 +98,33 @@ async function goodRelease(run: DemoRun): Promise<void> {
   );
 }
 
+/** How long a task of version 3 is cold. */
+const COLD_SECONDS = 8;
+
+/** Slow and failing a little for the first seconds of a task, as while caches fill and connections are made. */
+async function coldRelease(run: DemoRun): Promise<void> {
+  const { watch } = run;
+  run.line(`commit of version 3, a good one whose tasks are cold for ${COLD_SECONDS} s`);
+  await run.commit(
+    '3',
+    'Version 3: a good change, slow to start',
+    changedHandler(
+      `if (process.uptime() < ${COLD_SECONDS}) {
+    await (await import('node:timers/promises')).scheduler.wait(50);
+    if (createHash('sha256').update(body).digest().readUInt16BE() % 25 === 0) throw new Error('not connected yet');
+  }`,
+    ),
+  );
+  const release = watch.release('3');
+  const end = await release.end();
+  const { decidedBy, canaryFailures = 0 } = run.add(release);
+  run.check(
+    'version 3 promoted itself, although its tasks were cold at first',
+    end.view.phase === 'succeeded' && decidedBy === 'judge' && onOneImage(end),
+    `the canary failed ${canaryFailures} messages, and ${watch.tally.get('canary', '3')?.failed ?? 0} with those of its first seconds`,
+  );
+}
+
 interface BadRelease {
   readonly version: string;
   readonly what: string;
@@ -115,7 +143,8 @@ async function badRelease(run: DemoRun, bad: BadRelease): Promise<void> {
   const before = (await watch.look()).view;
   await run.commit(version, `Version ${version}: a bad change`, bad.change);
   const release = watch.release(version);
-  await release.until(({ view }) => view.phase === 'baking', `version ${version} to bake on the canary`);
+  // A version that fails everything may be found before anyone has seen it bake.
+  await release.until(({ view }) => view.phase !== 'deploying', `version ${version} to bake on the canary`);
   const steadyAt = clock.nowMs();
   const { view } = await release.until(
     (status) => status.view.phase === 'rolledBack' && status.view.tracks.every(({ steady }) => steady),

@@ -17,7 +17,12 @@ function write(group: string, second: number, line: object): void {
   });
 }
 
-const flush = (Received: number, Succeeded: number, Version = '2') => ({ Version, Received, Succeeded });
+const flush = (Received: number, Succeeded: number, Version = '2') => ({
+  QueueCanary: 'outcomes',
+  Version,
+  Received,
+  Succeeded,
+});
 const failure = (outcome: string) => ({ event: 'message failed', version: '2', outcome });
 
 beforeEach(() => {
@@ -32,7 +37,7 @@ afterEach(() => {
 });
 
 describe('OutcomeTally', () => {
-  it('adds up the flushes of a version on a track, each once however often they are read', async () => {
+  it('adds up the outcome lines of a version on a track, each once however often they are read', async () => {
     const tally = new OutcomeTally({ logs }, groups, 0);
     write('canary', 5, flush(4, 3));
     await tally.update();
@@ -53,7 +58,7 @@ describe('OutcomeTally', () => {
     expect(tally.get('stable', '2')).toBeUndefined();
   });
 
-  it('counts failed attempts by their own lines, before the metrics say so and without counting both', async () => {
+  it('counts failed attempts by their own lines, before outcome lines do and without counting both', async () => {
     const tally = new OutcomeTally({ logs }, groups, 0);
     for (const [index, outcome] of ['Failed', 'TimedOut', 'Poisoned', 'DeleteFailed'].entries()) {
       write('canary', 3 + index, failure(outcome));

@@ -20,13 +20,10 @@ const TRACKS: readonly Track[] = ['canary', 'stable'];
 /** The attempts that count as failed, by their ending in the worker's log. */
 const FAILURES: ReadonlySet<string> = new Set(['Failed', 'TimedOut', 'Poisoned']);
 
-/**
- * Metric lines with counters, and the lines about single messages. The worker splits a flush with many values
- * over several lines, of which only the first has the counters.
- */
-const PATTERN = '{ ($.Received = *) || ($.event = "message failed") }';
+/** Outcome lines, and the lines about single messages. */
+const PATTERN = '{ ($.QueueCanary = "outcomes") || ($.event = "message failed") }';
 
-/** One line of a worker's log that {@link PATTERN} lets through. */
+/** What is read of a line of a worker's log that {@link PATTERN} lets through. */
 type Line =
   | { readonly event: 'message failed'; readonly version: string; readonly outcome: string }
   | {
@@ -39,9 +36,9 @@ type Line =
 /**
  * Adds up what the workers log, each line once.
  *
- * What was received and processed comes from the metrics, which a worker writes every five seconds and when it
+ * What was received and processed comes from the outcome lines, which a worker writes every few seconds and when it
  * stops. Failed attempts are counted by the line that each of them has at once, since a bad version may be gone
- * before its metrics are written.
+ * before its outcome line is written.
  */
 export class OutcomeTally {
   readonly #clients: Pick<Clients, 'logs'>;

@@ -36,7 +36,7 @@ export interface ReleaseReport {
   readonly reasons: readonly string[];
   /** Who ended it, or promoted it. */
   readonly decidedBy: DecidedBy;
-  /** First attempts that the canary had finished and failed when the judge decided, in units of one receive. */
+  /** First attempts that the canary had finished and failed when the judge decided, in messages. */
   readonly canaryUnits?: number;
   readonly canaryFailures?: number;
   /** The judge's verdict in words. */

@@ -1,4 +1,5 @@
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
+import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { CodePipelineClient } from '@aws-sdk/client-codepipeline';
 import { ECSClient } from '@aws-sdk/client-ecs';
 import { SNSClient } from '@aws-sdk/client-sns';
@@ -8,6 +9,7 @@ import type { Gateways } from '../gateways.ts';
 import type { Names } from '../names.ts';
 import { AwsAlarmGateway } from './alarms.ts';
 import { AwsDeadLetterGateway } from './dead-letters.ts';
+import { LogReader } from './log-reader.ts';
 import { AwsNotificationGateway } from './notifications.ts';
 import { AwsOutcomeGateway } from './outcomes.ts';
 import { AwsPipelineGateway } from './pipeline.ts';
@@ -42,7 +44,7 @@ export function createAwsGateways(names: Names, where: Connection = {}): Gateway
     }),
     alarms: new AwsAlarmGateway(cloudWatch, names.alarms),
     deadLetters: new AwsDeadLetterGateway(new SQSClient(connection), cloudWatch, names.deadLetterQueue),
-    outcomes: new AwsOutcomeGateway(cloudWatch, names.app),
+    outcomes: new AwsOutcomeGateway(new LogReader(new CloudWatchLogsClient(connection))),
     record: new AwsRecordGateway(new SSMClient(connection), names),
     notifications: new AwsNotificationGateway(new SNSClient(connection), names.topicArn),
   };

@@ -1,229 +1,208 @@
-import {
-  type CloudWatchClient,
-  GetMetricDataCommand,
-  type MetricDataQuery,
-} from '@aws-sdk/client-cloudwatch';
-import {
-  type Bucket,
-  fineMetricsMs,
-  type PastQuantiles,
-  reportMs,
-  type Thresholds,
-  type Track,
-  thresholdsFrom,
-  tracks,
-} from '@queue-canary/core';
-import type { OutcomeGateway, Outcomes } from '../gateways.ts';
+import type { FilteredLogEvent } from '@aws-sdk/client-cloudwatch-logs';
+import { type Line, outcomeLinePattern, parseLine, pastMs, startsMs, type Track } from '@queue-canary/core';
+import type { OutcomeGateway, Outcomes, TaskLog } from '../gateways.ts';
 import { UserError } from '../user-error.ts';
+import type { EventRange, LogReader } from './log-reader.ts';
 
-const namespace = 'QueueCanary';
+/** How late a line may arrive: each look asks again for so much of what the one before has read. */
+const lateMs = 120_000;
 
-/** How far back the baseline's past durations are looked at. */
-const pastMs = 10 * 60_000;
+/** Of so many tasks the first minutes are read. */
+const startTasksMax = 8;
 
-/** The period of past quantiles: long enough for a p99, short enough for a stable that has just begun. */
-const pastPeriodMs = 30_000;
+/** The first minutes of tasks that began within this time, as those of one deployment do, are read together. */
+const togetherMs = 5 * 60_000;
 
-const minuteMs = 60_000;
+/** So many lines of a release are held; more would not fit the function's memory. Four tasks write them in three days. */
+const linesMax = 200_000;
 
-/** Counters whose sums make up a bucket. */
-const counters = [
-  'BatchesReceived',
-  'FirstBatches',
-  'FirstBatchesFailed',
-  'RetriedBatches',
-  'RetriedBatchesFailed',
-  'Received',
-  'Succeeded',
-  'Failed',
-  'TimedOut',
-  'Poisoned',
-  'Released',
-  'Expired',
-  'DeleteFailed',
-] as const;
+/** How long after its interval a line may be written. */
+const writtenWithinMs = 10_000;
 
-const durations = 'ProcessingTimeMs';
-const quantiles: readonly (keyof Thresholds)[] = ['p50', 'p90', 'p99'];
-
-/** What the workers reported, through CloudWatch's API. */
+/**
+ * What the workers reported, from the lines in their logs.
+ *
+ * It keeps what it has read of a release, so that in a function that stays warm a look asks only for what is new.
+ */
 export class AwsOutcomeGateway implements OutcomeGateway {
-  readonly #client: CloudWatchClient;
-  readonly #app: string;
+  readonly #reader: LogReader;
+  #release: ReleaseLines | undefined;
 
-  constructor(client: CloudWatchClient, app: string) {
-    this.#client = client;
-    this.#app = app;
+  constructor(reader: LogReader) {
+    this.#reader = reader;
+  }
+
+  async read({
+    fromMs,
+    nowMs,
+    logs,
+    stableTasks,
+  }: {
+    readonly fromMs: number;
+    readonly nowMs: number;
+    readonly logs: Readonly<Record<Track, TaskLog>>;
+    readonly stableTasks?: readonly string[];
+  }): Promise<Outcomes> {
+    if (this.#release?.fromMs !== fromMs) this.#release = new ReleaseLines(fromMs);
+    const release = this.#release;
+    const { canary, stable } = release;
+    const full = canary.lines.size + stable.lines.size >= linesMax;
+    if (!full) {
+      await Promise.all([
+        this.#readOn(canary, logs.canary, nowMs),
+        this.#readOn(stable, logs.stable, nowMs, stableTasks),
+      ]);
+    }
+    const starts = await this.#starts(release, logs.stable);
+    const problems = [
+      ...(full
+        ? [
+            `the release has written more than ${linesMax} outcome lines; what is later is not judged, only dead letters and alarms end it`,
+          ]
+        : []),
+      ...problemsOf('canary', canary.problems),
+      ...problemsOf('stable', new Map([...stable.problems, ...release.starts.problems])),
+    ];
+    return {
+      canary: [...canary.lines.values()],
+      stable: [...stable.lines.values()],
+      starts,
+      ...(problems.length > 0 && { problems }),
+    };
+  }
+
+  /** Reads what one track has logged since the last look, of some tasks or of all. */
+  async #readOn(known: TrackLines, log: TaskLog, nowMs: number, tasks?: readonly string[]): Promise<void> {
+    const wanted = tasks?.map((task) => log.streamPrefix + task) ?? [everyStream];
+    const resumed = wanted.filter((stream) => known.streams.has(stream));
+    const begun = wanted.filter((stream) => !known.streams.has(stream));
+    const resumeMs = Math.max(known.fromMs, (known.newestMs ?? 0) - lateMs);
+    const ranges: readonly (readonly [streams: readonly string[], fromMs: number])[] = [
+      [resumed, resumeMs],
+      [begun, known.fromMs],
+    ];
+    let newestMs = known.newestMs ?? 0;
+    const take = (events: readonly FilteredLogEvent[]): void => {
+      known.take(events);
+      // A task whose clock is ahead must not make the next look skip the others.
+      for (const { timestamp = 0 } of events) newestMs = Math.max(newestMs, Math.min(timestamp, nowMs));
+    };
+    for (const [streams, fromMs] of ranges) {
+      if (streams.length === 0) continue;
+      const range = rangeOf(log, fromMs);
+      if (tasks === undefined) await this.#reader.read(range, take);
+      const existing = tasks === undefined ? streams : await this.#reader.readStreams(range, streams, take);
+      for (const stream of existing) known.streams.add(stream);
+    }
+    if (!wanted.some((stream) => known.streams.has(stream))) {
+      throw new UserError(
+        'LogStreamsNotFound',
+        `log group ${log.group} has no stream of any of ${wanted.length} tasks, such as ${wanted[0]}; tasks must log under the awslogs-stream-prefix of the task definition that is deployed`,
+      );
+    }
+    // Only now: after a read that failed half way, the next look must ask for the same again.
+    known.newestMs = newestMs;
   }
 
   /**
-   * Buckets of five seconds, which CloudWatch keeps for three hours; of a minute for a release that is judged
-   * for longer.
+   * The first minutes of tasks of stable that reported after the release began and are older than it: of all whose
+   * beginning `stable` holds, and where these are few, of the youngest others. The younger a task, the likelier is
+   * its log still there, and the more is its beginning like today's.
    */
-  async read(span: {
-    readonly fromMs: number;
-    readonly fixedAtMs: number;
-    readonly nowMs: number;
-  }): Promise<Outcomes> {
-    const { fixedAtMs, nowMs } = span;
-    const fine = nowMs - span.fromMs < fineMetricsMs;
-    const bucketMs = fine ? reportMs : minuteMs;
-    const fromMs = Math.ceil(span.fromMs / bucketMs) * bucketMs;
-    const thresholds = await this.#thresholds(Math.min(fixedAtMs, nowMs), fine ? pastPeriodMs : minuteMs);
-    const series = await this.#series(
-      tracks.flatMap((track) => this.#queries(track, bucketMs, thresholds)),
-      fromMs,
-      nowMs,
-    );
-    return {
-      bucketMs,
-      fromMs,
-      toMs: Math.floor(nowMs / bucketMs) * bucketMs,
-      canary: bucketsOf('canary', series),
-      stable: bucketsOf('stable', series),
-      ...(thresholds && { thresholds }),
-    };
-  }
-
-  /** Fixed before the first duration is judged, by what stable took until then. */
-  async #thresholds(untilMs: number, periodMs: number): Promise<Thresholds | undefined> {
-    const until = Math.floor(untilMs / periodMs) * periodMs;
-    const series = await this.#series(
-      ['SampleCount', ...quantiles].map((stat) =>
-        this.#query(stat.toLowerCase(), 'stable', durations, stat, periodMs),
-      ),
-      until - pastMs,
-      until,
-    );
-    const counts = series.get('samplecount') ?? new Map<number, number>();
-    const past: PastQuantiles[] = [...counts].map(([at, count]) => ({
-      count,
-      p50: series.get('p50')?.get(at) ?? 0,
-      p90: series.get('p90')?.get(at) ?? 0,
-      p99: series.get('p99')?.get(at) ?? 0,
-    }));
-    return thresholdsFrom(past);
-  }
-
-  #queries(track: Track, bucketMs: number, thresholds: Thresholds | undefined): MetricDataQuery[] {
-    const query = (name: string, metric: string, stat: string) =>
-      this.#query(idOf(track, name), track, metric, stat, bucketMs);
-    return [
-      ...counters.map((counter) => query(counter, counter, 'Sum')),
-      query('InFlight', 'InFlight', 'Sum'),
-      query('Reports', 'InFlight', 'SampleCount'),
-      ...(thresholds === undefined
-        ? []
-        : [
-            query('Durations', durations, 'SampleCount'),
-            ...quantiles.map((quantile) => query(quantile, durations, `TC(${thresholds[quantile]}:)`)),
-          ]),
-    ];
-  }
-
-  #query(id: string, track: Track, metric: string, stat: string, periodMs: number): MetricDataQuery {
-    return {
-      Id: id,
-      MetricStat: {
-        Metric: {
-          Namespace: namespace,
-          MetricName: metric,
-          Dimensions: [
-            { Name: 'App', Value: this.#app },
-            { Name: 'Track', Value: track },
-          ],
-        },
-        Period: periodMs / 1000,
-        Stat: stat,
-      },
-    };
-  }
-
-  /** Values by query and by the beginning of their period. */
-  async #series(
-    queries: MetricDataQuery[],
-    fromMs: number,
-    toMs: number,
-  ): Promise<ReadonlyMap<string, ReadonlyMap<number, number>>> {
-    const series = new Map<string, Map<number, number>>();
-    if (fromMs >= toMs) return series;
-    const incomplete = new Map<string, string>();
-    let nextToken: string | undefined;
-    do {
-      const output = await this.#client.send(
-        new GetMetricDataCommand({
-          StartTime: new Date(fromMs),
-          EndTime: new Date(toMs),
-          ScanBy: 'TimestampAscending',
-          MetricDataQueries: queries,
-          ...(nextToken !== undefined && { NextToken: nextToken }),
-        }),
-      );
-      for (const {
-        Id: id = '',
-        StatusCode: status = 'Complete',
-        Timestamps: timestamps = [],
-        Values: values = [],
-      } of output.MetricDataResults ?? []) {
-        const known = series.get(id) ?? new Map<number, number>();
-        series.set(id, known);
-        if (status === 'Complete') incomplete.delete(id);
-        else incomplete.set(id, status);
-        for (const [index, timestamp] of timestamps.entries()) {
-          known.set(timestamp.getTime(), values[index] ?? 0);
-        }
-      }
-      nextToken = output.NextToken;
-    } while (nextToken !== undefined);
-    // What CloudWatch could not read must not be taken for zeros.
-    const [first] = incomplete;
-    if (first !== undefined) {
-      const [id, status] = first;
-      throw new UserError(
-        'MetricsIncomplete',
-        `CloudWatch answered ${status} for ${incomplete.size} of ${queries.length} metrics of ${this.#app} (${id} first); the next look asks again`,
-      );
+  async #starts({ fromMs, stable, starts, startsRead }: ReleaseLines, log: TaskLog): Promise<Line[]> {
+    const began = new Map<string, number>();
+    for (const { task, startedAt, toMs } of stable.lines.values()) {
+      if (startedAt < fromMs && toMs > fromMs) began.set(task, startedAt);
     }
-    return series;
+    const tasks = [...began].map(([id, at]) => ({ id, at }));
+    const held = tasks.filter(({ at }) => at >= stable.fromMs);
+    const others = tasks
+      .filter(({ at }) => at < stable.fromMs)
+      .sort((a, b) => b.at - a.at || (a.id < b.id ? -1 : 1))
+      .slice(0, Math.max(0, startTasksMax - held.length));
+    let unread = others.filter(({ id }) => !startsRead.has(id));
+    for (let youngest = unread[0]; youngest !== undefined; youngest = unread[0]) {
+      const earliestMs = youngest.at - togetherMs;
+      const together = unread.filter(({ at }) => at >= earliestMs);
+      unread = unread.filter(({ at }) => at < earliestMs);
+      await this.#reader.readStreams(
+        rangeOf(
+          log,
+          Math.min(...together.map(({ at }) => at)),
+          Math.min(youngest.at + startsMs, stable.fromMs) + writtenWithinMs,
+        ),
+        together.map(({ id }) => log.streamPrefix + id),
+        (events) => starts.take(events),
+      );
+      for (const { id } of together) startsRead.add(id);
+    }
+    const chosen = new Set([...held, ...others].map(({ id }) => id));
+    return [...new Map([...starts.lines, ...stable.lines]).values()].filter(
+      ({ task, startedAt, toMs }) => chosen.has(task) && toMs - startedAt <= startsMs,
+    );
   }
 }
 
-/**
- * A bucket for each period in which lines arrived with every counter. Workers write all of them on each line, zeros
- * included, so one that is missing is still on its way or is not written at all; it is not zero.
- */
-function bucketsOf(
-  track: Track,
-  series: ReadonlyMap<string, ReadonlyMap<number, number>>,
-): ReadonlyMap<number, Bucket> {
-  const valuesOf = (name: string) => series.get(idOf(track, name));
-  const buckets = new Map<number, Bucket>();
-  for (const [at, reports] of valuesOf('Reports') ?? []) {
-    if (!counters.every((counter) => valuesOf(counter)?.has(at))) continue;
-    const sum = (...names: readonly ((typeof counters)[number] | 'InFlight')[]) =>
-      names.reduce((total, name) => total + (valuesOf(name)?.get(at) ?? 0), 0);
-    const count = valuesOf('Durations')?.get(at);
-    const beyond = (quantile: keyof Thresholds) => Math.round(valuesOf(quantile)?.get(at) ?? 0);
-    buckets.set(at, {
-      reports,
-      receives: sum('BatchesReceived'),
-      firstUnits: sum('FirstBatches'),
-      firstUnitsFailed: sum('FirstBatchesFailed'),
-      retriedUnits: sum('RetriedBatches'),
-      retriedUnitsFailed: sum('RetriedBatchesFailed'),
-      received: sum('Received'),
-      ended: sum('Succeeded', 'Failed', 'TimedOut', 'Poisoned', 'Released', 'Expired', 'DeleteFailed'),
-      failed: sum('Failed', 'TimedOut', 'Poisoned'),
-      inFlight: sum('InFlight'),
-      ...(count !== undefined && {
-        durations: { count, beyond: { p50: beyond('p50'), p90: beyond('p90'), p99: beyond('p99') } },
-      }),
-    });
+/** Stands for all streams of a group among those that have been read. */
+const everyStream = '';
+
+/** What has been read of one track in one release. */
+class TrackLines {
+  readonly fromMs: number;
+  /** By task, its beginning and number, since a container that is started again in its task counts from 0 again. */
+  readonly lines = new Map<string, Line>();
+  /** What is wrong with lines that cannot be read, by event. */
+  readonly problems = new Map<string, string>();
+  /** Streams that have been read up to `newestMs`. */
+  readonly streams = new Set<string>();
+  /** Time of the newest event that is known. */
+  newestMs: number | undefined;
+  readonly #track: Track;
+
+  constructor(track: Track, fromMs: number) {
+    this.#track = track;
+    this.fromMs = fromMs;
   }
-  return buckets;
+
+  take(events: readonly FilteredLogEvent[]): void {
+    for (const { eventId = '', message = '' } of events) {
+      const line = parseLine(message);
+      if (line === undefined) continue;
+      if ('problem' in line) this.problems.set(eventId, line.problem);
+      // The first line of the span may be about the interval before it, and both tracks may share a log group.
+      else if (line.track === this.#track && line.toMs > this.fromMs) {
+        this.lines.set(`${line.task} ${line.startedAt} ${line.sequence}`, line);
+      }
+    }
+  }
 }
 
-/** Ids of queries begin with a small letter. */
-function idOf(track: Track, name: string): string {
-  return `${track}_${name}`;
+/** What has been read for one release. */
+class ReleaseLines {
+  readonly fromMs: number;
+  readonly canary: TrackLines;
+  readonly stable: TrackLines;
+  /** First minutes of stable's tasks, from before `stable` begins. */
+  readonly starts = new TrackLines('stable', 0);
+  /** Tasks whose first minutes have been read; they have passed, so nothing is added to them. */
+  readonly startsRead = new Set<string>();
+
+  constructor(fromMs: number) {
+    this.fromMs = fromMs;
+    this.canary = new TrackLines('canary', fromMs);
+    this.stable = new TrackLines('stable', fromMs - pastMs);
+  }
+}
+
+function rangeOf({ group }: TaskLog, fromMs: number, untilMs?: number): EventRange {
+  return { group, pattern: outcomeLinePattern, fromMs, ...(untilMs !== undefined && { untilMs }) };
+}
+
+function problemsOf(track: Track, problems: ReadonlyMap<string, string>): string[] {
+  const [first] = problems.values();
+  if (first === undefined) return [];
+  const lines = problems.size === 1 ? 'an outcome line' : `${problems.size} outcome lines`;
+  return [
+    `${lines} of ${track} cannot be read, so what they report is missing (${first}); deploy a worker and a controller that belong together`,
+  ];
 }

@@ -1,4 +1,5 @@
 import {
+  type ContainerDefinition,
   type Deployment,
   DescribeServicesCommand,
   DescribeTaskDefinitionCommand,
@@ -10,7 +11,7 @@ import {
   UpdateServiceCommand,
 } from '@aws-sdk/client-ecs';
 import type { ServiceDeployment, ServiceState, TaskLife, Track } from '@queue-canary/core';
-import { done, type Outcome, type ServiceGateway } from '../gateways.ts';
+import { done, type Outcome, type ServiceGateway, type TaskLog } from '../gateways.ts';
 import { awsErrorCode } from '../thrown.ts';
 import { UserError } from '../user-error.ts';
 
@@ -30,8 +31,8 @@ export interface ServiceNames {
 export class AwsServiceGateway implements ServiceGateway {
   readonly #client: ECSClient;
   readonly #names: ServiceNames;
-  /** A revision's image never changes, so each is asked for once. */
-  readonly #images = new Map<string, string>();
+  /** A revision never changes, so each is asked for once. */
+  readonly #containers = new Map<string, ContainerDefinition>();
 
   constructor(client: ECSClient, names: ServiceNames) {
     this.#client = client;
@@ -48,7 +49,7 @@ export class AwsServiceGateway implements ServiceGateway {
         `the ${track} service ${this.#names[track]} has no primary deployment; deploy the pipeline stack again`,
       );
     }
-    const imageUri = await this.#image(primary.taskDefinition);
+    const { image: imageUri = '' } = await this.#container(primary.taskDefinition);
     const imageDigest = /@(sha256:[0-9a-f]{64})$/.exec(imageUri)?.[1];
     return {
       track,
@@ -89,6 +90,19 @@ export class AwsServiceGateway implements ServiceGateway {
       tasks.push(...(output.tasks ?? []).map(taskLife));
     }
     return tasks;
+  }
+
+  async log(taskDefinitionArn: string): Promise<TaskLog> {
+    const { logConfiguration } = await this.#container(taskDefinitionArn);
+    const { 'awslogs-group': group, 'awslogs-stream-prefix': prefix } = logConfiguration?.options ?? {};
+    const { container } = this.#names;
+    if (logConfiguration?.logDriver !== 'awslogs' || group === undefined || prefix === undefined) {
+      throw new UserError(
+        'NoWorkerLog',
+        `container ${container} of task definition ${taskDefinitionArn} does not log to CloudWatch by task, so what its worker reports cannot be read; give it the log driver awslogs with awslogs-group and awslogs-stream-prefix`,
+      );
+    }
+    return { group, streamPrefix: `${prefix}/${container}/` };
   }
 
   async isDeployable(taskDefinitionArn: string): Promise<boolean> {
@@ -152,28 +166,31 @@ export class AwsServiceGateway implements ServiceGateway {
     return service;
   }
 
-  async #image(taskDefinitionArn: string): Promise<string> {
-    const cached = this.#images.get(taskDefinitionArn);
+  /** The worker's container in a task definition. */
+  async #container(taskDefinitionArn: string): Promise<ContainerDefinition> {
+    const cached = this.#containers.get(taskDefinitionArn);
     if (cached !== undefined) return cached;
     const output = await this.#client.send(
       new DescribeTaskDefinitionCommand({ taskDefinition: taskDefinitionArn }),
     );
     const containers = output.taskDefinition?.containerDefinitions ?? [];
-    const image = containers.find((container) => container.name === this.#names.container)?.image;
-    if (image === undefined) {
+    const container = containers.find(({ name }) => name === this.#names.container);
+    if (container?.image === undefined) {
       throw new UserError(
         'ContainerNotFound',
-        `task definition ${taskDefinitionArn} has no container named ${this.#names.container} (it has ${containers.map((container) => container.name).join(', ') || 'none'}); name it so, or change the controller's container name`,
+        `task definition ${taskDefinitionArn} has no container named ${this.#names.container} (it has ${containers.map(({ name }) => name).join(', ') || 'none'}); name it so, or change the controller's container name`,
       );
     }
-    this.#images.set(taskDefinitionArn, image);
-    return image;
+    this.#containers.set(taskDefinitionArn, container);
+    return container;
   }
 }
 
 function taskLife(task: Task): TaskLife {
+  const { taskArn = '' } = task;
   const crash = crashOf(task);
   return {
+    id: taskArn.slice(taskArn.lastIndexOf('/') + 1),
     ...(task.startedAt && { startedAt: task.startedAt.getTime() }),
     ...(task.stoppingAt && { stoppingAt: task.stoppingAt.getTime() }),
     ...(task.stoppedAt && { stoppedAt: task.stoppedAt.getTime() }),

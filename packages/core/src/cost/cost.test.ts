@@ -36,12 +36,24 @@ describe('the monthly cost', () => {
     expect(of({ ...base, messagesPerMonth: 10_000_000 }, 'SQS')).toBeCloseTo(2, 6);
   });
 
-  it('has the reports of every task in the logs, and what the judge reads for each release', () => {
-    const without = { ...base, messagesPerMonth: 0, releasesPerMonth: 0 };
-    // 525,600 lines of 2 KB are 1.05 GB for each task and month, at half a dollar.
-    expect(of(without, 'Logs')).toBeCloseTo(4 * 1.0512 * 0.5, 3);
-    expect(of(without, 'Metrics read by the judge')).toBe(0);
-    expect(of(base, 'Metrics read by the judge')).toBeCloseTo(30 * 7.2 * 0.01, 6);
+  it('has the lines of every task in the logs, which cost nothing to read', () => {
+    // 525,600 lines of 1.5 KB are 0.79 GB for each task and month, at half a dollar.
+    expect(of(base, 'Outcome lines')).toBeCloseTo(4 * 0.7884 * 0.5, 4);
+    expect(of({ ...base, stableTasks: 999 }, 'Outcome lines')).toBeCloseTo(1_000 * 0.3942, 4);
+    expect(of({ ...base, stableTasks: 999 }, 'Outcome lines read by the judge')).toBe(0);
+    expect(of(base, 'Other logs')).toBeCloseTo(0.06 * 0.5, 6);
+  });
+
+  it('has two tracks of metrics, however many tasks there are', () => {
+    expect(of(base, 'Outcome metrics')).toBeCloseTo(6.6, 6);
+    expect(of({ ...base, stableTasks: 999 }, 'Outcome metrics')).toBeCloseTo(6.6, 6);
+  });
+
+  it('has two metrics of dead letters each minute, and every five seconds while a release is judged', () => {
+    const thousands = (releasesPerMonth: number) =>
+      of({ ...base, releasesPerMonth }, 'Dead-letter metrics read') / 0.01;
+    expect(thousands(0)).toBeCloseTo(87.6, 6);
+    expect(thousands(30)).toBeCloseTo(87.6 + 30 * 0.36, 6);
   });
 
   it('marks what rests on prices that were not checked', () => {

@@ -30,12 +30,15 @@ const BUILD_MINUTES_PER_RELEASE = 3;
 /** Source, build and two deployments; approvals and custom actions are free. */
 const ACTION_MINUTES_PER_RELEASE = 15;
 const FREE_ACTION_MINUTES = 100;
-/** Two tracks of the worker's 22 metrics. */
-const CUSTOM_METRICS = 44;
-/** A worker writes a line of about 2 KB every five seconds. */
-const REPORT_GB_PER_TASK = (2 * (HOURS_PER_MONTH * 3600)) / 5 / 1e6;
-/** Metrics read while a release is judged: 40 of them every five seconds, for a quarter of an hour. */
-const METRICS_READ_PER_RELEASE = 40 * 12 * 15;
+/** Two tracks of the worker's 11 metrics; the rest of what a worker reports is in its log only. */
+const CUSTOM_METRICS = 22;
+/** A worker writes a line of 1.2 KB every five seconds, of 1.7 KB when it has work. */
+const REPORT_KB = 1.5;
+const REPORT_GB_PER_TASK = (REPORT_KB * (HOURS_PER_MONTH * 3600)) / 5 / 1e6;
+/** The controller reads two metrics of the dead-letter queue each minute, */
+const METRICS_READ_PER_MONTH = 2 * HOURS_PER_MONTH * 60;
+/** and every five seconds while a release is judged, for a quarter of an hour. */
+const METRICS_READ_PER_RELEASE = 2 * 12 * 15;
 const ALARMS = 4;
 const LOG_KB_PER_TEN_MESSAGES = 0.6;
 const IMAGES_GB = 1;
@@ -52,8 +55,9 @@ export function monthlyCost(configuration: CostConfiguration): CostLine[] {
   const millions = (messagesPerMonth * REQUESTS_PER_MESSAGE) / 1e6;
   const actionMinutes = releasesPerMonth * ACTION_MINUTES_PER_RELEASE;
   const tasks = configuration.canaryTasks + configuration.stableTasks;
-  const logsGb = (messagesPerMonth / 10) * (LOG_KB_PER_TEN_MESSAGES / 1e6) + tasks * REPORT_GB_PER_TASK;
-  const metricsRead = releasesPerMonth * METRICS_READ_PER_RELEASE;
+  const reportsGb = tasks * REPORT_GB_PER_TASK;
+  const logsGb = (messagesPerMonth / 10) * (LOG_KB_PER_TEN_MESSAGES / 1e6);
+  const metricsRead = METRICS_READ_PER_MONTH + releasesPerMonth * METRICS_READ_PER_RELEASE;
   const lines: CostLine[] = [
     {
       item: 'Canary tasks',
@@ -84,8 +88,10 @@ export function monthlyCost(configuration: CostConfiguration): CostLine[] {
     ),
     line('CloudWatch alarms', `${ALARMS}`, ALARMS, PRICES.alarm),
     line('Outcome metrics', `${CUSTOM_METRICS}`, CUSTOM_METRICS, PRICES.metric),
-    line('Metrics read by the judge', `${metricsRead}`, metricsRead / 1000, PRICES.metricsReadThousand),
-    line('Logs', `${logsGb.toFixed(2)} GB`, logsGb, PRICES.logsGb),
+    line('Outcome lines', `${reportsGb.toFixed(2)} GB of logs`, reportsGb, PRICES.logsGb),
+    line('Outcome lines read by the judge', 'with FilterLogEvents', 0, PRICES.logsRead),
+    line('Dead-letter metrics read', `${metricsRead}`, metricsRead / 1000, PRICES.metricsReadThousand),
+    line('Other logs', `${logsGb.toFixed(2)} GB`, logsGb, PRICES.logsGb),
     line('Images', `${IMAGES_GB} GB`, IMAGES_GB, PRICES.ecrGb),
   ];
   return lines;

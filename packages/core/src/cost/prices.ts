@@ -29,6 +29,7 @@ export const PRICES = {
   metric: unchecked(0.3, 'custom metric-month'),
   metricsReadThousand: unchecked(0.01, 'thousand metrics of GetMetricData'),
   logsGb: unchecked(0.5, 'GB of logs'),
+  logsRead: unchecked(0, 'call of FilterLogEvents'),
   ecrGb: unchecked(0.1, 'GB-month of images'),
 } as const satisfies Record<string, Price>;
 

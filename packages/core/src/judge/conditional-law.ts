@@ -1,7 +1,8 @@
-import { eValueMax } from './numerics.ts';
+import { eValueMax, exp, ln } from './numerics.ts';
 
 const BIG = 2 ** 256;
 const SMALL = 2 ** -256;
+const LN_BIG = 256 * Math.LN2;
 
 /** Of numbers as mantissa times 2^(256 exponent): below, with any mantissa in use, they are 0. */
 const EXPONENT_MIN = -8;
@@ -74,13 +75,13 @@ export class ConditionalLaw {
 
   /**
    * The e-value psi^K / E0[psi^K], over the same at the tolerance, of the canary having had `canaryFailed` of
-   * the failures, for each odds ratio psi. Its mean is exactly 1 when the odds ratio is the tolerance, and below
-   * 1 under it.
+   * the failures, for each odds ratio psi, as a logarithm. Its mean is exactly 1 when the odds ratio is the
+   * tolerance, and below 1 under it.
    */
-  eValues(canaryFailed: number, oddsRatios: Float64Array, into: Float64Array): void {
+  lnEValues(canaryFailed: number, oddsRatios: Float64Array, into: Float64Array): void {
     if (!this.#informative || !this.#few) {
       for (let index = 0; index < oddsRatios.length; index += 1) {
-        into[index] = this.#ofMany(canaryFailed, oddsRatios[index]!);
+        into[index] = this.#lnOfMany(canaryFailed, oddsRatios[index]!);
       }
       return;
     }
@@ -95,24 +96,24 @@ export class ConditionalLaw {
       for (let n = 0; n < above; n += 1) power *= base;
       let sum = terms[splits]!;
       for (let split = splits - 1; split >= 0; split -= 1) sum = sum * oddsRatio + terms[split]!;
-      into[index] = power / sum;
+      into[index] = ln(power / sum);
     }
   }
 
   /** The e-value at one odds ratio. */
   eValue(canaryFailed: number, oddsRatio: number): number {
-    const value = Float64Array.of(1);
-    this.eValues(canaryFailed, Float64Array.of(oddsRatio), value);
-    return value[0]!;
+    const value = Float64Array.of(0);
+    this.lnEValues(canaryFailed, Float64Array.of(oddsRatio), value);
+    return Math.min(exp(value[0]!), eValueMax);
   }
 
   /**
    * Of many splits only those within some standard deviations of the likeliest count. The one that came true is
    * compared with the likeliest by way of all between the two.
    */
-  #ofMany(canaryFailed: number, oddsRatio: number): number {
+  #lnOfMany(canaryFailed: number, oddsRatio: number): number {
     const tolerance = this.#tolerance;
-    if (!this.#informative || oddsRatio === tolerance) return 1;
+    if (!this.#informative || oddsRatio === tolerance) return 0;
     this.#exponent = 0;
     const expected = this.#over(
       canaryFailed,
@@ -124,13 +125,8 @@ export class ConditionalLaw {
     const expectedExponent = this.#exponent;
     const likeliest = this.#likeliest(oddsRatio);
     this.#exponent = -expectedExponent;
-    let value = this.#over(canaryFailed, likeliest, oddsRatio, 1 / expected, EXPONENT_MIN);
-    if (value === 0) return 0;
-    let exponent = this.#exponent;
-    value *= this.#nullSum / this.#sumAround(likeliest, oddsRatio);
-    for (; exponent > 0 && value < eValueMax; exponent -= 1) value *= BIG;
-    for (; exponent < 0 && value > 0; exponent += 1) value *= SMALL;
-    return Math.min(value, eValueMax);
+    const value = this.#over(canaryFailed, likeliest, oddsRatio, 1 / expected, EXPONENT_MIN);
+    return ln(value * (this.#nullSum / this.#sumAround(likeliest, oddsRatio))) + this.#exponent * LN_BIG;
   }
 
   /** How much likelier than split `k` the next one is at odds ratio 1. */

@@ -1,133 +1,136 @@
 import type { Counts } from './block.ts';
 import { ConditionalLaw } from './conditional-law.ts';
+import { eValueMax, exp } from './numerics.ts';
 import { Wealth } from './wealth.ts';
 
 /** How much likelier than on the baseline a unit is to fail on the canary, by bet. */
-const EXCESS = Float64Array.of(1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001);
-const WEIGHTS = [0.28, 0.18, 0.16, 0.14, 0.12, 0.08, 0.04];
+const EXCESS = Float64Array.of(1, 0.3, 0.1, 0.05, 0.02, 0.008, 0.002);
+const WEIGHTS = [0.06, 0.1, 0.18, 0.2, 0.26, 0.14, 0.06];
 const ODDS_RATIO_MAX = 1000;
 
 /** Excesses as odds; a canary that fails everything is taken to fail 999 of 1000. */
 const EXCESS_ODDS = EXCESS.map((excess) => Math.min(excess / (1 - excess), 999));
-
-/** A stratum's blocks are pooled until they hold this many units or span this long. */
-const POOL_UNITS = 16;
-const POOL_MS = 15_000;
 
 /** What a baseline is taken to have failed before anything is known of it, and of how many units. */
 const PRIOR_FAILED = 0.5;
 const PRIOR_UNITS = 100.5;
 
 /** How many units the baseline's past counts as, in the guess at its failure rate within one block. */
-const PAST_UNITS = 100;
+const PAST_UNITS = 400;
 
-/** What the baseline has done so far in a stratum, and what waits to be judged. */
-export interface ExcessStratum {
-  units: number;
-  failed: number;
-  pooledFromMs: number;
-  canaryUnits: number;
-  canaryFailed: number;
-  baselineUnits: number;
-  baselineFailed: number;
-}
+/** What has been won against one baseline. */
+class Stake {
+  readonly #wealth: Wealth;
+  /** What each ratio of the null law has won over a ratio of 1, as logarithms. */
+  readonly #nulls: Float64Array;
 
-/** A stratum of which nothing is known yet. */
-export function newExcessStratum(): ExcessStratum {
-  return {
-    units: PRIOR_UNITS,
-    failed: PRIOR_FAILED,
-    pooledFromMs: 0,
-    canaryUnits: 0,
-    canaryFailed: 0,
-    baselineUnits: 0,
-    baselineFailed: 0,
-  };
-}
-
-/**
- * The conditional e-process against "the canary's odds of failing are at most `tolerance` times the
- * baseline's". Holds at any stopping time, for any failure rate and traffic share, constant or not, as long as
- * units are assigned to tracks exchangeably within a block.
- *
- * A bet looks at the block's margins and at the past, never at how the block's failures split.
- */
-export class ExcessFailures {
-  readonly #wealth = new Wealth(WEIGHTS);
-  readonly #law = new ConditionalLaw();
-  readonly #oddsRatios = new Float64Array(EXCESS.length);
-  readonly #factors = new Float64Array(EXCESS.length);
-  readonly #tolerance: number;
-
-  constructor(tolerance: number) {
-    this.#tolerance = tolerance;
+  constructor(wealth = new Wealth(WEIGHTS), nulls = new Float64Array(LOG_ODDS_RATIOS.length)) {
+    this.#wealth = wealth;
+    this.#nulls = nulls;
   }
 
-  /** The e-process: by Ville's inequality it ever reaches 1/a with probability at most a under the null. */
-  get value(): number {
-    return this.#wealth.value;
+  value(spread: number): number {
+    if (spread === 0) return this.#wealth.value;
+    const law = lawOf(spread);
+    const wealth = this.#wealth.ln;
+    let won = 0;
+    for (let step = 0; step < law.length; step += 1) {
+      if (law[step]! > 0) won += law[step]! * exp(this.#mostAt(step) - wealth);
+    }
+    return Math.min(eValueMax, 1 / won);
+  }
+
+  /** @param lnFactors of the bets, and behind them of the null law's ratios. */
+  bet(lnFactors: Float64Array, elapsed: number): void {
+    this.#wealth.betLn(lnFactors, elapsed);
+    for (let step = 0; step < this.#nulls.length; step += 1) {
+      this.#nulls[step]! += lnFactors[EXCESS.length + step]!;
+    }
   }
 
   /**
-   * Takes a block of one stratum; strata share the stake, so that their e-values multiply.
-   *
-   * The split of a few units says little or nothing (of a single one, nothing), so where messages are rare
-   * blocks wait for each other, some seconds. When they are judged depends on units and time only.
-   *
-   * @param elapsed part of the horizon that has passed at `toMs`.
+   * What the likeliest ratio around a step has won. Once thousands have failed, the likeliest of all may lie so far from
+   * any step that none explains them: there the logarithm is a parabola, whose top is between the steps.
    */
-  observe(
-    stratum: ExcessStratum,
-    canary: Counts,
-    baseline: Counts,
-    fromMs: number,
-    toMs: number,
-    elapsed: number,
-  ): void {
-    const waiting = stratum.canaryUnits + stratum.baselineUnits;
-    if (waiting === 0) {
-      if (canary.units + baseline.units >= POOL_UNITS || toMs - fromMs >= POOL_MS) {
-        this.#judge(stratum, canary.units, canary.failed, baseline.units, baseline.failed, elapsed);
-        return;
+  #mostAt(step: number): number {
+    const here = this.#nulls[step]!;
+    if (step === 0 || step === this.#nulls.length - 1) return here;
+    const [before, after] = [this.#nulls[step - 1]!, this.#nulls[step + 1]!];
+    const slope = (after - before) / 2;
+    const bend = 2 * here - before - after;
+    return bend > 0 && Math.abs(slope) < TOP_WITHIN * bend ? here + (slope * slope) / (2 * bend) : here;
+  }
+
+  copy(): Stake {
+    return new Stake(this.#wealth.copy(), this.#nulls.slice());
+  }
+}
+
+/** Odds ratios at which a good canary may lie, as logarithms: steps that are small beside how much tasks differ. */
+const LOG_ODDS_RATIOS = Float64Array.from({ length: 23 }, (_, step) => (step - 6) / 4);
+const ODDS_RATIOS_OF_NULL = LOG_ODDS_RATIOS.map(exp);
+
+/** How far from a step its top may lie, in steps: half way to the next, and a little over so that none is lost between. */
+const TOP_WITHIN = 0.55;
+
+/**
+ * The conditional e-process against "the canary is a task like stable's". Given how many failed in all, how failures
+ * split between the tracks depends on neither the failure rate nor the traffic share, constant or not; only on the
+ * ratio of the tracks' odds of failing. Equal tasks have a ratio of 1; real ones differ, so under the null hypothesis
+ * the ratio's logarithm is drawn from a normal law around 0, whose standard deviation is the *spread* of tasks.
+ *
+ * The evidence is what bets on an excess of the canary have won, over what all ratios of the null law together would
+ * have won. A bet looks at an interval's margins and at the past, never at how its failures split. Where there are two
+ * baselines, each by itself is reason enough: the evidence is the less of what there is against either.
+ */
+export class ExcessFailures {
+  readonly #law = new ConditionalLaw();
+  /** Odds ratios of the bets, and behind them those of the null law. */
+  readonly #oddsRatios = new Float64Array(EXCESS.length + LOG_ODDS_RATIOS.length);
+  readonly #lnFactors = new Float64Array(EXCESS.length + LOG_ODDS_RATIOS.length);
+  /** Against the first baseline, and since there was a second, against that. */
+  readonly #stakes: Stake[] = [new Stake()];
+  #units = PRIOR_UNITS;
+  #failed = PRIOR_FAILED;
+
+  constructor() {
+    this.#oddsRatios.set(ODDS_RATIOS_OF_NULL, EXCESS.length);
+  }
+
+  /**
+   * The evidence against a canary whose tasks differ by the given standard deviation of log odds, 0 or more. By
+   * Ville's inequality it ever reaches 1/a with probability at most a under the null.
+   */
+  value(spread: number): number {
+    let least = eValueMax;
+    for (const stake of this.#stakes) least = Math.min(least, stake.value(spread));
+    return least;
+  }
+
+  /** Takes note of what a baseline did before: bets are chosen by it. */
+  learn(baseline: Counts): void {
+    this.#units += baseline.units;
+    this.#failed += baseline.failed;
+  }
+
+  /**
+   * Takes an interval with one baseline or two. One counts in place of both.
+   *
+   * @param elapsed part of the horizon that has passed at the interval's end.
+   */
+  observe(canary: Counts, baselines: readonly Counts[], elapsed: number): void {
+    const past = this.#failed / this.#units;
+    if (baselines.length > this.#stakes.length) this.#stakes.push(this.#stakes[0]!.copy());
+    for (const [index, baseline] of baselines.entries()) {
+      const failures = canary.failed + baseline.failed;
+      if (failures > 0 && this.#law.load(canary.units, baseline.units, failures, 1)) {
+        this.#chooseBets(past, canary.units, canary.units + baseline.units, failures);
+        this.#law.lnEValues(canary.failed, this.#oddsRatios, this.#lnFactors);
+        if (baselines.length > 1) this.#stakes[index]!.bet(this.#lnFactors, elapsed);
+        else for (const stake of this.#stakes) stake.bet(this.#lnFactors, elapsed);
       }
-      stratum.pooledFromMs = fromMs;
-    } else if (toMs - stratum.pooledFromMs > POOL_MS) {
-      this.#judgePooled(stratum, elapsed);
-      stratum.pooledFromMs = fromMs;
+      this.learn(baseline);
     }
-    stratum.canaryUnits += canary.units;
-    stratum.canaryFailed += canary.failed;
-    stratum.baselineUnits += baseline.units;
-    stratum.baselineFailed += baseline.failed;
-    const units = stratum.canaryUnits + stratum.baselineUnits;
-    if (units >= POOL_UNITS || toMs - stratum.pooledFromMs >= POOL_MS) this.#judgePooled(stratum, elapsed);
-  }
-
-  #judgePooled(stratum: ExcessStratum, elapsed: number): void {
-    const { canaryUnits, canaryFailed, baselineUnits, baselineFailed } = stratum;
-    this.#judge(stratum, canaryUnits, canaryFailed, baselineUnits, baselineFailed, elapsed);
-    stratum.canaryUnits = 0;
-    stratum.canaryFailed = 0;
-    stratum.baselineUnits = 0;
-    stratum.baselineFailed = 0;
-  }
-
-  #judge(
-    stratum: ExcessStratum,
-    canaryUnits: number,
-    canaryFailed: number,
-    baselineUnits: number,
-    baselineFailed: number,
-    elapsed: number,
-  ): void {
-    const failures = canaryFailed + baselineFailed;
-    if (failures > 0 && this.#law.load(canaryUnits, baselineUnits, failures, this.#tolerance)) {
-      this.#chooseBets(stratum.failed / stratum.units, canaryUnits, canaryUnits + baselineUnits, failures);
-      this.#law.eValues(canaryFailed, this.#oddsRatios, this.#factors);
-      this.#wealth.bet(this.#factors, elapsed);
-    }
-    stratum.units += baselineUnits;
-    stratum.failed += baselineFailed;
   }
 
   /**
@@ -145,8 +148,49 @@ export class ExcessFailures {
       const shared = failures - canaryUnits * EXCESS[bet]!;
       const now = (weightedPast + shared) * perUnit;
       const ratio = 1 + EXCESS_ODDS[bet]! / (now > past ? now : past);
-      const capped = ratio < ODDS_RATIO_MAX ? ratio : ODDS_RATIO_MAX;
-      this.#oddsRatios[bet] = capped > this.#tolerance ? capped : this.#tolerance;
+      this.#oddsRatios[bet] = ratio < ODDS_RATIO_MAX ? ratio : ODDS_RATIO_MAX;
     }
   }
+}
+
+/** Now and then a task differs by much more, on a bad host: this part of tasks, evenly up to so many times the spread. */
+const ODD_TASKS = 0.015;
+const ODD_SPREADS = 5;
+
+/**
+ * The law of a good canary's odds ratio where tasks differ by `spread`, a standard deviation of log odds above 0: the
+ * ratios that it may be, and the probability of each.
+ */
+export function nullLaw(spread: number): {
+  readonly ratios: Float64Array;
+  readonly probabilities: Float64Array;
+} {
+  return { ratios: ODDS_RATIOS_OF_NULL.slice(), probabilities: lawOf(spread).slice() };
+}
+
+const laws = new Map<number, Float64Array>();
+
+/** Probabilities of the null law's ratios; the spread to two digits, so that few are computed. */
+function lawOf(spread: number): Float64Array {
+  const key = Math.ceil(spread * 50);
+  let law = laws.get(key);
+  if (law === undefined) {
+    const sd = key / 50;
+    // No task is beyond: a law with tails explains everything once enough has failed, better than any bet.
+    const within = (density: (ratio: number) => number) => {
+      return normalized(
+        LOG_ODDS_RATIOS.map((ratio) => (Math.abs(ratio) <= ODD_SPREADS * sd ? density(ratio) : 0)),
+      );
+    };
+    const usual = within((ratio) => exp(-((ratio / sd) ** 2) / 2));
+    const odd = within(() => 1);
+    law = usual.map((each, step) => (1 - ODD_TASKS) * each + ODD_TASKS * odd[step]!);
+    laws.set(key, law);
+  }
+  return law;
+}
+
+function normalized(weights: Float64Array): Float64Array {
+  const total = weights.reduce((sum, each) => sum + each, 0);
+  return weights.map((each) => each / total);
 }

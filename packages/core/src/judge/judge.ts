@@ -1,179 +1,280 @@
-import { type Block, blockProblem, type Counts, type StratumCounts, stratumName } from './block.ts';
-import { CrashLoop } from './crash-loop.ts';
-import { DeadLetters } from './dead-letters.ts';
+import { type Block, blockProblem, type Cell, type Counts } from './block.ts';
+import { Clumping } from './clumping.ts';
+import { type Comparison, Comparisons } from './comparison.ts';
+import { Concerns } from './concerns.ts';
+import { CrashLoop } from './crashes.ts';
+import { Difference } from './difference.ts';
+import { effectsOf } from './effect.ts';
 import {
   type CertificationEvidence,
   type Evidence,
-  type JudgedMetric,
   type MetricEvidence,
   metricWeights,
   type Verdict,
 } from './evidence.ts';
-import { ExcessFailures, type ExcessStratum, newExcessStratum } from './excess.ts';
-import type { CertifiedMetric, JudgePolicy } from './judge-policy.ts';
-import { SlowerUnits } from './latency.ts';
+import { GrossFailures } from './gross.ts';
+import { Heterogeneity } from './heterogeneity.ts';
+import {
+  beyond,
+  binStartMs,
+  binsPerOctave,
+  type Histogram,
+  merged,
+  quantileBin,
+  total,
+} from './histogram.ts';
+import {
+  isDryRun,
+  type JudgedMetric,
+  type JudgePolicy,
+  judgedMetrics,
+  slownessToleranceBins,
+} from './judge-policy.ts';
+import { QUANTILE_WEIGHTS, type SlowBins, Slower, slowBins } from './latency.ts';
+import { Levels } from './levels.ts';
 import { NonInferiority } from './non-inferiority.ts';
-import { percent } from './required-sample.ts';
-import { Stall } from './stall.ts';
+import { exp, ln } from './numerics.ts';
+import { Pool } from './pool.ts';
+import { duration, odds, percent } from './required-sample.ts';
+import { Shortfall } from './shortfall.ts';
 import { type Situation, verdictOf } from './verdict.ts';
 
 /** Judges one release, block after block; what it has observed it never takes back. */
 export interface Judge {
   /**
-   * Takes the next block, in the order of their ends.
+   * Takes the next block, in order.
    *
    * @returns why the block cannot be judged and was left out, or undefined when it was taken.
    */
   observe(block: Block): string | undefined;
+  /** Takes the lines of the canary's tasks since the last block, a cell each: the next block has them again, added up. */
+  glance(latest: readonly Cell[], nowMs: number): void;
   /** What the blocks so far say at `nowMs`; asking changes nothing and may be done as often as one likes. */
   verdict(nowMs: number): Verdict;
   /** When the evidence against the canary first sufficed, whatever the verdict makes of it; cheap to ask. */
   readonly failedAtMs: number | undefined;
-  /** When the last required metric was certified, whatever else a pass needs; cheap to ask. */
-  readonly certifiedAtMs: number | undefined;
+  /** Whether every required metric is certified by what has been seen; cheap to ask. */
+  readonly isCertified: boolean;
+}
+
+/** What there is to judge. */
+export interface Seen {
+  /** Stable alone, before the canary was steady: says what is usual. */
+  readonly past: readonly Block[];
+  /** All that is on record of the first half hour of stable's tasks: says how much they differ, however early it is. */
+  readonly starts?: readonly Cell[];
+  readonly blocks: Iterable<Block>;
+  /** Lines of the canary's tasks since the last block, a cell each. */
+  readonly latest?: readonly Cell[];
 }
 
 /**
  * A judge for a release whose canary reached steady state at `startedAtMs`.
  *
  * Nothing but the policy and the blocks enters: the same blocks in the same order give the same digits on every
- * platform, so a controller may keep no state and replay a release from its metrics.
+ * platform, so a controller may keep no state and replay a release from its log.
  */
-export function createJudge(policy: JudgePolicy, startedAtMs: number): Judge {
-  return new ReleaseJudge(policy, startedAtMs);
-}
-
-/** What `blocks` say at `nowMs` of a release that reached steady state at `startedAtMs`. */
-export function judgeBlocks(
+export function createJudge(
   policy: JudgePolicy,
   startedAtMs: number,
-  blocks: Iterable<Block>,
-  nowMs: number,
-): Verdict {
-  const judge = createJudge(policy, startedAtMs);
-  for (const block of blocks) judge.observe(block);
+  { past, starts = [] }: Pick<Seen, 'past' | 'starts'>,
+): Judge {
+  return new ReleaseJudge(policy, startedAtMs, past, starts);
+}
+
+/** What was seen says at `nowMs` of a release that reached steady state at `startedAtMs`. */
+export function judgeBlocks(policy: JudgePolicy, startedAtMs: number, seen: Seen, nowMs: number): Verdict {
+  const judge = createJudge(policy, startedAtMs, seen);
+  for (const block of seen.blocks) judge.observe(block);
+  judge.glance(seen.latest ?? [], nowMs);
   return judge.verdict(nowMs);
 }
 
-interface Tally {
-  units: number;
-  failed: number;
-}
+/** A task counts as warm when it is older than its work takes, several times over: until then only quick work has ended. */
+const WARM_WORKS = 2;
+const WARM_MAX_MS = 30 * 60_000;
 
-interface StratumTally {
-  readonly stratum: Pick<StratumCounts, 'attempt' | 'messageType'>;
-  readonly canary: Tally;
-  readonly baseline: Tally;
-  readonly excess: ExcessStratum;
-  untilMs: number;
-  /** Which block it was last looked for in. */
-  lookedAt: number;
-}
+/** Latency is compared over intervals of 15 s, throughput and counters over 30 s: in five a task wavers. */
+const LATENCY_SPAN_MS = 15_000;
+const AMOUNTS_SPAN_MS = 30_000;
 
-/** Strata by receive count, of one message type. */
-type ByAttempt = (StratumTally | undefined)[];
+/** Part of latency's stake on what is blatantly slower; it has no tolerance wider than the usual. */
+const BLATANT = 0.25;
 
-interface Certification {
-  readonly metric: CertifiedMetric;
-  readonly margin: number;
-  readonly process: NonInferiority;
-  certifiedAtMs: number | undefined;
-}
+/** Factors of latency that stable's own tasks may make necessary to tolerate, in bins beyond the usual tolerance. */
+const MORE_BINS = [0, 1, 2, 3, 5, 8, 12, 18];
 
-/** A task of the stable service compared with all others. */
-interface StableTask {
-  readonly process: ExcessFailures;
-  readonly excess: ExcessStratum;
+/** How many times as many messages a warm task of stable may finish, where the canary has as many as it can take. */
+const THROUGHPUT = 1.5;
+
+/** A difference of failure rates of so small a part of the margin is nobody's reason to roll back. */
+const NEGLIGIBLE_PART = 1 / 40;
+
+/** So many standard deviations of the tasks' spread lie within what is tolerated. */
+const SPREAD_TIMES = 2.33;
+
+/** Parts of the margin that are certified where stable's tasks differ. */
+const MARGIN_PARTS = [0.25, 0.5, 0.75, 1];
+
+/** By how many standard deviations the canary's task may be luckier than its version: 1 in 20. */
+const LUCK = 2;
+
+class Certification {
+  readonly #process: NonInferiority;
+  readonly #count: (cell: Cell) => Counts;
+
+  constructor(margin: number, count: (cell: Cell) => Counts) {
+    this.#process = new NonInferiority(margin);
+    this.#count = count;
+  }
+
+  /** The evidence, as weak as failures that come in clumps make it: a power of it of at most 1 has a mean of at most 1. */
+  value(clumping: number): number {
+    return exp(ln(this.#process.value) / clumping);
+  }
+
+  observe({ fromMs, toMs, canary, baselines: [stable = []] }: Comparison): void {
+    const own = totalOf(canary, this.#count);
+    const others = totalOf(stable, this.#count);
+    this.#process.add(fromMs, own.units, own.failed, others.units, others.failed);
+    this.#process.settle(toMs);
+  }
 }
 
 class ReleaseJudge implements Judge {
   readonly #policy: JudgePolicy;
   readonly #startedAtMs: number;
-  readonly #failures: ExcessFailures;
-  readonly #latency: SlowerUnits;
-  readonly #stall: Stall;
+  readonly #warmUpMs: number;
+  readonly #slow: SlowBins | undefined;
+  readonly #messages: Stream;
+  readonly #durations: Stream;
+  readonly #amounts: Stream;
+  readonly #failures = new Difference({ canary: failuresOf, baseline: failuresOf });
+  readonly #gross = new GrossFailures();
+  readonly #latency: Levels<Slower> | undefined;
+  /** The median every five seconds: what is blatantly slower need not wait for longer intervals. */
+  readonly #blatant: Slower | undefined;
   readonly #crashLoop = new CrashLoop();
-  readonly #deadLetters = new DeadLetters();
-  readonly #certifications: readonly Certification[];
-  readonly #stableTasks = new Map<string, StableTask>();
-  readonly #strata: StratumTally[] = [];
-  readonly #untyped: ByAttempt = [undefined, undefined, undefined, undefined];
-  readonly #typed = new Map<string, ByAttempt>();
-  readonly #measured: Record<JudgedMetric, boolean> = {
-    failures: false,
-    latency: false,
-    stall: false,
-    crashes: false,
-    deadLetters: false,
+  readonly #throughput = new Shortfall(
+    ({ finished, saturated }) => (saturated ? finished : undefined),
+    ({ finished }) => finished,
+    THROUGHPUT,
+  );
+  readonly #counters: readonly { readonly words: string; readonly shortfall: Shortfall }[];
+  readonly #concerns: Concerns;
+  readonly #heterogeneity = new Heterogeneity();
+  readonly #clumping = new Clumping();
+  readonly #failureMargins: Levels<Certification>;
+  readonly #latencyMargin: Certification | undefined;
+  readonly #stable = { units: 0, failed: 0 };
+  readonly #tallies = {
+    canary: tally(),
+    baseline: tally(),
+    retriedCanary: tally(),
+    retriedBaseline: tally(),
+    crashes: { canary: 0, stable: 0, canarySeconds: 0, stableSeconds: 0 },
   };
-  readonly #slow = { canary: tally(), baseline: tally() };
-  readonly #receives = { canary: 0, baseline: 0 };
-  readonly #crashes = { count: 0, taskSeconds: 0 };
-  readonly #dead = { letters: 0, receives: 0, canaryReceives: 0 };
+  readonly #successful = new Set<string>();
+  readonly #stillborn = new Set<string>();
+  readonly #lives = new Set<string>();
   #blocks = 0;
-  #looks = 0;
-  #blocksUnusable = 0;
+  #leftOut = 0;
   #problem: string | undefined;
   #untilMs: number;
   #lastUnitAtMs: number | undefined;
   #baselineUnitsSinceCanary = 0;
   #canaryUnitsSinceBaseline = 0;
+  #measured = { durations: false, saturated: false, crashes: false };
   #failed: { readonly atMs: number; readonly evidence: Evidence } | undefined;
 
-  constructor(policy: JudgePolicy, startedAtMs: number) {
+  constructor(policy: JudgePolicy, startedAtMs: number, past: readonly Block[], starts: readonly Cell[]) {
     this.#policy = policy;
     this.#startedAtMs = startedAtMs;
     this.#untilMs = startedAtMs;
-    this.#failures = new ExcessFailures(policy.oddsRatioTolerance);
-    this.#latency = new SlowerUnits(policy.oddsRatioTolerance);
-    this.#stall = new Stall(policy.shareMin);
-    this.#certifications = policy.required.map((metric) => {
-      const margin = metric === 'failures' ? policy.delta : policy.latencyDelta;
-      return { metric, margin, process: new NonInferiority(margin), certifiedAtMs: undefined };
+    this.#warmUpMs = warmUpMsOf(policy, past);
+    const streams = [0, LATENCY_SPAN_MS, AMOUNTS_SPAN_MS].map((spanMs) => {
+      return new Stream(new Comparisons(startedAtMs, policy.deadlineMs, this.#warmUpMs), new Pool(spanMs));
     });
+    [this.#messages, this.#durations, this.#amounts] = streams as [Stream, Stream, Stream];
+    this.#heterogeneity.observe(starts.filter(({ ageMs }) => ageMs >= this.#warmUpMs));
+    const cells: Cell[] = [];
+    for (const block of past) {
+      for (const stream of streams) stream.comparisons.learn(block);
+      const warm = block.stable.filter(({ ageMs }) => ageMs >= this.#warmUpMs);
+      this.#learnOf(warm);
+      cells.push(...warm);
+    }
+    this.#failures.learn(cells);
+    this.#slow = slowBins(cells);
+    const slow = this.#slow;
+    const tolerance = slownessToleranceBins(policy);
+    this.#latency =
+      slow &&
+      new Levels(
+        MORE_BINS.map((more) => tolerance + more),
+        (bins) => new Slower(slow, bins, cells, QUANTILE_WEIGHTS),
+      );
+    this.#blatant = slow && new Slower(slow, tolerance, cells, [1]);
+    this.#concerns = new Concerns(cells);
+    this.#failureMargins = new Levels(
+      MARGIN_PARTS,
+      (part) => new Certification(part * policy.margin, failuresOf),
+    );
+    this.#latencyMargin =
+      slow && policy.required.includes('latency')
+        ? new Certification(policy.latencyMargin, (cell) => slowOf(cell, slow[1]!))
+        : undefined;
+    this.#counters = Object.entries(policy.counters).map(([name, { worse, tolerance: part }]) => ({
+      words: `too ${worse === 'less' ? 'little' : 'much'} of "${name}"`,
+      shortfall: shortfallOf(name, worse, part),
+    }));
   }
 
   observe(block: Block): string | undefined {
     this.#problem = blockProblem(block) ?? this.#orderProblem(block);
-    if (this.#problem !== undefined) {
-      this.#blocksUnusable += 1;
-      return this.#problem;
-    }
+    if (this.#problem !== undefined) return this.#problem;
     this.#blocks += 1;
     this.#untilMs = block.toMs;
-    const horizonMs = this.#policy.deadlineMs;
-    const elapsed = Math.min(1, (block.toMs - this.#startedAtMs) / horizonMs);
-    this.#observeOutcomes(block, elapsed);
-    this.#observeLatency(block, elapsed);
-    if (block.receives !== undefined) {
-      this.#measured.stall = true;
-      this.#receives.canary += block.receives.canary;
-      this.#receives.baseline += block.receives.baseline;
-      this.#stall.observe(block.receives, elapsed);
+    this.#count(block);
+    this.#observeCrashes(block);
+    const { comparisons } = this.#messages;
+    if (!comparisons.isDisturbed(block.fromMs)) this.#gross.observe(block.canary);
+    const compared = this.#messages.next(block);
+    if (compared === 'left out') this.#leftOut += 1;
+    else if (compared !== undefined) this.#compare(compared);
+    const durations = this.#durations.next(block);
+    if (typeof durations === 'object') {
+      this.#latency?.observe(durations);
+      if (durations.warm) this.#latencyMargin?.observe(durations);
     }
-    if (block.crashes !== undefined) {
-      this.#measured.crashes = true;
-      this.#crashes.count += block.crashes.count;
-      this.#crashes.taskSeconds += block.crashes.taskSeconds;
-      this.#crashLoop.observe(block.crashes, elapsed);
+    const amounts = this.#amounts.next(block);
+    if (typeof amounts === 'object' && amounts.warm) {
+      this.#throughput.observe(amounts);
+      for (const { shortfall } of this.#counters) shortfall.observe(amounts);
     }
-    this.#compareStableTasks(block, elapsed);
-    this.#certify(block.toMs);
-    if (this.#failed === undefined && this.#total() >= 1 / this.#policy.alpha) {
-      this.#failed = { atMs: block.toMs, evidence: this.#evidence() };
-    }
+    this.#failIfSure(block.toMs);
     return undefined;
   }
 
+  glance(latest: readonly Cell[], nowMs: number): void {
+    if (latest.length === 0 || this.#messages.comparisons.isDisturbed(nowMs)) return;
+    const broken = this.#staked('broken') * this.#gross.with(latest);
+    if (this.#failed === undefined && broken >= 1 / this.#policy.alpha) {
+      for (const cell of latest) count(this.#tallies.canary, failuresOf(cell));
+      this.#gross.observe(latest);
+      this.#failed = { atMs: nowMs, evidence: this.#evidence() };
+    }
+  }
+
   verdict(nowMs: number): Verdict {
-    const evidence = this.#evidence();
     const situation: Situation = {
       policy: this.#policy,
       startedAtMs: this.#startedAtMs,
       nowMs,
-      evidence,
+      evidence: this.#evidence(),
       failed: this.#failed,
-      certifiedAtMs: this.certifiedAtMs,
+      isCertified: this.isCertified,
+      warmUpMs: this.#warmUpMs,
       problem: this.#problem,
       lastUnitAtMs: this.#lastUnitAtMs,
       baselineUnitsSinceCanary: this.#baselineUnitsSinceCanary,
@@ -186,221 +287,357 @@ class ReleaseJudge implements Judge {
     return this.#failed?.atMs;
   }
 
-  get certifiedAtMs(): number | undefined {
-    let latest = this.#startedAtMs;
-    for (const { certifiedAtMs } of this.#certifications) {
-      if (certifiedAtMs === undefined) return undefined;
-      latest = Math.max(latest, certifiedAtMs);
-    }
-    return latest;
+  get isCertified(): boolean {
+    return this.#certifications().every(({ certified }) => certified);
   }
 
-  /** Blocks come in order and cover each moment of a stratum once: a repeated block would count its units twice. */
-  #orderProblem({ fromMs, toMs, strata }: Block): string | undefined {
+  /** Blocks come in order and cover each moment once: a repeated block would count its messages twice. */
+  #orderProblem({ fromMs }: Block): string | undefined {
     if (fromMs < this.#startedAtMs) {
       return `the block begins at ${fromMs}, before the canary was steady at ${this.#startedAtMs}`;
     }
-    if (toMs < this.#untilMs) {
-      return `the block ends at ${toMs}, before the one already judged that ends at ${this.#untilMs}`;
-    }
-    this.#looks += 1;
-    const added: string[] = [];
-    for (const stratum of strata) {
-      const known = this.#known(stratum);
-      const name = known === undefined ? stratumName(stratum) : '';
-      if (known !== undefined ? known.lookedAt === this.#looks : added.includes(name)) {
-        return `the block has ${stratumName(stratum)} twice: add their counts up`;
-      }
-      if (known === undefined) {
-        added.push(name);
-      } else if (fromMs < known.untilMs) {
-        return `the block begins at ${fromMs}, but ${stratumName(stratum)} are already judged until ${known.untilMs}: it was given twice, or overlaps`;
-      } else {
-        known.lookedAt = this.#looks;
-      }
-    }
-    return undefined;
+    return fromMs < this.#untilMs
+      ? `the block begins at ${fromMs}, but all until ${this.#untilMs} has been judged already: it was given twice, or overlaps`
+      : undefined;
   }
 
-  #observeOutcomes({ fromMs, toMs, strata, deadLetters }: Block, elapsed: number): void {
-    if (deadLetters !== undefined) {
-      this.#measured.deadLetters = true;
-      for (const { receives, canaryReceives } of deadLetters) {
-        this.#dead.letters += 1;
-        this.#dead.receives += receives;
-        this.#dead.canaryReceives += canaryReceives;
-      }
-      this.#deadLetters.observe(deadLetters, elapsed);
+  #count({ toMs, canary, stable }: Block): void {
+    const tallies = this.#tallies;
+    const own = totalOf(canary, failuresOf);
+    const others = totalOf(stable, failuresOf);
+    count(tallies.canary, own);
+    count(tallies.baseline, others);
+    count(tallies.retriedCanary, totalOf(canary, retriesOf));
+    count(tallies.retriedBaseline, totalOf(stable, retriesOf));
+    for (const { task, finished, failed, durations, saturated } of canary) {
+      if (finished > failed) this.#successful.add(task);
+      if (durations !== undefined && durations.length > 0) this.#measured.durations = true;
+      if (saturated && finished > 0) this.#measured.saturated = true;
     }
-    for (const stratum of strata) {
-      const { canary, baseline, attempt } = stratum;
-      const known = this.#known(stratum) ?? this.#addStratum(stratum);
-      this.#failures.observe(known.excess, canary, baseline, fromMs, toMs, elapsed);
-      this.#deadLetters.received(canary.units, canary.units + baseline.units);
-      known.untilMs = toMs;
-      count(known.canary, canary);
-      count(known.baseline, baseline);
-      if (attempt === 1) {
-        for (const { metric, process } of this.#certifications) {
-          if (metric === 'failures') {
-            process.add(fromMs, canary.units, canary.failed, baseline.units, baseline.failed);
-          }
-        }
+    if (own.units + others.units === 0) return;
+    this.#lastUnitAtMs = toMs;
+    this.#baselineUnitsSinceCanary = own.units > 0 ? 0 : this.#baselineUnitsSinceCanary + others.units;
+    this.#canaryUnitsSinceBaseline = others.units > 0 ? 0 : this.#canaryUnitsSinceBaseline + own.units;
+  }
+
+  #observeCrashes({ toMs, canary, crashes }: Block): void {
+    if (crashes === undefined) return;
+    this.#measured.crashes = true;
+    const seen = this.#tallies.crashes;
+    seen.canary += crashes.canary.count;
+    seen.stable += crashes.stable.count;
+    seen.canarySeconds += crashes.canary.taskSeconds;
+    seen.stableSeconds += crashes.stable.taskSeconds;
+    this.#crashLoop.observe(crashes.canary, crashes.stable, this.#elapsed(toMs));
+    for (const { task } of canary) {
+      if (this.#lives.has(task)) continue;
+      this.#lives.add(task);
+      this.#crashLoop.began();
+    }
+    if (crashes.canary.count === 0) return;
+    // A task that dies with messages in hand has one failed message more than it has finished.
+    let died = 0;
+    for (const { task, finished, failed } of canary) {
+      if (died === crashes.canary.count || this.#successful.has(task) || this.#stillborn.has(task)) continue;
+      if (finished > 0 && finished === failed) {
+        this.#stillborn.add(task);
+        this.#crashLoop.diedStillborn();
+        died += 1;
       }
-      if (canary.units + baseline.units === 0) continue;
-      this.#measured.failures = true;
-      this.#lastUnitAtMs = toMs;
-      this.#baselineUnitsSinceCanary = canary.units > 0 ? 0 : this.#baselineUnitsSinceCanary + baseline.units;
-      this.#canaryUnitsSinceBaseline = baseline.units > 0 ? 0 : this.#canaryUnitsSinceBaseline + canary.units;
     }
   }
 
-  #observeLatency({ fromMs, toMs, latency }: Block, elapsed: number): void {
-    if (latency === undefined || fromMs < this.#startedAtMs + this.#policy.warmUpMs) return;
-    this.#measured.latency = true;
-    const { canary, baseline } = latency.p90;
-    count(this.#slow.canary, canary);
-    count(this.#slow.baseline, baseline);
-    this.#latency.observe(latency, fromMs, toMs, elapsed);
-    for (const { metric, process } of this.#certifications) {
+  #compare(comparison: Comparison): void {
+    this.#failures.observe(comparison);
+    this.#blatant?.observe(comparison);
+    this.#concerns.observe(comparison);
+    if (!comparison.warm) return;
+    this.#failureMargins.observe(comparison);
+    this.#clumping.observe([...comparison.canary, ...(comparison.baselines[0] ?? [])]);
+    this.#learnOf(comparison.baselines[0] ?? []);
+  }
+
+  #learnOf(stable: readonly Cell[]): void {
+    this.#heterogeneity.observe(stable);
+    count(this.#stable, totalOf(stable, failuresOf));
+  }
+
+  #elapsed(toMs: number): number {
+    return Math.min(1, (toMs - this.#startedAtMs) / this.#policy.deadlineMs);
+  }
+
+  #failIfSure(atMs: number): void {
+    if (this.#failed === undefined && this.#total(this.#spread) >= 1 / this.#policy.alpha) {
+      this.#failed = { atMs, evidence: this.#evidence() };
+    }
+  }
+
+  /** How much the odds of a good canary may differ from stable's: as its tasks do, and as what is negligible makes them. */
+  get #spread(): number {
+    const { taskSpread, margin } = this.#policy;
+    const rate = (this.#stable.failed + 0.5) / (this.#stable.units + 100);
+    const more = Math.min(0.9, rate + margin * NEGLIGIBLE_PART);
+    const negligible = ln(more / (1 - more)) - ln(rate / (1 - rate));
+    return Math.max(taskSpread, negligible / SPREAD_TIMES, this.#heterogeneity.rateSpread);
+  }
+
+  #eValue(metric: JudgedMetric, spread: number, slowness: number): number {
+    switch (metric) {
+      case 'failures':
+        return this.#failures.value(spread);
+      case 'broken':
+        return this.#gross.value;
+      case 'latency': {
+        if (this.#latency === undefined) return 1;
+        const needed = slownessToleranceBins(this.#policy) + slowness - 0.5;
+        const tolerance = this.#latency.atLeast(needed);
+        // Where stable's tasks differ by more than any tolerance, a slow canary proves nothing.
+        if (tolerance === undefined) return 1;
+        const blatant = slowness > 0.5 ? 1 : (this.#blatant?.value ?? 1);
+        return (1 - BLATANT) * this.#latency.at(tolerance).value + BLATANT * blatant;
+      }
+      case 'crashes':
+        return this.#crashLoop.value;
+      case 'throughput':
+        return this.#throughput.value;
+      case 'counters': {
+        const all = this.#counters.map(({ shortfall }) => shortfall.value);
+        return all.length === 0 ? 1 : all.reduce((sum, value) => sum + value, 0) / all.length;
+      }
+    }
+  }
+
+  /** The part of the stake on a metric: none where it only says what it would have done. */
+  #staked(metric: JudgedMetric): number {
+    return isDryRun(this.#policy, metric) && this.#policy.dryRun !== true ? 0 : metricWeights[metric];
+  }
+
+  #total(spread: number, slowness = this.#heterogeneity.slownessBins): number {
+    let sum = 0;
+    for (const metric of judgedMetrics) {
+      const weight = this.#staked(metric);
+      if (weight > 0) sum += weight * this.#eValue(metric, spread, slowness);
+    }
+    return sum;
+  }
+
+  #certifications(): CertificationEvidence[] {
+    const { policy, heterogeneity } = { policy: this.#policy, heterogeneity: this.#heterogeneity };
+    const eValueNeeded = 1 / policy.beta;
+    return policy.required.map((metric) => {
       if (metric === 'latency') {
-        process.add(fromMs, canary.units, canary.failed, baseline.units, baseline.failed);
+        const eValue = this.#latencyMargin?.value(1) ?? 1;
+        return {
+          metric,
+          margin: policy.latencyMargin,
+          eValue,
+          eValueNeeded,
+          certified: eValue >= eValueNeeded,
+        };
       }
-    }
-  }
-
-  /** Each task of the stable service against all others, as if it were the canary. */
-  #compareStableTasks({ fromMs, toMs, stableTasks }: Block, elapsed: number): void {
-    if (stableTasks === undefined) return;
-    const all = tally();
-    for (const task of stableTasks) count(all, task);
-    for (const { task, units, failed } of stableTasks) {
-      let known = this.#stableTasks.get(task);
-      if (known === undefined) {
-        known = { process: new ExcessFailures(1), excess: newExcessStratum() };
-        this.#stableTasks.set(task, known);
-      }
-      const others = { units: all.units - units, failed: all.failed - failed };
-      known.process.observe(known.excess, { units, failed }, others, fromMs, toMs, elapsed);
-    }
-  }
-
-  #certify(toMs: number): void {
-    if (toMs > this.#startedAtMs + this.#policy.deadlineMs) return;
-    for (const certification of this.#certifications) {
-      certification.process.settle(toMs);
-      if (certification.process.value >= 1 / this.#policy.beta) certification.certifiedAtMs ??= toMs;
-    }
-  }
-
-  #known({ attempt, messageType }: StratumCounts): StratumTally | undefined {
-    return messageType === undefined ? this.#untyped[attempt] : this.#typed.get(messageType)?.[attempt];
-  }
-
-  #addStratum({ attempt, messageType }: StratumCounts): StratumTally {
-    const added: StratumTally = {
-      stratum: messageType === undefined ? { attempt } : { attempt, messageType },
-      canary: tally(),
-      baseline: tally(),
-      excess: newExcessStratum(),
-      untilMs: this.#startedAtMs,
-      lookedAt: this.#looks,
-    };
-    this.#strata.push(added);
-    let attempts = this.#untyped;
-    if (messageType !== undefined) {
-      attempts = this.#typed.get(messageType) ?? [];
-      this.#typed.set(messageType, attempts);
-    }
-    attempts[attempt] = added;
-    return added;
-  }
-
-  #total(): number {
-    return (
-      metricWeights.failures * this.#failures.value +
-      metricWeights.latency * this.#latency.value +
-      metricWeights.stall * this.#stall.value +
-      metricWeights.crashes * this.#crashLoop.value +
-      metricWeights.deadLetters * this.#deadLetters.value
-    );
+      // A task may be luckier than its version: so much less than the margin must be shown.
+      const { sd, tasks } = heterogeneity.failureRateSpread;
+      const luck = LUCK * sd * Math.sqrt(1 + 1 / Math.max(1, tasks));
+      const part = MARGIN_PARTS.findLast((each) => each * policy.margin <= policy.margin - luck);
+      const eValue = part === undefined ? 1 : this.#failureMargins.at(part).value(this.#clumping.factor);
+      const certified = part !== undefined && eValue >= eValueNeeded;
+      return { metric, margin: policy.margin, eValue, eValueNeeded, certified };
+    });
   }
 
   #evidence(): Evidence {
-    const { alpha, beta } = this.#policy;
-    const first = { canary: tally(), baseline: tally() };
-    const strata: StratumCounts[] = [];
-    for (const { stratum, canary, baseline } of this.#strata) {
-      strata.push({ ...stratum, canary: { ...canary }, baseline: { ...baseline } });
-      if (stratum.attempt !== 1) continue;
-      count(first.canary, canary);
-      count(first.baseline, baseline);
-    }
-    const stableTasks = this.#stableTaskEvidence();
+    const { canary, baseline, retriedCanary, retriedBaseline } = this.#tallies;
+    const spread = this.#spread;
+    const slowness = this.#heterogeneity.slownessBins;
+    const total = this.#total(spread, slowness);
     return {
       untilMs: this.#untilMs,
-      ...first,
-      strata,
-      total: this.#total(),
-      totalNeeded: 1 / alpha,
-      metrics: [
-        this.#metric('failures', this.#failures.value, failureWords(first, strata)),
-        this.#metric(
-          'latency',
-          this.#latency.value,
-          `beyond the baseline's past p90 were ${part(this.#slow.canary)} on the canary, ${part(this.#slow.baseline)} on the baseline`,
-        ),
-        this.#metric(
-          'stall',
-          this.#stall.value,
-          `the canary took ${this.#receives.canary} of ${this.#receives.canary + this.#receives.baseline} receives, where at least ${percent(this.#policy.shareMin)} was due`,
-        ),
-        this.#metric(
-          'crashes',
-          this.#crashLoop.value,
-          `canary tasks crashed ${this.#crashes.count} times in ${Math.round(this.#crashes.taskSeconds)} task-seconds`,
-        ),
-        this.#metric(
-          'deadLetters',
-          this.#deadLetters.value,
-          `of ${this.#dead.receives} receives of ${this.#dead.letters} dead letters the canary had ${this.#dead.canaryReceives}`,
-        ),
-      ],
-      certification: this.#certifications.map(
-        ({ metric, margin, process, certifiedAtMs }): CertificationEvidence => ({
-          metric,
-          margin,
-          eValue: process.value,
-          eValueNeeded: 1 / beta,
-          certified: certifiedAtMs !== undefined,
-        }),
-      ),
-      ...(stableTasks === undefined ? {} : { stableTasks }),
+      canary: { ...canary },
+      baseline: { ...baseline },
+      retried: { canary: { ...retriedCanary }, baseline: { ...retriedBaseline } },
+      total,
+      totalNeeded: 1 / this.#policy.alpha,
+      metrics: judgedMetrics.map((metric) => this.#metric(metric, this.#eValue(metric, spread, slowness))),
+      certification: this.#certifications(),
+      effects: effectsOf(this.#messages.compared, this.#durations.compared, this.#slow),
+      concerns: this.#concerns.concerns(1 / this.#policy.alpha),
+      stableTasks: {
+        tasks: this.#heterogeneity.failureRateSpread.tasks,
+        spread: this.#heterogeneity.rateSpread,
+        spreadUsed: spread,
+        slowest: exp((slowness * Math.LN2) / binsPerOctave),
+        totalIfAlike: this.#total(Math.min(spread, this.#policy.taskSpread), 0),
+      },
+      ...this.#projection(total),
       blocks: this.#blocks,
-      blocksUnusable: this.#blocksUnusable,
+      blocksLeftOut: this.#leftOut,
     };
   }
 
-  #metric(metric: JudgedMetric, eValue: number, counts: string): MetricEvidence {
-    const measured = this.#measured[metric];
+  /** Evidence grows by a factor in equal times, so what is left takes its part of the time so far. */
+  #projection(total: number): {
+    readonly projected?: { readonly kind: 'pass' | 'fail'; readonly ms: number };
+  } {
+    const elapsedMs = this.#untilMs - this.#startedAtMs;
+    const needed = 1 / this.#policy.alpha;
+    if (total > PROJECTED_FROM && total < needed) {
+      return { projected: { kind: 'fail', ms: elapsedMs * (ln(needed) / ln(total) - 1) } };
+    }
+    const certifications = this.#certifications();
+    const slowest = certifications.reduce((most, { eValue, eValueNeeded }) => {
+      return Math.max(
+        most,
+        eValue >= eValueNeeded
+          ? 0
+          : eValue <= 1
+            ? Number.POSITIVE_INFINITY
+            : ln(eValueNeeded) / ln(eValue) - 1,
+      );
+    }, 0);
+    if (!Number.isFinite(slowest) || total > PROJECTED_FROM) return {};
+    const bakeMs = Math.max(this.#policy.bakeMsMin, this.#policy.visibilityTimeoutMs) - elapsedMs;
+    return { projected: { kind: 'pass', ms: Math.max(0, bakeMs, elapsedMs * slowest) } };
+  }
+
+  #metric(metric: JudgedMetric, eValue: number): MetricEvidence {
+    const words = this.#words(metric);
     return {
       metric,
       eValue,
       weight: metricWeights[metric],
-      measured,
-      counts: measured ? counts : 'not measured',
+      measured: words !== undefined,
+      dryRun: isDryRun(this.#policy, metric),
+      counts: words ?? 'not measured',
     };
   }
 
-  #stableTaskEvidence(): Evidence['stableTasks'] {
-    let worst: { task: string; eValue: number } | undefined;
-    for (const [task, { process }] of this.#stableTasks) {
-      if (worst === undefined || process.value > worst.eValue) worst = { task, eValue: process.value };
+  /** What was seen of a metric; undefined where it was not measured. */
+  #words(metric: JudgedMetric): string | undefined {
+    const { canary, baseline, crashes } = this.#tallies;
+    switch (metric) {
+      case 'failures':
+      case 'broken':
+        return canary.units + baseline.units === 0
+          ? undefined
+          : `the canary failed ${part(canary)} on first attempts, the baseline ${part(baseline)}`;
+      case 'latency':
+        return this.#latency === undefined || !this.#measured.durations ? undefined : this.#latencyWords();
+      case 'crashes':
+        return this.#measured.crashes
+          ? `the canary's tasks crashed ${times(crashes.canary)} while they ran for ${duration(1000 * crashes.canarySeconds)} together, stable's ${times(crashes.stable)} in ${duration(1000 * crashes.stableSeconds)}`
+          : undefined;
+      case 'throughput':
+        return this.#measured.saturated ? this.#throughputWords() : undefined;
+      case 'counters':
+        return this.#counters.length === 0
+          ? undefined
+          : this.#counters.map(({ words, shortfall }) => `${words} (${odds(shortfall.value)})`).join(', ');
     }
-    if (worst === undefined) return undefined;
-    const tasks = this.#stableTasks.size;
-    return { tasks, ...worst, eValueNeeded: tasks / this.#policy.alpha };
   }
+
+  #latencyWords(): string {
+    const [own, others] = [tally(), tally()];
+    const bin = this.#slow![1]!;
+    for (const { canary, baselines } of this.#durations.compared) {
+      count(
+        own,
+        totalOf(canary, (cell) => slowOf(cell, bin)),
+      );
+      count(
+        others,
+        totalOf(baselines[0] ?? [], (cell) => slowOf(cell, bin)),
+      );
+    }
+    const p90 = `${Math.round(binStartMs(bin + 1))} ms`;
+    return `on the canary ${part(own)} took longer than stable's past p90 of ${p90}, on the baseline ${part(others)}`;
+  }
+
+  #throughputWords(): string {
+    const [own, others] = [tally(), tally()];
+    let [ownMs, othersMs] = [0, 0];
+    for (const { fromMs, toMs, canary, baselines } of this.#amounts.compared) {
+      const full = canary.filter(({ saturated }) => saturated);
+      if (full.length === 0) continue;
+      const stable = baselines[0] ?? [];
+      count(own, totalOf(full, failuresOf));
+      count(others, totalOf(stable, failuresOf));
+      ownMs += full.length * (toMs - fromMs);
+      othersMs += stable.length * (toMs - fromMs);
+    }
+    if (ownMs === 0 || othersMs === 0) return 'the canary has not had its hands full for long';
+    const perMinute = (units: number, ms: number) => Math.round((units / ms) * 60_000);
+    return `with its hands full, a task of the canary finished ${perMinute(own.units, ownMs)} messages a minute, one of stable ${perMinute(others.units, othersMs)}`;
+  }
+}
+
+/** Evidence below this says nothing of where it goes. */
+const PROJECTED_FROM = 3;
+
+/** Blocks on their way to a signal: pooled, chosen, and kept for the effects. */
+class Stream {
+  readonly comparisons: Comparisons;
+  readonly compared: Comparison[] = [];
+  readonly #pool: Pool;
+
+  constructor(comparisons: Comparisons, pool: Pool) {
+    this.comparisons = comparisons;
+    this.#pool = pool;
+  }
+
+  next(block: Block): Comparison | 'left out' | undefined {
+    const pooled = this.#pool.add(block);
+    if (pooled === undefined) return undefined;
+    const compared = this.comparisons.of(pooled);
+    if (compared === undefined) return 'left out';
+    this.compared.push(compared);
+    return compared;
+  }
+}
+
+function warmUpMsOf({ warmUpMs }: JudgePolicy, past: readonly Block[]): number {
+  let all: Histogram = [];
+  for (const { stable } of past) {
+    for (const { durations } of stable) if (durations !== undefined) all = merged(all, durations);
+  }
+  const longest = quantileBin(all, 0.99);
+  const workMs = longest === undefined ? 0 : WARM_WORKS * binStartMs(longest + 1);
+  return Math.max(warmUpMs, Math.min(WARM_MAX_MS, workMs));
+}
+
+function failuresOf({ finished, failed }: Cell): Counts {
+  return { units: finished, failed };
+}
+
+function retriesOf({ retried, retriedFailed }: Cell): Counts {
+  return { units: retried, failed: retriedFailed };
+}
+
+function slowOf({ durations = [] }: Cell, bin: number): Counts {
+  return { units: total(durations), failed: beyond(durations, bin) };
+}
+
+function shortfallOf(name: string, worse: 'less' | 'more', tolerance: number): Shortfall {
+  const amount = perMessage(name, worse);
+  return new Shortfall(amount, amount, 1 / (worse === 'less' ? 1 - tolerance : 1 + tolerance));
+}
+
+function perMessage(name: string, worse: 'less' | 'more'): (cell: Cell) => number | undefined {
+  return ({ counters, finished }) => {
+    if (finished === 0) return undefined;
+    const each = (counters?.[name] ?? 0) / finished;
+    return worse === 'less' ? each : -each;
+  };
+}
+
+function totalOf(cells: readonly Cell[], counted: (cell: Cell) => Counts): Counts {
+  const sum = tally();
+  for (const cell of cells) count(sum, counted(cell));
+  return sum;
+}
+
+interface Tally {
+  units: number;
+  failed: number;
 }
 
 function tally(): Tally {
@@ -412,21 +649,10 @@ function count(into: Tally, { units, failed }: Counts): void {
   into.failed += failed;
 }
 
-function part({ units, failed }: Counts): string {
-  return units === 0 ? 'none of 0 units' : `${failed} of ${units} units (${percent(failed / units)})`;
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
 }
 
-/** First attempts of both tracks, and the retries that failed if any did. */
-function failureWords(
-  first: { readonly canary: Counts; readonly baseline: Counts },
-  strata: readonly StratumCounts[],
-): string {
-  const words = [
-    `the canary failed ${part(first.canary)} on first attempts, the baseline ${part(first.baseline)}`,
-  ];
-  for (const stratum of strata) {
-    if (stratum.attempt === 1 || stratum.canary.failed + stratum.baseline.failed === 0) continue;
-    words.push(`${stratumName(stratum)}: ${part(stratum.canary)} and ${part(stratum.baseline)}`);
-  }
-  return words.join('; ');
+function part({ units, failed }: Counts): string {
+  return units === 0 ? 'none of 0 messages' : `${failed} of ${units} messages (${percent(failed / units)})`;
 }

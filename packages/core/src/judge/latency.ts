@@ -1,32 +1,85 @@
-import type { LatencyCounts } from './block.ts';
-import { ExcessFailures, newExcessStratum } from './excess.ts';
+import type { Cell } from './block.ts';
+import type { Comparison } from './comparison.ts';
+import { type Counted, Difference, type Scored } from './difference.ts';
+import { beyond, type Histogram, merged, quantileBin, total } from './histogram.ts';
+
+/** Quantiles of stable's past at which durations are compared. */
+export const QUANTILES = [0.5, 0.9, 0.99] as const;
+
+/** Part of the stake on each quantile. */
+export const QUANTILE_WEIGHTS = [0.5, 0.25, 0.25];
+
+/** Fewer durations than this do not tell what is slow. */
+const DURATIONS_MIN = 100;
+
+/** What is slow, by stable's own past: the bin of each quantile. Fixed before the first comparison. */
+export type SlowBins = readonly number[];
+
+/** The bins, or undefined where the past is too short. */
+export function slowBins(
+  past: readonly Cell[],
+  quantiles: readonly number[] = QUANTILES,
+): SlowBins | undefined {
+  let all: Histogram = [];
+  for (const { durations } of past) if (durations) all = merged(all, durations);
+  if (total(all) < DURATIONS_MIN) return undefined;
+  return quantiles.map((quantile) => quantileBin(all, quantile)!);
+}
 
 /**
- * The e-process against "the canary is no slower than the baseline": units beyond the baseline's own past p50,
- * p90 and p99, each compared like failures. The weighted mean of the three is valid however they depend on
- * each other.
+ * Evidence that the canary is slower than stable by more than a factor: its messages beyond the factor times stable's
+ * past quantile, compared with stable's beyond the quantile itself. If the canary were slower by just the factor, both
+ * would be equally many, whatever the law of the durations.
  */
-export class SlowerUnits {
-  readonly #p50: ExcessFailures;
-  readonly #p90: ExcessFailures;
-  readonly #p99: ExcessFailures;
-  readonly #beyond50 = newExcessStratum();
-  readonly #beyond90 = newExcessStratum();
-  readonly #beyond99 = newExcessStratum();
+export class Slower {
+  readonly #quantiles: readonly Difference[];
+  readonly #weights: readonly number[];
 
-  constructor(tolerance: number) {
-    this.#p50 = new ExcessFailures(tolerance);
-    this.#p90 = new ExcessFailures(tolerance);
-    this.#p99 = new ExcessFailures(tolerance);
+  /**
+   * @param toleranceBins the factor, in bins of the histogram.
+   * @param weights parts of the stake on each quantile; those behind the last are not compared.
+   */
+  constructor(bins: SlowBins, toleranceBins: number, past: readonly Cell[], weights: readonly number[]) {
+    this.#weights = weights;
+    this.#quantiles = bins.slice(0, weights.length).map((bin, index) => {
+      const difference = new Difference({
+        canary: slowerThan(bin + toleranceBins),
+        baseline: slowerThan(bin),
+        // In the middle, how slow a task was on average says more than how many of its messages were slow.
+        ...(index === 0 && { scores: { canary: meanBin(-toleranceBins), baseline: meanBin(0) } }),
+      });
+      difference.learn(past);
+      return difference;
+    });
   }
 
   get value(): number {
-    return 0.4 * this.#p50.value + 0.3 * this.#p90.value + 0.3 * this.#p99.value;
+    let mean = 0;
+    for (const [index, quantile] of this.#quantiles.entries())
+      mean += this.#weights[index]! * quantile.value(0);
+    return mean;
   }
 
-  observe({ p50, p90, p99 }: LatencyCounts, fromMs: number, toMs: number, elapsed: number): void {
-    this.#p50.observe(this.#beyond50, p50.canary, p50.baseline, fromMs, toMs, elapsed);
-    this.#p90.observe(this.#beyond90, p90.canary, p90.baseline, fromMs, toMs, elapsed);
-    this.#p99.observe(this.#beyond99, p99.canary, p99.baseline, fromMs, toMs, elapsed);
+  observe(comparison: Comparison): void {
+    for (const quantile of this.#quantiles) quantile.observe(comparison);
   }
 }
+
+const slowerThan =
+  (bin: number): Counted =>
+  ({ durations }) =>
+    durations === undefined
+      ? { units: 0, failed: 0 }
+      : { units: total(durations), failed: beyond(durations, bin) };
+
+const meanBin =
+  (shift: number): Scored =>
+  ({ durations }) => {
+    if (durations === undefined || durations.length === 0) return undefined;
+    let [count, sum] = [0, 0];
+    for (const [bin, each] of durations) {
+      count += each;
+      sum += each * bin;
+    }
+    return sum / count + shift;
+  };

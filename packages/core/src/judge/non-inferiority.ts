@@ -1,8 +1,5 @@
 import { divergence, eValueMax, exp, ln } from './numerics.ts';
 
-/** Part of each block's stake that is bet; the rest is kept, so that no single block can take it all. */
-const STAKE = 0.95;
-
 /** Counts are pooled until they hold this many units or span this long: strata of one moment count together. */
 const POOL_UNITS = 16;
 const POOL_MS = 5000;
@@ -84,8 +81,8 @@ export class NonInferiority {
                 baselineFailed * bet.baselineFailed +
                 (baselineUnits - baselineFailed) * bet.baselineSucceeded,
             );
-      const value = this.value * (STAKE * factor + (1 - STAKE));
-      this.value = Math.min(value, eValueMax);
+      // All is bet: a part kept back would make twenty failures at once cost no more than three by themselves.
+      this.value = Math.min(this.value * factor, eValueMax);
     }
     this.#units += units;
     this.#failed += canaryFailed + baselineFailed;

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   amount,
   duration,
+  odds,
   percent,
   regressionRate,
   requiredSample,
@@ -98,5 +99,13 @@ describe('numbers in words', () => {
     expect([0.005, 0.123456, 1, 0].map(percent)).toEqual(['0.5 %', '12.3 %', '100 %', '0 %']);
     expect([999, 40_000, 3_600_000, 9_000_000].map(duration)).toEqual(['1 s', '40 s', '60 min', '2.5 h']);
     expect([1.2345, 243.4, 3.21e12, 1e250].map(amount)).toEqual(['1.23', '243', '3.2e12', '1.0e250']);
+    expect([0, 0.0123, 1, 341.2, 999_999, 1e6].map(odds)).toEqual([
+      'less than 0.01 to 1',
+      '0.0123 to 1',
+      '1 to 1',
+      '341 to 1',
+      '999999 to 1',
+      'more than a million to 1',
+    ]);
   });
 });

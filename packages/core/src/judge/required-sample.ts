@@ -150,6 +150,12 @@ export function duration(ms: number): string {
   return `${amount(Math.ceil(ms / 360_000) / 10)} h`;
 }
 
+/** Evidence: the digits of what is far beyond all that decides, or far below, say nothing. */
+export function odds(eValue: number): string {
+  if (eValue >= 1e6) return 'more than a million to 1';
+  return eValue < 0.01 ? 'less than 0.01 to 1' : `${amount(eValue)} to 1`;
+}
+
 /** A number with three digits that count, large ones whole. */
 export function amount(value: number): string {
   if (value >= 1e6) return value.toExponential(1).replace('e+', 'e');

@@ -1,258 +1,813 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createJudge, judgeBlocks } from '../judge/judge.ts';
-import { defaultJudgePolicy } from '../judge/judge-policy.ts';
+import type { Block, Cell } from '../judge/block.ts';
 import { blocksFrom } from './blocks.ts';
-import type { Bucket, Measurement, TaskLife, TrackMeasurement } from './measurement.ts';
+import { diedInHand } from './cell.ts';
+import type { Line } from './line.ts';
+import { type Measurement, pastMs, type TaskLife } from './measurement.ts';
 
+/** When the canary's deployment began. Seconds in the tests are counted from here. */
 const start = Date.UTC(2026, 0, 1);
-const policy = { ...defaultJudgePolicy, bakeMsMin: 0, visibilityTimeoutMs: 0 };
+const at = (seconds: number) => start + seconds * 1000;
 
-const quiet: Bucket = {
-  reports: 1,
-  receives: 10,
-  firstUnits: 10,
-  firstUnitsFailed: 0,
-  retriedUnits: 0,
-  retriedUnitsFailed: 0,
+/** Tasks of the past run since then. */
+const LONG_AGO = -3600;
+
+const quiet = {
+  revision: 'r',
+  final: false,
   received: 10,
-  ended: 10,
+  finished: 10,
   failed: 0,
+  retried: 0,
+  retriedFailed: 0,
+  deadLettered: 0,
+  emptyReceives: 1,
   inFlight: 0,
+  durations: [[50, 10]] as const,
+  memoryMiB: 100,
+  errors: {},
+  types: {},
+  counters: {},
 };
 
-const running: TaskLife = { startedAt: start - 600_000 };
+interface Reports {
+  readonly from: number;
+  readonly to: number;
+  readonly startedAt?: number;
+  readonly sequence?: number;
+  readonly every?: number;
+}
 
-/** A track whose buckets differ from a quiet one as given; `undefined` is a bucket without reports. */
-function track(
-  buckets: readonly (Partial<Bucket> | undefined)[],
-  tasks: readonly TaskLife[] = [running],
-): TrackMeasurement {
+/** The lines of a task; `change` says by the end of each in which way it is not a quiet one, or that it is lost. */
+function reports(
+  task: string,
+  { from, to, startedAt = LONG_AGO, sequence = startedAt === from ? 0 : 1000, every = 5 }: Reports,
+  change: (to: number) => Partial<Line> | undefined = () => ({}),
+): Line[] {
+  const lines: Line[] = [];
+  let next = sequence;
+  for (let begin = from; begin < to; ) {
+    const end = Math.min(to, (Math.floor(begin / every) + 1) * every);
+    const changed = change(end);
+    const interval = { fromMs: at(begin), toMs: at(end), startedAt: at(startedAt), sequence: next };
+    if (changed) lines.push({ ...quiet, task, track: 'stable', ...interval, ...changed });
+    next += 1;
+    begin = end;
+  }
+  return lines;
+}
+
+const life = (
+  id: string,
+  startedAt = LONG_AGO,
+  ended: Partial<Record<'stopping' | 'stopped', number>> = {},
+) =>
+  ({
+    id,
+    startedAt: at(startedAt),
+    ...(ended.stopping !== undefined && { stoppingAt: at(ended.stopping) }),
+    ...(ended.stopped !== undefined && { stoppedAt: at(ended.stopped) }),
+  }) satisfies TaskLife;
+
+interface Track {
+  readonly lines?: readonly Line[];
+  readonly tasks?: readonly TaskLife[];
+}
+
+interface Given {
+  readonly canary?: Track;
+  readonly stable?: Track;
+  readonly starts?: readonly Line[];
+  readonly stableSample?: Measurement['stableSample'];
+}
+
+/** Canary `c` began at once and stable `s` long ago, unless given. */
+function measured(
+  to: number,
+  { canary = {}, stable = {}, starts = [], stableSample }: Given = {},
+): Measurement {
   return {
-    tasks,
-    buckets: new Map(
-      buckets.flatMap((bucket, index) =>
-        bucket === undefined ? [] : [[start + index * 5_000, { ...quiet, ...bucket }]],
-      ),
-    ),
+    fromMs: start,
+    toMs: at(to - 5),
+    canary: { lines: reports('c', { from: 0, to, startedAt: 0 }), tasks: [life('c', 0)], ...canary },
+    stable: { lines: reports('s', { from: -pastMs / 1000, to }), tasks: [life('s')], ...stable },
+    starts,
+    ...(stableSample && { stableSample }),
   };
 }
 
-function measured(canary: TrackMeasurement, stable: TrackMeasurement, buckets: number): Measurement {
-  return { bucketMs: 5_000, fromMs: start, toMs: start + (buckets - 1) * 5_000, canary, stable };
-}
+/** Judged from second 30 on. */
+const judged = (measurement: Measurement, now: number, from = 30) =>
+  blocksFrom(measurement, at(from), at(now));
 
-const many = (count: number, bucket: Partial<Bucket> = {}) => Array.from({ length: count }, () => bucket);
-const none = (count: number) => Array.from({ length: count }, () => undefined);
-const after = (buckets: number) => start + buckets * 5_000;
+const ids = (cells: readonly Cell[]) => cells.map(({ task }) => task);
+const seconds = (blocks: readonly Block[]) => blocks.map(({ fromMs }) => (fromMs - start) / 1000);
+const failures = (blocks: readonly Block[], track: 'canary' | 'stable' = 'canary') =>
+  blocks.map((block) => block[track].reduce((sum, { failed }) => sum + failed, 0));
 
 describe('blocks', () => {
-  it('hold what both tracks did in the same five seconds', () => {
-    const canary = track([
-      { firstUnits: 4, firstUnitsFailed: 1, retriedUnits: 2, retriedUnitsFailed: 1, receives: 5 },
-    ]);
-    const { blocks } = blocksFrom(measured(canary, track([{}]), 1), after(1));
+  it('hold what each task did in the same five seconds', () => {
+    const canary = {
+      lines: reports('c', { from: 0, to: 35, startedAt: 0 }, () => ({
+        failed: 2,
+        retried: 3,
+        retriedFailed: 1,
+        errors: { TypeError: 2 },
+        types: { order: [10, 2] },
+        counters: { rows: 4 },
+      })),
+    };
+    const { blocks, notes } = judged(measured(35, { canary }), 35);
+    const cell = { received: 10, finished: 10, saturated: false, durations: [[50, 10]], memoryMiB: 100 };
+    expect(notes).toEqual([]);
     expect(blocks).toEqual([
       {
-        fromMs: start,
-        toMs: start + 5_000,
-        strata: [
-          { attempt: 1, canary: { units: 4, failed: 1 }, baseline: { units: 10, failed: 0 } },
-          { attempt: 2, canary: { units: 2, failed: 1 }, baseline: { units: 0, failed: 0 } },
+        fromMs: at(30),
+        toMs: at(35),
+        canary: [
+          {
+            ...cell,
+            task: 'c',
+            ageMs: 35_000,
+            failed: 2,
+            retried: 3,
+            retriedFailed: 1,
+            errors: { TypeError: 2 },
+            types: { order: [10, 2] },
+            counters: { rows: 4 },
+          },
         ],
-        receives: { canary: 5, baseline: 10 },
-        crashes: { count: 0, taskSeconds: 5 },
+        stable: [
+          {
+            ...cell,
+            task: 's',
+            ageMs: 3_635_000,
+            failed: 0,
+            retried: 0,
+            retriedFailed: 0,
+            errors: {},
+            types: {},
+            counters: {},
+          },
+        ],
+        starts: [],
+        crashes: { canary: { count: 0, taskSeconds: 5 }, stable: { count: 0, taskSeconds: 5 } },
       },
     ]);
   });
 
-  it('count durations beyond the thresholds', () => {
-    const durations = { count: 10, beyond: { p50: 5, p90: 1, p99: 0 } };
-    const measurement = {
-      ...measured(track([{ durations }]), track([{}]), 1),
-      thresholds: { p50: 10, p90: 20, p99: 30 },
-    };
-    expect(blocksFrom(measurement, after(1)).blocks[0]?.latency?.p50).toEqual({
-      canary: { units: 10, failed: 5 },
-      baseline: { units: 0, failed: 0 },
-    });
+  it('begin with stable alone, ten minutes before the release', () => {
+    const { past, blocks } = judged(measured(60), 60);
+    expect([past[0]?.fromMs, past.at(-1)?.toMs]).toEqual([start - pastMs, at(30)]);
+    expect(past).toHaveLength(120 + 6);
+    expect(seconds(blocks)).toEqual([30, 35, 40, 45, 50, 55]);
+    for (const block of past) {
+      expect([ids(block.canary), ids(block.stable), block.starts]).toEqual([[], ['s'], []]);
+      expect(block.crashes?.canary).toEqual({ count: 0, taskSeconds: 0 });
+      expect(block.crashes?.stable).toEqual({ count: 0, taskSeconds: 5 });
+    }
   });
 
-  it('wait for a bucket to end, and for lines that tasks must have written', () => {
-    const measurement = measured(track(many(3)), track([{}, undefined, {}]), 3);
-    expect(blocksFrom(measurement, after(1) - 1).blocks).toHaveLength(0);
-    expect(blocksFrom(measurement, after(1)).blocks).toHaveLength(1);
-    expect(blocksFrom(measurement, after(3)).blocks).toHaveLength(1);
-    expect(blocksFrom(measurement, after(2) + 15_000).blocks).toHaveLength(3);
-  });
-
-  it('do not wait for tasks that have just begun or are stopping', () => {
-    const starting = { startedAt: start - 1_000 };
-    const stopping = { startedAt: start - 600_000, stoppingAt: start + 1_000, stoppedAt: start + 2_000 };
-    const stable = track([{}], [running, starting, stopping]);
-    expect(blocksFrom(measured(track([{}]), stable, 1), after(1)).blocks).toHaveLength(1);
-  });
-
-  it('say nothing of receives while a track has not reported', () => {
-    const measurement = measured(track([undefined]), track([{}]), 1);
-    const [block] = blocksFrom(measurement, after(1) + 15_000).blocks;
-    expect(block).not.toHaveProperty('receives');
-  });
-
-  it('leave out an interval whose lines were delivered twice', () => {
-    const twice = { reports: 2, firstUnits: 20, firstUnitsFailed: 8 };
-    const { blocks, notes } = blocksFrom(measured(track([{}, twice, {}]), track(many(3)), 3), after(3));
-    expect(blocks.map(({ fromMs }) => fromMs - start)).toEqual([0, 10_000]);
-    expect(notes).toEqual([expect.stringMatching(/^in 1 of 3 intervals .* delivered twice/)]);
-  });
-
-  it('do not take the last line of a stopping task for a repetition', () => {
-    const stopping = { startedAt: start - 600_000, stoppingAt: start + 1_000, stoppedAt: start + 3_000 };
-    const stable = track([{ reports: 3 }], [running, stopping]);
-    expect(blocksFrom(measured(track([{}]), stable, 1), after(1)).notes).toEqual([]);
-  });
-
-  it('count a task that died with messages against its track, once that is sure', () => {
-    const died = { received: 10, ended: 7, inFlight: 0, reports: 1 };
-    const dead = { startedAt: start - 600_000, stoppedAt: start + 6_000, crash: 'exit code 137' };
-    const canary = track([{}, died, {}, {}, {}, {}], [running, dead]);
-    const { blocks } = blocksFrom(measured(canary, track(many(6)), 6), after(6) + 15_000);
-    expect(blocks.map(({ strata }) => strata[0]?.canary)).toEqual([
-      ...Array.from({ length: 4 }, () => ({ units: 10, failed: 0 })),
-      // However many it had in hand: they all failed of the same cause.
-      { units: 11, failed: 1 },
-      { units: 10, failed: 0 },
-    ]);
-  });
-
-  it('do not take lines that are lost or late for messages that died', () => {
-    const lost = { received: 10, ended: 2, inFlight: 0 };
-    const { blocks } = blocksFrom(measured(track([{}, lost, ...many(8)]), track(many(10)), 10), after(10));
-    expect(blocks.map(({ strata }) => strata[0]?.canary.failed)).toEqual(none(10).map(() => 0));
-    // One of two tasks has messages in hand all the time, and its lines of the last 50 seconds are late.
-    const both = { reports: 2, inFlight: 12 };
-    const canary = track([...many(4, both), ...many(10, { inFlight: 2 })], [running, running]);
-    const later = blocksFrom(measured(canary, track(many(14)), 14), after(14) + 15_000);
-    expect(later.blocks.map(({ strata }) => strata[0]?.canary.failed)).toEqual(none(14).map(() => 0));
-  });
-
-  it('do not look for messages that died in minutes, whose messages in hand are a sum over twelve reports', () => {
-    const minute = (inFlight: number) => ({ ...quiet, reports: 12, inFlight });
-    const dead = { startedAt: start - 600_000, stoppedAt: start + 90_000 };
+  it('leave out the tasks that run the version before', () => {
+    const old = reports('old', { from: 0, to: 50 }, () => ({ failed: 10, inFlight: 4 }));
+    const crashed = { ...life('old', LONG_AGO, { stopped: 48 }), crash: 'exit code 1' };
     const canary = {
-      tasks: [running, dead],
-      buckets: new Map(
-        [0, 1, 2, 3, 4, 5].map((index) => [start + index * 60_000, minute(index < 2 ? 60 : 0)]),
-      ),
+      // ECS's clock and the worker's may differ by a little.
+      lines: [...old, ...reports('c', { from: -0.5, to: 60, startedAt: -0.5 })],
+      tasks: [crashed, life('c', -0.5)],
     };
-    const measurement = {
-      bucketMs: 60_000,
-      fromMs: start,
-      toMs: start + 300_000,
-      canary,
-      stable: { ...canary, tasks: [running] },
+    const { blocks } = judged(measured(60, { canary }), 75);
+    expect(blocks.map((block) => ids(block.canary))).toEqual(Array(6).fill(['c']));
+    expect(failures(blocks)).toEqual(Array(6).fill(0));
+    expect(blocks.map(({ crashes }) => crashes?.canary)).toEqual(Array(6).fill({ count: 0, taskSeconds: 5 }));
+  });
+
+  it('count time and crashes of all tasks, also of those that were not read', () => {
+    const stable = {
+      lines: reports('s', { from: -600, to: 40 }),
+      tasks: [
+        life('s'),
+        life('unread'),
+        { ...life('crashed', 31, { stopped: 34 }), crash: 'exit code 1' },
+        life('stopped', LONG_AGO, { stopping: 30, stopped: 32 }),
+      ],
     };
-    const { blocks } = blocksFrom(measurement, start + 400_000);
-    expect(blocks.map(({ strata }) => strata[0]?.canary.failed)).toEqual(none(6).map(() => 0));
-  });
-
-  it('leave doubled lines out for as long as a release lasts', () => {
-    const twice = many(720, { reports: 2 });
-    const { blocks, repeated } = blocksFrom(measured(track(twice), track(many(720)), 720), after(720));
-    expect([blocks.length, repeated]).toEqual([0, 720]);
-  });
-
-  it('judge what is older than ECS remembers tasks, when nothing else was doubled', () => {
-    const canary = track([...many(10, { reports: 2 }), ...many(710)]);
-    const { blocks } = blocksFrom(measured(canary, track(many(720)), 720), after(720));
-    expect(blocks).toHaveLength(720);
-  });
-
-  it('do not count messages in hand, late lines, or what was in hand before', () => {
-    const held = { received: 10, ended: 5, inFlight: 5 };
-    const given = { received: 10, ended: 15, inFlight: 0 };
-    const late = { received: 10, ended: 8, inFlight: 0 };
-    const made = { received: 10, ended: 12, inFlight: 0 };
-    const before = { received: 0, ended: 9, inFlight: 1 };
-    const canary = track([
-      before,
-      { received: 0, ended: 1, inFlight: 0 },
-      held,
-      given,
-      late,
-      made,
-      {},
-      {},
-      {},
+    const measurement = measured(40, { stable, stableSample: { tasks: 4, read: 1 } });
+    const { blocks, notes } = judged(measurement, 40);
+    expect(blocks.map(({ crashes }) => crashes?.stable)).toEqual([
+      { count: 1, taskSeconds: 5 + 5 + 3 + 2 },
+      { count: 0, taskSeconds: 10 },
     ]);
-    const { blocks } = blocksFrom(measured(canary, track(many(9)), 9), after(9));
-    expect(blocks.map(({ strata }) => strata[0]?.canary.failed)).toEqual(none(9).map(() => 0));
-  });
-
-  it('count tasks of the canary that exited by themselves, and the time that its tasks ran', () => {
-    const crashed = { startedAt: start + 1_000, stoppedAt: start + 4_000, crash: 'exit code 1' };
-    const stopped = { startedAt: start - 60_000, stoppingAt: start + 1_000, stoppedAt: start + 2_000 };
-    const { blocks } = blocksFrom(
-      measured(track([{}], [crashed, stopped]), track([{}]), 1),
-      after(1) + 15_000,
-    );
-    expect(blocks[0]?.crashes).toEqual({ count: 1, taskSeconds: 5 });
+    expect(notes).toEqual([]);
   });
 });
 
-describe('what the judge says', () => {
-  const verdict = (measurement: Measurement, nowMs: number) =>
-    judgeBlocks(policy, start, blocksFrom(measurement, nowMs).blocks, nowMs);
-
-  it('of a canary that emits nothing: no data, never a pass', () => {
-    const measurement = measured(track(none(120)), track(many(120)), 120);
-    expect(verdict(measurement, after(120))).toMatchObject({
-      kind: 'inconclusive',
-      code: 'canary-silent',
-      summary: expect.stringMatching(/no data from the canary: it has emitted nothing/),
-    });
+describe('a block', () => {
+  const late = (to: number, missing: (to: number) => boolean) => ({
+    lines: reports('s', { from: -600, to }, (end) => (missing(end) ? undefined : {})),
   });
 
-  it('of a silent baseline: nothing to compare with', () => {
-    const measurement = measured(track(many(120)), track(none(120)), 120);
-    expect(verdict(measurement, after(120))).toMatchObject({ kind: 'inconclusive', code: 'baseline-silent' });
+  it('waits for its end', () => {
+    const measurement = measured(40);
+    expect(seconds(judged(measurement, 34.9).blocks)).toEqual([]);
+    expect(seconds(judged(measurement, 35).blocks)).toEqual([30]);
+    // The last interval of the measurement is the last block, however late one looks.
+    expect(seconds(judged(measurement, 4_000).blocks)).toEqual([30, 35]);
   });
 
-  it('of two silent tracks: no data', () => {
-    const nothing = measured(track(none(40)), track(none(40)), 40);
-    expect(verdict(nothing, after(40))).toMatchObject({
-      kind: 'inconclusive',
-      code: 'no-data',
-      summary: expect.stringMatching(/no data/),
-    });
+  it('waits for a line that must have been written, and with it later ones', () => {
+    const measurement = measured(60, { stable: late(60, (to) => to === 40) });
+    expect(seconds(judged(measurement, 54.9).blocks)).toEqual([30]);
+    const { blocks, notes } = judged(measurement, 60);
+    expect(seconds(blocks)).toEqual([30, 35, 40, 45, 50, 55]);
+    expect(blocks.map(({ stable }) => stable.length)).toEqual([1, 0, 1, 1, 1, 1]);
+    expect(notes).toEqual([
+      expect.stringMatching(/^in 1 of 132 intervals lines of 1 task are missing.*mode: non-blocking/),
+    ]);
   });
 
-  it('of a counter that goes backwards: that it cannot judge that', () => {
-    const measurement = measured(track([{}, { firstUnits: -3 }]), track(many(2)), 2);
-    expect(verdict(measurement, after(2))).toMatchObject({
-      kind: 'error',
-      code: 'unusable-block',
-      summary: expect.stringMatching(/counter went backwards/),
-    });
+  it('of stable alone does not wait for the canary', () => {
+    const lines = reports('c', { from: 0, to: 60, startedAt: 0 }, (to) => (to === 20 ? undefined : {}));
+    const { past } = judged(measured(60, { canary: { lines } }), 33);
+    expect(past.at(-1)?.toMs).toBe(at(30));
   });
 
-  it('of lines that all come twice: no data, whatever they say', () => {
-    const twice = many(40, { reports: 2, firstUnits: 20, firstUnitsFailed: 20 });
-    const measurement = measured(track(twice), track(many(40)), 40);
-    const { kind } = verdict(measurement, after(40));
-    expect(kind).toBe('error');
+  it('waits for the last line of tasks that run', () => {
+    const measurement = measured(60, { stable: late(60, (to) => to > 50) });
+    expect(seconds(judged(measurement, 60).blocks)).toEqual([30, 35, 40, 45]);
+    expect(seconds(judged(measurement, 70).blocks)).toEqual([30, 35, 40, 45, 50]);
+    expect(judged(measurement, 75).notes).toEqual([
+      expect.stringMatching(/^in 2 of 132 intervals lines of 1 task are missing/),
+    ]);
   });
 
-  it('of a version that dies with what it takes, over and over: fail', () => {
-    const dying = many(12, { received: 5, ended: 0, firstUnits: 0, inFlight: 0 });
-    const tasks = Array.from({ length: 4 }, (_, index) => ({
-      startedAt: start + index * 15_000,
-      stoppedAt: start + index * 15_000 + 10_000,
-      crash: 'exit code 1',
+  it('has no cell of a task of which a part of the lines is missing', () => {
+    const canary = {
+      lines: reports('c', { from: 0, to: 45, startedAt: 0, every: 1 }, (to) => (to === 37 ? undefined : {})),
+    };
+    const measurement = measured(45, { canary });
+    expect(seconds(judged(measurement, 45).blocks)).toEqual([30]);
+    expect(judged(measurement, 55).blocks.map((block) => block.canary.length)).toEqual([1, 0, 1]);
+  });
+
+  it('waits for the rest of a young task that reports each second', () => {
+    const canary = {
+      lines: reports('c', { from: 29, to: 38, startedAt: 29, every: 1 }),
+      tasks: [life('c', 28)],
+    };
+    expect(seconds(judged(measured(45, { canary }), 40.5).blocks)).toEqual([30]);
+    expect(judged(measured(45, { canary }), 60).blocks.map((block) => block.canary.length)).toEqual([
+      1, 0, 0,
+    ]);
+  });
+
+  it('does not wait for lines that a task can no longer write, or not yet', () => {
+    const stable = {
+      lines: [
+        ...reports('s', { from: -600, to: 40 }),
+        ...reports('drained', { from: -600, to: 33 }, (to) => ({ final: to === 33 })),
+      ],
+      tasks: [
+        life('s'),
+        // ECS may hear of the end later.
+        life('drained'),
+        life('booting', 20),
+        life('pending', 20),
+        life('stopped', 10, { stopping: 20, stopped: 34 }),
+      ].map(({ startedAt, ...task }) => (task.id === 'pending' ? task : { startedAt, ...task })),
+    };
+    const { blocks, notes } = judged(measured(40, { stable }), 40);
+    expect(blocks.map((block) => ids(block.stable))).toEqual([['drained', 's'], ['s']]);
+    expect(notes).toEqual([]);
+  });
+
+  it('takes no gap in time for a missing line when the numbers have none', () => {
+    const lines = reports('s', { from: -600, to: 60 }).filter(({ toMs }) => toMs <= at(35) || toMs > at(50));
+    const blocked = lines.map((line, index) => ({ ...line, sequence: 1000 + index }));
+    const { blocks, notes } = judged(measured(60, { stable: { lines: blocked } }), 60);
+    expect(blocks.map(({ stable }) => stable.length)).toEqual([1, 0, 0, 0, 1, 1]);
+    expect(notes).toEqual([]);
+  });
+
+  it('misses nothing of the time before a task wrote its first line', () => {
+    const stable = {
+      lines: [
+        ...reports('s', { from: -600, to: 60 }),
+        ...reports('slow', { from: 41, to: 60, startedAt: 41 }),
+      ],
+      tasks: [life('s'), life('slow', 0)],
+    };
+    const { blocks, notes } = judged(measured(60, { stable }), 60);
+    expect(blocks.map((block) => block.stable.length)).toEqual([1, 1, 2, 2, 2, 2]);
+    expect(notes).toEqual([]);
+  });
+
+  it('misses the first lines of a task that begins with a later one', () => {
+    const canary = {
+      lines: reports('c', { from: 32, to: 60, startedAt: 32 }).slice(2),
+      tasks: [life('c', 31)],
+    };
+    const { blocks, notes } = judged(measured(60, { canary }), 60);
+    expect(blocks.map((block) => block.canary.length)).toEqual([0, 0, 1, 1, 1, 1]);
+    expect(notes).toEqual([expect.stringMatching(/^in 2 of 132/)]);
+  });
+
+  it('waits a while, not for ever, for a task that ECS does not know', () => {
+    const stable = { lines: reports('laptop', { from: -600, to: 35 }), tasks: [] };
+    const measurement = measured(60, { stable });
+    expect(seconds(judged(measurement, 49).blocks)).toEqual([30]);
+    expect(seconds(judged(measurement, 50).blocks)).toEqual([30, 35, 40, 45]);
+    expect(judged(measurement, 60).notes).toEqual([]);
+  });
+
+  it('names the tasks that report nothing', () => {
+    const { lines, tasks } = measured(60).stable;
+    const silent = ['e', 'd', 'b', 'a'].map((id) => life(id));
+    const stable = { lines, tasks: [...tasks, ...silent] };
+    const canary = { lines: [], tasks: [life('c', 0)] };
+    const { blocks, notes } = judged(measured(60, { canary, stable }), 75);
+    expect(blocks).toHaveLength(6);
+    expect(notes).toEqual([
+      expect.stringMatching(/^tasks a, b, d and 2 more reported nothing at all; the image may lack/),
+    ]);
+  });
+
+  it('does not look for lines of tasks that were not read', () => {
+    const stable = { tasks: [life('s'), life('unread')] };
+    const { blocks, notes } = judged(measured(60, { stable, stableSample: { tasks: 2, read: 1 } }), 60);
+    expect([blocks.length, notes]).toEqual([6, []]);
+  });
+
+  it('takes a container that is started again in its task for no repetition', () => {
+    const lines = [
+      ...reports('c', { from: 0, to: 42, startedAt: 0 }),
+      ...reports('c', { from: 43, to: 43.5, startedAt: 43 }),
+      ...reports('c', { from: 44, to: 60, startedAt: 44 }),
+    ];
+    const { blocks, notes } = judged(measured(60, { canary: { lines } }), 60);
+    expect(blocks.map(({ canary }) => canary[0]?.finished)).toEqual([10, 10, 30, 10, 10, 10]);
+    expect(blocks.map(({ canary }) => canary[0]?.ageMs)).toEqual([35, 40, 1, 6, 11, 16].map((s) => s * 1000));
+    expect(notes).toEqual([]);
+  });
+});
+
+describe('a task that died', () => {
+  const inHand = (count: number) => (to: number) => ({ inFlight: to > 35 ? count : 0 });
+  const died = (to: number, ended: TaskLife, change = inHand(7)): Given => ({
+    canary: { lines: reports('c', { from: 0, to, startedAt: 0 }, change), tasks: [ended] },
+  });
+  const crashed = { ...life('c', 0, { stopping: 42, stopped: 43 }), crash: 'exit code 137' };
+
+  it('with messages in hand counts as one failure, in the interval in which it stopped', () => {
+    const { blocks } = judged(measured(60, died(40, crashed)), 75);
+    expect(failures(blocks)).toEqual([0, 0, 1, 0, 0, 0]);
+    expect(blocks[2]?.canary).toEqual([
+      expect.objectContaining({
+        task: 'c',
+        ageMs: 45_000,
+        received: 0,
+        finished: 1,
+        errors: { [diedInHand]: 1 },
+      }),
+    ]);
+    expect(blocks[2]?.crashes?.canary).toEqual({ count: 1, taskSeconds: 3 });
+  });
+
+  it('keeps what it reported in that interval', () => {
+    const lines = reports('c', { from: 0, to: 43, startedAt: 0, every: 1 }, inHand(7));
+    const { blocks } = judged(measured(60, { canary: { lines, tasks: [crashed] } }), 75);
+    expect(blocks[2]?.canary).toEqual([
+      expect.objectContaining({ received: 30, finished: 31, failed: 1, saturated: false }),
+    ]);
+  });
+
+  it('is waited for: its last line may be late', () => {
+    const measurement = measured(60, died(40, crashed));
+    expect(seconds(judged(measurement, 57.9).blocks)).toEqual([30, 35]);
+    expect(seconds(judged(measurement, 58).blocks)).toEqual([30, 35, 40, 45, 50]);
+    const drained = reports('c', { from: 0, to: 42.5, startedAt: 0 }, (to) => ({ final: to === 42.5 }));
+    const { blocks } = judged(measured(60, { canary: { lines: drained, tasks: [crashed] } }), 60);
+    expect(failures(blocks)).toEqual([0, 0, 0, 0, 0, 0]);
+  });
+
+  it('counts as well when it was told to drain and had to be killed', () => {
+    const killed = life('c', 0, { stopping: 32, stopped: 43 });
+    expect(failures(judged(measured(60, died(40, killed)), 75).blocks)).toEqual([0, 0, 1, 0, 0, 0]);
+  });
+
+  it('counts for nothing when it had nothing in hand', () => {
+    const stopped = life('c', 0, { stopping: 32, stopped: 43 });
+    const { blocks, notes } = judged(measured(60, died(35, stopped, inHand(0))), 75);
+    expect([failures(blocks), notes]).toEqual([[0, 0, 0, 0, 0, 0], []]);
+    const { blocks: alike } = judged(measured(60, died(40, crashed, inHand(0))), 75);
+    expect(failures(alike)).toEqual([0, 0, 0, 0, 0, 0]);
+    expect(alike.map(({ crashes }) => crashes?.canary.count)).toEqual([0, 0, 1, 0, 0, 0]);
+  });
+
+  it('counts for nothing while it runs, however long it is silent', () => {
+    expect(failures(judged(measured(60, died(40, life('c', 0))), 75).blocks)).toEqual([0, 0, 0, 0, 0, 0]);
+  });
+
+  it('counts on stable as well, also in its past', () => {
+    const lines = [
+      ...reports('s', { from: -600, to: 60 }),
+      ...reports('t', { from: -600, to: -300 }, () => ({ inFlight: 1 })),
+      ...reports('u', { from: -600, to: 40 }, () => ({ inFlight: 1 })),
+    ];
+    const tasks = [life('s'), life('t', LONG_AGO, { stopped: -298 }), life('u', LONG_AGO, { stopped: 41 })];
+    const { past, blocks } = judged(measured(60, { stable: { lines, tasks } }), 75);
+    expect(failures(blocks, 'stable')).toEqual([0, 0, 1, 0, 0, 0]);
+    expect(seconds(past.filter((block) => failures([block], 'stable')[0] === 1))).toEqual([-300]);
+  });
+
+  it('does not hold anything back when it ended before it could report', () => {
+    const boot = { ...life('boot', 30, { stopped: 33 }), crash: 'exit code 1' };
+    const { lines, tasks } = measured(60).canary;
+    const { blocks } = judged(measured(60, { canary: { lines, tasks: [...tasks, boot] } }), 60);
+    expect(blocks.map(({ crashes }) => crashes?.canary.count)).toEqual([1, 0, 0, 0, 0, 0]);
+  });
+});
+
+describe('a task that drains', () => {
+  it('is not saturated, although it has no empty receive', () => {
+    const canary = {
+      lines: reports('c', { from: 0, to: 60, startedAt: 0 }, () => ({ emptyReceives: 0 })),
+      tasks: [life('c', 0, { stopping: 43 })],
+    };
+    const { blocks } = judged(measured(60, { canary }), 60);
+    expect(blocks.map((block) => block.canary[0]?.saturated)).toEqual([
+      true,
+      true,
+      false,
+      false,
+      false,
+      false,
+    ]);
+  });
+});
+
+describe('starts', () => {
+  /** What a task did first, each second, and then each five. */
+  const startOf = (task: string, began: number, length: number) => {
+    const young = Math.floor(began) + 20;
+    const lines = reports(task, { from: began, to: young, startedAt: began, every: 1 });
+    const older = { from: young, to: began + length, startedAt: began, sequence: lines.length };
+    return [...lines, ...reports(task, older)];
+  };
+  const finished = (cells: readonly Cell[]) => cells.map((cell) => cell.finished);
+
+  it('are what stable did at the age of the canary, each once', () => {
+    const starts = [...startOf('s', -7200.4, 120), ...startOf('t', -9000, 52)];
+    const canary = {
+      lines: reports('c', { from: 1, to: 60, startedAt: 1, every: 1 }),
+      tasks: [life('c', 0)],
+    };
+    const { past, blocks } = judged(measured(60, { canary, starts }), 60, 5);
+    expect(past.flatMap((block) => block.starts)).toEqual([]);
+    // At the end of the first judged block the canary is 9 s old, so its first interval was before.
+    expect(blocks.map((block) => block.starts.map(({ ageMs }) => ageMs / 1000))).toEqual(
+      [10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60].map((age) =>
+        age < 55 ? [age, age] : age === 55 ? [55, 55] : [60],
+      ),
+    );
+    expect(blocks.map((block) => ids(block.starts))).toEqual([...Array(10).fill(['s', 't']), ['s']]);
+    expect(finished(blocks[0]!.starts)).toEqual([50, 50]);
+  });
+
+  it('include the first interval of a task', () => {
+    const canary = {
+      lines: reports('c', { from: 31, to: 60, startedAt: 31, every: 1 }),
+      tasks: [life('c', 30)],
+    };
+    const { blocks } = judged(measured(60, { canary, starts: startOf('s', -7200, 60) }), 60);
+    expect(blocks[0]?.starts).toEqual([expect.objectContaining({ task: 's', ageMs: 5_000, finished: 50 })]);
+  });
+
+  it('do not come again when a canary task is replaced', () => {
+    const canary = {
+      lines: [
+        ...reports('c', { from: 0, to: 42, startedAt: 0 }, (to) => ({ final: to === 42 })),
+        ...reports('d', { from: 45, to: 90, startedAt: 45, every: 1 }),
+      ],
+      tasks: [life('c', 0, { stopped: 43 }), life('d', 44)],
+    };
+    const { blocks } = judged(measured(90, { canary, starts: startOf('s', -7200, 120) }), 90, 20);
+    const ages = blocks.flatMap(({ starts }) => starts.map(({ ageMs }) => ageMs / 1000));
+    expect(ages).toEqual([25, 30, 35, 40, 45, 5, 10, 15, 20]);
+  });
+
+  it('go by the oldest of the canary tasks that reported', () => {
+    const canary = {
+      lines: [
+        ...reports('c', { from: 0, to: 60, startedAt: 0 }),
+        ...reports('d', { from: 20, to: 60, startedAt: 20, every: 1 }),
+      ],
+      tasks: [life('c', 0), life('d', 19)],
+    };
+    const { blocks } = judged(measured(60, { canary, starts: startOf('s', -7200, 120) }), 60);
+    expect(blocks.flatMap(({ starts }) => starts.map(({ ageMs }) => ageMs / 1000))).toEqual([
+      35, 40, 45, 50, 55, 60,
+    ]);
+  });
+
+  it('leave out what the blocks have already', () => {
+    const young = reports('y', { from: 10, to: 60, startedAt: 10, every: 1 });
+    const stable = {
+      lines: [...reports('s', { from: -600, to: 60 }), ...young],
+      tasks: [life('s'), life('y', 9)],
+    };
+    const starts = [...startOf('s', -7200, 120), ...young];
+    const canary = {
+      lines: reports('c', { from: 20, to: 60, startedAt: 20, every: 1 }),
+      tasks: [life('c', 19)],
+    };
+    const { blocks } = judged(measured(60, { canary, stable, starts }), 60);
+    // At the ages of 10 to 20 s it was not yet judged.
+    expect(blocks.map((block) => ids(block.starts))).toEqual([
+      ['s', 'y'],
+      ['s', 'y'],
+      ...Array(4).fill(['s']),
+    ]);
+  });
+
+  it('of a container that was started again in its task are two', () => {
+    const starts = [...startOf('s', -7200, 40), ...startOf('s', -7150, 60)];
+    const { blocks } = judged(measured(60, { starts }), 60);
+    expect(blocks.map((block) => block.starts.map((cell) => cell.finished))).toEqual([
+      [10, 10],
+      [10, 10],
+      ...Array(4).fill([10]),
+    ]);
+  });
+
+  it('leave out intervals of which lines are missing', () => {
+    const lost = (to: number) => (to === -7200 + 37 ? undefined : {});
+    const starts = reports('s', { from: -7200, to: -7100, startedAt: -7200, every: 1 }, lost);
+    const { blocks } = judged(measured(60, { starts }), 60);
+    expect(blocks.map((block) => block.starts.length)).toEqual([1, 0, 1, 1, 1, 1]);
+  });
+});
+
+describe('the latest', () => {
+  it('is what the canary reported since the last block, one cell for each line', () => {
+    const canary = {
+      lines: [
+        ...reports('c', { from: 0, to: 38, startedAt: 0, every: 1 }),
+        ...reports('d', { from: 0, to: 37, startedAt: 0, every: 1 }, () => ({ failed: 1 })),
+      ],
+      tasks: [life('c', 0), life('d', 0)],
+    };
+    const { blocks, latest } = judged(measured(40, { canary }), 38);
+    expect(seconds(blocks)).toEqual([30]);
+    expect(latest.map(({ task, ageMs, finished, failed }) => [task, ageMs, finished, failed])).toEqual([
+      ['c', 36_000, 10, 0],
+      ['c', 37_000, 10, 0],
+      ['c', 38_000, 10, 0],
+      ['d', 36_000, 10, 1],
+      ['d', 37_000, 10, 1],
+    ]);
+  });
+
+  it('has what waits for others', () => {
+    const stable = { lines: reports('s', { from: -600, to: 35 }) };
+    const { blocks, latest } = judged(measured(50, { stable }), 49);
+    expect(seconds(blocks)).toEqual([30]);
+    expect(latest.map(({ ageMs }) => ageMs)).toEqual([40_000, 45_000, 50_000]);
+  });
+
+  it('is empty when nothing came, and before the judging began', () => {
+    expect(judged(measured(40), 40).latest).toEqual([]);
+    expect(judged(measured(25), 25).latest).toEqual([]);
+    const stable = { lines: reports('s', { from: -600, to: 20 }) };
+    expect(judged(measured(30, { stable }), 30).latest).toEqual([]);
+  });
+});
+
+describe('a note', () => {
+  it('tells of what could not be read', () => {
+    const problems = ['an outcome line of canary cannot be read'];
+    expect(judged({ ...measured(60), problems }, 60).notes).toEqual(problems);
+  });
+
+  it('tells of lines that contradict each other', () => {
+    const other = reports('s', { from: 30, to: 60, startedAt: 29, sequence: 0 });
+    const { lines } = measured(60).stable;
+    const { notes } = judged(measured(60, { stable: { lines: [...lines, ...other] } }), 60);
+    expect(notes).toEqual([expect.stringMatching(/^lines of task s contradict each other/)]);
+    const twice = { ...lines.at(-1)!, fromMs: at(57) };
+    const alike = judged(measured(60, { stable: { lines: [...lines, twice] } }), 60);
+    expect(alike.notes).toEqual([expect.stringMatching(/^lines of task s contradict each other/)]);
+  });
+
+  it('tells of lines from the future, which count when it has come', () => {
+    const { notes, blocks, latest } = judged(measured(60), 45);
+    expect(notes).toEqual([expect.stringMatching(/^lines of tasks c, s are about a time that has not come/)]);
+    expect(seconds(blocks)).toEqual([30, 35, 40]);
+    expect(latest.map(({ ageMs }) => ageMs)).toEqual([50_000, 55_000]);
+    expect(judged(measured(55), 45).notes).toEqual([]);
+  });
+});
+
+describe('whatever the lines are', () => {
+  const word = fc.constantFrom('a', 'b', '__proto__');
+  const counts = fc
+    .record({
+      received: fc.nat(20),
+      failed: fc.nat(5),
+      passed: fc.nat(20),
+      retriedFailed: fc.nat(3),
+      retriedPassed: fc.nat(3),
+      emptyReceives: fc.nat(1),
+      inFlight: fc.nat(2),
+      memoryMiB: fc.nat(500),
+      durations: fc.uniqueArray(fc.tuple(fc.nat(20), fc.integer({ min: 1, max: 9 })), {
+        selector: ([bin]) => bin,
+      }),
+      errors: fc.dictionary(word, fc.nat(9)),
+      types: fc.dictionary(word, fc.tuple(fc.nat(9), fc.nat(9))),
+      counters: fc.dictionary(word, fc.nat(9)),
+    })
+    .map(({ passed, retriedPassed, durations, ...rest }) => ({
+      ...rest,
+      finished: rest.failed + passed,
+      retried: rest.retriedFailed + retriedPassed,
+      durations: [...durations].sort(([a], [b]) => a - b),
     }));
-    const measurement = measured(track(dying, tasks), track(many(12)), 12);
-    expect(verdict(measurement, after(12))).toMatchObject({ kind: 'fail' });
-    const judge = createJudge(policy, start);
-    for (const block of blocksFrom(measurement, after(12)).blocks) judge.observe(block);
-    expect(judge.failedAtMs).toBeLessThanOrEqual(after(8));
+
+  const lengthS = 60;
+  /** A task that reports from before the release on, some in each second, and may stop. */
+  const taskOf = (id: string) =>
+    fc
+      .record({
+        every: fc.constantFrom(1, 5),
+        all: fc.array(counts, { minLength: lengthS, maxLength: lengthS }),
+        stop: fc.option(
+          fc.record({ at: fc.integer({ min: 20, max: 59 }), drains: fc.boolean(), crash: fc.boolean() }),
+        ),
+      })
+      .map(({ every, all, stop }) => {
+        const to = stop?.at ?? lengthS;
+        let index = 0;
+        const lines = reports(id, { from: 0, to, startedAt: 0, every }, (end) => ({
+          ...all[index++],
+          final: stop?.drains === true && end === to,
+        }));
+        const ended = stop === null ? {} : { stopping: stop.at, stopped: stop.at + 0.5 };
+        return { lines, life: { ...life(id, 0, ended), ...(stop?.crash && { crash: 'exit code 1' }) } };
+      });
+
+  const worlds = fc
+    .record({
+      canary: fc.tuple(taskOf('c'), taskOf('d')),
+      stable: fc.tuple(taskOf('s'), taskOf('t'), taskOf('u')),
+      young: fc.tuple(taskOf('v'), taskOf('w')),
+    })
+    .map(({ canary, stable, young }) => {
+      const track = (tasks: readonly { lines: Line[]; life: TaskLife }[]) => ({
+        lines: tasks.flatMap((task) => task.lines),
+        tasks: tasks.map((task) => task.life),
+      });
+      const hour = 3_600_000;
+      const starts = track(young).lines.map((line) => ({
+        ...line,
+        startedAt: line.startedAt - hour,
+        fromMs: line.fromMs - hour,
+        toMs: line.toMs - hour,
+      }));
+      return { ...measured(lengthS), canary: track(canary), stable: track(stable), starts };
+    });
+
+  it('their order and repetitions change nothing', () => {
+    const salted = worlds.chain((world) => {
+      const all = [...world.canary.lines, ...world.stable.lines, ...world.starts];
+      return fc.tuple(
+        fc.constant(world),
+        fc.array(fc.nat(), { minLength: all.length * 2, maxLength: all.length * 2 }),
+      );
+    });
+    fc.assert(
+      fc.property(salted, fc.integer({ min: 30, max: 80 }), ([world, salt], now) => {
+        let next = 0;
+        const disturbed = (lines: readonly Line[]) =>
+          [...lines, ...lines.filter(() => salt[next++]! % 3 === 0)]
+            .map((line) => ({ line, rank: salt[next++ % salt.length]! }))
+            .sort((a, b) => a.rank - b.rank)
+            .map(({ line }) => line);
+        const other: Measurement = {
+          ...world,
+          canary: { ...world.canary, lines: disturbed(world.canary.lines) },
+          stable: { ...world.stable, lines: disturbed(world.stable.lines) },
+          starts: disturbed(world.starts),
+        };
+        expect(judged(other, now, 10)).toEqual(judged(world, now, 10));
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('a line of five seconds is worth as much as five of one', () => {
+    const parts = (line: Line): Line[] =>
+      [0, 1, 2, 3, 4].map((part) => {
+        const share = (count: number) => Math.floor((count + part) / 5);
+        const shares = (record: Readonly<Record<string, number>>) =>
+          Object.fromEntries(Object.entries(record).map(([name, count]) => [name, share(count)]));
+        return {
+          ...line,
+          sequence: line.sequence * 5 + part,
+          fromMs: line.fromMs + part * 1000,
+          toMs: line.fromMs + (part + 1) * 1000,
+          received: share(line.received),
+          finished: share(line.finished),
+          failed: share(line.failed),
+          retried: share(line.retried),
+          retriedFailed: share(line.retriedFailed),
+          emptyReceives: share(line.emptyReceives),
+          durations: line.durations.flatMap(([bin, count]) =>
+            share(count) === 0 ? [] : [[bin, share(count)] as const],
+          ),
+          errors: shares(line.errors),
+          counters: shares(line.counters),
+          types: Object.fromEntries(
+            Object.entries(line.types).map(([name, [all, bad]]) => [name, [share(all), share(bad)] as const]),
+          ),
+        };
+      });
+    fc.assert(
+      fc.property(fc.array(counts, { minLength: 12, maxLength: 12 }), (all) => {
+        let index = 0;
+        const lines = reports('c', { from: 0, to: 60, startedAt: 0 }, () => all[index++]);
+        const coarse = judged(measured(60, { canary: { lines }, starts: lines }), 60, 0);
+        const fine = judged(
+          measured(60, { canary: { lines: lines.flatMap(parts) }, starts: lines.flatMap(parts) }),
+          60,
+          0,
+        );
+        expect(fine).toEqual(coarse);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('the cells add up to the lines, and to one failure for each task that died with messages in hand', () => {
+    const names = ['received', 'finished', 'failed', 'retried', 'retriedFailed'] as const;
+    fc.assert(
+      fc.property(worlds, (world) => {
+        const { past, blocks, notes } = judged(world, 80, 10);
+        expect(notes).toEqual([]);
+        for (const track of ['canary', 'stable'] as const) {
+          const { lines, tasks } = world[track];
+          const cells = [...past, ...blocks].flatMap((block) => block[track]);
+          const counted = track === 'canary' ? lines.filter(({ toMs }) => toMs > at(10)) : lines;
+          const died = tasks.filter(({ id, stoppedAt }) => {
+            const last = lines.filter(({ task }) => task === id).at(-1)!;
+            return stoppedAt !== undefined && !last.final && last.inFlight > 0;
+          });
+          for (const name of names) {
+            const deaths = name === 'finished' || name === 'failed' ? died.length : 0;
+            const sum = (all: readonly Record<typeof name, number>[]) =>
+              all.reduce((n, each) => n + each[name], 0);
+            expect(sum(cells)).toBe(sum(counted) + deaths);
+          }
+          const durations = (all: readonly Pick<Cell, 'durations'>[]) =>
+            all.flatMap((each) => each.durations ?? []).reduce((n, [, count]) => n + count, 0);
+          expect(durations(cells)).toBe(durations(counted));
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('a block never changes while lines come within fifteen seconds', () => {
+    fc.assert(
+      fc.property(worlds, fc.array(fc.nat(14_900), { minLength: 20, maxLength: 20 }), (world, delays) => {
+        const seen = (now: number): Measurement => {
+          const track = ({ lines, tasks }: Measurement['canary']) => ({
+            lines: lines.filter(({ toMs }, index) => toMs + delays[index % delays.length]! <= at(now)),
+            tasks: tasks.map(({ id, startedAt, ...ended }) =>
+              ended.stoppingAt !== undefined && ended.stoppingAt <= at(now)
+                ? { id, ...(startedAt !== undefined && { startedAt }), ...ended }
+                : { id, ...(startedAt !== undefined && { startedAt }) },
+            ),
+          });
+          return { ...world, canary: track(world.canary), stable: track(world.stable) };
+        };
+        const last = judged(seen(100), 100, 20);
+        expect(last.blocks).toHaveLength(8);
+        for (let now = 20; now < 100; now += 1) {
+          const { past, blocks } = judged(seen(now), now, 20);
+          expect(past).toEqual(last.past.slice(0, past.length));
+          expect(blocks).toEqual(last.blocks.slice(0, blocks.length));
+        }
+      }),
+      { numRuns: 6 },
+    );
+  });
+
+  it('nonsense takes no longer than sense', () => {
+    const line = { ...reports('c', { from: 5, to: 10, startedAt: 0 })[0]!, sequence: 7 };
+    const lines = [line, { ...line, startedAt: 0 }, { ...line, sequence: 9, fromMs: 1e15, toMs: 1e15 + 1 }];
+    const { blocks } = judged(measured(60, { canary: { lines }, stable: { lines }, starts: lines }), 90);
+    expect(blocks).toHaveLength(6);
   });
 });

@@ -1,176 +1,173 @@
-import type { Block, Counts, LatencyCounts, StratumCounts } from '../judge/block.ts';
-import {
-  type Bucket,
-  type Measurement,
-  reportMs,
-  type TaskLife,
-  type TrackMeasurement,
-} from './measurement.ts';
+import type { Block, Cell, Crashes } from '../judge/block.ts';
+import { cellOf, withDeath } from './cell.ts';
+import { coursesByAge, intervalOf } from './course.ts';
+import { type Line, reportMs } from './line.ts';
+import { type Measurement, pastMs, startsMs, type TaskLife, type TrackMeasurement } from './measurement.ts';
+import { aheadMs, contradictionNotes, type Missed, missedNotes } from './notes.ts';
+import { endOf, isHeldBack, isLeaving, isMissed, type Track, trackOf } from './track.ts';
 
 /** Blocks for the judge, and what a person should know of how they were measured. */
 export interface Blocks {
+  /** Stable alone, from {@link pastMs} before the release until the judging began. */
+  readonly past: readonly Block[];
+  /** All that is on record of stable's tasks' first {@link startsMs}, a cell for each task and interval of its age. */
+  readonly starts: readonly Cell[];
+  /** Both tracks since the judging began, in order: one for each interval that is complete. */
   readonly blocks: readonly Block[];
-  /** Buckets left out because more lines arrived than the tasks can have written. */
-  readonly repeated: number;
+  /** What the canary's tasks have reported since the last complete block, one cell for each line. */
+  readonly latest: readonly Cell[];
   readonly notes: readonly string[];
 }
 
-/** How long to wait for lines that tasks must have written. CloudWatch takes seconds, not minutes. */
-const LATE_MS = 15_000;
+/** How far the clocks of ECS and of a worker may be apart. */
+const CLOCKS_MS = 1_000;
 
-/** How long after its start a task need not have written its first line. */
-const BOOT_MS = 15_000;
-
-/** ECS forgets stopped tasks after an hour; then nobody knows any more how many could have reported. */
-const TASKS_KNOWN_MS = 50 * 60_000;
-
-/** How many buckets a message must have been missing for before it counts as abandoned: lines may be late. */
-const MISSING_BUCKETS = 3;
-
-/** The blocks in `measurement` that can be judged at `nowMs`, in order. */
-export function blocksFrom(measurement: Measurement, nowMs: number): Blocks {
-  const { bucketMs, fromMs, toMs, canary, stable } = measurement;
-  const abandoned = { canary: abandonedBy(canary, measurement), stable: abandonedBy(stable, measurement) };
-  const judged: { readonly block: Block; readonly doubtful: boolean }[] = [];
-  let repeated = 0;
-  let checked = 0;
-  for (let start = fromMs; start <= toMs && start + bucketMs <= nowMs; start += bucketMs) {
-    const end = start + bucketMs;
-    const late = lacksReports(canary, start, end) || lacksReports(stable, start, end);
+/**
+ * The blocks in `measurement` that can be judged at `nowMs`.
+ *
+ * Of the canary's tasks only those count that began after its deployment did. The others, which report while they are
+ * replaced, run the version before.
+ *
+ * @param judgedFromMs when the canary was steady.
+ */
+export function blocksFrom(measurement: Measurement, judgedFromMs: number, nowMs: number): Blocks {
+  const { fromMs, toMs, stableSample, problems } = measurement;
+  const judgedFrom = Math.floor(judgedFromMs / reportMs);
+  const first = Math.floor((fromMs - pastMs) / reportMs);
+  const end = Math.floor(Math.min(toMs + reportMs, nowMs) / reportMs);
+  const began = Math.floor(fromMs / reportMs);
+  const begun = begunSince(measurement.canary, fromMs - CLOCKS_MS);
+  const canary = trackOf(begun, { first: began, last: end }, false);
+  const stable = trackOf(measurement.stable, { first, last: end }, stableSample !== undefined);
+  const byAge = startsByAge(measurement.starts, judgedFromMs);
+  const starts = [...byAge.values()].flat().map(({ lines, ageMs }) => cellOf(lines, ageMs));
+  const missed: Missed = { intervals: new Set(), tasks: new Set(), silent: new Set() };
+  const past: Block[] = [];
+  const blocks: Block[] = [];
+  let interval = first;
+  for (; interval < end; interval += 1) {
+    const isJudged = interval >= judgedFrom;
     // Blocks go in order, so that what is late holds back what is later.
-    if (late && nowMs < end + LATE_MS) break;
-    const doubtful = [canary, stable].some((track) => hasTooManyReports(track, start, end));
-    if (nowMs - start < TASKS_KNOWN_MS) {
-      checked += 1;
-      if (doubtful) {
-        repeated += 1;
-        continue;
-      }
-    }
-    judged.push({ block: blockOf(measurement, start, abandoned), doubtful });
+    if (isHeldBack(stable, interval, nowMs) || (isJudged && isHeldBack(canary, interval, nowMs))) break;
+    const reported = isJudged ? cellsOf(canary, interval, missed) : [];
+    (isJudged ? blocks : past).push({
+      fromMs: interval * reportMs,
+      toMs: endOf(interval),
+      canary: isJudged ? withDeaths(reported, canary, interval) : [],
+      stable: withDeaths(cellsOf(stable, interval, missed), stable, interval),
+      starts: takeStarts(byAge, reported),
+      crashes: {
+        canary: isJudged ? crashesOf(canary, interval) : { count: 0, taskSeconds: 0 },
+        stable: crashesOf(stable, interval),
+      },
+    });
   }
-  // Tasks that ECS has forgotten may have written what looks too much, unless what can be checked is doubled too.
-  const doubling = repeated * 2 > checked;
-  const blocks = judged.filter(({ doubtful }) => !(doubling && doubtful)).map(({ block }) => block);
-  repeated += judged.length - blocks.length;
-  const notes =
-    repeated === 0
-      ? []
-      : [
-          `in ${repeated} of ${repeated + blocks.length} intervals more reports arrived than there were tasks, so lines were delivered twice or a worker reports more than once in ${reportMs / 1000} s; these intervals are left out`,
-        ];
-  return { blocks, repeated, notes };
-}
-
-function blockOf(
-  { bucketMs, canary, stable, thresholds }: Measurement,
-  start: number,
-  abandoned: Readonly<Record<'canary' | 'stable', ReadonlyMap<number, number>>>,
-): Block {
-  const end = start + bucketMs;
-  const c = canary.buckets.get(start);
-  const b = stable.buckets.get(start);
-  const lost = { canary: abandoned.canary.get(start) ?? 0, stable: abandoned.stable.get(start) ?? 0 };
-  const strata: StratumCounts[] = [
-    { attempt: 1, canary: firstUnits(c, lost.canary), baseline: firstUnits(b, lost.stable) },
-    { attempt: 2, canary: retriedUnits(c), baseline: retriedUnits(b) },
-  ];
-  const latency = thresholds && latencyOf(c, b);
   return {
-    fromMs: start,
-    toMs: end,
-    strata,
-    ...(latency && { latency }),
-    ...(c && b && { receives: { canary: c.receives, baseline: b.receives } }),
-    crashes: {
-      count: canary.tasks.filter(
-        ({ crash, stoppedAt }) =>
-          crash !== undefined && stoppedAt !== undefined && stoppedAt >= start && stoppedAt < end,
-      ).length,
-      taskSeconds: canary.tasks.reduce((sum, task) => sum + livedMs(task, start, end), 0) / 1000,
-    },
+    past,
+    starts,
+    blocks,
+    latest: latestOf(canary, Math.max(interval, judgedFrom), nowMs),
+    notes: [
+      ...(problems ?? []),
+      ...missedNotes(missed, interval - first),
+      ...contradictionNotes([...canary.tasks, ...stable.tasks], nowMs),
+    ],
   };
 }
 
-function firstUnits(bucket: Bucket | undefined, lost: number): Counts {
-  return { units: (bucket?.firstUnits ?? 0) + lost, failed: (bucket?.firstUnitsFailed ?? 0) + lost };
+function begunSince({ lines, tasks }: TrackMeasurement, sinceMs: number): TrackMeasurement {
+  const isNew = ({ startedAt }: Line | TaskLife) => startedAt === undefined || startedAt >= sinceMs;
+  return { lines: lines.filter(isNew), tasks: tasks.filter(isNew) };
 }
 
-function retriedUnits(bucket: Bucket | undefined): Counts {
-  return { units: bucket?.retriedUnits ?? 0, failed: bucket?.retriedUnitsFailed ?? 0 };
-}
-
-function latencyOf(canary: Bucket | undefined, baseline: Bucket | undefined): LatencyCounts {
-  const counts = (bucket: Bucket | undefined, quantile: 'p50' | 'p90' | 'p99'): Counts => ({
-    units: bucket?.durations?.count ?? 0,
-    failed: bucket?.durations?.beyond[quantile] ?? 0,
-  });
-  const margins = (quantile: 'p50' | 'p90' | 'p99') => ({
-    canary: counts(canary, quantile),
-    baseline: counts(baseline, quantile),
-  });
-  return { p50: margins('p50'), p90: margins('p90'), p99: margins('p99') };
+/** A cell for each task that reported. One of which lines are missing has none: what is there makes it look slow. */
+function cellsOf({ tasks }: Track, interval: number, missed: Missed): Cell[] {
+  const cells: Cell[] = [];
+  for (const task of tasks) {
+    const lines = task.course?.lines.get(interval);
+    if (isMissed(task, interval)) {
+      if (task.course === undefined) {
+        missed.silent.add(task.id);
+      } else {
+        missed.intervals.add(interval);
+        missed.tasks.add(task.id);
+      }
+    } else if (lines !== undefined) {
+      const cell = cellOf(lines, endOf(interval) - lines.at(-1)!.startedAt);
+      // A task that drains receives nothing because it goes, not because it has its hands full.
+      cells.push(isLeaving(task, interval) ? { ...cell, saturated: false } : cell);
+    }
+  }
+  return cells;
 }
 
 /**
- * Tasks that died with messages in hand, which will never end: by the bucket in which that is sure. Without
- * them, a version that crashes on every message would look perfect.
+ * The cells, and in them what tasks had in hand when they died, which will never end. Without it, a version that
+ * crashes on every message would look perfect, and so would one that does not drain and is killed.
  *
- * Only what goes missing around a task's end is counted: a line that is lost or late makes messages go missing as
- * well. And each task once, as what it had in hand failed of one cause: counted one by one, a single task that its
+ * Each task counts once, since what it had in hand failed of one cause: counted one by one, a single task that its
  * host took away would look like a bad version.
  */
-function abandonedBy(track: TrackMeasurement, { fromMs, toMs, bucketMs }: Measurement): Map<number, number> {
-  const abandoned = new Map<number, number>();
-  // The reports of a minute add their messages in hand up, so what is in hand at its end is not known.
-  if (bucketMs !== reportMs) return abandoned;
-  const missing: { readonly start: number; readonly count: number }[] = [];
-  let begun = 0;
-  for (let start = fromMs; start <= toMs; start += bucketMs) {
-    const bucket = track.buckets.get(start);
-    if (bucket === undefined) continue;
-    begun += bucket.received - bucket.ended;
-    missing.push({ start, count: begun - bucket.inFlight });
+function withDeaths(cells: readonly Cell[], { died }: Track, interval: number): readonly Cell[] {
+  const dead = died.get(interval);
+  if (dead === undefined) return cells;
+  const byTask = new Map(cells.map((cell) => [cell.task, cell]));
+  for (const { id, course } of dead) {
+    byTask.set(id, withDeath(byTask.get(id), id, endOf(interval) - course!.last.startedAt));
   }
-  const endedWithin = (from: number, to: number): number =>
-    track.tasks.filter(({ stoppingAt, stoppedAt }) => {
-      const began = stoppingAt ?? stoppedAt;
-      return began !== undefined && began < to && (stoppedAt ?? to) >= from;
-    }).length;
-  // What was in hand before the first bucket is not missing.
-  let known = missing[0]?.count ?? 0;
-  for (let index = MISSING_BUCKETS; index < missing.length; index += 1) {
-    const since = missing.slice(index - MISSING_BUCKETS, index + 1);
-    const sure = Math.min(...since.map(({ count }) => count));
-    if (sure <= known) continue;
-    const { start } = missing[index]!;
-    const from = (missing[index - MISSING_BUCKETS - 1] ?? since[0]!).start;
-    const died = endedWithin(from, start + bucketMs);
-    if (died > 0) abandoned.set(start, Math.min(died, sure - known));
-    known = sure;
+  return [...byTask.values()];
+}
+
+function crashesOf({ lives, crashed }: Track, interval: number): Crashes {
+  const endMs = endOf(interval);
+  let livedMs = 0;
+  for (const { startedAt, stoppedAt } of lives) {
+    if (startedAt === undefined) continue;
+    livedMs += Math.max(0, Math.min(endMs, stoppedAt ?? endMs) - Math.max(endMs - reportMs, startedAt));
   }
-  return abandoned;
+  return { count: crashed.get(interval) ?? 0, taskSeconds: livedMs / 1000 };
 }
 
-function lacksReports({ buckets, tasks }: TrackMeasurement, start: number, end: number): boolean {
-  const due = tasks.filter(
-    ({ startedAt, stoppingAt, stoppedAt }) =>
-      startedAt !== undefined && startedAt + BOOT_MS <= start && (stoppingAt ?? stoppedAt ?? end) >= end,
-  ).length;
-  return (buckets.get(start)?.reports ?? 0) < (due * (end - start)) / reportMs;
+/** Lines of one task, and the age at the end of their interval. */
+export interface Start {
+  readonly lines: readonly Line[];
+  readonly ageMs: number;
 }
 
-/** A task writes one line for each bucket, and one more when it stops. */
-function hasTooManyReports({ buckets, tasks }: TrackMeasurement, start: number, end: number): boolean {
-  const alive = tasks.filter((task) => livedMs(task, start - reportMs, end + reportMs) > 0);
-  const stopping = alive.filter(
-    ({ stoppingAt, stoppedAt }) => (stoppingAt ?? stoppedAt ?? Number.POSITIVE_INFINITY) < end,
-  );
-  const most = (alive.length * (end - start)) / reportMs + stopping.length;
-  return (buckets.get(start)?.reports ?? 0) > most;
+/**
+ * What stable's tasks did in each interval of their own lives. What they did since the judging began is left out: the
+ * blocks have it already, and nothing is a control twice.
+ */
+export function startsByAge(lines: readonly Line[], judgedFromMs: number): Map<number, Start[]> {
+  const byAge = new Map<number, Start[]>();
+  for (const course of coursesByAge(lines, { first: 0, last: intervalOf(startsMs) })) {
+    for (const [interval, its] of course.lines) {
+      if (course.missing.has(interval) || its.at(-1)!.toMs > judgedFromMs) continue;
+      const starts = byAge.get(interval) ?? [];
+      byAge.set(interval, starts);
+      starts.push({ lines: its, ageMs: endOf(interval) });
+    }
+  }
+  return byAge;
 }
 
-function livedMs({ startedAt, stoppedAt }: TaskLife, from: number, to: number): number {
-  if (startedAt === undefined) return 0;
-  return Math.max(0, Math.min(to, stoppedAt ?? to) - Math.max(from, startedAt));
+/** The starts at the age of the oldest of the canary's tasks. They are taken out, so that each comes once. */
+export function takeStarts(starts: Map<number, Start[]>, canary: readonly Cell[]): readonly Cell[] {
+  if (canary.length === 0) return [];
+  const age = intervalOf(Math.max(...canary.map(({ ageMs }) => ageMs)));
+  const taken = starts.get(age) ?? [];
+  starts.delete(age);
+  return taken.map(({ lines, ageMs }) => cellOf(lines, ageMs));
+}
+
+function latestOf({ tasks }: Track, from: number, nowMs: number): Cell[] {
+  return tasks.flatMap(({ course }) => {
+    const cells: Cell[] = [];
+    for (let interval = from; endOf(interval) <= nowMs + aheadMs; interval += 1) {
+      for (const line of course?.lines.get(interval) ?? []) {
+        cells.push(cellOf([line], line.toMs - line.startedAt));
+      }
+    }
+    return cells;
+  });
 }

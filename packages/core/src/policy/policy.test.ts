@@ -1,43 +1,150 @@
 import { describe, expect, it } from 'vitest';
 import { defaultReleasePolicy, longestObservationMs, parsePolicy } from './policy.ts';
 
+const hourMs = 60 * 60_000;
+
 describe('parsePolicy', () => {
   it('takes the defaults for what is left out', () => {
     expect(parsePolicy({})).toEqual({ ok: true, policy: defaultReleasePolicy });
-    expect(parsePolicy({ bakeMs: 0, onNewerCommit: 'wait' })).toEqual({
+    expect(parsePolicy({ bakeMs: 180_000, onNewerCommit: 'wait' })).toEqual({
       ok: true,
       policy: {
         ...defaultReleasePolicy,
-        bakeMs: 0,
+        bakeMs: 180_000,
         onNewerCommit: 'wait',
-        judge: { ...defaultReleasePolicy.judge, bakeMsMin: 0 },
+        judge: { ...defaultReleasePolicy.judge, bakeMsMin: 180_000 },
       },
     });
   });
 
   it('lets the judge bake as long as the release does, and decide later than that', () => {
-    const result = parsePolicy({ approval: 'automatic', bakeMs: 3 * 60 * 60_000, judge: { delta: 0.01 } });
+    const result = parsePolicy({ approval: 'automatic', bakeMs: 3 * hourMs, judge: { margin: 0.01 } });
     expect(result).toMatchObject({
       ok: true,
-      policy: { judge: { delta: 0.01, bakeMsMin: 3 * 60 * 60_000, deadlineMs: 6 * 60 * 60_000 } },
+      policy: { judge: { margin: 0.01, bakeMsMin: 3 * hourMs, deadlineMs: 6 * hourMs } },
     });
   });
 
   it.each([
-    [{ alpha: 0 }, 'judge.alpha', /alpha.*probability/],
-    [{ beta: 2 }, 'judge.beta', /beta.*probability/],
-    [{ delta: -0.02 }, 'judge.delta', /delta.*difference/],
-    [{ deadlineMs: 60_000 }, 'judge.deadlineMs', /could never pass/],
+    [{ bakeMs: 7 * hourMs }, 12],
+    [{ judge: { visibilityTimeoutMs: 2 * hourMs } }, 4],
+    [{ bakeMs: 7 * hourMs, judge: { deadlineMs: 8 * hourMs } }, 8],
+  ])('lets the judge of %j decide within %i hours', (document, hours) => {
+    expect(parsePolicy(document)).toMatchObject({
+      ok: true,
+      policy: { judge: { deadlineMs: hours * hourMs } },
+    });
+  });
+
+  it('takes everything that the judge can be told', () => {
+    const judge = {
+      alpha: 0.02,
+      beta: 0.1,
+      margin: 0.01,
+      latencyMargin: 0.1,
+      slower: 0.25,
+      taskSpread: 0.4,
+      required: ['failures', 'latency'],
+      messagesMin: 100,
+      visibilityTimeoutMs: 60_000,
+      deadlineMs: hourMs / 2,
+      warmUpMs: 0,
+      silenceMs: 30_000,
+      counters: {
+        'orders booked': { worse: 'less', tolerance: 0.25 },
+        retries: { worse: 'more', tolerance: 1 },
+      },
+      dryRun: ['latency', 'throughput'],
+    };
+    expect(parsePolicy({ bakeMs: 0, judge })).toMatchObject({ ok: true, policy: { judge } });
+    expect(parsePolicy({ judge: { dryRun: true } })).toMatchObject({
+      ok: true,
+      policy: { judge: { dryRun: true } },
+    });
+  });
+
+  it('refuses a bake during which no task becomes warm, and says what to do', () => {
+    const message =
+      '"bakeMs" must be at least judge.warmUpMs, 180000 ms, not 15000 ms: a canary would be promoted before it is warm; bake longer, or set judge.warmUpMs to what a task takes to be warm';
+    expect(parsePolicy({ bakeMs: 15_000 })).toEqual({
+      ok: false,
+      problems: [{ setting: 'bakeMs', message }],
+    });
+    expect(parsePolicy({ judge: { warmUpMs: hourMs } })).toMatchObject({
+      ok: false,
+      problems: [{ setting: 'bakeMs', message: expect.stringContaining('3600000 ms, not 600000 ms') }],
+    });
+    expect(parsePolicy({ bakeMs: 15_000, judge: { warmUpMs: 15_000 } }).ok).toBe(true);
+  });
+
+  it.each([
+    [{ alpha: 0 }, 'judge.alpha', /^"judge.alpha" must be a probability/],
+    [{ beta: 2 }, 'judge.beta', /^"judge.beta" must be a probability/],
+    [{ margin: -0.02 }, 'judge.margin', /^"judge.margin" must be a difference/],
+    [{ slower: 0 }, 'judge.slower', /^"judge.slower" must be a part from 0.1 to 10, not 0/],
+    [{ taskSpread: '1' }, 'judge.taskSpread', /^"judge.taskSpread" must be .* not "1"/],
+    [{ messagesMin: 0.5 }, 'judge.messagesMin', /^"judge.messagesMin" must be a whole number of messages/],
+    [{ dryRun: ['speed'] }, 'judge.dryRun', /^"judge.dryRun" must be true, false or a list of failures, /],
+    [
+      { deadlineMs: 60_000 },
+      'judge.deadlineMs',
+      /^"judge.deadlineMs" must be later .*\(the longer of bakeMs and judge.visibilityTimeoutMs\).*could never pass/,
+    ],
+    [
+      { deadlineMs: 12 * hourMs + 1 },
+      'judge.deadlineMs',
+      /^"judge.deadlineMs" must be at most 43200000 ms \(twelve hours\), not 43200001 ms/,
+    ],
+    [{ deadlineMs: 48 * hourMs }, 'judge.deadlineMs', /must be at most 43200000 ms/],
+    [{ visibilityTimeoutMs: 12 * hourMs }, 'judge.deadlineMs', /must be later than the shortest bake/],
     [{ bakeMsMin: 5 }, 'judge.bakeMsMin', /set by "bakeMs"/],
-    [{ gamma: 1 }, 'judge.gamma', /not a setting of the judge/],
+    [{ gamma: 1 }, 'judge.gamma', /^"judge.gamma" is not a setting of the judge; .* alpha, beta, /],
     [5, 'judge', /must be a JSON object/],
     [null, 'judge', /must be a JSON object/],
+    [[], 'judge', /must be a JSON object/],
   ])('refuses %j for the judge', (judge, setting, message) => {
     expect(parsePolicy({ judge })).toEqual({
       ok: false,
       problems: [{ setting, message: expect.stringMatching(message) }],
     });
   });
+
+  it.each([
+    [5, /^"judge.counters" must be an object of counters by name, not 5/],
+    [
+      { booked: { worse: 'fewer', tolerance: 0.2 } },
+      /^"judge.counters" must give "booked" as .*"less" or "more"/,
+    ],
+    [{ booked: { worse: 'less' } }, /^"judge.counters" must give "booked" as .*"tolerance"/],
+    [{ booked: { worse: 'less', tolerance: 11 } }, /a part from 0.01 to 10/],
+    [
+      { booked: { worse: 'less', tolerance: 0.2, min: 3 } },
+      /must give "booked" worse and tolerance only, not "min"/,
+    ],
+    [
+      { 'orders,booked': { worse: 'less', tolerance: 0.2 } },
+      /^"judge.counters" must have names of .* as the worker does, not "orders,booked"/,
+    ],
+    [
+      Object.fromEntries(Array.from({ length: 21 }, (_, n) => [`c${n}`, { worse: 'less', tolerance: 0.2 }])),
+      /^"judge.counters" must be at most 20, .* not 21/,
+    ],
+  ])('refuses %j as counters', (counters, message) => {
+    expect(parsePolicy({ judge: { counters } })).toEqual({
+      ok: false,
+      problems: [{ setting: 'judge.counters', message: expect.stringMatching(message) }],
+    });
+  });
+
+  it.each(['delta', 'latencyDelta', 'oddsRatioTolerance', 'shareMin', 'unitsMin'])(
+    'refuses %s, which an earlier version was told',
+    (setting) => {
+      expect(parsePolicy({ judge: { [setting]: 0.1 } })).toMatchObject({
+        ok: false,
+        problems: [{ setting: `judge.${setting}` }],
+      });
+    },
+  );
 
   it.each([
     ['bakeMs', -1],

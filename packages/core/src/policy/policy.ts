@@ -43,8 +43,19 @@ export const defaultReleasePolicy: ReleasePolicy = {
   judge: { ...defaultJudgePolicy, bakeMsMin: 10 * 60_000 },
 };
 
-/** The longest bake or watch that a policy may ask for: one day, well under the approval's own timeout. */
-export const longestObservationMs = 24 * 60 * 60_000;
+/**
+ * The longest bake, watch or time to decide that a policy may ask for: twelve hours.
+ *
+ * CodePipeline gives up an invocation of a function after 24 hours, and each of them passes in one. The controller
+ * holds every outcome line of a release, and judges all of them at each look: more than this it has no memory for.
+ */
+export const longestObservationMs = 12 * 60 * 60_000;
+
+/** How long the judge may take where nothing else is said: longer where the release is observed longer. */
+function usualDeadlineMs(bakeMs: number, visibilityTimeoutMs: number): number {
+  const longEnoughMs = Math.max(defaultJudgePolicy.deadlineMs, 2 * Math.max(bakeMs, visibilityTimeoutMs));
+  return Math.min(longEnoughMs, longestObservationMs);
+}
 
 /** One thing that is wrong with a policy, and what to do about it. */
 export interface PolicyProblem {
@@ -69,7 +80,7 @@ const oneOf =
 const duration: Check = (value) =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= longestObservationMs
     ? undefined
-    : `must be a whole number of milliseconds from 0 to ${longestObservationMs} (one day), not ${show(value)}`;
+    : `must be a whole number of milliseconds from 0 to ${longestObservationMs} (twelve hours), not ${show(value)}`;
 
 const count: Check = (value) =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
@@ -91,7 +102,7 @@ const checks: Readonly<Record<Exclude<keyof ReleasePolicy, 'judge'>, Check>> = {
  * constructs that configured it must not promote under rules that it does not understand.
  */
 export function parsePolicy(document: unknown): PolicyResult {
-  if (typeof document !== 'object' || document === null || Array.isArray(document)) {
+  if (!isObject(document)) {
     return {
       ok: false,
       problems: [
@@ -126,26 +137,80 @@ export function parsePolicy(document: unknown): PolicyResult {
 
 function parseJudge(
   document: unknown,
-  bakeMs: number,
+  bakeMs: unknown,
 ): { readonly policy: JudgePolicy; readonly problems: readonly PolicyProblem[] } {
-  if (typeof document === 'object' && document !== null && 'bakeMsMin' in document) {
+  const given: Partial<Record<string, unknown>> = isObject(document) ? document : {};
+  if ('bakeMsMin' in given) {
     const message = '"judge.bakeMsMin" is set by "bakeMs"; remove it and set that';
     return { policy: defaultJudgePolicy, problems: [{ setting: 'judge.bakeMsMin', message }] };
   }
-  const given = typeof document === 'object' && document !== null && !Array.isArray(document);
-  const bake =
-    duration(bakeMs) === undefined
-      ? { bakeMsMin: bakeMs, deadlineMs: Math.max(defaultJudgePolicy.deadlineMs, 2 * bakeMs) }
-      : {};
-  const parsed = parseJudgePolicy(given ? { ...bake, ...document } : document);
-  if (parsed.ok) return { policy: parsed.policy, problems: [] };
+  const { visibilityTimeoutMs: hiddenMs, deadlineMs, warmUpMs = defaultJudgePolicy.warmUpMs } = given;
+  const visibilityTimeoutMs = isDuration(hiddenMs) ? hiddenMs : defaultJudgePolicy.visibilityTimeoutMs;
+  const bake = isDuration(bakeMs)
+    ? { bakeMsMin: bakeMs, deadlineMs: usualDeadlineMs(bakeMs, visibilityTimeoutMs) }
+    : {};
+  const parsed = parseJudgePolicy(isObject(document) ? { ...bake, ...document } : document);
+  const problems = counterProblems(given.counters);
+  if (typeof deadlineMs === 'number' && deadlineMs > longestObservationMs) {
+    const message = `"judge.deadlineMs" must be at most ${longestObservationMs} ms (twelve hours), not ${deadlineMs} ms: the controller cannot judge for longer`;
+    problems.push({ setting: 'judge.deadlineMs', message });
+  }
+  if (parsed.ok) return { policy: parsed.policy, problems };
+  const own = new Set(problems.map(({ setting }) => setting));
+  const others = parsed.problems.map(({ setting, message }) => {
+    if (setting === '') return { setting: 'judge', message };
+    if (setting !== 'bakeMsMin') return { setting: `judge.${setting}`, message: inDocument(message) };
+    return {
+      setting: 'bakeMs',
+      message: `"bakeMs" must be at least judge.warmUpMs, ${warmUpMs} ms, not ${bakeMs} ms: a canary would be promoted before it is warm; bake longer, or set judge.warmUpMs to what a task takes to be warm`,
+    };
+  });
   return {
     policy: defaultJudgePolicy,
-    problems: parsed.problems.map(({ setting, message }) => ({
-      setting: setting === '' ? 'judge' : `judge.${setting}`,
-      message: `judge: ${message}`,
-    })),
+    problems: [...others.filter(({ setting }) => !own.has(setting)), ...problems],
   };
+}
+
+/** What the judge says of its settings, said of the document that they are a part of. */
+function inDocument(message: string): string {
+  return message
+    .replace(/^"([^"]*)"/, '"judge.$1"')
+    .replace('bakeMsMin and visibilityTimeoutMs', 'bakeMs and judge.visibilityTimeoutMs');
+}
+
+/** A name that the worker counts under; it refuses others, and more than so many. */
+const counterName = /^[A-Za-z0-9 _.:-]{1,64}$/;
+const countersMax = 20;
+
+/** What is wrong with counters beyond their values, which the judge checks: no worker could report them. */
+function counterProblems(counters: unknown): PolicyProblem[] {
+  if (!isObject(counters)) return [];
+  const names = Object.keys(counters);
+  const wrong = [
+    ...(names.length > countersMax
+      ? [`must be at most ${countersMax}, which is as many as a worker counts, not ${names.length}`]
+      : []),
+    ...names
+      .filter((name) => !counterName.test(name))
+      .map(
+        (name) =>
+          `must have names of 1 to 64 letters, digits, spaces and characters of _.:-, as the worker does, not ${show(name)}`,
+      ),
+    ...Object.entries(counters).flatMap(([name, counter]) =>
+      Object.keys(isObject(counter) ? counter : {})
+        .filter((field) => field !== 'worse' && field !== 'tolerance')
+        .map((field) => `must give ${show(name)} worse and tolerance only, not ${show(field)}`),
+    ),
+  ];
+  return wrong.map((each) => ({ setting: 'judge.counters', message: `"judge.counters" ${each}` }));
+}
+
+function isObject(value: unknown): value is Partial<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isDuration(value: unknown): value is number {
+  return duration(value) === undefined;
 }
 
 function isSetting(name: string): name is keyof typeof checks {

@@ -1,4 +1,4 @@
-import { reportMs } from '../measurement/measurement.ts';
+import { reportMs } from '../measurement/line.ts';
 import { type ActionRun, type Execution, type PipelineState, type StageState, stages } from './observed.ts';
 
 type Step = keyof typeof stages;

@@ -1,8 +1,9 @@
-import type { Block, Counts, StratumCounts } from '../judge/block.ts';
-import type { Verdict } from '../judge/evidence.ts';
+import type { Block, Cell } from '../judge/block.ts';
+import type { Verdict, VerdictCode } from '../judge/evidence.ts';
 import { judgeBlocks } from '../judge/judge.ts';
 import { blocksFrom } from '../measurement/blocks.ts';
-import { type Measurement, reportMs } from '../measurement/measurement.ts';
+import { type Line, reportMs } from '../measurement/line.ts';
+import type { Measurement, TrackMeasurement } from '../measurement/measurement.ts';
 import type { ReleasePolicy } from '../policy/policy.ts';
 import { type Journey, judgedFrom } from './journey.ts';
 import { known, type Observed, type Reading } from './observed.ts';
@@ -21,17 +22,18 @@ export interface Judgement {
   readonly notes: readonly string[];
 }
 
-/** Time in which a message's failures are reported: workers report every five seconds, and CloudWatch takes some. */
+/** Time in which a message's failures are reported: workers report every five seconds, and the log takes some. */
 export const reportsWithinMs = 15_000;
 
 /** CodePipeline's limit for the message of an approval. */
 const messageLengthMax = 1000;
 
 /**
- * How many times the odds of failing count as the same after a promotion. The two versions are not compared over
- * the same time any more, so what changes with time alone must not look like the version.
+ * How much the odds of failing may differ after a promotion, as a standard deviation of their logarithm: a factor of
+ * three is within it. The two versions are not compared over the same time any more, so what changes with time alone
+ * must not look like the version.
  */
-const watchTolerance = 3;
+const watchSpread = 0.5;
 
 /** What the judge says of a release at `nowMs`; undefined before its canary is steady. */
 export function judgementOf(
@@ -46,28 +48,26 @@ export function judgementOf(
   if (!outcomes.known) return outcomes;
   const measured = outcomes.value;
   if (measured === undefined) return undefined;
-  // What went on while the canary was deployed was partly the version before it.
-  const { bucketMs } = measured;
-  const measurement = { ...measured, fromMs: Math.ceil(fromMs / bucketMs) * bucketMs };
   const judge = { ...policy.judge, bakeMsMin: policy.bakeMs };
-  const { blocks, notes } = blocksFrom(measurement, nowMs);
+  const { past, starts, blocks, latest, notes } = blocksFrom(measured, fromMs, nowMs);
   const promotedAt = release.stable?.startedAt;
-  const beside = promotedAt === undefined ? blocks : blocks.filter(({ toMs }) => toMs <= promotedAt);
-  const verdict = judgeBlocks(judge, fromMs, beside, Math.min(nowMs, promotedAt ?? nowMs));
+  const together = promotedAt === undefined ? blocks : blocks.filter(({ toMs }) => toMs <= promotedAt);
+  const seen = { past, starts, blocks: together, ...(promotedAt === undefined && { latest }) };
+  const verdict = judgeBlocks(judge, fromMs, seen, Math.min(nowMs, promotedAt ?? nowMs));
   const watchedFrom = release.record && Math.ceil(release.record.startedAt / reportMs) * reportMs;
   return known({
     verdict,
     ...(watchedFrom !== undefined && {
       watch: judgeBlocks(
-        { ...judge, oddsRatioTolerance: Math.max(watchTolerance, judge.oddsRatioTolerance) },
+        { ...judge, taskSpread: Math.max(watchSpread, judge.taskSpread) },
         watchedFrom,
-        watchBlocks(measurement, beside, blocks, watchedFrom),
+        { past, starts, blocks: watchBlocks([...past, ...together], blocks, watchedFrom) },
         nowMs,
       ),
     }),
     failedByStable: failedByStable(measured, promotedAt ?? nowMs),
     awaitsReports: nowMs - fromMs < reportsWithinMs,
-    notes,
+    notes: [...notes, ...deadLetterNotes(measured)],
   });
 }
 
@@ -115,7 +115,7 @@ export function excuses(judgement: Judgement, deadLetters: number): boolean {
   return (
     deadLetters > 0 &&
     sees &&
-    judgement.verdict.kind !== 'fail' &&
+    !hasFailedCanary(judgement) &&
     hasFailedThem(judgement.failedByStable, deadLetters)
   );
 }
@@ -135,61 +135,91 @@ function hasFailedThem(failedByStable: number, deadLetters: number): boolean {
 
 /** Whether the judge sees both tracks, or will in a moment, and has not failed the canary. */
 export function mayExcuse(judgement: Judgement): boolean {
-  return (seesBoth(judgement) || judgement.awaitsReports) && judgement.verdict.kind !== 'fail';
+  return (seesBoth(judgement) || judgement.awaitsReports) && !hasFailedCanary(judgement);
+}
+
+/** Also in a dry run, in which the verdict does not say so: what the judge thinks bad it does not excuse. */
+function hasFailedCanary({ verdict: { kind, evidence } }: Judgement): boolean {
+  return kind === 'fail' || evidence.total >= evidence.totalNeeded;
 }
 
 function seesBoth({ verdict }: Judgement): boolean {
-  return verdict.code === 'undecided' || verdict.code === 'certified' || verdict.code === 'deadline';
+  return SEES_BOTH.has(verdict.code);
 }
 
+/** Codes of verdicts that rest on what both tracks did. */
+const SEES_BOTH: ReadonlySet<VerdictCode> = new Set([
+  'undecided',
+  'certified',
+  'deadline',
+  'stable-differs',
+  'concern',
+  'dry-run',
+]);
+
 /**
- * Both services as one against stable's last intervals before the promotion, each of which is used once: so the
- * odds hold as far as the traffic is alike. When those are used up, only crashes are judged.
+ * Both services as one against stable's last intervals before the promotion, each of which is used once: so the odds
+ * hold as far as the traffic is alike. When those are used up, only crashes are judged: whether a version works at all
+ * the judge tells at its beginning only. Stable's tasks are new, so latency is left out.
  */
-function watchBlocks(
-  { canary, stable }: Measurement,
-  before: readonly Block[],
-  all: readonly Block[],
-  fromMs: number,
-): Block[] {
-  const controls = before.flatMap(({ strata }) => first(strata)).reverse();
+function watchBlocks(before: readonly Block[], all: readonly Block[], fromMs: number): Block[] {
+  const controls = [...before].reverse();
   return all
     .filter((block) => block.fromMs >= fromMs)
     .map((block, index) => {
-      const control = controls[index]?.baseline ?? { units: 0, failed: 0 };
-      const candidates = first(block.strata).map((stratum) => sum(stratum.canary, stratum.baseline));
-      const crashed = [...canary.tasks, ...stable.tasks].filter(
-        ({ crash, stoppedAt }) =>
-          crash !== undefined &&
-          stoppedAt !== undefined &&
-          stoppedAt >= block.fromMs &&
-          stoppedAt < block.toMs,
-      );
-      const taskSeconds =
-        [...canary.tasks, ...stable.tasks].filter(({ stoppedAt }) => (stoppedAt ?? block.toMs) >= block.toMs)
-          .length *
-        ((block.toMs - block.fromMs) / 1000);
+      const control = controls[index];
+      const none = { count: 0, taskSeconds: 0 };
+      const { canary = none, stable = none } = block.crashes ?? {};
       return {
         fromMs: block.fromMs,
         toMs: block.toMs,
-        strata: candidates.map((candidate) => ({ attempt: 1, canary: candidate, baseline: control })),
-        crashes: { count: crashed.length, taskSeconds },
+        canary: [...block.canary, ...block.stable].map(withoutDurations),
+        stable: (control?.stable ?? []).map(withoutDurations),
+        starts: [],
+        crashes: {
+          canary: {
+            count: canary.count + stable.count,
+            taskSeconds: canary.taskSeconds + stable.taskSeconds,
+          },
+          stable: controls[index % controls.length]?.crashes?.stable ?? none,
+        },
       };
     });
 }
 
-function first(strata: readonly StratumCounts[]): readonly StratumCounts[] {
-  return strata.filter(({ attempt }) => attempt === 1);
+function withoutDurations({ durations: _durations, ...cell }: Cell): Cell {
+  return cell;
 }
 
-function sum(a: Counts, b: Counts): Counts {
-  return { units: a.units + b.units, failed: a.failed + b.failed };
-}
-
-function failedByStable({ stable }: Measurement, untilMs: number): number {
+/** Where only some of stable's tasks were read, the others are taken to have failed as much. */
+function failedByStable({ fromMs, stable, stableSample }: Measurement, untilMs: number): number {
   let failed = 0;
-  for (const [start, bucket] of stable.buckets) if (start < untilMs) failed += bucket.failed;
-  return failed;
+  for (const line of linesSince(stable, fromMs)) {
+    if (line.fromMs < untilMs) failed += line.failed + line.retriedFailed;
+  }
+  return stableSample === undefined ? failed : (failed * stableSample.tasks) / stableSample.read;
+}
+
+/** On which track the last delivery failed of what went to the dead-letter queue during the release. */
+function deadLetterNotes({ fromMs, canary, stable }: Measurement): string[] {
+  const last = (track: TrackMeasurement) => {
+    return linesSince(track, fromMs).reduce((sum, { deadLettered }) => sum + deadLettered, 0);
+  };
+  const [byCanary, byStable] = [last(canary), last(stable)];
+  return byCanary + byStable === 0
+    ? []
+    : [
+        `of the messages that became dead letters, ${byCanary} failed last on the canary and ${byStable} on stable`,
+      ];
+}
+
+/** Lines that were read twice count once. */
+function linesSince({ lines }: TrackMeasurement, fromMs: number): Line[] {
+  const once = new Map<string, Line>();
+  for (const line of lines) {
+    if (line.toMs > fromMs) once.set(`${line.task} ${line.startedAt} ${line.sequence}`, line);
+  }
+  return [...once.values()];
 }
 
 function clip(text: string, length: number): string {

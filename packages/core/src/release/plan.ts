@@ -1,5 +1,5 @@
 import type { Verdict } from '../judge/evidence.ts';
-import { reportMs } from '../measurement/measurement.ts';
+import { reportMs } from '../measurement/line.ts';
 import type { ReleasePolicy } from '../policy/policy.ts';
 import {
   followBaseline,

@@ -5,13 +5,37 @@ import { defaultReleasePolicy } from '../policy/policy.ts';
 import { decide } from './ending.ts';
 import { recordedVerdict } from './judgement.ts';
 import { stages } from './observed.ts';
-import { formatRecord, parseRecord, type ReleaseRecord } from './record.ts';
+import { formatRecord, parseRecord, type RecordedVerdict, type ReleaseRecord } from './record.ts';
 
 const text = fc.string({ minLength: 1 });
 const digest = fc
   .string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: 64, maxLength: 64 })
   .map((hex) => `sha256:${hex}`);
 const optional = { requiredKeys: [] as [] };
+const codes: Readonly<Record<RecordedVerdict['code'], true>> = {
+  unchanged: true,
+  regression: true,
+  certified: true,
+  undecided: true,
+  deadline: true,
+  'stable-differs': true,
+  concern: true,
+  'dry-run': true,
+  'no-data': true,
+  'canary-silent': true,
+  'baseline-silent': true,
+  'not-measured': true,
+  'unusable-block': true,
+};
+const verdict: RecordedVerdict = {
+  executionId: 'e',
+  kind: 'inconclusive',
+  code: 'undecided',
+  summary: 'Inconclusive.',
+  decidedAt: '2026-01-01T00:00:00.000Z',
+  canaryUnits: 10,
+  canaryFailed: 1,
+};
 const records: fc.Arbitrary<ReleaseRecord> = fc
   .tuple(
     fc.option(
@@ -60,6 +84,11 @@ describe('parseRecord', () => {
         expect(parseRecord(formatRecord(record))).toEqual({ ok: true, record });
       }),
     );
+  });
+
+  it.each(Object.keys(codes))('reads back a verdict that is %s', (code) => {
+    const record = { version: 1, verdict: { ...verdict, code } };
+    expect(parseRecord(JSON.stringify(record))).toEqual({ ok: true, record });
   });
 
   it('reads the record that the stack is created with', () => {
@@ -155,7 +184,7 @@ describe('the largest record', () => {
             settled: true,
             summary: reason,
             statements: [],
-            evidence: createJudge(defaultReleasePolicy.judge, 0).verdict(0).evidence,
+            evidence: createJudge(defaultReleasePolicy.judge, 0, { past: [] }).verdict(0).evidence,
           },
           id,
           0,

@@ -186,19 +186,22 @@ const digest = /^sha256:[0-9a-f]{64}$/;
 const decisionKinds: readonly DecisionKind[] = ['rollback', 'abort'];
 const deciders: readonly DecidedBy[] = ['judge', 'health', 'person', 'pipeline', 'newerCommit'];
 const verdictKinds: readonly Verdict['kind'][] = ['pass', 'fail', 'inconclusive', 'error'];
-const verdictCodes: readonly RecordedVerdict['code'][] = [
-  'unchanged',
-  'regression',
-  'certified',
-  'undecided',
-  'deadline',
-  'stable-differs',
-  'no-data',
-  'canary-silent',
-  'baseline-silent',
-  'not-measured',
-  'unusable-block',
-];
+/** A code that is left out here would make a record unreadable that the controller itself has written. */
+const verdictCodes = Object.keys({
+  unchanged: true,
+  regression: true,
+  certified: true,
+  undecided: true,
+  deadline: true,
+  'stable-differs': true,
+  concern: true,
+  'dry-run': true,
+  'no-data': true,
+  'canary-silent': true,
+  'baseline-silent': true,
+  'not-measured': true,
+  'unusable-block': true,
+} satisfies Record<RecordedVerdict['code'], true>) as RecordedVerdict['code'][];
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

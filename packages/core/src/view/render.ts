@@ -1,3 +1,4 @@
+import { amount, duration } from '../judge/required-sample.ts';
 import { stages } from '../release/observed.ts';
 import type { Phase } from '../release/plan.ts';
 import type { ExecutionView, ReleaseView, StageStatus, StageView, TrackView, VerdictView } from './view.ts';
@@ -76,7 +77,9 @@ export function renderStatus(view: ReleaseView, nowMs: number, style: Styler = p
   if (view.verdict !== undefined) {
     const { kind, summary, statements } = view.verdict;
     lines.push(`${label('Verdict')}${style(verdictTones[kind], summary)}`);
-    for (const statement of statements) lines.push(`${label('')}${style('quiet', statement)}`);
+    for (const statement of [...statements, ...furtherStatements(view.verdict)]) {
+      lines.push(`${label('')}${style('quiet', statement)}`);
+    }
   }
   for (const alarm of view.alarms) {
     const tone: Tone = alarm.value === 'OK' ? 'good' : alarm.value === 'ALARM' ? 'bad' : 'quiet';
@@ -118,10 +121,51 @@ export function renderStatus(view: ReleaseView, nowMs: number, style: Styler = p
   return lines;
 }
 
+/** A factor of latency from which on a quantile is slower in a way that a person should read of. */
+const SLOWER_FROM = 1.1;
+
+const quantileNames: ReadonlyMap<number, string> = new Map([
+  [0.9, '90th percentile'],
+  [0.99, '99th percentile'],
+]);
+
+/** What the evidence tells beyond the statements: slow tails, concerns of any verdict, and what comes next. */
+function furtherStatements({
+  kind,
+  summary,
+  statements,
+  effects,
+  projected,
+  concerns,
+}: VerdictView): string[] {
+  const said = [summary, ...statements].join(' ').toLowerCase();
+  const slow = (effects?.latency ?? []).flatMap(({ quantile, low, high }) => {
+    const at = quantileNames.get(quantile);
+    // An interval that reaches to the end of what is tried knows no more than its other end.
+    const times = high < 4 ? `between ${amount(low)} and ${amount(high)}` : `at least ${amount(low)}`;
+    return at === undefined || low < SLOWER_FROM
+      ? []
+      : [`At the ${at} the canary takes ${times} times as long as stable (95 % confidence).`];
+  });
+  const unsaid = concerns.filter((concern) => !said.includes(concern.summary.toLowerCase()));
+  const isOpen = kind === 'inconclusive' && !said.includes('if all goes on');
+  return [
+    ...slow,
+    ...unsaid.map(
+      (concern) => `A person should see that ${concern.summary}${concern.summary.endsWith('?') ? '' : '.'}`,
+    ),
+    ...(isOpen && projected !== undefined
+      ? [
+          `If all goes on as it has, the canary ${projected.kind === 'pass' ? 'passes' : 'fails'} in about ${duration(projected.ms)}.`,
+        ]
+      : []),
+  ];
+}
+
 function stageText(stage: StageView, nowMs: number, style: Styler): string {
   const { sign, tone } = stageSigns[stage.status];
-  const duration = stage.startedAt === undefined ? '' : ` ${age((stage.endedAt ?? nowMs) - stage.startedAt)}`;
-  return style(tone, `${sign} ${stage.name}${duration}`);
+  const took = stage.startedAt === undefined ? '' : ` ${age((stage.endedAt ?? nowMs) - stage.startedAt)}`;
+  return style(tone, `${sign} ${stage.name}${took}`);
 }
 
 function trackText(track: TrackView, style: Styler): string {

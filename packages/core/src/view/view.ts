@@ -1,4 +1,5 @@
-import type { Verdict } from '../judge/evidence.ts';
+import type { Effects } from '../judge/effect.ts';
+import type { Concern, Evidence, Verdict } from '../judge/evidence.ts';
 import { currentRelease, isActive, type Journey, waitingForCanary } from '../release/journey.ts';
 import {
   type ActionRun,
@@ -65,9 +66,15 @@ export interface VerdictView {
   readonly summary: string;
   /** What the error rate means, or what is missing; empty once only the record is left. */
   readonly statements: readonly string[];
-  /** Units that the canary finished on first attempts, and how many of them failed. */
+  /** Messages that the canary finished on their first delivery, and how many of them failed. */
   readonly canaryUnits: number;
   readonly canaryFailed: number;
+  /** By how much the canary differs from stable, with 95 % confidence; absent once only the record is left. */
+  readonly effects?: Effects;
+  /** How long it takes from here, ms, to what comes if all goes on as it has; absent where that cannot be told. */
+  readonly projected?: NonNullable<Evidence['projected']>;
+  /** What fails no release, but should be seen by a person before it is promoted. */
+  readonly concerns: readonly Concern[];
   /** Epoch milliseconds; absent while nothing is decided. */
   readonly decidedAt?: number;
 }
@@ -216,6 +223,7 @@ function verdictView(planned: Plan, record: ReleaseRecord | undefined): { verdic
         statements: [],
         canaryUnits,
         canaryFailed,
+        concerns: [],
         decidedAt: Date.parse(decidedAt),
       },
     };
@@ -230,6 +238,9 @@ function verdictView(planned: Plan, record: ReleaseRecord | undefined): { verdic
       statements: verdict.statements,
       canaryUnits: evidence.canary.units,
       canaryFailed: evidence.canary.failed,
+      effects: evidence.effects,
+      ...(evidence.projected && { projected: evidence.projected }),
+      concerns: evidence.concerns,
       ...(decidedAtMs !== undefined && { decidedAt: decidedAtMs }),
     },
   };

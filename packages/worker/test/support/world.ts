@@ -9,17 +9,18 @@ export interface LogLine extends Readonly<Record<string, unknown>> {
   readonly event?: string;
 }
 
-type Surroundings = 'queueUrl' | 'identity' | 'transport' | 'clock' | 'random' | 'log';
+type Surroundings = 'queueUrl' | 'identity' | 'transport' | 'clock' | 'random' | 'residentBytes' | 'log';
 
 /** Everything but the worker's surroundings; a transport may be given. */
 export type Definition = Omit<WorkerOptions<string>, Surroundings> &
-  Partial<Pick<WorkerOptions<string>, 'transport' | 'random' | 'identity' | 'clock'>>;
+  Partial<Pick<WorkerOptions<string>, 'transport' | 'random' | 'residentBytes' | 'identity' | 'clock'>>;
 
 /** A queue, a clock and the log of a worker, in virtual time. */
 export class World {
   readonly clock = new VirtualClock();
   readonly queue: QueueModel;
   readonly log: LogLine[] = [];
+  #workers = 0;
 
   constructor(options: { readonly fifo?: boolean } = {}) {
     this.queue = new QueueModel(this.clock, options);
@@ -28,10 +29,11 @@ export class World {
   worker(definition: Definition, operations: SqsOperations = this.queue): Worker {
     return new Worker({
       queueUrl: this.queue.url,
-      identity: { app: 'shop', track: 'canary', revision: 'abc' },
+      identity: { app: 'shop', track: 'canary', revision: 'abc', taskId: `task-${++this.#workers}` },
       transport: new InProcessTransport(operations),
       clock: this.clock,
       random: () => 0.5,
+      residentBytes: () => 96 * 2 ** 20,
       log: (line) => this.log.push(JSON.parse(line) as LogLine),
       ...definition,
     });
@@ -52,11 +54,18 @@ export class World {
     return reports[0]!;
   }
 
-  /** What all flushed lines add up to. */
+  /** The outcome lines that were written, of one task or of all. */
+  lines(task?: string): LogLine[] {
+    return this.log.filter(
+      ({ QueueCanary, TaskId }) => QueueCanary === 'outcomes' && (task === undefined || TaskId === task),
+    );
+  }
+
+  /** What all outcome lines add up to. */
   total(metric: string): number {
-    return this.log.reduce((sum, line) => {
+    return this.lines().reduce((sum, line) => {
       const value = line[metric];
-      return sum + (line._aws !== undefined && typeof value === 'number' ? value : 0);
+      return sum + (typeof value === 'number' ? value : 0);
     }, 0);
   }
 

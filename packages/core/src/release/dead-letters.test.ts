@@ -1,0 +1,244 @@
+import { describe, expect, it } from 'vitest';
+import {
+  concerning,
+  differing,
+  failing,
+  good,
+  judgedMs,
+  judging,
+  observed,
+  poisoned,
+} from '../../test/judged-world.ts';
+import type { SimulatedWorld } from '../../test/simulated-world.ts';
+import { TaskLines } from '../../test/task-lines.ts';
+import type { Measurement } from '../measurement/measurement.ts';
+import { excusesWhileDeploying } from './judgement.ts';
+
+describe('dead letters', () => {
+  it('are not held against a release while stable fails as much', () => {
+    const { world } = judging('automatic');
+    observed(world, 20_000, poisoned);
+    world.deadLetter(6);
+    world.setAlarm('ALARM');
+    const { phase, reasons } = world.wake();
+    expect(phase).toBe('baking');
+    expect(reasons.join('\n')).toMatch(
+      /6 messages reached the dead-letter queue .* stable fails such messages/,
+    );
+  });
+
+  it('are told of by the track on which they failed last', () => {
+    const { world } = judging('automatic');
+    const dead = { perSecond: 2, failing: 0.5, deadLettering: 1 };
+    observed(world, 20_000, { canary: { perSecond: 2 }, stable: [dead, good.stable, good.stable] });
+    world.deadLetter(20);
+    expect(world.wake().reasons).toContain(
+      'of the messages that became dead letters, 0 failed last on the canary and 40 on stable',
+    );
+  });
+
+  it('end it when stable does not', () => {
+    const { world } = judging('automatic');
+    observed(world, 20_000, good);
+    world.deadLetter(1);
+    expect(world.wake().phase).toBe('baking');
+    world.pass(20_000);
+    world.report(good);
+    expect(world.wake().phase).toBe('rollingBack');
+    expect(world.record().decision).toMatchObject({ by: 'health' });
+  });
+
+  it('end it when stable failed only before the release', () => {
+    const { world } = judging('automatic', { before: poisoned });
+    observed(world, 20_000, good);
+    world.deadLetter(1);
+    expect(world.wake().phase).toBe('baking');
+    world.pass(20_000);
+    world.report(good);
+    expect(world.wake().phase).toBe('rollingBack');
+  });
+
+  it('wait a moment for the reports of those who failed them', () => {
+    const { world } = judging('automatic');
+    observed(world, 20_000, good);
+    world.deadLetter(3);
+    world.setAlarm('ALARM');
+    const { phase, reasons } = world.wake();
+    expect(phase).toBe('baking');
+    expect(reasons.join('\n')).toMatch(/waiting for the workers' reports/);
+    world.pass(10_000);
+    world.report(poisoned);
+    expect(world.wake().phase).toBe('baking');
+    world.pass(60_000);
+    world.report(poisoned);
+    expect(world.wake().phase).toBe('baking');
+  });
+
+  describe('while the canary is still being deployed', () => {
+    function deploying(): SimulatedWorld {
+      const { world } = judging('automatic');
+      observed(world, judgedMs, good);
+      world.settle();
+      world.report(good);
+      world.push('v3');
+      world.advance();
+      world.advance();
+      expect(world.wake().phase).toBe('deploying');
+      return world;
+    }
+
+    it('are not held against it when stable fails as much', () => {
+      const world = deploying();
+      world.pass(20_000);
+      world.report(poisoned);
+      world.deadLetter(6);
+      const { phase, reasons } = world.wake();
+      expect(phase).toBe('deploying');
+      expect(reasons.join('\n')).toMatch(/stable fails such messages/);
+    });
+
+    it('end it when stable does not, after a moment for the reports', () => {
+      const world = deploying();
+      world.pass(20_000);
+      world.report(good);
+      world.deadLetter(1);
+      expect(world.wake().phase).toBe('deploying');
+      world.pass(20_000);
+      world.report(good);
+      expect(world.wake().phase).toBe('rollingBack');
+    });
+  });
+
+  it('end it at once when the workers emit nothing', () => {
+    const { world } = judging('automatic');
+    observed(world, 20_000, {});
+    world.deadLetter(1);
+    expect(world.wake().phase).toBe('rollingBack');
+  });
+
+  it('end it at once when the canary emits nothing while stable fails messages', () => {
+    const { world } = judging('automatic');
+    observed(world, 60_000, { stable: poisoned.stable });
+    world.deadLetter(1);
+    expect(world.wake().phase).toBe('rollingBack');
+  });
+
+  it('that stable fails as well do not end it because one look could not read the log', () => {
+    const { world } = judging('automatic');
+    observed(world, 30_000, poisoned);
+    world.deadLetter(4);
+    expect(world.wake().phase).toBe('baking');
+    world.outcomesProblem = 'the log cannot be read';
+    expect(world.wake().phase).toBe('baking');
+    world.pass(10_000);
+    world.outcomesProblem = undefined;
+    world.report(poisoned);
+    expect(world.wake().phase).toBe('baking');
+    expect(world.record().baseline).not.toHaveProperty('deadLettersSeenAt');
+  });
+
+  it('end it when the log stays unreadable', () => {
+    const { world } = judging('automatic');
+    observed(world, 30_000, good);
+    world.outcomesProblem = 'the log cannot be read';
+    world.deadLetter(1);
+    expect(world.wake().phase).toBe('baking');
+    world.pass(15_000);
+    expect(world.wake().phase).toBe('rollingBack');
+  });
+
+  it('wait for the first reports of a canary that has just become steady', () => {
+    const { world } = judging('automatic');
+    world.report({ canary: {}, stable: {} });
+    world.deadLetter(2);
+    expect(world.wake().phase).toBe('baking');
+    observed(world, 10_000, poisoned);
+    expect(world.wake().phase).toBe('baking');
+  });
+
+  it('are not held against a release while stable fails as much, however rarely messages come', () => {
+    const { world } = judging('automatic');
+    // Stable tried it a few times, and then nothing came for minutes.
+    observed(world, 60_000, { canary: {}, stable: { perSecond: 1 / 60, failing: 1 } });
+    observed(world, judgedMs, { canary: {}, stable: {} });
+    world.deadLetter(1);
+    const { phase, verdict } = world.wake();
+    expect([phase, verdict?.code]).toEqual(['baking', 'no-data']);
+  });
+
+  it('wait for their reports each time anew', () => {
+    const { world } = judging('automatic');
+    observed(world, 30_000, good);
+    world.deadLetter(2);
+    world.wake();
+    observed(world, 10_000, poisoned);
+    expect(world.wake().phase).toBe('baking');
+    world.pass(60_000);
+    world.report(poisoned);
+    world.deadLetter(1000);
+    expect(world.wake().phase).toBe('baking');
+    world.pass(20_000);
+    expect(world.wake().phase).toBe('rollingBack');
+  });
+
+  it('that were put up with before the promotion are not held against it afterwards, but new ones are', () => {
+    const { world, id } = judging('automatic');
+    observed(world, 30_000, poisoned);
+    world.deadLetter(4);
+    world.setAlarm('ALARM');
+    world.wake();
+    observed(world, 100_000 + judgedMs, good);
+    expect(world.record().verdict).toMatchObject({ executionId: id, kind: 'pass' });
+    world.wake();
+    world.wake();
+    expect(world.record().baseline?.deadLettersAccepted).toBe(4);
+    world.finishRollout('stable');
+    world.advance();
+    expect(world.wake().phase).toBe('promoting');
+    world.deadLetter(1);
+    expect(world.wake().phase).toBe('rollingBack');
+  });
+
+  it.each([
+    { code: 'concern', work: concerning, dryRun: false },
+    { code: 'stable-differs', work: differing, dryRun: false },
+    { code: 'dry-run', work: { ...concerning, canary: concerning.stable }, dryRun: true },
+  ])('are not held against a release whose verdict is $code, while stable fails as much', (given) => {
+    const { code, work, dryRun } = given;
+    const { world } = judging('automatic', { before: { stable: work.stable }, judge: { dryRun } });
+    observed(world, judgedMs, work);
+    world.deadLetter(6);
+    const { phase, verdict, reasons } = world.wake();
+    expect([phase, verdict?.code]).toEqual(['awaitingApproval', code]);
+    expect(reasons.join('\n')).toMatch(/stable fails such messages/);
+  });
+
+  it('end a release that the judge would have failed but for the dry run, although stable fails some', () => {
+    const { world } = judging('automatic', { judge: { dryRun: true } });
+    observed(world, 60_000, { ...failing, stable: { ...good.stable, failing: 0.01 } });
+    world.deadLetter(1);
+    const { phase, verdict } = world.wake();
+    expect([phase, verdict?.code]).toEqual(['rollingBack', 'dry-run']);
+    expect(world.record().decision?.by).toBe('health');
+  });
+
+  it('count against what all tasks of stable failed, also where only some were read', () => {
+    const startedAt = Date.UTC(2026, 0, 1);
+    const { written } = new TaskLines({ task: 's1', track: 'stable', startedAt }).work(startedAt + 60_000, {
+      perSecond: 1,
+      failing: 0.1,
+    });
+    const measurement = {
+      fromMs: startedAt,
+      toMs: startedAt + 60_000,
+      canary: { lines: [], tasks: [] },
+      stable: { lines: written, tasks: [] },
+      starts: [],
+    };
+    const excused = (of: Measurement, deadLetters: number) =>
+      excusesWhileDeploying(of, startedAt + 60_000, deadLetters);
+    expect([excused(measurement, 10), excused(measurement, 60)]).toEqual([true, false]);
+    const sampled = { ...measurement, stableSample: { tasks: 300, read: 60 } };
+    expect([excused(sampled, 60), excused(sampled, 300)]).toEqual([true, false]);
+  });
+});

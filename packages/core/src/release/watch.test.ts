@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest';
+import { good, judgedMs, judging, lookUntil, observed, promoted } from '../../test/judged-world.ts';
+import type { TracksWork } from '../../test/simulated-tasks.ts';
+import { digestOf, type SimulatedWorld } from '../../test/simulated-world.ts';
+import type { WorkByAge } from '../../test/task-lines.ts';
+
+const minute = 60_000;
+const work = { perSecond: 2.5 };
+
+/** Both services fail this part of their messages. */
+const both = (failing: number): TracksWork => ({
+  canary: { ...work, failing },
+  stable: { ...work, failing },
+});
+
+/** Only stable's tasks do. */
+const onStable = (failing: number): TracksWork => ({ canary: work, stable: { ...work, failing } });
+
+/** For a minute a task fails a little, and takes three times as long. */
+const warmingUp: WorkByAge = (ageMs) => (ageMs <= minute ? { ...work, failing: 0.08, takesMs: 150 } : work);
+
+/** Every ten seconds a task of stable ends by its own fault; then the controller looks. */
+function crashing(world: SimulatedWorld, times: number): void {
+  for (let crash = 0; crash < times; crash += 1) {
+    world.pass(9_000);
+    world.tasks.crash('stable', world.now);
+    world.pass(1_000);
+    world.report(good);
+  }
+  world.callJobs();
+}
+
+function expectRolledBack(world: SimulatedWorld, on: RegExp): void {
+  const { decision } = world.record();
+  expect(decision).toMatchObject({ kind: 'rollback', by: 'judge' });
+  expect(decision?.reason).toMatch(
+    /^After the promotion, with both services as the canary and stable before/,
+  );
+  expect(decision?.reason).toMatch(on);
+  expect(world.settle().phase).toBe('rolledBack');
+  expect([world.digestOn('canary'), world.digestOn('stable')]).toEqual([digestOf('v1'), digestOf('v1')]);
+  expect(world.violations).toEqual([]);
+}
+
+describe('in the watch after its promotion', () => {
+  it('a good release is not taken for a regression', () => {
+    const { world, id } = promoted();
+    expect(lookUntil('succeeded', world, 5 * minute, good)).toBe('succeeded');
+    expect(world.status(id)).toBe('Succeeded');
+    expect([world.digestOn('canary'), world.digestOn('stable')]).toEqual([digestOf('v2'), digestOf('v2')]);
+  });
+
+  it("a good release is not rolled back for stable's new tasks, which are cold", () => {
+    const { world } = promoted();
+    observed(world, 5 * minute, { canary: work, stable: warmingUp });
+    expect(world.wake().phase).toBe('succeeded');
+  });
+
+  it('a version that fails everything is rolled back within seconds', () => {
+    const { world } = promoted();
+    observed(world, 10_000, both(1));
+    expectRolledBack(world, /Fail, on failing nearly everything/);
+  });
+
+  it('a version that fails everything on stable alone is rolled back within seconds', () => {
+    const { world } = promoted();
+    observed(world, 15_000, onStable(1));
+    expectRolledBack(world, /Fail, on failing nearly everything/);
+  });
+
+  it('a version that fails one message in ten on all tasks is rolled back within a minute', () => {
+    const { world } = promoted();
+    expect(lookUntil('rollingBack', world, minute, both(0.1))).toBe('rollingBack');
+    expectRolledBack(world, /Fail, on failures/);
+  });
+
+  it.each([0.5, 0.1])(
+    'a version that fails %s on stable alone is rolled back when its tasks are warm',
+    (failing) => {
+      const { world } = promoted();
+      observed(world, 4 * minute, onStable(failing));
+      expectRolledBack(world, /Fail, on failures/);
+    },
+  );
+
+  it('a version is rolled back for crashes that stable did not have before', () => {
+    const { world } = promoted();
+    crashing(world, 28);
+    expectRolledBack(world, /Fail, on crashes/);
+  });
+
+  it('a version is not rolled back for crashes that stable had as often before', () => {
+    const { world } = judging('automatic', { watchMs: 5 * minute });
+    crashing(world, 30);
+    world.wake();
+    world.finishRollout('stable');
+    world.advance();
+    crashing(world, 31);
+    expect(world.wake().phase).toBe('succeeded');
+  });
+
+  it('nothing is rolled back in a dry run', () => {
+    const { world } = judging('manual', { watchMs: 5 * minute, judge: { dryRun: true } });
+    observed(world, judgedMs, good);
+    world.approve();
+    world.finishRollout('stable');
+    world.advance();
+    expect(world.wake().phase).toBe('promoting');
+    observed(world, 6 * minute, both(1));
+    expect(world.wake().phase).toBe('succeeded');
+  });
+});
+
+describe('in a watch that is longer than what is known of stable before', () => {
+  /** Longer than the ten minutes before the release, and its bake. */
+  function longWatched(): SimulatedWorld {
+    const { world } = promoted({ watchMs: 40 * minute });
+    observed(world, 20 * minute, good);
+    expect(world.wake().phase).toBe('promoting');
+    return world;
+  }
+
+  it('a good release is not taken for a regression', () => {
+    const world = longWatched();
+    observed(world, 20 * minute, good);
+    expect(world.wake().phase).toBe('succeeded');
+  });
+
+  it('a version that fails everything from then on is rolled back for its dead letters', () => {
+    const world = longWatched();
+    observed(world, minute, both(1));
+    world.deadLetter(1);
+    expect(world.wake().phase).toBe('rollingBack');
+    expect(world.record().decision?.by).toBe('health');
+  });
+
+  it('a version that crashes in a loop from then on is rolled back', () => {
+    const world = longWatched();
+    crashing(world, 28);
+    expectRolledBack(world, /Fail, on crashes/);
+  });
+});
