@@ -8,8 +8,7 @@ import { isTimed, type World } from './world.ts';
 
 export const HORIZON_MS = 60 * 60_000;
 
-/** Stable's tasks are so old when the judging begins, and began so long ago. */
-const STABLE_AGE_MS = 2 * 60 * 60_000;
+/** When stable's tasks began. */
 const LONG_AGO_MS = -24 * 60 * 60_000;
 
 /** A message that kills a task comes back after this time. */
@@ -55,7 +54,7 @@ export class Fleet {
     this.#random = random;
     this.#durations = isTimed(world) ? new Durations(random) : undefined;
     this.#bursts = poison === undefined ? [] : moments(random, 3600 / poison.perHour);
-    for (let n = 1; n <= stableTasks; n += 1) this.#add('stable', n, -STABLE_AGE_MS, -pastMs);
+    for (let n = 1; n <= stableTasks; n += 1) this.#add('stable', n, LONG_AGO_MS, -pastMs);
     this.#startsByAge = world.startsKnown === false ? [] : this.#startsOf(this.#tasks);
     this.starts = this.#startsByAge.flatMap((cells) => cells ?? []);
     const past: Block[] = [];
@@ -103,7 +102,7 @@ export class Fleet {
 
   /** What stable's tasks did in each interval of their first half hour. */
   #startsOf(tasks: readonly Task[]): Cell[][] {
-    this.#balance(tasks.length + (this.#world.canaryTasks ?? 1), 0);
+    this.#balance(tasks.length + (this.#world.canaryTasks ?? 1), LONG_AGO_MS);
     const young = tasks.map((task) => task.young(LONG_AGO_MS));
     return Array.from({ length: startsMs / reportMs }, (_, index) => {
       const fromMs = LONG_AGO_MS + index * reportMs;

@@ -1,5 +1,12 @@
 import { BAKE_MS, type Run } from './release.ts';
-import { badReleases, goodReleases, lateReleases, marginalReleases, worldsOf } from './scenarios.ts';
+import {
+  badReleases,
+  goodReleases,
+  lateReleases,
+  marginalReleases,
+  type Scenario,
+  worldsOf,
+} from './scenarios.ts';
 import { isTimed, type World, withGoodVersion } from './world.ts';
 
 /** Many releases into one world. */
@@ -35,21 +42,25 @@ export function studies({ good, timed, bad }: Sizes, quick: boolean, only: strin
     const share = until === 'whole' ? 1 : until === 'promoted' ? 0.3 : 0.2;
     return { group, world, releases, until, cost: share * costOf(world) };
   };
-  const marginal = worldsOf(marginalReleases());
-  const all = [
-    ...worldsOf(goodReleases()).map((world) => study('good', 'whole', isTimed(world) ? timed : good, world)),
-    ...worldsOf(badReleases()).map((world) => study('bad', 'decided', bad, world)),
-    ...lateReleases().flatMap(({ early, late }) => [
-      ...worldsOf([early]).map((world) => study('early', 'decided', bad, world)),
-      ...worldsOf([late]).map((world) => study('late', 'decided', bad, world)),
-    ]),
+  const isWanted = ({ name, messagesPerSecond }: World): boolean => {
+    const isUsual = messagesPerSecond === 10 || name.startsWith('plain');
+    return name.includes(only) && (isUsual || !quick);
+  };
+  const wanted = (scenarios: readonly Scenario[]) => worldsOf(scenarios).filter(isWanted);
+  const marginal = wanted(marginalReleases());
+  return [
+    ...wanted(goodReleases()).map((world) => study('good', 'whole', isTimed(world) ? timed : good, world)),
+    ...wanted(badReleases()).map((world) => study('bad', 'decided', bad, world)),
+    ...lateReleases().flatMap(({ early, late }) => {
+      if (wanted([early, late]).length === 0) return [];
+      return [
+        ...worldsOf([early]).map((world) => study('early', 'decided', bad, world)),
+        ...worldsOf([late]).map((world) => study('late', 'decided', bad, world)),
+      ];
+    }),
     ...marginal.map((world) => study('marginal', 'promoted', MARGINAL_TIMES * bad, world)),
     ...marginal.map((world) => study('promoted', 'promoted', bad, withGoodVersion(world))),
   ];
-  return all.filter(({ world }) => {
-    const isUsual = world.messagesPerSecond === 10 || world.name.startsWith('plain');
-    return world.name.includes(only) && (isUsual || !quick);
-  });
 }
 
 /** As measured: durations make blocks large, and the judge looks at them several times. */

@@ -1,9 +1,10 @@
-/** Prints rows under a heading, columns as wide as they need. */
+/** Prints rows under a heading, columns as wide as they need; nothing where there are no rows. */
 export function printTable(
   title: string,
   header: readonly string[],
   rows: readonly (readonly string[])[],
 ): void {
+  if (rows.length === 0) return;
   const widths = header.map((cell, column) =>
     Math.max(cell.length, ...rows.map((row) => row[column]?.length ?? 0)),
   );

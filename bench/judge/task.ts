@@ -176,7 +176,7 @@ export class Task {
     this.diesMs = Math.min(soon(crashes?.every), soon(this.#version?.crashes?.every));
   }
 
-  /** Under a backlog, tasks of stable together take what the world's messages per second are. */
+  /** Under a backlog, work takes as long as makes the world's messages per second. */
   get #medianMs(): number {
     const { backlog, canaryTasks = 1, stableTasks = 3, messagesPerSecond } = this.#world;
     if (backlog === undefined) return MEDIAN_MS;

@@ -135,6 +135,7 @@ describe('a calibration', () => {
     expect(settingsOf(calibration)).toEqual({ warmUpSeconds: 240, bakeMinutes: 4 });
     expect(calibration.recommended!.failed.stillFailed).toBe(0);
     expect(calibration.missing.join()).not.toContain('No task started');
+    expect(reportOf(calibration)).toContain('deploy pipeline -c warmUpSeconds=240 -c bakeMinutes=4');
     expect(reportOf(calibration)).toMatch(/after 4 min, seen in 2 starts; until then tasks fail \d+[\d.]* %/);
   });
 

@@ -63,17 +63,23 @@ export class Differences {
       const half = (begin: number, end?: number) => halfOf(cells.slice(begin, end).filter(warm));
       halves.set(task, [half(from, middle), half(middle)]);
     }
+    let product = 0;
     for (const { task, others } of releases) {
       const own = halves.get(task);
       if (own === undefined) continue;
       const theirs = others.map((other) => halves.get(other)).filter((known) => known !== undefined);
       const first = apart(own[0], sumOf(theirs.map(([half]) => half)));
       const second = apart(own[1], sumOf(theirs.map(([, half]) => half)));
+      product += first.more * second.more;
+      this.#scale += first.expected * second.expected;
       this.#addFailures(task, first, second);
       const slowness = this.#slowness.get(task) ?? [];
       this.#slowness.set(task, slowness);
       for (const { slower } of [first, second]) if (slower !== undefined) slowness.push(slower);
     }
+    // What one task fails more, the others fail less: only windows are independent of each other.
+    this.#product += product;
+    this.#squares += product * product;
   }
 
   get result(): TaskDifferences {
@@ -88,10 +94,6 @@ export class Differences {
   }
 
   #addFailures(task: string, first: Apart, second: Apart): void {
-    const product = first.more * second.more;
-    this.#product += product;
-    this.#squares += product * product;
-    this.#scale += first.expected * second.expected;
     const known = this.#failures.get(task) ?? { failed: 0, expected: 0, variance: 0 };
     this.#failures.set(task, known);
     for (const { more, expected } of [first, second]) {

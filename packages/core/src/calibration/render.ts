@@ -182,11 +182,14 @@ function recommendationLines({ recommendations, recommended }: Calibration, styl
     ]),
     ...(tried.length === 0 ? [] : wrapped(tried.join(' '), '  ')),
     ...wrapped('Give them with all your other settings:', '  '),
-    ...wrapped(
-      `queue-canary deploy pipeline ${recommendations.map(({ setting, value }) => `-c ${setting}=${shown(value)}`).join(' ')}`,
-      '    ',
-    ),
+    ...commandLines(recommendations.map(({ setting, value }) => `-c ${setting}=${shown(value)}`)),
   ];
+}
+
+/** A command that a shell takes as it is, however many lines it has. */
+function commandLines(settings: readonly string[]): string[] {
+  const lines = filled(['queue-canary deploy pipeline', ...settings], '    ', WIDTH - 2);
+  return lines.map((line, index) => (index < lines.length - 1 ? `${line} \\` : line));
 }
 
 function shown(value: Recommendation['value']): string {
@@ -202,14 +205,19 @@ function labelled(label: string, text: string): string[] {
 
 /** Words in lines of at most {@link WIDTH} columns. */
 function wrapped(text: string, indent: string): string[] {
+  return filled(text.split(' '), indent, WIDTH);
+}
+
+/** Pieces in lines of at most so many columns; a piece stays whole. */
+function filled(pieces: readonly string[], indent: string, width: number): string[] {
   const lines: string[] = [];
   let line = indent;
-  for (const word of text.split(' ')) {
-    if (line.length > indent.length && line.length + 1 + word.length > WIDTH) {
+  for (const piece of pieces) {
+    if (line.length > indent.length && line.length + 1 + piece.length > width) {
       lines.push(line);
       line = indent;
     }
-    line += line.length > indent.length ? ` ${word}` : word;
+    line += line.length > indent.length ? ` ${piece}` : piece;
   }
   return [...lines, line];
 }

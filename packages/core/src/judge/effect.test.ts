@@ -66,10 +66,14 @@ describe('the effects', () => {
     expect(failures?.high).toBeLessThan(0.08);
   });
 
-  it('leave out what being young explains, and what is not measured', () => {
+  it('leave out what being young explains as soon as the canary is warm, and what is not measured', () => {
     const dice = new Dice(4);
     const young = compared(dice, 30, 3, false);
-    expect(effectsOf(young, young, slow(dice))).toEqual({});
+    const warm = compared(dice, 30, 1);
+    const bins = slow(dice);
+    const both = [...young, ...warm];
+    expect(effectsOf(both, both, bins)).toEqual(effectsOf(warm, warm, bins));
+    expect(effectsOf(young, young, bins).latency?.[0]?.low).toBeGreaterThan(1.5);
     const unmeasured = compared(dice, 3, 1).map((each) => ({ ...each, canary: [cell()] }));
     expect(effectsOf([], unmeasured, slow(dice))).toEqual({});
     expect(effectsOf([], compared(dice, 3, 1), undefined)).toEqual({});

@@ -31,32 +31,33 @@ const BINS_MAX = 2 * binsPerOctave;
  * a factor of latency, as if it were the null hypothesis. It takes messages of a task's interval for independent, so
  * where they fail in clumps it is too narrow; the verdict is not, see `Difference`.
  *
- * Of a young canary's comparisons none enter: what being new explains is not the version's effect.
+ * A young canary's comparisons enter only as long as there are no others: what being new explains is not the version's
+ * effect.
  */
 export function effectsOf(
   failures: readonly Comparison[],
   latency: readonly Comparison[],
   slow: SlowBins | undefined,
 ): Effects {
-  const rates = rateDifference(failures.filter(({ warm }) => warm));
-  const factors =
-    slow &&
-    latencyFactors(
-      latency.filter(({ warm }) => warm),
-      slow,
-    );
+  const rates = rateDifference(warmIfAny(failures));
+  const factors = slow && latencyFactors(warmIfAny(latency), slow);
   return { ...(rates && { failures: rates }), ...(factors && { latency: factors }) };
+}
+
+function warmIfAny(comparisons: readonly Comparison[]): readonly Comparison[] {
+  const warm = comparisons.filter((comparison) => comparison.warm);
+  return warm.length > 0 ? warm : comparisons;
 }
 
 function rateDifference(comparisons: readonly Comparison[]): Effects['failures'] {
   const process = new RateDifference();
   const all = { canary: { units: 0, failed: 0 }, stable: { units: 0, failed: 0 } };
-  for (const { canary, baselines, toMs } of comparisons) {
+  for (const { canary, baselines } of comparisons) {
     const own = sum(canary.map(failed));
     const others = sum((baselines[0] ?? []).map(failed));
     add(all.canary, own);
     add(all.stable, others);
-    process.add(own, others, toMs);
+    process.add(own, others);
   }
   if (all.canary.units === 0 || all.stable.units === 0) return undefined;
   const estimate = all.canary.failed / all.canary.units - all.stable.failed / all.stable.units;

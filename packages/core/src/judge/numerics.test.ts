@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { divergence, entropy, exp, ln, ln1p } from './numerics.ts';
+import { divergence, entropy, exp, ln, ln1p, lnGamma } from './numerics.ts';
 
 const close = (actual: number, expected: number, relative = 5e-16) =>
   Math.abs(actual - expected) <= relative * Math.abs(expected);
@@ -48,5 +48,17 @@ describe('divergence and entropy', () => {
     expect(divergence(0.1, 0)).toBe(Number.POSITIVE_INFINITY);
     expect(entropy(0)).toBe(0);
     expect(entropy(0.5)).toBeCloseTo(Math.LN2, 15);
+  });
+});
+
+describe('lnGamma', () => {
+  it('is the logarithm of factorials, and of half the circle at a half', () => {
+    let factorial = 1;
+    for (let n = 1; n <= 30; n += 1) {
+      expect(Math.abs(lnGamma(n) - Math.log(factorial))).toBeLessThan(1e-11);
+      factorial *= n;
+    }
+    expect(lnGamma(0.5)).toBeCloseTo(Math.log(Math.PI) / 2, 11);
+    expect(lnGamma(10_000.5) - lnGamma(9_999.5)).toBeCloseTo(Math.log(9_999.5), 9);
   });
 });

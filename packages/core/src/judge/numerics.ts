@@ -89,3 +89,14 @@ export function divergence(p: number, q: number): number {
 export function entropy(p: number): number {
   return (p > 0 ? -p * ln(p) : 0) + (p < 1 ? -(1 - p) * ln1p(-p) : 0);
 }
+
+/** Logarithm of the gamma function for x above 0, to some twelve digits: Stirling's series from 10 on. */
+export function lnGamma(x: number): number {
+  let shifted = x;
+  let product = 1;
+  for (; shifted < 10; shifted += 1) product *= shifted;
+  const inverse = 1 / shifted;
+  const square = inverse * inverse;
+  const series = inverse * (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680)));
+  return (shifted - 0.5) * ln(shifted) - shifted + 0.5 * ln(2 * Math.PI) + series - ln(product);
+}

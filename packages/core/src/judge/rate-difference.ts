@@ -1,68 +1,82 @@
 import type { Counts } from './block.ts';
 import type { Interval } from './effect.ts';
-import { exp, ln } from './numerics.ts';
+import { exp, ln, lnGamma } from './numerics.ts';
 
-/** Counts are pooled until there are so many messages: what is computed for each pool is much. */
+/** Counts are pooled until there are so many messages: each pool is coded by what the ones before it failed. */
 const POOL = 200;
 
 /** What a track is taken to fail before anything is known. */
 const PRIOR_FAILED = 0.5;
 const PRIOR_UNITS = 100.5;
 
-interface Pooled {
-  readonly canary: Counts;
-  readonly stable: Counts;
-}
-
 /**
- * The confidence sequence of the difference between two failure rates: differences for which the likelihood ratio of
- * the rates as they were guessed beforehand, over the likeliest pair of rates that differ by so much, has not
+ * The confidence sequence of the difference between two failure rates: differences for which the likelihood of what
+ * was seen, as it was expected beforehand, over the greatest of all pairs of rates that differ by so much, has not
  * reached what an error needs. Both rates may be anything; they are taken as constant.
+ *
+ * What was expected beforehand is the mean of two: rates that are learnt from pool to pool, which is sharp where little
+ * fails, and rates of which nothing is known (uniform in the arcsine), which is sharp where much does.
  */
 export class RateDifference {
-  readonly #pools: Pooled[] = [];
-  #canary = { units: 0, failed: 0 };
-  #stable = { units: 0, failed: 0 };
+  readonly #canary = new Track();
+  readonly #stable = new Track();
+  #pooled = 0;
 
-  add(canary: Counts, stable: Counts, _toMs: number): void {
-    this.#canary = { units: this.#canary.units + canary.units, failed: this.#canary.failed + canary.failed };
-    this.#stable = { units: this.#stable.units + stable.units, failed: this.#stable.failed + stable.failed };
-    if (this.#canary.units + this.#stable.units >= POOL) this.#close();
+  add(canary: Counts, stable: Counts): void {
+    this.#canary.add(canary);
+    this.#stable.add(stable);
+    this.#pooled += canary.units + stable.units;
+    if (this.#pooled < POOL) return;
+    this.#canary.learn();
+    this.#stable.learn();
+    this.#pooled = 0;
   }
 
   /** The differences that are not rejected at `needed` to 1, each end by itself. */
   interval(needed: number): Interval {
-    this.#close();
-    const pools = this.#pools;
-    let guessed = 0;
-    const all = { canaryUnits: 0, canaryFailed: 0, stableUnits: 0, stableFailed: 0 };
-    for (const { canary, stable } of pools) {
-      const p = guess(all.canaryFailed, all.canaryUnits);
-      const q = guess(all.stableFailed, all.stableUnits);
-      guessed += likelihood(canary, p) + likelihood(stable, q);
-      all.canaryUnits += canary.units;
-      all.canaryFailed += canary.failed;
-      all.stableUnits += stable.units;
-      all.stableFailed += stable.failed;
-    }
-    const canary = { units: all.canaryUnits, failed: all.canaryFailed };
-    const stable = { units: all.stableUnits, failed: all.stableFailed };
+    const [canary, stable] = [this.#canary.all, this.#stable.all];
     if (canary.units === 0 || stable.units === 0) return { low: -1, high: 1 };
+    const expected = lnMean(
+      this.#canary.learnt + this.#stable.learnt,
+      lnUnknown(canary) + lnUnknown(stable),
+    );
     const estimate = canary.failed / canary.units - stable.failed / stable.units;
-    const isRejected = (difference: number) => guessed - likeliest(canary, stable, difference) >= ln(needed);
+    const isRejected = (difference: number) =>
+      expected - likeliest(canary, stable, difference) >= ln(needed);
     return { low: bisect(-1, estimate, isRejected), high: bisect(1, estimate, isRejected) };
-  }
-
-  #close(): void {
-    if (this.#canary.units + this.#stable.units === 0) return;
-    this.#pools.push({ canary: this.#canary, stable: this.#stable });
-    this.#canary = { units: 0, failed: 0 };
-    this.#stable = { units: 0, failed: 0 };
   }
 }
 
-function guess(failed: number, units: number): number {
-  return (failed + PRIOR_FAILED) / (units + PRIOR_UNITS);
+class Track {
+  readonly all = { units: 0, failed: 0 };
+  #coded = 0;
+  #rate = PRIOR_FAILED / PRIOR_UNITS;
+
+  /** Logarithm of the likelihood of all at the rates that were learnt beforehand. */
+  get learnt(): number {
+    return this.#coded;
+  }
+
+  add(counts: Counts): void {
+    this.#coded += likelihood(counts, this.#rate);
+    this.all.units += counts.units;
+    this.all.failed += counts.failed;
+  }
+
+  learn(): void {
+    this.#rate = (this.all.failed + PRIOR_FAILED) / (this.all.units + PRIOR_UNITS);
+  }
+}
+
+/** Logarithm of the mean of two numbers that are given as logarithms. */
+function lnMean(a: number, b: number): number {
+  const most = Math.max(a, b);
+  return most + ln((exp(a - most) + exp(b - most)) / 2);
+}
+
+/** Logarithm of the likelihood of the counts where the rate may be anything: the mean over a Beta(1/2, 1/2) law. */
+function lnUnknown({ units, failed }: Counts): number {
+  return lnGamma(failed + 0.5) + lnGamma(units - failed + 0.5) - lnGamma(units + 1) - ln(Math.PI);
 }
 
 /** Logarithm of the likelihood of the counts at a failure rate. */

@@ -1,6 +1,7 @@
 import type { Block, Cell } from '../judge/block.ts';
 import type { Verdict, VerdictCode } from '../judge/evidence.ts';
 import { judgeBlocks } from '../judge/judge.ts';
+import { effectStatements } from '../judge/verdict.ts';
 import { blocksFrom } from '../measurement/blocks.ts';
 import { type Line, reportMs } from '../measurement/line.ts';
 import type { Measurement, TrackMeasurement } from '../measurement/measurement.ts';
@@ -74,11 +75,13 @@ export function judgementOf(
 /** What is kept of a verdict. */
 export function recordedVerdict(verdict: Verdict, executionId: string, nowMs: number): RecordedVerdict {
   const { kind, code, summary, decidedAtMs, evidence } = verdict;
+  const [effect] = effectStatements(evidence.effects);
   return {
     executionId,
     kind,
     code,
     summary: storedText(summary),
+    ...(effect !== undefined && { effect }),
     decidedAt: new Date(decidedAtMs ?? nowMs).toISOString(),
     canaryUnits: evidence.canary.units,
     canaryFailed: evidence.canary.failed,

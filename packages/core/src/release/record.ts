@@ -30,6 +30,8 @@ export interface RecordedVerdict {
   /** `unchanged` when the candidate was the last good image, so that there was nothing to judge. */
   readonly code: VerdictCode | 'unchanged';
   readonly summary: string;
+  /** By how much the canary differed, in a sentence. */
+  readonly effect?: string;
   /** ISO 8601. */
   readonly decidedAt: string;
   /** Units that the canary finished on first attempts, and how many of them failed. */
@@ -128,6 +130,7 @@ export function parseRecord(text: string): RecordResult {
     kind: s.oneOf('kind', verdictKinds),
     code: s.oneOf('code', verdictCodes),
     summary: s.text('summary'),
+    ...s.optionalText('effect'),
     decidedAt: s.text('decidedAt'),
     canaryUnits: s.count('canaryUnits'),
     canaryFailed: s.count('canaryFailed'),

@@ -214,13 +214,13 @@ function verdictView(planned: Plan, record: ReleaseRecord | undefined): { verdic
     recorded !== undefined &&
     (verdict === undefined || recorded.kind === 'fail' || recorded.code === 'unchanged')
   ) {
-    const { kind, code, summary, canaryUnits, canaryFailed, decidedAt } = recorded;
+    const { kind, code, summary, effect, canaryUnits, canaryFailed, decidedAt } = recorded;
     return {
       verdict: {
         kind,
         code,
         summary,
-        statements: [],
+        statements: effect === undefined ? [] : [effect],
         canaryUnits,
         canaryFailed,
         concerns: [],
