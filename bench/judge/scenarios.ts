@@ -1,5 +1,10 @@
 import type { World } from './world.ts';
 
+/*
+ * The worlds that releases are simulated into; world.ts says what each parameter means. To try another, add it to a list
+ * and run `npm run bench:judge -- --only 'its name' --releases 200`.
+ */
+
 /** A world at some rates of messages. */
 export interface Scenario {
   readonly world: Omit<World, 'messagesPerSecond'>;

@@ -70,7 +70,7 @@ export class Concerns {
       concerns.push({
         about: 'faster',
         eValue: quick,
-        summary: `the canary finishes messages in less than a third of the time that stable's quickest take (${odds(quick)}): does it do the work?`,
+        summary: `the canary finishes messages in less than a third of the time that stable's quickest take (${odds(quick)}); check that it does the work`,
       });
     }
     if (this.#memory.value >= needed) {

@@ -36,13 +36,9 @@ export class RateDifference {
   interval(needed: number): Interval {
     const [canary, stable] = [this.#canary.all, this.#stable.all];
     if (canary.units === 0 || stable.units === 0) return { low: -1, high: 1 };
-    const expected = lnMean(
-      this.#canary.learnt + this.#stable.learnt,
-      lnUnknown(canary) + lnUnknown(stable),
-    );
+    const expected = lnMean(this.#canary.learnt + this.#stable.learnt, lnUnknown(canary) + lnUnknown(stable));
     const estimate = canary.failed / canary.units - stable.failed / stable.units;
-    const isRejected = (difference: number) =>
-      expected - likeliest(canary, stable, difference) >= ln(needed);
+    const isRejected = (difference: number) => expected - likeliest(canary, stable, difference) >= ln(needed);
     return { low: bisect(-1, estimate, isRejected), high: bisect(1, estimate, isRejected) };
   }
 }

@@ -28,7 +28,8 @@ const codes: Readonly<Record<RecordedVerdict['code'], true>> = {
   'unusable-block': true,
 };
 const verdict: RecordedVerdict = {
-  effect: 'The canary fails between 1.1 and 3.4 percentage points more of its messages than stable (95 % confidence).',
+  effect:
+    'The canary fails between 1.1 and 3.4 percentage points more of its messages than stable (95 % confidence).',
   executionId: 'e',
   kind: 'inconclusive',
   code: 'undecided',
