@@ -1,28 +1,15 @@
-import { type Block, blockProblem, type Cell, type Counts } from './block.ts';
-import { Clumping } from './clumping.ts';
+import { type Block, blockProblem, type Cell } from './block.ts';
+import { Certifications } from './certification.ts';
 import { type Comparison, Comparisons } from './comparison.ts';
 import { Concerns } from './concerns.ts';
+import { count, failuresOf, retriesOf, tally, totalOf } from './counts.ts';
 import { CrashLoop } from './crashes.ts';
 import { Difference } from './difference.ts';
 import { effectsOf } from './effect.ts';
-import {
-  type CertificationEvidence,
-  type Evidence,
-  type MetricEvidence,
-  metricWeights,
-  type Verdict,
-} from './evidence.ts';
+import { type Evidence, type MetricEvidence, metricWeights, type Verdict } from './evidence.ts';
 import { GrossFailures } from './gross.ts';
 import { Heterogeneity } from './heterogeneity.ts';
-import {
-  beyond,
-  binStartMs,
-  binsPerOctave,
-  type Histogram,
-  merged,
-  quantileBin,
-  total,
-} from './histogram.ts';
+import { binsPerOctave } from './histogram.ts';
 import {
   isDryRun,
   type JudgedMetric,
@@ -32,12 +19,15 @@ import {
 } from './judge-policy.ts';
 import { QUANTILE_WEIGHTS, type SlowBins, Slower, slowBins } from './latency.ts';
 import { Levels } from './levels.ts';
-import { NonInferiority } from './non-inferiority.ts';
 import { exp, ln } from './numerics.ts';
 import { Pool } from './pool.ts';
-import { duration, odds, percent } from './required-sample.ts';
+import { projected } from './projection.ts';
+import { duration, odds } from './required-sample.ts';
 import { Shortfall } from './shortfall.ts';
+import { Stream } from './stream.ts';
 import { type Situation, verdictOf } from './verdict.ts';
+import { warmUpMsOf } from './warm-up.ts';
+import { latencyWords, part, throughputWords, times } from './words.ts';
 
 /** Judges one release, block after block; what it has observed it never takes back. */
 export interface Judge {
@@ -90,10 +80,6 @@ export function judgeBlocks(policy: JudgePolicy, startedAtMs: number, seen: Seen
   return judge.verdict(nowMs);
 }
 
-/** A task counts as warm when it is older than its work takes, several times over: until then only quick work has ended. */
-const WARM_WORKS = 2;
-const WARM_MAX_MS = 30 * 60_000;
-
 /** Latency is compared over intervals of 15 s, throughput and counters over 30 s: in five a task wavers. */
 const LATENCY_SPAN_MS = 15_000;
 const AMOUNTS_SPAN_MS = 30_000;
@@ -112,34 +98,6 @@ const NEGLIGIBLE_PART = 1 / 40;
 
 /** So many standard deviations of the tasks' spread lie within what is tolerated. */
 const SPREAD_TIMES = 2.33;
-
-/** Parts of the margin that are certified where stable's tasks differ. */
-const MARGIN_PARTS = [0.25, 0.5, 0.75, 1];
-
-/** By how many standard deviations the canary's task may be luckier than its version: 1 in 20. */
-const LUCK = 2;
-
-class Certification {
-  readonly #process: NonInferiority;
-  readonly #count: (cell: Cell) => Counts;
-
-  constructor(margin: number, count: (cell: Cell) => Counts) {
-    this.#process = new NonInferiority(margin);
-    this.#count = count;
-  }
-
-  /** The evidence, as weak as failures that come in clumps make it: a power of it of at most 1 has a mean of at most 1. */
-  value(clumping: number): number {
-    return exp(ln(this.#process.value) / clumping);
-  }
-
-  observe({ fromMs, toMs, canary, baselines: [stable = []] }: Comparison): void {
-    const own = totalOf(canary, this.#count);
-    const others = totalOf(stable, this.#count);
-    this.#process.add(fromMs, own.units, own.failed, others.units, others.failed);
-    this.#process.settle(toMs);
-  }
-}
 
 class ReleaseJudge implements Judge {
   readonly #policy: JudgePolicy;
@@ -163,9 +121,7 @@ class ReleaseJudge implements Judge {
   readonly #counters: readonly { readonly words: string; readonly shortfall: Shortfall }[];
   readonly #concerns: Concerns;
   readonly #heterogeneity = new Heterogeneity();
-  readonly #clumping = new Clumping();
-  readonly #failureMargins: Levels<Certification>;
-  readonly #latencyMargin: Certification | undefined;
+  readonly #certifications: Certifications;
   readonly #stable = { units: 0, failed: 0 };
   readonly #tallies = {
     canary: tally(),
@@ -216,14 +172,7 @@ class ReleaseJudge implements Judge {
       );
     this.#blatant = slow && new Slower(slow, tolerance, cells, [1]);
     this.#concerns = new Concerns(cells);
-    this.#failureMargins = new Levels(
-      MARGIN_PARTS,
-      (part) => new Certification(part * policy.margin, failuresOf),
-    );
-    this.#latencyMargin =
-      slow && policy.required.includes('latency')
-        ? new Certification(policy.latencyMargin, (cell) => slowOf(cell, slow[1]!))
-        : undefined;
+    this.#certifications = new Certifications(policy, slow);
     this.#counters = Object.entries(policy.counters).map(([name, { worse, tolerance: part }]) => ({
       words: `too ${worse === 'less' ? 'little' : 'much'} of "${name}"`,
       shortfall: shortfallOf(name, worse, part),
@@ -237,15 +186,15 @@ class ReleaseJudge implements Judge {
     this.#untilMs = block.toMs;
     this.#count(block);
     this.#observeCrashes(block);
-    const { comparisons } = this.#messages;
-    if (!comparisons.isDisturbed(block.fromMs)) this.#gross.observe(block.canary);
     const compared = this.#messages.next(block);
+    // Also not while stable is in trouble itself: this block has told by now.
+    if (!this.#messages.comparisons.isDisturbed(block.fromMs)) this.#gross.observe(block.canary);
     if (compared === 'left out') this.#leftOut += 1;
     else if (compared !== undefined) this.#compare(compared);
     const durations = this.#durations.next(block);
     if (typeof durations === 'object') {
       this.#latency?.observe(durations);
-      if (durations.warm) this.#latencyMargin?.observe(durations);
+      if (durations.warm) this.#certifications.observeDurations(durations);
     }
     const amounts = this.#amounts.next(block);
     if (typeof amounts === 'object' && amounts.warm) {
@@ -288,7 +237,7 @@ class ReleaseJudge implements Judge {
   }
 
   get isCertified(): boolean {
-    return this.#certifications().every(({ certified }) => certified);
+    return this.#certifications.evidence(this.#heterogeneity).every(({ certified }) => certified);
   }
 
   /** Blocks come in order and cover each moment once: a repeated block would count its messages twice. */
@@ -352,8 +301,7 @@ class ReleaseJudge implements Judge {
     this.#blatant?.observe(comparison);
     this.#concerns.observe(comparison);
     if (!comparison.warm) return;
-    this.#failureMargins.observe(comparison);
-    this.#clumping.observe([...comparison.canary, ...(comparison.baselines[0] ?? [])]);
+    this.#certifications.observe(comparison);
     this.#learnOf(comparison.baselines[0] ?? []);
   }
 
@@ -421,35 +369,13 @@ class ReleaseJudge implements Judge {
     return sum;
   }
 
-  #certifications(): CertificationEvidence[] {
-    const { policy, heterogeneity } = { policy: this.#policy, heterogeneity: this.#heterogeneity };
-    const eValueNeeded = 1 / policy.beta;
-    return policy.required.map((metric) => {
-      if (metric === 'latency') {
-        const eValue = this.#latencyMargin?.value(1) ?? 1;
-        return {
-          metric,
-          margin: policy.latencyMargin,
-          eValue,
-          eValueNeeded,
-          certified: eValue >= eValueNeeded,
-        };
-      }
-      // A task may be luckier than its version: so much less than the margin must be shown.
-      const { sd, tasks } = heterogeneity.failureRateSpread;
-      const luck = LUCK * sd * Math.sqrt(1 + 1 / Math.max(1, tasks));
-      const part = MARGIN_PARTS.findLast((each) => each * policy.margin <= policy.margin - luck);
-      const eValue = part === undefined ? 1 : this.#failureMargins.at(part).value(this.#clumping.factor);
-      const certified = part !== undefined && eValue >= eValueNeeded;
-      return { metric, margin: policy.margin, eValue, eValueNeeded, certified };
-    });
-  }
-
   #evidence(): Evidence {
     const { canary, baseline, retriedCanary, retriedBaseline } = this.#tallies;
     const spread = this.#spread;
     const slowness = this.#heterogeneity.slownessBins;
     const total = this.#total(spread, slowness);
+    const certification = this.#certifications.evidence(this.#heterogeneity);
+    const expected = projected(this.#policy, total, certification, this.#untilMs - this.#startedAtMs);
     return {
       untilMs: this.#untilMs,
       canary: { ...canary },
@@ -458,7 +384,7 @@ class ReleaseJudge implements Judge {
       total,
       totalNeeded: 1 / this.#policy.alpha,
       metrics: judgedMetrics.map((metric) => this.#metric(metric, this.#eValue(metric, spread, slowness))),
-      certification: this.#certifications(),
+      certification,
       effects: effectsOf(this.#messages.compared, this.#durations.compared, this.#slow),
       concerns: this.#concerns.concerns(1 / this.#policy.alpha),
       stableTasks: {
@@ -468,35 +394,10 @@ class ReleaseJudge implements Judge {
         slowest: exp((slowness * Math.LN2) / binsPerOctave),
         totalIfAlike: this.#total(Math.min(spread, this.#policy.taskSpread), 0),
       },
-      ...this.#projection(total),
+      ...(expected && { projected: expected }),
       blocks: this.#blocks,
       blocksLeftOut: this.#leftOut,
     };
-  }
-
-  /** Evidence grows by a factor in equal times, so what is left takes its part of the time so far. */
-  #projection(total: number): {
-    readonly projected?: { readonly kind: 'pass' | 'fail'; readonly ms: number };
-  } {
-    const elapsedMs = this.#untilMs - this.#startedAtMs;
-    const needed = 1 / this.#policy.alpha;
-    if (total > PROJECTED_FROM && total < needed) {
-      return { projected: { kind: 'fail', ms: elapsedMs * (ln(needed) / ln(total) - 1) } };
-    }
-    const certifications = this.#certifications();
-    const slowest = certifications.reduce((most, { eValue, eValueNeeded }) => {
-      return Math.max(
-        most,
-        eValue >= eValueNeeded
-          ? 0
-          : eValue <= 1
-            ? Number.POSITIVE_INFINITY
-            : ln(eValueNeeded) / ln(eValue) - 1,
-      );
-    }, 0);
-    if (!Number.isFinite(slowest) || total > PROJECTED_FROM) return {};
-    const bakeMs = Math.max(this.#policy.bakeMsMin, this.#policy.visibilityTimeoutMs) - elapsedMs;
-    return { projected: { kind: 'pass', ms: Math.max(0, bakeMs, elapsedMs * slowest) } };
   }
 
   #metric(metric: JudgedMetric, eValue: number): MetricEvidence {
@@ -521,99 +422,21 @@ class ReleaseJudge implements Judge {
           ? undefined
           : `the canary failed ${part(canary)} on first attempts, the baseline ${part(baseline)}`;
       case 'latency':
-        return this.#latency === undefined || !this.#measured.durations ? undefined : this.#latencyWords();
+        return this.#latency === undefined || !this.#measured.durations
+          ? undefined
+          : latencyWords(this.#durations.compared, this.#slow![1]!);
       case 'crashes':
         return this.#measured.crashes
           ? `the canary's tasks crashed ${times(crashes.canary)} while they ran for ${duration(1000 * crashes.canarySeconds)} together, stable's ${times(crashes.stable)} in ${duration(1000 * crashes.stableSeconds)}`
           : undefined;
       case 'throughput':
-        return this.#measured.saturated ? this.#throughputWords() : undefined;
+        return this.#measured.saturated ? throughputWords(this.#amounts.compared) : undefined;
       case 'counters':
         return this.#counters.length === 0
           ? undefined
           : this.#counters.map(({ words, shortfall }) => `${words} (${odds(shortfall.value)})`).join(', ');
     }
   }
-
-  #latencyWords(): string {
-    const [own, others] = [tally(), tally()];
-    const bin = this.#slow![1]!;
-    for (const { canary, baselines } of this.#durations.compared) {
-      count(
-        own,
-        totalOf(canary, (cell) => slowOf(cell, bin)),
-      );
-      count(
-        others,
-        totalOf(baselines[0] ?? [], (cell) => slowOf(cell, bin)),
-      );
-    }
-    const p90 = `${Math.round(binStartMs(bin + 1))} ms`;
-    return `on the canary ${part(own)} took longer than stable's past p90 of ${p90}, on the baseline ${part(others)}`;
-  }
-
-  #throughputWords(): string {
-    const [own, others] = [tally(), tally()];
-    let [ownMs, othersMs] = [0, 0];
-    for (const { fromMs, toMs, canary, baselines } of this.#amounts.compared) {
-      const full = canary.filter(({ saturated }) => saturated);
-      if (full.length === 0) continue;
-      const stable = baselines[0] ?? [];
-      count(own, totalOf(full, failuresOf));
-      count(others, totalOf(stable, failuresOf));
-      ownMs += full.length * (toMs - fromMs);
-      othersMs += stable.length * (toMs - fromMs);
-    }
-    if (ownMs === 0 || othersMs === 0) return 'the canary has not had its hands full for long';
-    const perMinute = (units: number, ms: number) => Math.round((units / ms) * 60_000);
-    return `with its hands full, a task of the canary finished ${perMinute(own.units, ownMs)} messages a minute, one of stable ${perMinute(others.units, othersMs)}`;
-  }
-}
-
-/** Evidence below this says nothing of where it goes. */
-const PROJECTED_FROM = 3;
-
-/** Blocks on their way to a signal: pooled, chosen, and kept for the effects. */
-class Stream {
-  readonly comparisons: Comparisons;
-  readonly compared: Comparison[] = [];
-  readonly #pool: Pool;
-
-  constructor(comparisons: Comparisons, pool: Pool) {
-    this.comparisons = comparisons;
-    this.#pool = pool;
-  }
-
-  next(block: Block): Comparison | 'left out' | undefined {
-    const pooled = this.#pool.add(block);
-    if (pooled === undefined) return undefined;
-    const compared = this.comparisons.of(pooled);
-    if (compared === undefined) return 'left out';
-    this.compared.push(compared);
-    return compared;
-  }
-}
-
-function warmUpMsOf({ warmUpMs }: JudgePolicy, past: readonly Block[]): number {
-  let all: Histogram = [];
-  for (const { stable } of past) {
-    for (const { durations } of stable) if (durations !== undefined) all = merged(all, durations);
-  }
-  const longest = quantileBin(all, 0.99);
-  const workMs = longest === undefined ? 0 : WARM_WORKS * binStartMs(longest + 1);
-  return Math.max(warmUpMs, Math.min(WARM_MAX_MS, workMs));
-}
-
-function failuresOf({ finished, failed }: Cell): Counts {
-  return { units: finished, failed };
-}
-
-function retriesOf({ retried, retriedFailed }: Cell): Counts {
-  return { units: retried, failed: retriedFailed };
-}
-
-function slowOf({ durations = [] }: Cell, bin: number): Counts {
-  return { units: total(durations), failed: beyond(durations, bin) };
 }
 
 function shortfallOf(name: string, worse: 'less' | 'more', tolerance: number): Shortfall {
@@ -627,32 +450,4 @@ function perMessage(name: string, worse: 'less' | 'more'): (cell: Cell) => numbe
     const each = (counters?.[name] ?? 0) / finished;
     return worse === 'less' ? each : -each;
   };
-}
-
-function totalOf(cells: readonly Cell[], counted: (cell: Cell) => Counts): Counts {
-  const sum = tally();
-  for (const cell of cells) count(sum, counted(cell));
-  return sum;
-}
-
-interface Tally {
-  units: number;
-  failed: number;
-}
-
-function tally(): Tally {
-  return { units: 0, failed: 0 };
-}
-
-function count(into: Tally, { units, failed }: Counts): void {
-  into.units += units;
-  into.failed += failed;
-}
-
-function times(count: number): string {
-  return count === 1 ? 'once' : `${count} times`;
-}
-
-function part({ units, failed }: Counts): string {
-  return units === 0 ? 'none of 0 messages' : `${failed} of ${units} messages (${percent(failed / units)})`;
 }
