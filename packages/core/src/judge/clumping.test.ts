@@ -3,14 +3,14 @@ import { cell, Dice, times } from '../../test/judge-scenes.ts';
 import { Clumping } from './clumping.ts';
 
 /** The factor after so many intervals of three tasks whose failures come so many at once. */
-function factorOf(clump: number, seed: number, intervals = 4000): number {
+function factorOf(clump: number, seed: number, intervals = 4000, failing = 0.02): number {
   const dice = new Dice(seed);
   const clumping = new Clumping();
   for (let index = 0; index < intervals; index += 1) {
     clumping.observe(
       times(3, () => {
         const finished = 100;
-        return cell({ finished, failed: clump * dice.binomial(finished / clump, 0.02) });
+        return cell({ finished, failed: clump * dice.binomial(finished / clump, failing) });
       }),
     );
   }
@@ -30,6 +30,11 @@ describe('clumping', () => {
   it.each([2, 5, 10])('is about %i where so many fail together', (clump) => {
     expect(factorOf(clump, clump) / clump).toBeGreaterThan(0.85);
     expect(factorOf(clump, clump) / clump).toBeLessThan(1.15);
+  });
+
+  it('is the same where most messages fail', () => {
+    expect(factorOf(5, 1, 4000, 0.6) / 5).toBeGreaterThan(0.85);
+    expect(factorOf(5, 1, 4000, 0.6) / 5).toBeLessThan(1.15);
   });
 
   it('sees a single burst', () => {

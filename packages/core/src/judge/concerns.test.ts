@@ -89,6 +89,20 @@ describe('a concern', () => {
       return { failed, errors: { [`E${index}`]: failed } };
     };
     expect(concernsAfter(200, many, many)).toEqual([]);
+    const others = Object.fromEntries(times(20, (index) => [`E${index}`, 1]));
+    const found = (beside: (index: number) => Record<string, number>) => {
+      const failing = (index: number, own: number) => ({
+        failed: 1,
+        errors: { ...beside(index), TypeError: own },
+      });
+      return times(40, (n) => {
+        const canary = (_: Dice, index: number) => failing(index, 1);
+        return concernsAfter(n, canary, (_, index) => failing(index, 0)).length > 0;
+      }).indexOf(true);
+    };
+    const alone = found(() => ({}));
+    expect(alone).toBeGreaterThan(3);
+    expect(found((index) => (index === 0 ? others : {}))).toBeGreaterThan(alone + 1);
     const late = (_: Dice, index: number) =>
       index < 60 ? { failed: 1, errors: { [`E${index}`]: 1 } } : { failed: 1, errors: { Late: 1 } };
     expect(concernsAfter(300, late)).toEqual([]);

@@ -206,6 +206,13 @@ describe('a glance at lines before their block is complete', () => {
 });
 
 describe('a disturbance of stable', () => {
+  it('is no reason to fail a canary that begins in it, however much it fails', () => {
+    const down = (index: number) => (index < 10 ? { failing: 1 } : {});
+    const since = (index: number) => (index < -3 ? {} : down(index));
+    expect(judged({ blocks: 10, canary: down, stable: since }).kind).not.toBe('fail');
+    expect(judged({ blocks: 10, canary: down }).kind).toBe('fail');
+  });
+
   const outage = (index: number) => (index >= 30 && index < 40 ? { failing: 0.9 } : {});
 
   it('is no reason to fail a canary that it hits as well, even a little later', () => {

@@ -73,11 +73,12 @@ describe('a good canary', () => {
   it('passes later where failures come in clumps', () => {
     const alone = (index: number): Work => ({ rest: () => ({ failed: index % 8 === 0 ? 1 : 0 }) });
     const clumped = (index: number): Work => ({ rest: () => ({ failed: index % 40 === 0 ? 5 : 0 }) });
-    const evidenceOf = (failing: (index: number) => Work) => {
-      return judged({ ...good, canary: failing, stable: failing }).evidence.certification[0]!.eValue;
+    const natsOf = (stable: (index: number) => Work) => {
+      const verdict = judged({ ...good, canary: () => ({ failing: 0 }), stable });
+      return Math.log(verdict.evidence.certification[0]!.eValue);
     };
-    expect(evidenceOf(alone)).toBeGreaterThan(20);
-    expect(evidenceOf(clumped)).toBeLessThan(Math.sqrt(evidenceOf(alone)));
+    expect(natsOf(alone)).toBeGreaterThan(5);
+    expect(natsOf(clumped)).toBeLessThan(natsOf(alone) / 2);
   });
 });
 
@@ -225,6 +226,25 @@ describe('a young canary', () => {
     expect(verdict.kind).toBe('inconclusive');
     expect(verdict.evidence).toMatchObject({ blocks: 29, blocksLeftOut: 29 });
     expect(judged({ ...young, blocks: 140 }).kind).toBe('pass');
+  });
+
+  it('is certified on nothing while it is young, nor judged by what it does in a time', () => {
+    const busy = (messages: number) => (): Work => ({
+      messages,
+      failing: 0,
+      rest: () => ({ saturated: true }),
+    });
+    const scene = { ...young, blocks: 28, canary: busy(10), stable: busy(40), starts: true };
+    const evidenceAt = (canaryAgeMs: number) => {
+      const { evidence } = judged({ ...scene, canaryAgeMs }, { required: ['failures', 'latency'] });
+      const throughput = evidence.metrics.find(({ metric }) => metric === 'throughput')!;
+      return [...evidence.certification, throughput].map(({ eValue }) => eValue);
+    };
+    expect(evidenceAt(30_000)).toEqual([1, 1, 1]);
+    const [failures, latency, throughput] = evidenceAt(600_000);
+    expect(failures).toBeGreaterThan(2);
+    expect(latency).not.toBe(1);
+    expect(throughput).toBeGreaterThan(10);
   });
 
   it('is failed while it is young where being new does not explain what it fails', () => {

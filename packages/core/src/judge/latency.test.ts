@@ -90,6 +90,15 @@ describe('a canary', () => {
     expect(evidenceAt(1.25, tail)).toBeGreaterThan(1000);
   });
 
+  it('that is slow in the middle, and yet as quick as is tolerated on the whole, is not', () => {
+    const mixed = () =>
+      cell({ finished: 30, durations: [[bins(80), 12] as const, [bins(150), 18] as const] });
+    expect(evidenceAt(1.25, mixed)).toBeLessThan(10);
+    const slower = () =>
+      cell({ finished: 30, durations: [[bins(120), 12] as const, [bins(150), 18] as const] });
+    expect(evidenceAt(1.25, slower)).toBeGreaterThan(1000);
+  });
+
   it('is not blamed for a pause that hits both tracks', () => {
     let paused = 0;
     const slowing = (dice: Dice) => {
