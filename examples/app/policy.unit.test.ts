@@ -78,7 +78,7 @@ describe('what the context says, in the controller that is deployed', () => {
       { ...defaults, judge: { ...judge, counters: { retries: { worse: 'more', tolerance: 1 } } } },
     ],
     ['dryRun', 'true', { ...defaults, judge: { ...judge, dryRun: true } }],
-    ['dryRun', 'false', defaults],
+    ['dryRun', 'false', { ...defaults, judge: { ...judge, dryRun: false } }],
     ['dryRun', 'latency,throughput', { ...defaults, judge: { ...judge, dryRun: ['latency', 'throughput'] } }],
   ])('is %s=%s', (name, value, policy) => {
     expect(policyOf({ [name]: value })).toEqual(policy);
