@@ -106,7 +106,7 @@ function each<T>(group: Group, summarise: (world: World, releases: readonly Rele
 const good = each('good', goodSummary);
 const bad = each('bad', badSummary);
 const [early, late] = [each('early', badSummary), each('late', badSummary)];
-const [marginal, promoted] = [each('marginal', beside), each('promoted', beside)];
+const [marginal, promoted] = [each('marginal', withReleases), each('promoted', withReleases)];
 const promotions = marginal.map(({ world, releases }, index) =>
   promotionSummary(world, releases, promoted[index]!.releases),
 );
@@ -125,7 +125,7 @@ const report = {
   tookSeconds: (performance.now() - startedAt) / 1000,
 };
 
-function beside(world: World, releases: readonly Release[]) {
+function withReleases(world: World, releases: readonly Release[]) {
   return { world, releases };
 }
 

@@ -68,7 +68,7 @@ function normalQuantile(p: number): number {
   return (low + high) / 2;
 }
 
-/** Abramowitz and Stegun 7.1.26: an error below 1e-7 is nothing beside a bin. */
+/** Abramowitz and Stegun 7.1.26: an error below 1e-7 is nothing compared with a bin. */
 function normalProbability(x: number): number {
   const t = 1 / (1 + (0.3275911 * Math.abs(x)) / Math.SQRT2);
   const coefficients = [1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592];

@@ -45,7 +45,7 @@ export function print(report: Report): void {
 
 function printGood(good: readonly GoodSummary[]): void {
   printTable(
-    'Good releases: part rolled back within the hour, and what else became of them under the judge; beside it, part that each comparator rolls back',
+    'Good releases: part rolled back within the hour, and what else became of them under the judge; next to it, part that each comparator rolls back',
     [
       'world',
       'msg/s',
@@ -89,13 +89,13 @@ function printBad(bad: readonly BadSummary[], good: readonly GoodSummary[]): voi
     ]),
   );
   printTable(
-    `The same beside the comparators: mean time / messages harmed (part found within the hour); * sooner than the judge; ${MARKS}`,
+    `The same compared with the comparators: mean time / messages harmed (part found within the hour); * sooner than the judge; ${MARKS}`,
     ['world', 'msg/s', 'judge', ...comparatorNames],
     bad.map((summary) => [
       summary.world.name,
       String(summary.world.messagesPerSecond),
       comparison(summary.judge, summary.judge),
-      ...beside(summary, good),
+      ...compared(summary, good),
     ]),
   );
 }
@@ -109,7 +109,7 @@ function printLate(late: Report['late'], good: readonly GoodSummary[]): void {
       comparison(begun.judge, begun.judge),
       count(early.judge.meanHarmed),
       ratio(begun.judge.meanHarmed / early.judge.meanHarmed),
-      ...beside(begun, good),
+      ...compared(begun, good),
     ]),
   );
 }
@@ -135,7 +135,7 @@ const MARKS =
   '! surely rolls back more than 1 % of good releases too, where all else is plain; ~ in another world at this rate';
 
 /** What the comparators did, marked where they were sooner and where they cannot be trusted. */
-function beside({ world, judge, comparators }: BadSummary, good: readonly GoodSummary[]): string[] {
+function compared({ world, judge, comparators }: BadSummary, good: readonly GoodSummary[]): string[] {
   return comparators.map((other, index) => `${comparison(other, judge)}${blindness(index, world, good)}`);
 }
 

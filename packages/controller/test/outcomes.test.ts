@@ -325,7 +325,7 @@ describe('a sample of stable', () => {
     expect(secondsOf(all.filter(({ task }) => task === 's1'))).toEqual(span(0, 300));
   });
 
-  it('loses nothing of the streams that could not be read beside the others', async () => {
+  it('loses nothing of the streams that could not be read alongside the others', async () => {
     const { log, look, fail } = await world();
     const ids = Array.from({ length: 101 }, (_, index) => `s${index}`);
     const tasks = ids.map((id) => new Worker('stable', id, releaseMs));

@@ -81,7 +81,7 @@ export function cells(count: number, change: Partial<Cell> = {}, name = 'stable'
   return times(count, (index) => cell({ task: `${name} ${index}`, ...change }));
 }
 
-/** The index-th block since the start: a canary beside three tasks of stable. */
+/** The index-th block since the start: a canary alongside three tasks of stable. */
 export function block(index: number, change: Partial<Block> = {}): Block {
   return {
     fromMs: START + index * STEP,

@@ -105,7 +105,7 @@ describe('a calibration', () => {
     const report = reportOf(calibration);
     expect(report).toMatch(/a task in mid-life +33 +0 +13 % +\d+ +\d /);
     expect(report).toContain("tasks' rates differ by no more than chance");
-    expect(report).toContain('what was seen does not speak against the settings');
+    expect(report).toContain('what was seen does not argue against the settings');
   });
 
   it('recommends a spread that fits where tasks fail at different rates for good', () => {
@@ -252,7 +252,7 @@ describe('too little history', () => {
     ['without any line', () => historyOf(1, []), /holds no outcome lines of stable's tasks/],
     ['of two tasks', () => historyOf(1, three().slice(1)), /2\.0 ran at once, and it takes three/],
     ['that is short', () => historyOf(0.2, three()), /are 12 min of lines.* takes 17 min; wait for 5 min/],
-    ['of tasks that end soon', () => historyOf(1, soon), /no task ran for 6 min on end beside two others/],
+    ['of tasks that end soon', () => historyOf(1, soon), /no task ran for 6 min on end alongside two others/],
   ])('%s is said, with what to do', (_what, history, message) => {
     expect(resultOf(history())).toEqual({ ok: false, missing: expect.stringMatching(message) });
   });

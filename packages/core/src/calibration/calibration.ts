@@ -286,14 +286,14 @@ function whatIsMissing(history: History, policy: JudgePolicy, { tasksAtOnce }: P
     return "the log holds no outcome lines of stable's tasks; deploy a worker with @queue-canary/worker and let it run for a day at least";
   }
   if (Math.round(tasksAtOnce) < 3) {
-    return `of stable's tasks ${tasksAtOnce.toFixed(1)} ran at once, and it takes three: one that plays the canary, and two beside it. Run three (-c stableTasks=3) for a day at least`;
+    return `of stable's tasks ${tasksAtOnce.toFixed(1)} ran at once, and it takes three: one that plays the canary, and two alongside it. Run three (-c stableTasks=3) for a day at least`;
   }
   const neededMs = pastMs + policy.warmUpMs + leastMs(policy);
   const shortMs = neededMs - (covered.toMs - covered.fromMs);
   if (shortMs > 0) {
     return `there are ${duration(covered.toMs - covered.fromMs)} of lines, and a single release takes ${duration(neededMs)}; wait for ${minutes(shortMs)}, better for a day`;
   }
-  return `no task ran for ${duration(leastMs(policy))} on end beside two others of its version; wait until stable has run one version for longer, or try a shorter bake with --policy`;
+  return `no task ran for ${duration(leastMs(policy))} on end alongside two others of its version; wait until stable has run one version for longer, or try a shorter bake with --policy`;
 }
 
 const HOUR_MS = 3_600_000;
@@ -333,7 +333,7 @@ function whatIsThin(
     !windows.some(({ releases }) => releases.some(({ kind, besideWarm }) => kind === 'start' && besideWarm))
   ) {
     missing.push(
-      'All tasks started together, without warm ones beside them, so none was judged while it was young. Stop a single task of stable to see one.',
+      'All tasks started together, without warm ones alongside them, so none was judged while it was young. Stop a single task of stable to see one.',
     );
   }
   return missing;

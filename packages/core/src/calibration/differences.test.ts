@@ -52,7 +52,7 @@ it('takes chance for no difference', () => {
   expect(learnt([2, 2, 2, 2, 2, 2], 30)).toEqual({ rateSpread: 0 });
 });
 
-it('finds how much tasks differ beside the others, and which of them stands out', () => {
+it('finds how much tasks differ alongside the others, and which of them stands out', () => {
   const { rateSpread, worst, slowest } = learnt([10, 10, 20, 10], 60);
   // Beside the others the one fails twice as often, and each of the others three quarters as often.
   expect(rateSpread).toBeGreaterThan(0.4);

@@ -7,7 +7,7 @@ import type { Scene } from './scene.ts';
 /** By how much tasks of one version differ for good: not by chance, nor for a moment. */
 export interface TaskDifferences {
   /**
-   * Standard deviation of the logarithm of a task's failure rate beside the others'; 0 where they may be alike.
+   * Standard deviation of the logarithm of a task's failure rate alongside the others'; 0 where they may be alike.
    * What `taskSpread` of the policy must be at least.
    */
   readonly rateSpread: number;
@@ -45,7 +45,7 @@ const COMPARISONS_MIN = 6;
 /** A task that is slower by less than a bin, 4 %, is nobody's concern. */
 const NOTABLE_BINS = 1;
 
-/** Learns how much stable's tasks differ while they run beside each other. */
+/** Learns how much stable's tasks differ while they run alongside each other. */
 export class Differences {
   #product = 0;
   #squares = 0;
@@ -53,7 +53,7 @@ export class Differences {
   readonly #failures = new Map<string, { failed: number; expected: number; variance: number }>();
   readonly #slowness = new Map<string, number[]>();
 
-  /** Takes a window: the tasks of its releases, each beside the others of its revision, once they are warm. */
+  /** Takes a window: the tasks of its releases, each alongside the others of its revision, once they are warm. */
   observe(scene: Scene, releases: readonly Release[], warmUpMs: number): void {
     const from = Math.min(...releases.map(({ fromMs }) => fromMs)) / reportMs - scene.first;
     const middle = Math.floor((from + scene.end - scene.first) / 2);

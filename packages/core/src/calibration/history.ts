@@ -122,7 +122,7 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** FNV-1a, and its bits mixed: names that differ in their last letter only must not lie beside each other. */
+/** FNV-1a, and its bits mixed: names that differ in their last letter only must not lie next to each other. */
 export function hashOf(name: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < name.length; index += 1) {

@@ -16,7 +16,7 @@ export interface Release {
   readonly untilMs: number;
   /** How old its task is when the judging begins. */
   readonly ageMs: number;
-  /** Whether a warm task runs beside it at first: until its own is warm, the judge compares with those as well. */
+  /** Whether a warm task runs alongside it at first: until its own is warm, the judge compares with those as well. */
   readonly besideWarm: boolean;
 }
 
@@ -32,7 +32,7 @@ export interface Window {
   readonly controls: readonly Life[];
 }
 
-/** Why releases cannot be made of a history, beside how long it is. */
+/** Why releases cannot be made of a history, alongside how long it is. */
 export interface Possible {
   readonly windows: readonly Window[];
   /** Tasks that ran at once, on average. */

@@ -22,7 +22,7 @@ export function renderCalibration(
     '',
     style('strong', 'Releases that never were'),
     ...wrapped(
-      "Each of stable's tasks in turn plays the canary beside the others. All run one version, so whatever is failed here is a false rollback.",
+      "Each of stable's tasks in turn plays the canary alongside the others. All run one version, so whatever is failed here is a false rollback.",
       '  ',
     ),
     ...outcomeTable(outcomes, policy, style),
@@ -163,7 +163,7 @@ function warmingWords(warming: Calibration['learnt']['warming']): string {
 }
 
 function recommendationLines({ recommendations, recommended }: Calibration, style: Styler): string[] {
-  if (recommended === undefined) return ['  Nothing; what was seen does not speak against the settings.'];
+  if (recommended === undefined) return ['  Nothing; what was seen does not argue against the settings.'];
   const { failed, undecided } = recommended;
   const tried = [
     ...(failed.tried === 0

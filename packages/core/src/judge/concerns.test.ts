@@ -90,10 +90,10 @@ describe('a concern', () => {
     };
     expect(concernsAfter(200, many, many)).toEqual([]);
     const others = Object.fromEntries(times(20, (index) => [`E${index}`, 1]));
-    const found = (beside: (index: number) => Record<string, number>) => {
+    const found = (alongside: (index: number) => Record<string, number>) => {
       const failing = (index: number, own: number) => ({
         failed: 1,
-        errors: { ...beside(index), TypeError: own },
+        errors: { ...alongside(index), TypeError: own },
       });
       return times(40, (n) => {
         const canary = (_: Dice, index: number) => failing(index, 1);

@@ -4,6 +4,7 @@ import { Difference, type Signal } from './difference.ts';
 import type { Concern } from './evidence.ts';
 import { beyond, total } from './histogram.ts';
 import { slowBins } from './latency.ts';
+import { named } from './named.ts';
 import { WorstTask } from './rank.ts';
 import { odds } from './required-sample.ts';
 
@@ -97,14 +98,14 @@ const PART_SPREAD = 0.3;
 function ofClass(name: string): Signal {
   const counts = ({ finished, errors }: Cell) => ({
     units: finished,
-    failed: Math.min(finished, errors?.[name] ?? 0),
+    failed: Math.min(finished, named(errors, name) ?? 0),
   });
   return { canary: counts, baseline: counts };
 }
 
 function ofType(name: string): Signal {
   const counts = ({ types }: Cell) => {
-    const [units, failed] = types?.[name] ?? [0, 0];
+    const [units, failed] = named(types, name) ?? [0, 0];
     return { units, failed };
   };
   return { canary: counts, baseline: counts };

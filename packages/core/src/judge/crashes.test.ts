@@ -70,7 +70,7 @@ describe('a crash loop', () => {
     expect(loop.value).toBeGreaterThan(decides);
   });
 
-  it('is found after a few crashes of a canary beside a stable that does not crash', () => {
+  it('is found after a few crashes of a canary alongside a stable that does not crash', () => {
     const loop = new CrashLoop();
     let crashes = 0;
     while (loop.value < decides && crashes < 100) {

@@ -186,7 +186,7 @@ describe('failures beyond what the baseline explains', () => {
     [0.5, 0.05],
     [0.95, 0.1],
   ])(
-    'remain evidence however many fail, a part of %d beside %d, where no number holds how surely',
+    'remain evidence however many fail, a part of %d alongside %d, where no number holds how surely',
     (canary, stable) => {
       for (const units of [1000, 10_000]) {
         const process = new ExcessFailures();

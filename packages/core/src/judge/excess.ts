@@ -66,7 +66,7 @@ class Stake {
   }
 }
 
-/** Odds ratios at which a good canary may lie, as logarithms: steps that are small beside how much tasks differ. */
+/** Odds ratios at which a good canary may lie, as logarithms: steps that are small compared with how much tasks differ. */
 const LOG_ODDS_RATIOS = Float64Array.from({ length: 23 }, (_, step) => (step - 6) / 4);
 const ODDS_RATIOS_OF_NULL = LOG_ODDS_RATIOS.map(exp);
 

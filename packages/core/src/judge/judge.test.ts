@@ -23,7 +23,7 @@ describe('a good canary', () => {
     expect(judged({ blocks: 240, seed }).kind).toBe('pass');
   });
 
-  it('passes beside a single task of stable, and beside many', () => {
+  it('passes alongside a single task of stable, and alongside many', () => {
     expect(judged({ ...good, stableTasks: 1 }).kind).toBe('pass');
     expect(judged({ ...good, stableTasks: 12 }).kind).toBe('pass');
   });

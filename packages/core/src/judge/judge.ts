@@ -19,6 +19,7 @@ import {
 } from './judge-policy.ts';
 import { QUANTILE_WEIGHTS, type SlowBins, Slower, slowBins } from './latency.ts';
 import { Levels } from './levels.ts';
+import { named } from './named.ts';
 import { exp, ln } from './numerics.ts';
 import { Pool } from './pool.ts';
 import { projected } from './projection.ts';
@@ -447,7 +448,7 @@ function shortfallOf(name: string, worse: 'less' | 'more', tolerance: number): S
 function perMessage(name: string, worse: 'less' | 'more'): (cell: Cell) => number | undefined {
   return ({ counters, finished }) => {
     if (finished === 0) return undefined;
-    const each = (counters?.[name] ?? 0) / finished;
+    const each = (named(counters, name) ?? 0) / finished;
     return worse === 'less' ? each : -each;
   };
 }

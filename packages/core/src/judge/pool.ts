@@ -1,5 +1,6 @@
 import type { Block, Cell } from './block.ts';
 import { merged } from './histogram.ts';
+import { addedNamed, type Named } from './named.ts';
 
 /** Intervals wait for each other until they hold so many messages, or span so long: the split of a few says nothing. */
 const MESSAGES = 16;
@@ -76,23 +77,13 @@ function both<T>(a: T | undefined, b: T | undefined, add: (a: T, b: T) => T): T 
   return a === undefined || b === undefined ? (a ?? b) : add(a, b);
 }
 
-function addedAmounts(
-  a: NonNullable<Cell['counters']>,
-  b: NonNullable<Cell['counters']>,
-): Record<string, number> {
-  const sums: Record<string, number> = { ...a };
-  for (const [name, by] of Object.entries(b)) sums[name] = (sums[name] ?? 0) + by;
-  return sums;
+function addedAmounts(a: Named<number>, b: Named<number>): Named<number> {
+  return addedNamed(a, b, (own, more) => own + more);
 }
 
 function addedTypes(
   a: NonNullable<Cell['types']>,
   b: NonNullable<Cell['types']>,
 ): NonNullable<Cell['types']> {
-  const sums: Record<string, readonly [finished: number, failed: number]> = { ...a };
-  for (const [name, [finished, failed]] of Object.entries(b)) {
-    const [before, failedBefore] = sums[name] ?? [0, 0];
-    sums[name] = [before + finished, failedBefore + failed];
-  }
-  return sums;
+  return addedNamed(a, b, ([m, mBad], [n, nBad]) => [m + n, mBad + nBad]);
 }

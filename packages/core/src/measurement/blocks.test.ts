@@ -585,12 +585,12 @@ describe('the latest', () => {
 });
 
 describe('a note', () => {
-  it('tells of what could not be read', () => {
+  it('reports what could not be read', () => {
     const problems = ['an outcome line of canary cannot be read'];
     expect(judged({ ...measured(60), problems }, 60).notes).toEqual(problems);
   });
 
-  it('tells of lines that contradict each other', () => {
+  it('reports lines that contradict each other', () => {
     const other = reports('s', { from: 30, to: 60, startedAt: 29, sequence: 0 });
     const { lines } = measured(60).stable;
     const { notes } = judged(measured(60, { stable: { lines: [...lines, ...other] } }), 60);
@@ -600,7 +600,7 @@ describe('a note', () => {
     expect(alike.notes).toEqual([expect.stringMatching(/^lines of task s contradict each other/)]);
   });
 
-  it('tells of lines from the future, which count when it has come', () => {
+  it('reports lines from the future, which count when it has come', () => {
     const { notes, blocks, latest } = judged(measured(60), 45);
     expect(notes).toEqual([expect.stringMatching(/^lines of tasks c, s are about a time that has not come/)]);
     expect(seconds(blocks)).toEqual([30, 35, 40]);

@@ -1,5 +1,6 @@
 import type { Cell } from '../judge/block.ts';
 import { merged } from '../judge/histogram.ts';
+import { addedNamed } from '../judge/named.ts';
 import type { Line } from './line.ts';
 
 /** The error class of the one failure for which the messages in hand of a task that died count. */
@@ -81,33 +82,12 @@ function plusLine(cell: FullCell, line: Line): FullCell {
     saturated: cell.saturated,
     durations: merged(cell.durations, line.durations),
     memoryMiB: line.memoryMiB,
-    errors: recordSum(cell.errors, line.errors, plus),
-    types: recordSum(cell.types, line.types, ([m, mBad], [n, nBad]) => [m + n, mBad + nBad] as const),
-    counters: recordSum(cell.counters, line.counters, plus),
+    errors: addedNamed(cell.errors, line.errors, plus),
+    types: addedNamed(cell.types, line.types, ([m, mBad], [n, nBad]) => [m + n, mBad + nBad] as const),
+    counters: addedNamed(cell.counters, line.counters, plus),
   };
 }
 
 function plus(a: number, b: number): number {
   return a + b;
-}
-
-function isEmpty(record: object): boolean {
-  for (const _ in record) return false;
-  return true;
-}
-
-/** Names come from messages and errors, so one may be `__proto__`. */
-function recordSum<T>(
-  a: Readonly<Record<string, T>>,
-  b: Readonly<Record<string, T>>,
-  add: (a: T, b: T) => T,
-): Readonly<Record<string, T>> {
-  if (isEmpty(b)) return a;
-  if (isEmpty(a)) return b;
-  const sums = new Map(Object.entries(a));
-  for (const [name, value] of Object.entries(b)) {
-    const known = sums.get(name);
-    sums.set(name, known === undefined ? value : add(known, value));
-  }
-  return Object.fromEntries(sums);
 }

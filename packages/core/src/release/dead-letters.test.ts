@@ -166,7 +166,7 @@ describe('dead letters', () => {
     expect([phase, verdict?.code]).toEqual(['baking', 'no-data']);
   });
 
-  it('wait for their reports each time anew', () => {
+  it('wait for their reports each time again', () => {
     const { world } = judging('automatic');
     observed(world, 30_000, good);
     world.deadLetter(2);
