@@ -171,7 +171,7 @@ export class Fleet {
         const cell = this.#lastCell(task, begins);
         if (cell !== undefined) cells.push(cell);
         seen.count += 1;
-        seen.taskSeconds += (task.diesMs - begins) / 1000;
+        seen.taskSeconds += (toMs - begins) / 1000;
         task.replace(task.diesMs + 1000 * this.#replacedAfter(task));
       }
       if (task.bornMs >= toMs) continue;

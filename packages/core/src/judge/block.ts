@@ -27,7 +27,10 @@ export interface Cell {
   readonly counters?: Readonly<Record<string, number>>;
 }
 
-/** Tasks that ended by their own fault, and the time that tasks ran; not scheduler, Spot or deployment stops. */
+/**
+ * Tasks that ended by their own fault, and the time that tasks ran, those that crashed until the end of the interval;
+ * not scheduler, Spot or deployment stops.
+ */
 export interface Crashes {
   readonly count: number;
   readonly taskSeconds: number;

@@ -118,5 +118,5 @@ function quickerThan(bin: number): Difference {
       const units = total(durations);
       return { units, failed: units - beyond(durations, limit) };
     };
-  return new Difference({ canary: quicker(bin - QUICK_BINS), baseline: quicker(bin) });
+  return new Difference({ canary: quicker(bin - QUICK_BINS), baseline: quicker(bin) }, true);
 }

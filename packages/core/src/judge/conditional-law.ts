@@ -80,8 +80,11 @@ export class ConditionalLaw {
    */
   lnEValues(canaryFailed: number, oddsRatios: Float64Array, into: Float64Array): void {
     if (!this.#informative || !this.#few) {
+      const expected = this.#informative ? this.#expected(canaryFailed) : 1;
+      const exponent = this.#exponent;
       for (let index = 0; index < oddsRatios.length; index += 1) {
-        into[index] = this.#lnOfMany(canaryFailed, oddsRatios[index]!);
+        this.#exponent = -exponent;
+        into[index] = this.#lnOfMany(canaryFailed, oddsRatios[index]!, expected);
       }
       return;
     }
@@ -111,22 +114,23 @@ export class ConditionalLaw {
    * Of many splits only those within some standard deviations of the likeliest count. The one that came true is
    * compared with the likeliest by way of all between the two.
    */
-  #lnOfMany(canaryFailed: number, oddsRatio: number): number {
-    const tolerance = this.#tolerance;
-    if (!this.#informative || oddsRatio === tolerance) return 0;
+  #lnOfMany(canaryFailed: number, oddsRatio: number, expected: number): number {
+    if (!this.#informative || oddsRatio === this.#tolerance) return 0;
+    const likeliest = this.#likeliest(oddsRatio);
+    const value = this.#over(canaryFailed, likeliest, oddsRatio, 1 / expected, EXPONENT_MIN);
+    return ln(value * (this.#nullSum / this.#sumAround(likeliest, oddsRatio))) + this.#exponent * LN_BIG;
+  }
+
+  /** The probability of the split over that of the likeliest at the tolerance, times 2^(256 exponent). */
+  #expected(canaryFailed: number): number {
     this.#exponent = 0;
-    const expected = this.#over(
+    return this.#over(
       canaryFailed,
-      this.#likeliest(tolerance),
-      tolerance,
+      this.#likeliest(this.#tolerance),
+      this.#tolerance,
       1,
       Number.NEGATIVE_INFINITY,
     );
-    const expectedExponent = this.#exponent;
-    const likeliest = this.#likeliest(oddsRatio);
-    this.#exponent = -expectedExponent;
-    const value = this.#over(canaryFailed, likeliest, oddsRatio, 1 / expected, EXPONENT_MIN);
-    return ln(value * (this.#nullSum / this.#sumAround(likeliest, oddsRatio))) + this.#exponent * LN_BIG;
   }
 
   /** How much likelier than split `k` the next one is at odds ratio 1. */

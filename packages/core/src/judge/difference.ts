@@ -28,9 +28,10 @@ export class Difference {
   readonly #messages: ExcessFailures;
   readonly #intervals = new WorstTask();
 
-  constructor(signal: Signal) {
+  /** @param alike whether tasks are taken for alike, so that only a spread of 0 will be asked for. */
+  constructor(signal: Signal, alike = false) {
     this.#signal = signal;
-    this.#messages = new ExcessFailures();
+    this.#messages = new ExcessFailures(alike);
   }
 
   /** @param spread standard deviation of log odds among tasks of one version. */

@@ -93,7 +93,7 @@ function isRejected(
   shift: number,
   tooLarge: boolean,
 ): boolean {
-  const process = new ExcessFailures();
+  const process = new ExcessFailures(true);
   for (const { canary, baselines, elapsed } of comparisons) {
     const own = sum(canary.map((cell) => slower(cell, bin + shift)));
     const others = sum((baselines[0] ?? []).map((cell) => slower(cell, bin)));

@@ -24,13 +24,14 @@ class Stake {
   /** What each ratio of the null law has won over a ratio of 1, as logarithms. */
   readonly #nulls: Float64Array;
 
-  constructor(wealth = new Wealth(WEIGHTS), nulls = new Float64Array(LOG_ODDS_RATIOS.length)) {
+  /** @param nulls empty where tasks are taken for alike. */
+  constructor(wealth: Wealth, nulls: Float64Array) {
     this.#wealth = wealth;
     this.#nulls = nulls;
   }
 
   value(spread: number): number {
-    if (spread === 0) return this.#wealth.value;
+    if (spread === 0 || this.#nulls.length === 0) return this.#wealth.value;
     const law = lawOf(spread);
     const wealth = this.#wealth.ln;
     let won = 0;
@@ -86,15 +87,20 @@ const TOP_WITHIN = 0.55;
 export class ExcessFailures {
   readonly #law = new ConditionalLaw();
   /** Odds ratios of the bets, and behind them those of the null law. */
-  readonly #oddsRatios = new Float64Array(EXCESS.length + LOG_ODDS_RATIOS.length);
-  readonly #lnFactors = new Float64Array(EXCESS.length + LOG_ODDS_RATIOS.length);
+  readonly #oddsRatios: Float64Array;
+  readonly #lnFactors: Float64Array;
   /** Against the first baseline, and since there was a second, against that. */
-  readonly #stakes: Stake[] = [new Stake()];
+  readonly #stakes: Stake[];
   #units = PRIOR_UNITS;
   #failed = PRIOR_FAILED;
 
-  constructor() {
-    this.#oddsRatios.set(ODDS_RATIOS_OF_NULL, EXCESS.length);
+  /** @param alike whether tasks are taken for alike, so that only a spread of 0 will be asked for. */
+  constructor(alike = false) {
+    const nulls = alike ? 0 : LOG_ODDS_RATIOS.length;
+    this.#oddsRatios = new Float64Array(EXCESS.length + nulls);
+    if (!alike) this.#oddsRatios.set(ODDS_RATIOS_OF_NULL, EXCESS.length);
+    this.#lnFactors = new Float64Array(EXCESS.length + nulls);
+    this.#stakes = [new Stake(new Wealth(WEIGHTS), new Float64Array(nulls))];
   }
 
   /**

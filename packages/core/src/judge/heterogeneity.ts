@@ -31,10 +31,11 @@ export class Heterogeneity {
       }
       known.units += finished;
       known.failed += failed;
-      for (const [bin, count] of durations ?? []) {
+      for (const each of durations ?? []) {
+        const count = each[1];
         known.durations += count;
-        known.bins += count * bin;
-        known.squares += count * bin * bin;
+        known.bins += count * each[0];
+        known.squares += count * each[0] * each[0];
       }
     }
   }

@@ -150,7 +150,10 @@ class ReleaseJudge implements Judge {
     this.#untilMs = startedAtMs;
     this.#warmUpMs = warmUpMsOf(policy, past);
     const streams = [0, LATENCY_SPAN_MS, AMOUNTS_SPAN_MS].map((spanMs) => {
-      return new Stream(new Comparisons(startedAtMs, policy.deadlineMs, this.#warmUpMs), new Pool(spanMs));
+      return new Stream(
+        new Comparisons(startedAtMs, policy.deadlineMs, this.#warmUpMs),
+        new Pool(spanMs, spanMs !== AMOUNTS_SPAN_MS),
+      );
     });
     [this.#messages, this.#durations, this.#amounts] = streams as [Stream, Stream, Stream];
     this.#heterogeneity.observe(starts.filter(({ ageMs }) => ageMs >= this.#warmUpMs));

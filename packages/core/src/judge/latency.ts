@@ -1,7 +1,7 @@
 import type { Cell } from './block.ts';
 import type { Comparison } from './comparison.ts';
 import { type Counted, Difference, type Scored } from './difference.ts';
-import { beyond, type Histogram, merged, quantileBin, total } from './histogram.ts';
+import { beyond, mergedAll, quantileBin, total } from './histogram.ts';
 
 /** Quantiles of stable's past at which durations are compared. */
 export const QUANTILES = [0.5, 0.9, 0.99] as const;
@@ -20,8 +20,7 @@ export function slowBins(
   past: readonly Cell[],
   quantiles: readonly number[] = QUANTILES,
 ): SlowBins | undefined {
-  let all: Histogram = [];
-  for (const { durations } of past) if (durations) all = merged(all, durations);
+  const all = mergedAll(past);
   if (total(all) < DURATIONS_MIN) return undefined;
   return quantiles.map((quantile) => quantileBin(all, quantile)!);
 }
@@ -42,12 +41,15 @@ export class Slower {
   constructor(bins: SlowBins, toleranceBins: number, past: readonly Cell[], weights: readonly number[]) {
     this.#weights = weights;
     this.#quantiles = bins.slice(0, weights.length).map((bin, index) => {
-      const difference = new Difference({
-        canary: slowerThan(bin + toleranceBins),
-        baseline: slowerThan(bin),
-        // In the middle, how slow a task was on average says more than how many of its messages were slow.
-        ...(index === 0 && { scores: { canary: meanBin(-toleranceBins), baseline: meanBin(0) } }),
-      });
+      const difference = new Difference(
+        {
+          canary: slowerThan(bin + toleranceBins),
+          baseline: slowerThan(bin),
+          // In the middle, how slow a task was on average says more than how many of its messages were slow.
+          ...(index === 0 && { scores: { canary: meanBin(-toleranceBins), baseline: meanBin(0) } }),
+        },
+        true,
+      );
       difference.learn(past);
       return difference;
     });
@@ -77,9 +79,9 @@ const meanBin =
   ({ durations }) => {
     if (durations === undefined || durations.length === 0) return undefined;
     let [count, sum] = [0, 0];
-    for (const [bin, each] of durations) {
-      count += each;
-      sum += each * bin;
+    for (const each of durations) {
+      count += each[1];
+      sum += each[1] * each[0];
     }
     return sum / count + shift;
   };

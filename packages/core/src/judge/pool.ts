@@ -9,12 +9,17 @@ const SPAN_MAX_MS = 300_000;
 /** Adds intervals up where traffic is thin. When it lets go depends on messages and time only, never on failures. */
 export class Pool {
   readonly #spanMs: number;
+  readonly #timed: boolean;
   #waiting: Block[] = [];
   #messages = 0;
 
-  /** @param spanMs how long a pool is at least. */
-  constructor(spanMs: number) {
+  /**
+   * @param spanMs how long a pool is at least.
+   * @param timed whether durations are added up: that is most of the work, and amounts do not need them.
+   */
+  constructor(spanMs: number, timed = true) {
     this.#spanMs = spanMs;
+    this.#timed = timed;
   }
 
   /** The interval itself where it has messages enough; all that waited, as one, once they have; undefined until then. */
@@ -32,25 +37,34 @@ export class Pool {
     return {
       fromMs,
       toMs: block.toMs,
-      canary: byTask(waiting.flatMap(({ canary }) => canary)),
-      stable: byTask(waiting.flatMap(({ stable }) => stable)),
-      starts: byTask(waiting.flatMap(({ starts }) => starts)),
+      canary: byTask(
+        waiting.flatMap(({ canary }) => canary),
+        this.#timed,
+      ),
+      stable: byTask(
+        waiting.flatMap(({ stable }) => stable),
+        this.#timed,
+      ),
+      starts: byTask(
+        waiting.flatMap(({ starts }) => starts),
+        this.#timed,
+      ),
     };
   }
 }
 
 /** One cell for each task, as old as its first was: a task that was young for a part of the time counts as young. */
-function byTask(cells: readonly Cell[]): Cell[] {
+function byTask(cells: readonly Cell[], timed: boolean): Cell[] {
   const tasks = new Map<string, Cell>();
   for (const cell of cells) {
     const known = tasks.get(cell.task);
-    tasks.set(cell.task, known === undefined ? cell : added(known, cell));
+    tasks.set(cell.task, known === undefined ? cell : added(known, cell, timed));
   }
   return [...tasks.values()];
 }
 
-function added(a: Cell, b: Cell): Cell {
-  const durations = both(a.durations, b.durations, merged);
+function added(a: Cell, b: Cell, timed: boolean): Cell {
+  const durations = timed ? both(a.durations, b.durations, merged) : undefined;
   const memoryMiB = b.memoryMiB ?? a.memoryMiB;
   const errors = both(a.errors, b.errors, addedAmounts);
   const types = both(a.types, b.types, addedTypes);

@@ -196,7 +196,8 @@ describe('blocks', () => {
     const measurement = measured(40, { stable, stableSample: { tasks: 4, read: 1 } });
     const { blocks, notes } = judged(measurement, 40);
     expect(blocks.map(({ crashes }) => crashes?.stable)).toEqual([
-      { count: 1, taskSeconds: 5 + 5 + 3 + 2 },
+      // The crashed one counts until the interval's end, the one that was told to stop until it did.
+      { count: 1, taskSeconds: 5 + 5 + 4 + 2 },
       { count: 0, taskSeconds: 10 },
     ]);
     expect(notes).toEqual([]);
@@ -352,6 +353,24 @@ describe('a block', () => {
   });
 });
 
+describe('crashes', () => {
+  const lives = (id: string, crashedAt: number) => [{ ...life(id, 0, { stopped: crashedAt }), crash: 'exit code 1' }];
+
+  it.each([30.001, 31, 34.999])('have odds that do not depend on when in the interval they came: at %d s', (at) => {
+    const canary = { lines: reports('c', { from: 0, to: 30, startedAt: 0 }), tasks: lives('c', at) };
+    const stable = { lines: reports('s', { from: -600, to: 30 }), tasks: lives('s', at) };
+    const { blocks } = judged(measured(40, { canary, stable }), 55);
+    expect(blocks[0]?.crashes).toEqual({
+      canary: { count: 1, taskSeconds: 5 },
+      stable: { count: 1, taskSeconds: 5 },
+    });
+    expect(blocks[1]?.crashes).toEqual({
+      canary: { count: 0, taskSeconds: 0 },
+      stable: { count: 0, taskSeconds: 0 },
+    });
+  });
+});
+
 describe('a task that died', () => {
   const inHand = (count: number) => (to: number) => ({ inFlight: to > 35 ? count : 0 });
   const died = (to: number, ended: TaskLife, change = inHand(7)): Given => ({
@@ -371,7 +390,7 @@ describe('a task that died', () => {
         errors: { [diedInHand]: 1 },
       }),
     ]);
-    expect(blocks[2]?.crashes?.canary).toEqual({ count: 1, taskSeconds: 3 });
+    expect(blocks[2]?.crashes?.canary).toEqual({ count: 1, taskSeconds: 5 });
   });
 
   it('keeps what it reported in that interval', () => {

@@ -118,12 +118,18 @@ function withDeaths(cells: readonly Cell[], { died }: Track, interval: number): 
   return [...byTask.values()];
 }
 
+/**
+ * A task that crashed counts until the end of the interval. The odds that a crash was the canary's are the tracks'
+ * time: if it ended with the crash, an early one would make itself look unlikely.
+ */
 function crashesOf({ lives, crashed }: Track, interval: number): Crashes {
   const endMs = endOf(interval);
   let livedMs = 0;
-  for (const { startedAt, stoppedAt } of lives) {
-    if (startedAt === undefined) continue;
-    livedMs += Math.max(0, Math.min(endMs, stoppedAt ?? endMs) - Math.max(endMs - reportMs, startedAt));
+  for (const life of lives) {
+    const { startedAt, stoppedAt = endMs } = life;
+    if (startedAt === undefined || stoppedAt <= endMs - reportMs) continue;
+    const untilMs = life.crash === undefined ? Math.min(endMs, stoppedAt) : endMs;
+    livedMs += Math.max(0, untilMs - Math.max(endMs - reportMs, startedAt));
   }
   return { count: crashed.get(interval) ?? 0, taskSeconds: livedMs / 1000 };
 }
