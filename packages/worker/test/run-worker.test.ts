@@ -117,9 +117,12 @@ test('SIGTERM lets the handler finish, deletes, flushes metrics and exits with 0
 test('the limit of receives comes from the environment, and makes the last delivery a dead letter', async () => {
   const { queue, start } = await setUp();
   const worker = start({ MAX_RECEIVE_COUNT: '1' });
-  queue.put('bad');
-  await worker.until('begin bad');
+  queue.put('slow bad');
+  await worker.until('begin slow bad');
   worker.child.kill('SIGTERM');
+  // It must not fail before: this queue would deliver it again, and the worker would take it again.
+  await worker.untilLogged('"draining"');
+  worker.child.send('slow bad');
   expect(await worker.exit()).toEqual({ code: 0, signal: null });
   expect([worker.total('FirstFailed'), worker.total('DeadLettered')]).toEqual([1, 1]);
 });

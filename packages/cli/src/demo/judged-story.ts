@@ -169,11 +169,11 @@ async function badRelease(run: DemoRun, bad: BadRelease): Promise<void> {
       view.tracks.every(({ imageDigest }) => imageDigest === before.lastGood?.imageDigest),
     evidence,
   );
-  const deadLetters = (view.deadLetterDepth ?? 0) - (before.deadLetterDepth ?? 0);
-  run.check(
-    `version ${version} was rolled back before any dead letter`,
-    deadLetters === 0,
-    `${deadLetters} dead letters`,
+  // Chance decides whether a message that the canary fails comes back to it each time, so this is no check.
+  run.count(
+    `version ${version}: dead letters until both services were restored`,
+    (view.deadLetterDepth ?? 0) - (before.deadLetterDepth ?? 0),
+    0,
   );
   if (bad.canaryFailuresMax !== undefined) {
     run.count(

@@ -16,7 +16,7 @@ await runWorker({
   handler: async (body) => {
     process.send?.(`begin ${body}`);
     if (body.startsWith('slow')) await new Promise<void>((resolve) => waiting.set(body, resolve));
-    if (body === 'bad') throw new Error('no');
+    if (body.endsWith('bad')) throw new Error('no');
     process.send?.(`done ${body}`);
   },
 });
