@@ -56,6 +56,22 @@ describe('a difference', () => {
     expect(worse).toBeLessThan(1);
   });
 
+  it.each([
+    { canary: 'a task that replaces another and is a little worse', tasks: ['first', 'second'], found: false },
+    { canary: 'a task that becomes a little worse', tasks: ['first', 'first'], found: true },
+  ])('is found in $canary: $found', ({ tasks, found }) => {
+    const worse = after(
+      600,
+      (index) =>
+        index < 300
+          ? { task: tasks[0]!, finished: 1000, failed: 8 + (index % 2) }
+          : { task: tasks[1]!, finished: 1000, failed: 13 + (index % 3) },
+      { finished: 1000, failed: 10 },
+    );
+    if (found) expect(worse).toBeGreaterThan(100);
+    else expect(worse).toBeLessThan(1);
+  });
+
   it('is worth the less of what messages and what intervals say', () => {
     const dice = new Dice(2);
     const [difference, messages, intervals] = [

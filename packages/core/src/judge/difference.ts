@@ -27,6 +27,7 @@ export class Difference {
   readonly #signal: Signal;
   readonly #messages: ExcessFailures;
   readonly #intervals = new WorstTask();
+  readonly #tasks = new Set<string>();
 
   /** @param alike whether tasks are taken for alike, so that only a spread of 0 will be asked for. */
   constructor(signal: Signal, alike = false) {
@@ -48,13 +49,16 @@ export class Difference {
     const { scores } = this.#signal;
     const own = canary.map(this.#signal.canary);
     const others = baselines.map((cells) => cells.map(this.#signal.baseline));
+    const known = this.#tasks.size;
+    for (const { task } of canary) this.#tasks.add(task);
+    if (known > 0 && this.#tasks.size > known) this.#messages.newTasks();
     this.#messages.observe(sum(own), others.map(sum), elapsed);
     this.#intervals.observe(
       scores === undefined
         ? others.map((counts) => excessesOf(own, counts))
         : baselines.map((cells) => ({
-            canary: known(canary.map(scores.canary)),
-            baseline: known(cells.map(scores.baseline)),
+            canary: present(canary.map(scores.canary)),
+            baseline: present(cells.map(scores.baseline)),
           })),
       elapsed,
     );
@@ -75,7 +79,7 @@ function excessesOf(canary: readonly Counts[], baseline: readonly Counts[]): Bad
   return { canary: excess(canary), baseline: excess(baseline) };
 }
 
-function known(scores: readonly (number | undefined)[]): number[] {
+function present(scores: readonly (number | undefined)[]): number[] {
   return scores.filter((score) => score !== undefined);
 }
 

@@ -1,6 +1,6 @@
 import type { Counts } from './block.ts';
 import { ConditionalLaw } from './conditional-law.ts';
-import { eValueMax, exp } from './numerics.ts';
+import { eValueMax, exp, ln } from './numerics.ts';
 import { Wealth } from './wealth.ts';
 
 /** How much likelier than on the baseline a unit is to fail on the canary, by bet. */
@@ -21,11 +21,11 @@ const PAST_UNITS = 400;
 /** What has been won against one baseline. */
 class Stake {
   readonly #wealth: Wealth;
-  /** What each ratio of the null law has won over a ratio of 1, as logarithms. */
-  readonly #nulls: Float64Array;
+  /** What each ratio of the null law has won over a ratio of 1, as logarithms, for each luck of the canary's tasks. */
+  readonly #nulls: Float64Array[];
 
   /** @param nulls empty where tasks are taken for alike. */
-  constructor(wealth: Wealth, nulls: Float64Array) {
+  constructor(wealth: Wealth, nulls: Float64Array[]) {
     this.#wealth = wealth;
     this.#nulls = nulls;
   }
@@ -33,38 +33,52 @@ class Stake {
   value(spread: number): number {
     if (spread === 0 || this.#nulls.length === 0) return this.#wealth.value;
     const law = lawOf(spread);
-    const wealth = this.#wealth.ln;
-    let won = 0;
-    for (let step = 0; step < law.length; step += 1) {
-      if (law[step]! > 0) won += law[step]! * exp(this.#mostAt(step) - wealth);
-    }
-    return Math.min(eValueMax, 1 / won);
+    let lnExplained = 0;
+    for (const won of this.#nulls) lnExplained += lnMean(law, won);
+    return Math.min(eValueMax, exp(this.#wealth.ln - lnExplained));
   }
 
   /** @param lnFactors of the bets, and behind them of the null law's ratios. */
   bet(lnFactors: Float64Array, elapsed: number): void {
     this.#wealth.betLn(lnFactors, elapsed);
-    for (let step = 0; step < this.#nulls.length; step += 1) {
-      this.#nulls[step]! += lnFactors[EXCESS.length + step]!;
-    }
+    const won = this.#nulls.at(-1) ?? [];
+    for (let step = 0; step < won.length; step += 1) won[step]! += lnFactors[EXCESS.length + step]!;
   }
 
-  /**
-   * What the likeliest ratio around a step has won. Once thousands have failed, the likeliest of all may lie so far from
-   * any step that none explains them: there the logarithm is a parabola, whose top is between the steps.
-   */
-  #mostAt(step: number): number {
-    const here = this.#nulls[step]!;
-    if (step === 0 || step === this.#nulls.length - 1) return here;
-    const [before, after] = [this.#nulls[step - 1]!, this.#nulls[step + 1]!];
-    const slope = (after - before) / 2;
-    const bend = 2 * here - before - after;
-    return bend > 0 && Math.abs(slope) < TOP_WITHIN * bend ? here + (slope * slope) / (2 * bend) : here;
+  /** From now on the null law's ratio is another draw. */
+  draw(): void {
+    const won = this.#nulls.at(-1);
+    if (won?.some((each) => each !== 0)) this.#nulls.push(new Float64Array(won.length));
   }
 
   copy(): Stake {
-    return new Stake(this.#wealth.copy(), this.#nulls.slice());
+    return new Stake(
+      this.#wealth.copy(),
+      this.#nulls.map((won) => won.slice()),
+    );
   }
+}
+
+/** The logarithm of what all ratios of the null law together have won. */
+function lnMean(law: Float64Array, won: Float64Array): number {
+  const most = won.map((_, step) => mostAt(won, step));
+  const top = Math.max(...most);
+  let mean = 0;
+  for (let step = 0; step < law.length; step += 1) mean += law[step]! * exp(most[step]! - top);
+  return top + ln(mean);
+}
+
+/**
+ * What the likeliest ratio around a step has won. Once thousands have failed, the likeliest of all may lie so far from
+ * any step that none explains them: there the logarithm is a parabola, whose top is between the steps.
+ */
+function mostAt(won: Float64Array, step: number): number {
+  const here = won[step]!;
+  if (step === 0 || step === won.length - 1) return here;
+  const [before, after] = [won[step - 1]!, won[step + 1]!];
+  const slope = (after - before) / 2;
+  const bend = 2 * here - before - after;
+  return bend > 0 && Math.abs(slope) < TOP_WITHIN * bend ? here + (slope * slope) / (2 * bend) : here;
 }
 
 /** Odds ratios at which a good canary may lie, as logarithms: steps that are small compared with how much tasks differ. */
@@ -78,7 +92,8 @@ const TOP_WITHIN = 0.55;
  * The conditional e-process against "the canary is a task like stable's". Given how many failed in all, how failures
  * split between the tracks depends on neither the failure rate nor the traffic share, constant or not; only on the
  * ratio of the tracks' odds of failing. Equal tasks have a ratio of 1; real ones differ, so under the null hypothesis
- * the ratio's logarithm is drawn from a normal law around 0, whose standard deviation is the *spread* of tasks.
+ * the ratio's logarithm is drawn from a normal law around 0, whose standard deviation is the *spread* of tasks. A task
+ * that replaces another is drawn again.
  *
  * The evidence is what bets on an excess of the canary have won, over what all ratios of the null law together would
  * have won. A bet looks at an interval's margins and at the past, never at how its failures split. Where there are two
@@ -100,7 +115,7 @@ export class ExcessFailures {
     this.#oddsRatios = new Float64Array(EXCESS.length + nulls);
     if (!alike) this.#oddsRatios.set(ODDS_RATIOS_OF_NULL, EXCESS.length);
     this.#lnFactors = new Float64Array(EXCESS.length + nulls);
-    this.#stakes = [new Stake(new Wealth(WEIGHTS), new Float64Array(nulls))];
+    this.#stakes = [new Stake(new Wealth(WEIGHTS), alike ? [] : [new Float64Array(nulls)])];
   }
 
   /**
@@ -111,6 +126,11 @@ export class ExcessFailures {
     let least = eValueMax;
     for (const stake of this.#stakes) least = Math.min(least, stake.value(spread));
     return least;
+  }
+
+  /** The canary has tasks that it had not before: they have a luck of their own. */
+  newTasks(): void {
+    for (const stake of this.#stakes) stake.draw();
   }
 
   /** Takes note of what a baseline did before: bets are chosen by it. */
