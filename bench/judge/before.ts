@@ -22,7 +22,7 @@ const SPAN_MS = 15_000;
 export class Before implements Comparator {
   readonly name = 'before';
   decidedAtMs: number | undefined;
-  readonly #failures = new ExcessFailures();
+  readonly #failures = new ExcessFailures(true);
   readonly #bins: readonly number[];
   readonly #slower: readonly ExcessFailures[];
   readonly #canary: Cell[] = [];
@@ -32,7 +32,7 @@ export class Before implements Comparator {
 
   constructor(past: readonly Block[]) {
     this.#bins = slowBins(past.flatMap(({ stable }) => stable)) ?? [];
-    this.#slower = this.#bins.map(() => new ExcessFailures());
+    this.#slower = this.#bins.map(() => new ExcessFailures(true));
   }
 
   observe({ fromMs, toMs, canary, stable }: Block): void {

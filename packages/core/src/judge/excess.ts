@@ -3,13 +3,32 @@ import { ConditionalLaw } from './conditional-law.ts';
 import { eValueMax, exp, ln } from './numerics.ts';
 import { Wealth } from './wealth.ts';
 
-/** How much likelier than on the baseline a unit is to fail on the canary, by bet. */
-const EXCESS = Float64Array.of(1, 0.3, 0.1, 0.05, 0.02, 0.008, 0.002);
-const WEIGHTS = [0.06, 0.1, 0.18, 0.2, 0.26, 0.14, 0.06];
+/** What is bet on: how much likelier than on the baseline a unit is to fail on the canary, or how many times the odds. */
+interface Bets {
+  readonly excesses: readonly number[];
+  /** Odds ratios. */
+  readonly ratios: readonly number[];
+  readonly weights: readonly number[];
+}
+
+/** Where tasks are alike, the smallest excess is found in the end. */
+const ON_ALIKE: Bets = {
+  excesses: [1, 0.3, 0.1, 0.05, 0.02, 0.008, 0.002],
+  ratios: [],
+  weights: [0.06, 0.1, 0.18, 0.2, 0.26, 0.14, 0.06],
+};
+
+/** Where they are not, odds that are a few times stable's are a task's luck, and nothing is bet on them. */
+const ON_UNLIKE: Bets = {
+  excesses: [1, 0.3, 0.1, 0.05],
+  ratios: [16, 9, 6],
+  weights: [0.06, 0.08, 0.11, 0.13, 0.14, 0.34, 0.14],
+};
+
 const ODDS_RATIO_MAX = 1000;
 
-/** Excesses as odds; a canary that fails everything is taken to fail 999 of 1000. */
-const EXCESS_ODDS = EXCESS.map((excess) => Math.min(excess / (1 - excess), 999));
+/** An excess as odds; a canary that fails everything is taken to fail 999 of 1000. */
+const oddsOf = (excess: number) => Math.min(excess / (1 - excess), 999);
 
 /** What a baseline is taken to have failed before anything is known of it, and of how many units. */
 const PRIOR_FAILED = 0.5;
@@ -41,8 +60,10 @@ class Stake {
   /** @param lnFactors of the bets, and behind them of the null law's ratios. */
   bet(lnFactors: Float64Array, elapsed: number): void {
     this.#wealth.betLn(lnFactors, elapsed);
-    const won = this.#nulls.at(-1) ?? [];
-    for (let step = 0; step < won.length; step += 1) won[step]! += lnFactors[EXCESS.length + step]!;
+    const won = this.#nulls.at(-1);
+    if (won === undefined) return;
+    const bets = lnFactors.length - won.length;
+    for (let step = 0; step < won.length; step += 1) won[step]! += lnFactors[bets + step]!;
   }
 
   /** From now on the null law's ratio is another draw. */
@@ -101,7 +122,8 @@ const TOP_WITHIN = 0.55;
  */
 export class ExcessFailures {
   readonly #law = new ConditionalLaw();
-  /** Odds ratios of the bets, and behind them those of the null law. */
+  readonly #excessOdds: readonly number[];
+  /** Odds ratios of the bets, those on an excess first, and behind them those of the null law. */
   readonly #oddsRatios: Float64Array;
   readonly #lnFactors: Float64Array;
   /** Against the first baseline, and since there was a second, against that. */
@@ -111,11 +133,12 @@ export class ExcessFailures {
 
   /** @param alike whether tasks are taken for alike, so that only a spread of 0 will be asked for. */
   constructor(alike = false) {
-    const nulls = alike ? 0 : LOG_ODDS_RATIOS.length;
-    this.#oddsRatios = new Float64Array(EXCESS.length + nulls);
-    if (!alike) this.#oddsRatios.set(ODDS_RATIOS_OF_NULL, EXCESS.length);
-    this.#lnFactors = new Float64Array(EXCESS.length + nulls);
-    this.#stakes = [new Stake(new Wealth(WEIGHTS), alike ? [] : [new Float64Array(nulls)])];
+    const { excesses, ratios, weights } = alike ? ON_ALIKE : ON_UNLIKE;
+    const nulls = alike ? [] : ODDS_RATIOS_OF_NULL;
+    this.#excessOdds = excesses.map(oddsOf);
+    this.#oddsRatios = Float64Array.from([...excesses, ...ratios, ...nulls]);
+    this.#lnFactors = new Float64Array(this.#oddsRatios.length);
+    this.#stakes = [new Stake(new Wealth(weights), alike ? [] : [new Float64Array(nulls.length)])];
   }
 
   /**
@@ -170,17 +193,18 @@ export class ExcessFailures {
   #chooseBets(past: number, canaryUnits: number, units: number, failures: number): void {
     const weightedPast = PAST_UNITS * past;
     const perUnit = 1 / (PAST_UNITS + units);
-    for (let bet = 0; bet < EXCESS.length; bet += 1) {
-      const shared = failures - canaryUnits * EXCESS[bet]!;
+    for (let bet = 0; bet < this.#excessOdds.length; bet += 1) {
+      const odds = this.#excessOdds[bet]!;
+      const shared = failures - canaryUnits * (odds / (1 + odds));
       const now = (weightedPast + shared) * perUnit;
-      const ratio = 1 + EXCESS_ODDS[bet]! / (now > past ? now : past);
+      const ratio = 1 + odds / (now > past ? now : past);
       this.#oddsRatios[bet] = ratio < ODDS_RATIO_MAX ? ratio : ODDS_RATIO_MAX;
     }
   }
 }
 
 /** Now and then a task differs by much more, on a bad host: this part of tasks, evenly up to so many times the spread. */
-const ODD_TASKS = 0.015;
+const ODD_TASKS = 0.01;
 const ODD_SPREADS = 5;
 
 /**

@@ -354,21 +354,26 @@ describe('a block', () => {
 });
 
 describe('crashes', () => {
-  const lives = (id: string, crashedAt: number) => [{ ...life(id, 0, { stopped: crashedAt }), crash: 'exit code 1' }];
+  const lives = (id: string, crashedAt: number) => [
+    { ...life(id, 0, { stopped: crashedAt }), crash: 'exit code 1' },
+  ];
 
-  it.each([30.001, 31, 34.999])('have odds that do not depend on when in the interval they came: at %d s', (at) => {
-    const canary = { lines: reports('c', { from: 0, to: 30, startedAt: 0 }), tasks: lives('c', at) };
-    const stable = { lines: reports('s', { from: -600, to: 30 }), tasks: lives('s', at) };
-    const { blocks } = judged(measured(40, { canary, stable }), 55);
-    expect(blocks[0]?.crashes).toEqual({
-      canary: { count: 1, taskSeconds: 5 },
-      stable: { count: 1, taskSeconds: 5 },
-    });
-    expect(blocks[1]?.crashes).toEqual({
-      canary: { count: 0, taskSeconds: 0 },
-      stable: { count: 0, taskSeconds: 0 },
-    });
-  });
+  it.each([30.001, 31, 34.999])(
+    'have odds that do not depend on when in the interval they came: at %d s',
+    (at) => {
+      const canary = { lines: reports('c', { from: 0, to: 30, startedAt: 0 }), tasks: lives('c', at) };
+      const stable = { lines: reports('s', { from: -600, to: 30 }), tasks: lives('s', at) };
+      const { blocks } = judged(measured(40, { canary, stable }), 55);
+      expect(blocks[0]?.crashes).toEqual({
+        canary: { count: 1, taskSeconds: 5 },
+        stable: { count: 1, taskSeconds: 5 },
+      });
+      expect(blocks[1]?.crashes).toEqual({
+        canary: { count: 0, taskSeconds: 0 },
+        stable: { count: 0, taskSeconds: 0 },
+      });
+    },
+  );
 });
 
 describe('a task that died', () => {
