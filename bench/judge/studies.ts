@@ -31,7 +31,7 @@ export interface Sizes {
 }
 
 /** So many releases of a world are judged by the comparators as well: theirs are not close calls. */
-export const IN_FULL = 1000;
+export const IN_FULL = 300;
 
 /** False promotions come so close to their limit that telling takes more releases. */
 const MARGINAL_TIMES = 2;
