@@ -17,6 +17,8 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'unit',
+          // Ends what hangs. No test depends on how busy the machine is.
+          testTimeout: 60_000,
           setupFiles: ['tools/property-seed.ts'],
           include: [
             'packages/*/src/**/*.test.ts',

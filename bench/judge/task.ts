@@ -19,7 +19,7 @@ export interface Done {
   dropped: number;
   /** Spoilt by the version: failed, dropped, slowed down, lost in a crash. */
   harmed: number;
-  /** Whether no receive was in vain. */
+  /** Whether it had as many messages as it could take. */
   saturated: boolean;
   /** By type, finished and failed in turn. */
   types?: Int32Array;
@@ -27,9 +27,6 @@ export interface Done {
 
 /** Durations that have grown by less than this are nobody's harm. */
 const SLOWED = 1.1;
-
-/** Workers wait so long for messages, seconds: a receive that brings none has waited to the end. */
-const POLL = 5;
 
 /** Long work differs by so much, as a standard deviation of its logarithm. */
 const LONG_SPREAD = 0.1;
@@ -118,9 +115,8 @@ export class Task {
     const world = this.#world;
     const random = this.#random;
     const seconds = (toMs - fromMs) / 1000;
-    // A receive comes back with a message, or empty when none has come for so long: full ones tell of no backlog yet.
-    const empty = world.backlog === undefined ? (seconds * perSecond) / Math.expm1(POLL * perSecond) : 0;
-    if (random.uniform() < empty) done.saturated = false;
+    // It has its hands full only under a backlog: otherwise a receive is open most of the time.
+    if (world.backlog === undefined) done.saturated = false;
     if (world.longWork !== undefined) {
       this.#workLong(fromMs, toMs, perSecond, version, done, durations);
       return;

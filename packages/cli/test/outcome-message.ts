@@ -18,7 +18,7 @@ export function outcomeMessage(line: Line): string {
     RetriedFinished: line.retried,
     RetriedFailed: line.retriedFailed,
     DeadLettered: line.deadLettered,
-    EmptyReceives: line.emptyReceives,
+    PollingMs: line.pollingMs,
     InFlight: line.inFlight,
     MemoryMiB: line.memoryMiB,
     Durations: line.durations,

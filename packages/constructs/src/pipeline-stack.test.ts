@@ -527,7 +527,7 @@ describe('controller', () => {
         deadlineMs: 3_600_000,
         warmUpMs: 180_000,
         counters: {},
-        dryRun: ['throughput'],
+        dryRun: false,
       },
     });
     expect(

@@ -134,7 +134,7 @@ export interface ReleasePolicyProps {
    * about each release that it would have passed or failed; or for the metrics that are named, which then take
    * no part in failing a release.
    *
-   * @default - throughput: a canary that merely gets a smaller share of the receives looks like one that does less
+   * @default - false
    */
   readonly dryRun?: boolean | readonly JudgedMetric[];
 

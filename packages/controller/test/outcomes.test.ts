@@ -42,6 +42,7 @@ class Worker {
       identity: { app: 'shop', track, revision: 'r1', taskId: id },
       random: () => 0.5,
       residentBytes: () => 50 * 2 ** 20,
+      pollingMs: () => 0,
       emit: (line) => this.#written.push(line),
     });
     this.#metrics.start(startedAtMs);

@@ -53,7 +53,7 @@ export function* randomLines(task: RandomTask, random: () => number): Generator<
       retried: 0,
       retriedFailed: 0,
       deadLettered: 0,
-      emptyReceives: 1,
+      pollingMs: toMs - fromMs,
       inFlight: 0,
       durations: durations(finished, at(task.takesMs ?? 50, ageMs), random),
       memoryMiB: 60,

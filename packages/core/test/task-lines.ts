@@ -100,7 +100,7 @@ export class TaskLines {
       retried: 0,
       retriedFailed: 0,
       deadLettered: Math.round(failed * deadLettering),
-      emptyReceives: 1,
+      pollingMs: toMs - fromMs,
       inFlight: final ? 0 : inHand,
       durations: durationsOf(this.#finished.whole, finished, takesMs),
       memoryMiB: 50,

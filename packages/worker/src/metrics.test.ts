@@ -26,6 +26,7 @@ function metrics(parts: Partial<MetricsParts> = {}) {
     identity,
     random: () => 0.5,
     residentBytes: () => 100_000_000,
+    pollingMs: () => 640,
     emit: (line) => written.push(line),
     ...parts,
   });
@@ -76,6 +77,7 @@ test('a line says whose it is, what it is about and what happened', () => {
     Received: 3,
     FirstFinished: 2,
     InFlight: 2,
+    PollingMs: 640,
     LoopLagMs: 7,
     MemoryMiB: 95.4,
     ProcessingTimeMs: [12.35],
@@ -584,6 +586,24 @@ test('receives that bring nothing are counted; those that fail are not', async (
   const calls = world.queue.calls.filter(({ operation }) => operation === 'ReceiveMessage').length;
   expect(world.total('SqsError')).toBe(2);
   expect(world.total('EmptyReceives')).toBe(calls - 1);
+});
+
+test('a worker says how long it asked for messages: all the time where there are none, hardly ever under a backlog', async () => {
+  const world = new World();
+  const worker = world.run({
+    concurrency: 2,
+    pollers: 2,
+    waitSeconds: 1,
+    handler: () => new Promise<undefined>((resolve) => world.clock.setTimer(2_000, () => resolve(undefined))),
+  });
+  await world.clock.advance(10_000);
+  expect(world.total('PollingMs')).toBe(10_000);
+  for (let message = 0; message < 40; message += 1) world.queue.put(String(message));
+  await world.clock.advance(1_000);
+  const before = world.total('PollingMs');
+  await world.clock.advance(20_000);
+  expect(world.total('PollingMs') - before).toBeLessThan(500);
+  await world.drain(worker);
 });
 
 test('first deliveries are counted by the type that the worker names', async () => {

@@ -80,6 +80,8 @@ export interface MetricsParts {
   readonly random: Random;
   /** Memory that the process holds. */
   readonly residentBytes: () => number;
+  /** How long receives were open since this was last called, milliseconds. */
+  readonly pollingMs: () => number;
   readonly emit: (line: string) => void;
 }
 
@@ -192,6 +194,7 @@ export class Metrics {
         To: toMs,
         ...counts,
         InFlight: inFlight,
+        PollingMs: this.#parts.pollingMs(),
         LoopLagMs: Math.round(loopLagMs * 100) / 100,
         MemoryMiB: this.#readMemory(),
         ...values,

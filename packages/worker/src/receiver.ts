@@ -45,6 +45,9 @@ export class Receiver {
   #pollers: Promise<unknown> = Promise.resolve();
   #faultsInARow = 0;
   #lastReplyAtMs: number | undefined;
+  #open = 0;
+  #openSinceMs = 0;
+  #pollingMs = 0;
 
   constructor(parts: ReceiverParts) {
     this.#parts = parts;
@@ -57,6 +60,14 @@ export class Receiver {
 
   get lastReplyAtMs(): number | undefined {
     return this.#lastReplyAtMs;
+  }
+
+  /** How long receives were open since this was last called, milliseconds: so long the worker had room for more. */
+  takePollingMs(): number {
+    if (this.#open > 0) this.#addPolling();
+    const ms = this.#pollingMs;
+    this.#pollingMs = 0;
+    return Math.round(ms);
   }
 
   start(): void {
@@ -103,18 +114,22 @@ export class Receiver {
   /** Messages, or `undefined` after a failure and its pause. */
   async #receive(most: number): Promise<readonly SqsMessage[] | undefined> {
     const { clock, random, queueUrl, transport, visibilitySeconds, waitSeconds } = this.#parts;
+    if (this.#open === 0) this.#openSinceMs = clock.nowMs();
+    this.#open += 1;
     try {
-      const { Messages = [] } = await transport.receiveMessage(
-        {
-          QueueUrl: queueUrl,
-          MaxNumberOfMessages: most,
-          WaitTimeSeconds: waitSeconds,
-          VisibilityTimeout: visibilitySeconds,
-          MessageSystemAttributeNames: SYSTEM_ATTRIBUTES,
-          MessageAttributeNames: MESSAGE_ATTRIBUTES,
-        },
-        this.#abandoned.signal,
-      );
+      const { Messages = [] } = await transport
+        .receiveMessage(
+          {
+            QueueUrl: queueUrl,
+            MaxNumberOfMessages: most,
+            WaitTimeSeconds: waitSeconds,
+            VisibilityTimeout: visibilitySeconds,
+            MessageSystemAttributeNames: SYSTEM_ATTRIBUTES,
+            MessageAttributeNames: MESSAGE_ATTRIBUTES,
+          },
+          this.#abandoned.signal,
+        )
+        .finally(() => this.#closed());
       this.#faultsInARow = 0;
       this.#lastReplyAtMs = clock.nowMs();
       return Messages;
@@ -126,5 +141,17 @@ export class Receiver {
       await pause(clock, retryInMs, this.#stopping.signal);
       return undefined;
     }
+  }
+
+  /** A receive was answered, or failed. */
+  #closed(): void {
+    this.#open -= 1;
+    if (this.#open === 0) this.#addPolling();
+  }
+
+  #addPolling(): void {
+    const nowMs = this.#parts.clock.nowMs();
+    this.#pollingMs += Math.max(0, nowMs - this.#openSinceMs);
+    this.#openSinceMs = nowMs;
   }
 }

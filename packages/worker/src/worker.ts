@@ -129,6 +129,7 @@ export class Worker<T = string> {
       identity,
       random,
       residentBytes: options.residentBytes,
+      pollingMs: () => this.#receiver.takePollingMs(),
       emit: options.metricSink ?? log,
     });
     this.#book = new OutcomeBook({

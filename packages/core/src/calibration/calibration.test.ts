@@ -184,9 +184,9 @@ describe('a calibration', () => {
         three((task) => (task === 'b' ? { takesMs: 300 } : {})),
       ),
     );
-    expect(settingsOf(calibration)).toEqual({ dryRun: ['throughput', 'latency'] });
+    expect(settingsOf(calibration)).toEqual({ dryRun: ['latency'] });
     expect(calibration.recommended!.failed.stillFailed).toBe(0);
-    expect(reportOf(calibration)).toContain('-c dryRun=throughput,latency');
+    expect(reportOf(calibration)).toContain('-c dryRun=latency');
   });
 
   it('recommends a margin that can be certified where messages are rare', () => {

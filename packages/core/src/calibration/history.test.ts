@@ -36,7 +36,7 @@ const anyLine: fc.Arbitrary<Line> = fc.record({
   retried: count,
   retriedFailed: count,
   deadLettered: count,
-  emptyReceives: count,
+  pollingMs: count,
   inFlight: count,
   durations: fc
     .uniqueArray(fc.nat(lastBin), { maxLength: 30 })

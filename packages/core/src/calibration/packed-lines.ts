@@ -90,7 +90,7 @@ export class PackedLines {
     put(line.retried);
     put(line.retriedFailed);
     put(line.deadLettered);
-    put(line.emptyReceives);
+    put(line.pollingMs);
     put(line.inFlight);
     put(Math.round(line.memoryMiB * 10));
     put(durations.length);
@@ -162,7 +162,7 @@ export class PackedLines {
       retried: take(),
       retriedFailed: take(),
       deadLettered: take(),
-      emptyReceives: take(),
+      pollingMs: take(),
       inFlight: take(),
       memoryMiB: take() / 10,
     };

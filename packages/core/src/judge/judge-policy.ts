@@ -77,8 +77,7 @@ export const defaultJudgePolicy: JudgePolicy = {
   warmUpMs: 180_000,
   silenceMs: 60_000,
   counters: {},
-  // A task whose long polls always bring something looks as busy as one with a backlog: it may only get a smaller share.
-  dryRun: ['throughput'],
+  dryRun: false,
 };
 
 /** How much slower is tolerated, in bins of durations: somewhat more than half the way to what is bad. */

@@ -146,12 +146,12 @@ describe('a bad canary', () => {
 
   it('fails on throughput when it does less than stable although it has its hands full, and only then', () => {
     const half = (saturated: boolean) => () => ({ messages: 10, rest: () => ({ saturated }) });
-    expect(judged({ ...good, canary: half(true) }, { dryRun: false })).toMatchObject({
+    expect(judged({ ...good, canary: half(true) })).toMatchObject({
       kind: 'fail',
       drivenBy: 'throughput',
     });
-    expect(judged({ ...good, canary: half(true) }).kind).not.toBe('fail');
-    expect(judged({ ...good, canary: half(false) }, { dryRun: false }).kind).not.toBe('fail');
+    expect(judged({ ...good, canary: half(true) }, { dryRun: ['throughput'] }).kind).not.toBe('fail');
+    expect(judged({ ...good, canary: half(false) }).kind).not.toBe('fail');
   });
 
   it("fails on counters when it counts less, or more, of the team's own than stable", () => {

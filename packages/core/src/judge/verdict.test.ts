@@ -132,10 +132,10 @@ describe('what a verdict says', () => {
     expect(slow).toMatch(
       /^Fail, on latency: on the canary \d+ of \d+ messages \(.+ %\) took longer than stable's past p90 of \d+ ms, on the baseline \d+ of/,
     );
-    const full = judged(
-      { ...good, canary: () => ({ messages: 10, rest: () => ({ saturated: true }) }) },
-      { dryRun: false },
-    ).summary;
+    const full = judged({
+      ...good,
+      canary: () => ({ messages: 10, rest: () => ({ saturated: true }) }),
+    }).summary;
     expect(full).toContain(
       'Fail, on throughput: with its hands full, a task of the canary finished 120 messages a minute, one of stable 240.',
     );

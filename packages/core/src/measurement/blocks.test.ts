@@ -22,7 +22,7 @@ const quiet = {
   retried: 0,
   retriedFailed: 0,
   deadLettered: 0,
-  emptyReceives: 1,
+  pollingMs: 5_000,
   inFlight: 0,
   durations: [[50, 10]] as const,
   memoryMiB: 100,
@@ -454,9 +454,9 @@ describe('a task that died', () => {
 });
 
 describe('a task that drains', () => {
-  it('is not saturated, although it has no empty receive', () => {
+  it('is not saturated, although it asks for nothing', () => {
     const canary = {
-      lines: reports('c', { from: 0, to: 60, startedAt: 0 }, () => ({ emptyReceives: 0 })),
+      lines: reports('c', { from: 0, to: 60, startedAt: 0 }, () => ({ pollingMs: 0 })),
       tasks: [life('c', 0, { stopping: 43 })],
     };
     const { blocks } = judged(measured(60, { canary }), 60);
@@ -642,7 +642,7 @@ describe('whatever the lines are', () => {
       passed: fc.nat(20),
       retriedFailed: fc.nat(3),
       retriedPassed: fc.nat(3),
-      emptyReceives: fc.nat(1),
+      pollingMs: fc.nat(5_000),
       inFlight: fc.nat(2),
       memoryMiB: fc.nat(500),
       durations: fc.uniqueArray(fc.tuple(fc.nat(20), fc.integer({ min: 1, max: 9 })), {
@@ -746,7 +746,7 @@ describe('whatever the lines are', () => {
           failed: share(line.failed),
           retried: share(line.retried),
           retriedFailed: share(line.retriedFailed),
-          emptyReceives: share(line.emptyReceives),
+          pollingMs: share(line.pollingMs),
           durations: line.durations.flatMap(([bin, count]) =>
             share(count) === 0 ? [] : [[bin, share(count)] as const],
           ),

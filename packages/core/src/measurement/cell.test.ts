@@ -17,7 +17,7 @@ const line: Line = {
   retried: 2,
   retriedFailed: 1,
   deadLettered: 0,
-  emptyReceives: 0,
+  pollingMs: 20,
   inFlight: 1,
   durations: [
     [3, 1],
@@ -84,8 +84,8 @@ describe('a cell', () => {
     const saturated = (...lines: Line[]) => cellOf(lines, 5_000).saturated;
     expect(saturated(line, line)).toBe(true);
     expect(saturated({ ...idle, inFlight: 3 })).toBe(true);
-    expect(saturated(line, { ...line, emptyReceives: 1 })).toBe(false);
-    // A long poll may be open for longer than an interval.
+    expect(saturated(line, { ...line, pollingMs: 900 })).toBe(false);
+    // With nothing in hand there is nothing that it is busy with, whatever keeps it from asking.
     expect(saturated(idle)).toBe(false);
     // Whoever drains receives nothing any more.
     expect(saturated(line, { ...idle, final: true, inFlight: 1 })).toBe(false);

@@ -38,15 +38,22 @@ export function withDeath(cell: Cell | undefined, task: string, ageMs: number): 
   };
 }
 
+/** A worker that asks for messages for a smaller part of its time than this has its hands full. */
+const POLLING_PART = 0.1;
+
 /**
- * A task whose long poll is open through the whole interval has no empty receive either, so it must have had
- * something in hand. One that drains receives nothing because it goes.
+ * Whether a task had as many messages as it could take: it hardly ever asked for more. One that drains asks for nothing
+ * because it goes.
  */
 function isSaturated(lines: readonly Line[]): boolean {
-  return (
-    lines.every(({ emptyReceives, final }) => emptyReceives === 0 && !final) &&
-    lines.some(({ received, retried, inFlight }) => received + retried + inFlight > 0)
-  );
+  let [polling, time, busy] = [0, 0, false];
+  for (const { pollingMs, fromMs, toMs, final, received, retried, inFlight } of lines) {
+    if (final) return false;
+    polling += pollingMs;
+    time += toMs - fromMs;
+    busy ||= received + retried + inFlight > 0;
+  }
+  return busy && polling < POLLING_PART * time;
 }
 
 type FullCell = Required<Cell>;

@@ -30,8 +30,8 @@ export interface Line {
   readonly retriedFailed: number;
   /** Deliveries that failed and were a message's last: it goes to the dead-letter queue. */
   readonly deadLettered: number;
-  /** Receives that brought nothing: without any, the queue had a backlog or the task had no slot free. */
-  readonly emptyReceives: number;
+  /** How long the task asked for messages, milliseconds: it had room for more. */
+  readonly pollingMs: number;
   /** Deliveries in hand at the end. */
   readonly inFlight: number;
   /** Processing times of the first deliveries that finished. */

@@ -61,7 +61,7 @@ function readLine(fields: Fields): Line {
     retried,
     retriedFailed,
     deadLettered: count(fields, 'DeadLettered'),
-    emptyReceives: count(fields, 'EmptyReceives'),
+    pollingMs: count(fields, 'PollingMs'),
     inFlight: count(fields, 'InFlight'),
     durations: histogram(fields.Durations),
     memoryMiB: measure(fields, 'MemoryMiB'),
