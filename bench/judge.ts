@@ -14,9 +14,10 @@ import type { Task } from './judge/work.ts';
 import type { World } from './judge/world.ts';
 
 /**
- * `npm run bench:judge [-- --quick] [--json] [--seed N] [--releases N] [--threads N] [--resume FILE] [--only TEXT]`: the
- * judge and what others do, on the same simulated releases of an hour into the worlds of judge/scenarios.ts. False
- * rollbacks of good releases, time and messages until a bad one is found, false promotions, speed. Asserts nothing.
+ * `npm run bench:judge [-- --quick] [--json] [--seed N] [--releases N] [--bad N] [--threads N] [--resume FILE]
+ * [--only TEXT]`: the judge and what others do, on the same simulated releases of an hour into the worlds of
+ * judge/scenarios.ts. False rollbacks of good releases, time and messages until a bad one is found, false promotions,
+ * speed. Asserts nothing.
  *
  * The same seed gives the same releases on any number of threads. With `--resume`, what is finished is kept in the file,
  * and a run that was stopped goes on from there. `--only` takes the worlds whose name contains the text.
@@ -27,6 +28,7 @@ const { values: options } = parseArgs({
     json: { type: 'boolean', default: false },
     seed: { type: 'string', default: '1' },
     releases: { type: 'string' },
+    bad: { type: 'string' },
     threads: { type: 'string', default: String(availableParallelism()) },
     resume: { type: 'string' },
     only: { type: 'string', default: '' },
@@ -37,15 +39,17 @@ const SEED = Number(options.seed);
 const SIZES = {
   good: Number(options.releases ?? (options.quick ? 60 : 10_000)),
   timed: Number(options.releases ?? (options.quick ? 60 : 2000)),
-  bad: Number(options.releases ?? (options.quick ? 60 : 2000)),
+  bad: Number(options.bad ?? options.releases ?? (options.quick ? 60 : 2000)),
 };
 const THREADS = Number(options.threads);
 if (
-  ![SEED, SIZES.good, THREADS].every((n) => Number.isSafeInteger(n) && n >= 0) ||
-  SIZES.good === 0 ||
+  ![SEED, ...Object.values(SIZES), THREADS].every((n) => Number.isSafeInteger(n) && n >= 0) ||
+  Object.values(SIZES).includes(0) ||
   THREADS === 0
 ) {
-  console.error('--seed, --releases and --threads must be whole numbers, the last two at least 1');
+  console.error(
+    '--seed, --releases, --bad and --threads must be whole numbers, all but the first at least 1',
+  );
   process.exit(2);
 }
 
