@@ -137,7 +137,9 @@ export class ReleasePipeline extends Construct {
     });
     const pipeline = new codepipeline.CfnPipeline(this, 'Resource', {
       name: props.pipelineName,
-      pipelineType: 'V2',
+      // V2 is paid for by the minute, and the controller's invocations last as long as the bake and the watch. Its
+      // rollback of a stage by hand would change stable behind the controller's back.
+      pipelineType: 'V1',
       executionMode: 'SUPERSEDED',
       roleArn: pipelineRole.roleArn,
       artifactStore: { type: 'S3', location: this.artifactBucket.bucketName },
