@@ -198,7 +198,11 @@ export class ReleasePipeline extends Construct {
 
     const buildArtifacts = new iam.Policy(this, 'BuildArtifacts', {
       statements: [
-        roles.bucketAccess(),
+        // What CodeBuild asks of a bucket is less than what CodePipeline's actions do.
+        new iam.PolicyStatement({
+          actions: ['s3:GetBucketAcl', 's3:GetBucketLocation'],
+          resources: [this.artifactBucket.bucketArn],
+        }),
         roles.objectAccess('s3:GetObject', 's3:GetObjectVersion', 's3:PutObject'),
       ],
     });
