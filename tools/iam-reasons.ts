@@ -74,9 +74,10 @@ export const UNUSED_GRANTS: readonly Reason[] = [
   },
   {
     who: /^ControllerRole$/,
-    actions: ['codepipeline:PutJobFailureResult'],
+    actions: ['ecs:UpdateService', 'iam:PassRole'],
+    resource: /ServicesStable/,
     because:
-      'A job whose parameters cannot be read is failed with it; no story breaks the pipeline’s definition',
+      'Restores stable when a release fails while it is promoted or watched; in the stories no bad version gets that far',
   },
 ];
 

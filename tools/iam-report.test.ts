@@ -41,7 +41,11 @@ describe('the report of what roles use', () => {
     const runs = [worker('CEU2JMPJ3ADI', ['sqs:ReceiveMessage'])];
     const report = reportOf(runs, [], []);
     expect(report.ok).toBe(false);
-    expect(renderIamReport(report)).toContain('  sqs:PurgeQueue on sqs:Stack-Queue: NO REASON');
+    expect(renderIamReport(report).slice(0, 3)).toEqual([
+      'ServicesWorkerRole: 1 of 2 grants used',
+      '  never used: sqs:PurgeQueue on sqs:Stack-Queue',
+      '    NO REASON',
+    ]);
     expect(reportOf(runs, [purging], [])).toMatchObject({ ok: true, idleReasons: [] });
     expect(reportOf(runs, [{ ...purging, resource: /other/ }], []).ok).toBe(false);
   });

@@ -69,11 +69,14 @@ export function reportOf(
 
 /** The report as lines of text. */
 export function renderIamReport({ roles, refused, idleReasons, ok }: IamReport): string[] {
-  const finding = (because: string | undefined) => (because === undefined ? 'NO REASON' : because);
+  const finding = (because: string | undefined) => because ?? 'NO REASON';
   return [
     ...roles.flatMap(({ role, granted, used, unused }) => [
       `${role}: ${used} of ${granted} grants used`,
-      ...unused.map(({ action, resource, because }) => `  ${action} on ${resource}: ${finding(because)}`),
+      ...[...Map.groupBy(unused, ({ because }) => because)].flatMap(([because, grants]) => [
+        ...grants.map(({ action, resource }) => `  never used: ${action} on ${resource}`),
+        `    ${finding(because)}`,
+      ]),
     ]),
     refused.length === 0 ? 'nothing was refused' : 'refused',
     ...refused.map(
