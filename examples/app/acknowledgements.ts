@@ -50,6 +50,12 @@ export function acknowledgements({ imageStack, pipelineStack }: QueueCanary): Ac
       },
     ]),
     {
+      at: services.cluster,
+      id: 'AwsSolutions-ECS4',
+      reason:
+        'Container Insights are charged as custom metrics, and nothing here reads them; containerInsights=true turns them on',
+    },
+    {
       at: controller,
       id: anyResource,
       reason:

@@ -24,6 +24,7 @@ export interface Settings {
     readonly cpu?: number;
     readonly memoryLimitMiB?: number;
     readonly spot?: boolean;
+    readonly containerInsights?: boolean;
     readonly maxReceiveCount?: number;
     readonly visibilityTimeout?: Duration;
     readonly stopTimeout?: Duration;
@@ -101,6 +102,7 @@ export function readSettings(node: Node): Settings {
     ...some('cpu', context.wholeNumber('cpu', { min: 256, max: 16_384 })),
     ...some('memoryLimitMiB', context.wholeNumber('memoryMiB', { min: 512, max: 122_880 })),
     ...some('spot', context.flag('spot')),
+    ...some('containerInsights', context.flag('containerInsights')),
     ...some('maxReceiveCount', context.wholeNumber('maxReceiveCount', { min: 1, max: 1000 })),
     ...some('visibilityTimeout', context.seconds('visibilityTimeoutSeconds', { min: 2, max: 43_200 })),
     ...some('stopTimeout', context.seconds('stopTimeoutSeconds', { min: 2, max: 120 })),

@@ -226,17 +226,39 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
     });
 
   program
+    .command('iam')
+    .description('which permissions of their templates roles used on the local engine, and what was refused')
+    .option(
+      '--state <directory>',
+      'state directory of the engine, which may run or not',
+      notEmpty,
+      USUAL_STATE,
+    )
+    .option('--json', 'as JSON')
+    .action(async (options: { state: string; json?: boolean }) => {
+      const { iam } = await import('./commands/iam.ts');
+      for (const text of iam(options)) world.print(text);
+    });
+
+  program
     .command('cost')
-    .description('the monthly cost of a configuration on AWS, at list prices')
-    .option('--canary-tasks <number>', 'canary tasks', wholeNumber(0, 1000), 1)
-    .option('--stable-tasks <number>', 'stable tasks on average', wholeNumber(0, 100_000), 3)
-    .option('--vcpu <number>', 'vCPU per task', positive, 0.25)
-    .option('--gb <number>', 'GB of memory per task', positive, 0.5)
-    .addOption(new Option('--architecture <name>').choices(['arm64', 'x86_64']).default('arm64'))
-    .option('--spot', 'stable on Fargate Spot')
-    .option('--nat-gateways <number>', 'NAT gateways', wholeNumber(0, 10), 1)
-    .option('--messages <number>', 'messages per month', wholeNumber(0, 1e12), 1_000_000)
-    .option('--releases <number>', 'releases per month', wholeNumber(0, 100_000), 30)
+    .description('the monthly cost on AWS at list prices, line by line, alongside the AWS sample')
+    .addHelpText('after', "\nWhat is left out is the app's default, at the workload of the AWS sample.")
+    .option('--canary-tasks <number>', 'canary tasks', wholeNumber(0, 1000))
+    .option('--stable-tasks <number>', 'stable tasks on average', wholeNumber(0, 100_000))
+    .option('--vcpu <number>', 'vCPU per task', positive)
+    .option('--gb <number>', 'GB of memory per task', positive)
+    .addOption(new Option('--architecture <name>', 'of the tasks').choices(['arm64', 'x86_64']))
+    .option('--spot', "stable's tasks beyond the first on Fargate Spot")
+    .option('--no-spot', 'all tasks on demand')
+    .option('--nat-gateways <number>', 'NAT gateways', wholeNumber(0, 10))
+    .option('--container-insights', 'with Container Insights')
+    .option('--messages <number>', 'messages per month', wholeNumber(0, 1e12))
+    .option('--releases <number>', 'releases per month', wholeNumber(0, 100_000))
+    .option('--bake-minutes <number>', 'time until a release is judged', notNegative)
+    .option('--watch-minutes <number>', 'time it is watched after', notNegative)
+    .option('--approval-hours <number>', 'time until a person approves', notNegative)
+    .option('--internet-gb <number>', 'GB a month to the internet', notNegative)
     .option('--json', 'as JSON')
     .action(async (options: CostOptions) => {
       const { cost } = await import('./commands/cost.ts');
@@ -346,6 +368,13 @@ function rate(text: string): number {
 function factor(text: string): number {
   const value = Number(text);
   if (!(value >= 1 && value <= 1000)) throw new InvalidArgumentError('It must be a number from 1 to 1000.');
+  return value;
+}
+
+function notNegative(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 1e6))
+    throw new InvalidArgumentError('It must be a number from 0 to 1000000.');
   return value;
 }
 

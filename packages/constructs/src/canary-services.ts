@@ -22,7 +22,7 @@ export interface WorkerCapacityProps {
   /**
    * Fewest tasks of the stable service. With 0 it sleeps when nothing waits.
    *
-   * @default - 3
+   * @default - 2, one in each Availability Zone
    */
   readonly stableTasksMin?: number;
 
@@ -57,11 +57,20 @@ export interface WorkerCapacityProps {
 
   /**
    * Run stable tasks on Fargate Spot, about a third of the price. One task stays on demand, and so does
-   * the canary: an interruption would restart its bake.
+   * the canary: an interruption would restart its bake. While AWS has no spare capacity only that one task runs,
+   * and a deployment of stable waits for the others until its timeout.
+   *
+   * @default - true
+   */
+  readonly spot?: boolean;
+
+  /**
+   * Container Insights, which are charged as custom metrics. Nothing here needs them: running tasks are counted by
+   * the samples of a metric that is free.
    *
    * @default - false
    */
-  readonly spot?: boolean;
+  readonly containerInsights?: boolean;
 
   /**
    * Time between SIGTERM and SIGKILL. Must exceed the longest message plus one long poll; at most two
@@ -123,7 +132,7 @@ export interface CanaryServicesProps extends WorkerCapacityProps {
  * The canary's share of the messages follows its share of the tasks; it is never an exact percentage.
  */
 export class CanaryServices extends Construct {
-  /** Cluster of both services, with Container Insights. */
+  /** Cluster of both services. */
   readonly cluster: ecs.Cluster;
   /** Gets a new version first. */
   readonly canary: WorkerService;
@@ -135,7 +144,7 @@ export class CanaryServices extends Construct {
   constructor(scope: Construct, id: string, props: CanaryServicesProps) {
     super(scope, id);
     const canaryTasks = wholeNumber('canaryTasks', props.canaryTasks ?? 1, 1);
-    const minCapacity = wholeNumber('stableTasksMin', props.stableTasksMin ?? 3, 0);
+    const minCapacity = wholeNumber('stableTasksMin', props.stableTasksMin ?? 2, 0);
     const maxCapacity = wholeNumber('stableTasksMax', props.stableTasksMax ?? Math.max(10, minCapacity), 1);
     if (maxCapacity < minCapacity) {
       throw new Error(`stableTasksMax (${maxCapacity}) must not be below stableTasksMin (${minCapacity})`);
@@ -157,10 +166,12 @@ export class CanaryServices extends Construct {
       );
     }
 
-    const spot = props.spot ?? false;
+    const spot = props.spot ?? true;
     this.cluster = new ecs.Cluster(this, 'Cluster', {
       vpc: props.vpc,
-      containerInsightsV2: ecs.ContainerInsights.ENABLED,
+      containerInsightsV2: props.containerInsights
+        ? ecs.ContainerInsights.ENABLED
+        : ecs.ContainerInsights.DISABLED,
       enableFargateCapacityProviders: spot,
     });
     const common = {

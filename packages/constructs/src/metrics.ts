@@ -1,34 +1,27 @@
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type * as ecs from 'aws-cdk-lib/aws-ecs';
-import { CONTAINER_INSIGHTS_NAMESPACE, OUTCOME_NAMESPACE, type Track } from './names.ts';
+import { ECS_NAMESPACE, OUTCOME_NAMESPACE, type Track } from './names.ts';
 
-/** Running tasks of a service, as Container Insights counts them every minute. */
+/**
+ * Running tasks of a service: each has one value of CPU utilization a minute, so the samples of a minute are its tasks.
+ * It is free, unlike the count of Container Insights, and has no value while no task runs. Periods must be one minute.
+ * https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cloudwatch-metrics.html#cw_running_task_count
+ */
 export function runningTasks(
   service: ecs.FargateService,
   options: cloudwatch.MetricOptions = {},
 ): cloudwatch.Metric {
   return new cloudwatch.Metric({
-    namespace: CONTAINER_INSIGHTS_NAMESPACE,
-    metricName: 'RunningTaskCount',
+    namespace: ECS_NAMESPACE,
+    metricName: 'CPUUtilization',
     dimensionsMap: { ClusterName: service.cluster.clusterName, ServiceName: service.serviceName },
-    statistic: cloudwatch.Stats.AVERAGE,
+    statistic: cloudwatch.Stats.SAMPLE_COUNT,
     ...options,
   });
 }
 
 /** Which of the numbers in the workers' outcome lines are metrics, as the worker runtime names them. */
-export type WorkerMetric =
-  | 'Received'
-  | 'Succeeded'
-  | 'Failed'
-  | 'TimedOut'
-  | 'Poisoned'
-  | 'Expired'
-  | 'Released'
-  | 'ProcessingTimeMs'
-  | 'QueueAgeMs'
-  | 'InFlight'
-  | 'LoopLagMs';
+export type WorkerMetric = 'Received' | 'FirstFinished' | 'FirstFailed' | 'ProcessingTimeMs' | 'QueueAgeMs';
 
 /** One of the metrics that the workers of a track report, summed over its tasks unless told otherwise. */
 export function outcomes(

@@ -5,7 +5,7 @@ export const WORKER_CONTAINER_NAME = 'worker';
 export const OUTCOME_NAMESPACE = 'QueueCanary';
 
 /** Namespace of the task counts that Container Insights publishes per service. */
-export const CONTAINER_INSIGHTS_NAMESPACE = 'ECS/ContainerInsights';
+export const ECS_NAMESPACE = 'AWS/ECS';
 
 /** The two services that share one queue. */
 export type Track = 'canary' | 'stable';

@@ -74,12 +74,7 @@ describe('the worker', () => {
       expect(statements(prefix)).toEqual([
         {
           Effect: 'Allow',
-          Action: [
-            'sqs:ReceiveMessage',
-            'sqs:DeleteMessage',
-            'sqs:ChangeMessageVisibility',
-            'sqs:GetQueueAttributes',
-          ],
+          Action: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'],
           Resource: { 'Fn::GetAtt': [queue, 'Arn'] },
         },
       ]);

@@ -123,28 +123,31 @@ describe('network', () => {
     ]);
   });
 
-  it('keeps tasks in private subnets behind one NAT gateway', () => {
-    stacks.pipeline.resourceCountIs('AWS::EC2::NatGateway', 1);
+  it('has public subnets only, and no NAT gateway to pay for', () => {
+    stacks.pipeline.resourceCountIs('AWS::EC2::NatGateway', 0);
+    stacks.pipeline.resourceCountIs('AWS::EC2::Subnet', 2);
     for (const track of ['Canary', 'Stable'] as const) {
       expect(service(track).properties.NetworkConfiguration).toMatchObject({
+        AwsvpcConfiguration: { AssignPublicIp: 'ENABLED' },
+      });
+    }
+  });
+
+  it('keeps tasks in private subnets behind a NAT gateway, when asked for one', () => {
+    const behind = synthesize({ natGateways: 1 });
+    behind.pipeline.resourceCountIs('AWS::EC2::NatGateway', 1);
+    for (const track of ['Canary', 'Stable'] as const) {
+      expect(service(track, behind).properties.NetworkConfiguration).toMatchObject({
         AwsvpcConfiguration: { AssignPublicIp: 'DISABLED' },
       });
-      expect(JSON.stringify(service(track).properties.NetworkConfiguration)).toMatch(
+      expect(JSON.stringify(service(track, behind).properties.NetworkConfiguration)).toMatch(
         /PrivateSubnet1.*PrivateSubnet2/,
       );
     }
   });
 
-  it('has public subnets only, and no NAT gateway to pay for, when asked for none', () => {
-    const cheap = synthesize({ natGateways: 0 });
-    cheap.pipeline.resourceCountIs('AWS::EC2::NatGateway', 0);
-    cheap.pipeline.resourceCountIs('AWS::EC2::Subnet', 2);
-    expect(service('Stable', cheap).properties.NetworkConfiguration).toMatchObject({
-      AwsvpcConfiguration: { AssignPublicIp: 'ENABLED' },
-    });
-  });
-
-  it('admits no connection to a task', () => {
+  it('admits no connection to a task, which has a public address', () => {
+    stacks.pipeline.resourceCountIs('AWS::EC2::SecurityGroupIngress', 0);
     for (const { properties } of resources(stacks.pipeline, 'AWS::EC2::SecurityGroup')) {
       expect(properties).not.toHaveProperty('SecurityGroupIngress');
     }
@@ -289,10 +292,15 @@ describe('dead-letter alarm', () => {
 });
 
 describe('services', () => {
-  it('run in a cluster with Container Insights', () => {
-    stacks.pipeline.hasResourceProperties('AWS::ECS::Cluster', {
-      ClusterSettings: [{ Name: 'containerInsights', Value: 'enabled' }],
-    });
+  it('run in a cluster without Container Insights, unless asked for them', () => {
+    for (const [containerInsights, Value] of [
+      [false, 'disabled'],
+      [true, 'enabled'],
+    ] as const) {
+      synthesize({ containerInsights }).pipeline.hasResourceProperties('AWS::ECS::Cluster', {
+        ClusterSettings: [{ Name: 'containerInsights', Value }],
+      });
+    }
   });
 
   it('are a canary of fixed size, and a stable one whose size is not in the template', () => {
@@ -393,14 +401,16 @@ describe('services', () => {
   });
 
   it('use Spot for stable beyond its first task, never for the canary', () => {
-    const spot = synthesize({ spot: true });
-    expect(service('Stable', spot).properties.CapacityProviderStrategy).toEqual([
+    expect(service('Stable').properties.CapacityProviderStrategy).toEqual([
       { CapacityProvider: 'FARGATE', Base: 1, Weight: 0 },
       { CapacityProvider: 'FARGATE_SPOT', Weight: 1 },
     ]);
-    expect(service('Canary', spot).properties).toMatchObject({ LaunchType: 'FARGATE' });
-    spot.pipeline.hasResourceProperties('AWS::ECS::ClusterCapacityProviderAssociations', {
+    expect(service('Canary').properties).toMatchObject({ LaunchType: 'FARGATE' });
+    stacks.pipeline.hasResourceProperties('AWS::ECS::ClusterCapacityProviderAssociations', {
       CapacityProviders: ['FARGATE', 'FARGATE_SPOT'],
+    });
+    expect(service('Stable', synthesize({ spot: false })).properties).toMatchObject({
+      LaunchType: 'FARGATE',
     });
   });
 
@@ -419,9 +429,9 @@ describe('services', () => {
 });
 
 describe('scaling of stable', () => {
-  it('follows the backlog per running task, between three and ten tasks', () => {
+  it('follows the backlog per running task, between two and ten tasks', () => {
     stacks.pipeline.hasResourceProperties('AWS::ApplicationAutoScaling::ScalableTarget', {
-      MinCapacity: 3,
+      MinCapacity: 2,
       MaxCapacity: 10,
       ScalableDimension: 'ecs:service:DesiredCount',
       ResourceId: Match.objectLike({
@@ -753,7 +763,7 @@ describe('pipeline', () => {
 
   it('has the agreed stages and actions, in which a newer release supersedes an older one', () => {
     expect(resource(stacks.pipeline, 'AWS::CodePipeline::Pipeline').properties).toMatchObject({
-      PipelineType: 'V2',
+      PipelineType: 'V1',
       ExecutionMode: 'SUPERSEDED',
     });
     expect(
@@ -896,6 +906,7 @@ describe('dashboard', () => {
     readonly type: string;
     readonly properties: {
       readonly title: string;
+      readonly query?: string;
       readonly metrics?: readonly (readonly unknown[])[];
       readonly yAxis?: { readonly left?: { readonly min: number } };
     };
@@ -916,25 +927,12 @@ describe('dashboard', () => {
 
   const both: readonly [what: string, draws: readonly string[]][] = [
     [
-      'outcomes (messages)',
-      ['Received', 'Succeeded', 'Failed', 'TimedOut', 'Poisoned', 'Expired', 'Released'].map(
-        (name) => `${name} Sum`,
-      ),
-    ],
-    [
-      'failed work (% of finished messages)',
-      [
-        '100 * (failed + timedOut + poisoned) / (succeeded + failed + timedOut + poisoned)',
-        'Succeeded Sum',
-        'Failed Sum',
-        'TimedOut Sum',
-        'Poisoned Sum',
-      ],
+      'failed first deliveries (% of those that finished)',
+      ['100 * failed / finished', 'FirstFailed Sum', 'FirstFinished Sum'],
     ],
     ['processing time (ms)', ['ProcessingTimeMs p50', 'ProcessingTimeMs p90', 'ProcessingTimeMs p99']],
     ['age of received messages (ms)', ['QueueAgeMs p50', 'QueueAgeMs p99']],
-    ['messages in flight per task, and event-loop lag (ms)', ['InFlight Average', 'LoopLagMs Maximum']],
-    ['running tasks', ['RunningTaskCount Average']],
+    ['running tasks', ['CPUUtilization SampleCount']],
   ];
 
   it.each(both)('shows %s of both tracks side by side, canary left, on axes from zero', (what, draws) => {
@@ -948,7 +946,7 @@ describe('dashboard', () => {
   it('reads each track from its own dimensions, in points of ten seconds that are obeyed', () => {
     for (const track of ['canary', 'stable'] as const) {
       const { metrics = [] } = titled(
-        `${track === 'canary' ? 'Canary' : 'Stable'}: outcomes (messages)`,
+        `${track === 'canary' ? 'Canary' : 'Stable'}: processing time (ms)`,
       ).properties;
       for (const line of metrics) {
         expect(line.slice(0, 1).concat(line.slice(2, -1))).toEqual([
@@ -964,6 +962,23 @@ describe('dashboard', () => {
     expect(JSON.parse(body())).toMatchObject({ periodOverride: 'inherit', start: '-PT1H' });
   });
 
+  it.each([
+    [
+      'outcomes (messages)',
+      'sum(Received) as received, sum(Succeeded) as succeeded, sum(Failed) as failed, sum(TimedOut) as timedout, sum(Poisoned) as poisoned, sum(Expired) as expired, sum(Released) as released',
+    ],
+    [
+      'messages in flight per task, and longest event-loop lag (ms)',
+      'avg(InFlight) as inflight, max(LoopLagMs) as lag',
+    ],
+  ])('asks the logs of both tracks for %s, which is no metric', (what, fields) => {
+    for (const track of ['Canary', 'Stable']) {
+      const { query } = titled(`${track}: ${what}`).properties;
+      expect(query).toContain(`Services${track}Logs`);
+      expect(query).toContain(`filter QueueCanary = "outcomes"\n| stats ${fields} by bin(10s)`);
+    }
+  });
+
   it('draws the share that the canary receives across the share that its tasks are', () => {
     const title = 'Canary: share of the received messages, measured and by task count (%)';
     expect(titled(title)).toMatchObject({ x: 0, width: 24 });
@@ -972,8 +987,8 @@ describe('dashboard', () => {
       'Received Sum',
       'Received Sum',
       '100 * FILL(by_task_count_canary, 0) / (FILL(by_task_count_canary, 0) + FILL(by_task_count_stable, 0))',
-      'RunningTaskCount Average',
-      'RunningTaskCount Average',
+      'CPUUtilization SampleCount',
+      'CPUUtilization SampleCount',
     ]);
   });
 
@@ -999,7 +1014,13 @@ describe('dashboard', () => {
           .map(([, name]) => name),
       ),
     );
-    expect(shown.size).toBeGreaterThan(10);
+    expect([...shown].sort()).toEqual([
+      'FirstFailed',
+      'FirstFinished',
+      'ProcessingTimeMs',
+      'QueueAgeMs',
+      'Received',
+    ]);
     for (const name of shown) expect(metrics).toContain(`'${name}'`);
   });
 });

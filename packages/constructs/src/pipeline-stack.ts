@@ -39,9 +39,9 @@ export interface PipelineStackProps extends StackProps, WorkerCapacityProps, Rel
   readonly maxReceiveCount?: number;
 
   /**
-   * NAT gateways; 0 runs the tasks in public subnets.
+   * NAT gateways; 0 runs the tasks in public subnets, where nobody can connect to them.
    *
-   * @default - 1
+   * @default - 0
    */
   readonly natGateways?: number;
 
@@ -120,6 +120,7 @@ export class PipelineStack extends Stack {
         'cpu',
         'memoryLimitMiB',
         'spot',
+        'containerInsights',
         'stopTimeout',
         'minHealthyPercent',
         'maxHealthyPercent',

@@ -137,7 +137,9 @@ export class ReleasePipeline extends Construct {
     });
     const pipeline = new codepipeline.CfnPipeline(this, 'Resource', {
       name: props.pipelineName,
-      pipelineType: 'V2',
+      // V2 is paid for by the minute, and the controller's invocations last as long as the bake and the watch. Its
+      // rollback of a stage by hand would change stable behind the controller's back.
+      pipelineType: 'V1',
       executionMode: 'SUPERSEDED',
       roleArn: pipelineRole.roleArn,
       artifactStore: { type: 'S3', location: this.artifactBucket.bucketName },
@@ -196,7 +198,11 @@ export class ReleasePipeline extends Construct {
 
     const buildArtifacts = new iam.Policy(this, 'BuildArtifacts', {
       statements: [
-        roles.bucketAccess(),
+        // What CodeBuild asks of a bucket is less than what CodePipeline's actions do.
+        new iam.PolicyStatement({
+          actions: ['s3:GetBucketAcl', 's3:GetBucketLocation'],
+          resources: [this.artifactBucket.bucketArn],
+        }),
         roles.objectAccess('s3:GetObject', 's3:GetObjectVersion', 's3:PutObject'),
       ],
     });

@@ -6,12 +6,13 @@ import { Construct } from 'constructs';
 /** Options of {@link WorkerNetwork}. */
 export interface WorkerNetworkProps {
   /**
-   * NAT gateways, up to one per zone. Tasks then run in private subnets.
+   * NAT gateways, up to one per zone. Tasks then run in private subnets; with one, its zone going down cuts the
+   * tasks of the other zone off.
    *
-   * With 0 there are only public subnets: tasks get public addresses, which costs a fraction of a NAT
-   * gateway for a few tasks. Nothing can connect to them either way: the security group admits nobody.
+   * With 0 there are only public subnets: tasks get public addresses, which costs less up to nine tasks. Nothing
+   * can connect to them either way: the security group admits nobody.
    *
-   * @default - 1; its zone going down cuts the tasks of the other zone off
+   * @default - 0
    */
   readonly natGateways?: number;
 
@@ -35,7 +36,7 @@ export class WorkerNetwork extends Construct {
   constructor(scope: Construct, id: string, props: WorkerNetworkProps = {}) {
     super(scope, id);
     const availabilityZones = 2;
-    const natGateways = props.natGateways ?? 1;
+    const natGateways = props.natGateways ?? 0;
     if (!Number.isInteger(natGateways) || natGateways < 0 || natGateways > availabilityZones) {
       throw new Error(`natGateways must be 0, 1 or ${availabilityZones}, got ${natGateways}`);
     }

@@ -81,12 +81,7 @@ export class WorkerService extends Construct {
     this.taskRole = ecsTasksRole(this, 'TaskRole');
     this.taskRole.addToPolicy(
       new iam.PolicyStatement({
-        actions: [
-          'sqs:ReceiveMessage',
-          'sqs:DeleteMessage',
-          'sqs:ChangeMessageVisibility',
-          'sqs:GetQueueAttributes',
-        ],
+        actions: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'],
         resources: [props.queue.queue.queueArn],
       }),
     );

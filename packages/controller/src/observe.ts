@@ -59,9 +59,11 @@ export function observerOver(gateways: Gateways): Observer {
   };
 }
 
+/** Metrics are paid for by the read: none is read while no release is under way. */
 async function growth(gateways: Gateways, pipeline: Reading<PipelineState>, nowMs: number): Promise<number> {
   const release = pipeline.known ? currentRelease(pipeline.value) : undefined;
-  return release === undefined ? 0 : gateways.deadLetters.metricGrowth(release.canaryStartedAt, nowMs);
+  if (release === undefined || !isActive(release.execution)) return 0;
+  return gateways.deadLetters.metricGrowth(release.canaryStartedAt, nowMs);
 }
 
 /** What both tracks did beside each other, from the beginning of the canary's deployment on. */

@@ -6,8 +6,19 @@ export {
 } from './calibration/calibration.ts';
 export { History } from './calibration/history.ts';
 export { renderCalibration } from './calibration/render.ts';
-export { type CostConfiguration, type CostLine, monthlyCost } from './cost/cost.ts';
-export { PRICES_AS_OF } from './cost/prices.ts';
+export { type CostChoice, costChoices } from './cost/choices.ts';
+export {
+  ALARM_METRICS,
+  type CostConfiguration,
+  type CostLine,
+  DEFAULT_CONFIGURATION,
+  freeAllowances,
+  monthlyCost,
+  SAMPLE_WORKLOAD,
+  totalOf,
+} from './cost/cost.ts';
+export { HOURS_PER_MONTH, PRICES, type Price } from './cost/prices.ts';
+export { beyondSample, SAMPLE_STATED_USD, type SampleLine, sampleBill } from './cost/sample.ts';
 export type { Block, Cell, Counts, Crashes } from './judge/block.ts';
 export type { Effects, Interval } from './judge/effect.ts';
 export {

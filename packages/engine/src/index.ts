@@ -4,5 +4,7 @@ export { AWS_LATENCIES } from './clock/pace.ts';
 export type { EngineOptions, RunningEngine } from './engine.ts';
 export { startEngine } from './engine.ts';
 export { AwsFault, UserError } from './errors.ts';
+export type { Denial } from './iam/access-record.ts';
+export { type Access, type GrantUse, type RoleAccess, readAccess } from './iam/read-access.ts';
 export { ByteIds } from './ids.ts';
 export type { JournalEntry } from './journal/journal.ts';

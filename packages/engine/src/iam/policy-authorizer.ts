@@ -1,13 +1,16 @@
 import type { Principal } from '../dispatch/service.ts';
 import { AwsFault } from '../errors.ts';
 import type { State } from '../state/state.ts';
+import { AccessRecord, type Grant } from './access-record.ts';
 import type { AuthorizationRequest, Authorizer } from './authorizer.ts';
 import {
   type Decision,
   evaluate,
   evaluateResourcePolicy,
+  grantThatAllows,
   type PolicyDocument,
   parsePolicy,
+  type RequestContext,
 } from './policy.ts';
 import { AWS_MANAGED_POLICIES, type Role, RoleStore } from './roles.ts';
 
@@ -20,11 +23,13 @@ import { AWS_MANAGED_POLICIES, type Role, RoleStore } from './roles.ts';
  */
 export class PolicyAuthorizer implements Authorizer {
   readonly store: RoleStore;
+  readonly #record: AccessRecord;
   readonly #accountId: string;
   readonly #parsed = new Map<string, PolicyDocument>();
 
   constructor(parts: { state: State; accountId: string }) {
     this.store = new RoleStore(parts.state);
+    this.#record = new AccessRecord(parts.state);
     this.#accountId = parts.accountId;
   }
 
@@ -56,6 +61,7 @@ export class PolicyAuthorizer implements Authorizer {
       { aws: [], service },
     );
     if (decision !== 'allow') {
+      this.#record.refused(service, { action: 'sts:AssumeRole', resource: roleArn });
       throw new AwsFault('AccessDenied', `the role ${roleArn} does not trust ${service}`, 403);
     }
     return this.session(role, sessionName);
@@ -100,8 +106,18 @@ export class PolicyAuthorizer implements Authorizer {
         })
       : 'none';
     const byIdentity = this.#identityDecision(principal, context);
-    if (byIdentity !== 'deny' && byResource !== 'deny' && (byIdentity === 'allow' || byResource === 'allow'))
+    if (
+      byIdentity !== 'deny' &&
+      byResource !== 'deny' &&
+      (byIdentity === 'allow' || byResource === 'allow')
+    ) {
+      const role = this.store.roles.get(principal.roleArn ?? '');
+      if (role !== undefined && byIdentity === 'allow') {
+        this.#record.allowed(role, { action, resource }, () => this.#grant(role, context));
+      }
       return;
+    }
+    this.#record.refused(principal.roleArn ?? principal.arn, { action, resource });
     const because =
       byIdentity === 'deny'
         ? 'with an explicit deny in an identity-based policy'
@@ -115,19 +131,12 @@ export class PolicyAuthorizer implements Authorizer {
     );
   }
 
-  #identityDecision(
-    principal: Principal,
-    context: { action: string; resource: string; keys: ReadonlyMap<string, readonly string[]> },
-  ): Decision {
+  #identityDecision(principal: Principal, context: RequestContext): Decision {
     if (principal.kind === 'root') return 'allow';
     const role = principal.roleArn === undefined ? undefined : this.store.roles.get(principal.roleArn);
     if (!role) return 'none';
-    const documents = [
-      ...Object.values(role.inlinePolicies),
-      ...role.attachedPolicyArns.map((arn) => this.#managed(arn)),
-    ].filter((document) => document !== undefined);
     let allowed = false;
-    for (const document of documents) {
+    for (const document of this.#documents(role)) {
       const decision = evaluate(this.#parse(document), context);
       if (decision === 'deny') return 'deny';
       if (decision === 'allow') allowed = true;
@@ -143,6 +152,22 @@ export class PolicyAuthorizer implements Authorizer {
       if (decision !== 'allow') return decision;
     }
     return 'allow';
+  }
+
+  #documents(role: Role): string[] {
+    return [
+      ...Object.values(role.inlinePolicies),
+      ...role.attachedPolicyArns.map((arn) => this.#managed(arn)),
+    ].filter((document) => document !== undefined);
+  }
+
+  /** What in a role's own policies allows the request. */
+  #grant(role: Role, context: RequestContext): Grant | undefined {
+    for (const document of this.#documents(role)) {
+      const grant = grantThatAllows(this.#parse(document), context);
+      if (grant !== undefined) return grant;
+    }
+    return undefined;
   }
 
   #managed(arn: string): string | undefined {

@@ -67,6 +67,38 @@ export function evaluate(document: PolicyDocument, request: RequestContext): Dec
   return combine(list(document.Statement).filter((statement) => applies(statement, request)));
 }
 
+/** The action and the resource that allow the request, as the first statement that does so writes them. */
+export function grantThatAllows(
+  document: PolicyDocument,
+  request: RequestContext,
+): { readonly action: string; readonly resource: string } | undefined {
+  const statement = list(document.Statement).find(
+    (each) => each.Effect === 'Allow' && applies(each, request),
+  );
+  if (statement === undefined) return undefined;
+  const action = request.action.toLowerCase();
+  return {
+    action:
+      list(statement.Action ?? []).find((pattern) => wildcard(pattern.toLowerCase(), action)) ??
+      `all but ${list(statement.NotAction ?? []).join(', ')}`,
+    resource:
+      list(statement.Resource ?? []).find((pattern) => wildcard(pattern, request.resource)) ??
+      `all but ${list(statement.NotResource ?? []).join(', ')}`,
+  };
+}
+
+/** Every action on every resource that a document allows, as its statements write them. */
+export function grantsOf(document: PolicyDocument): Array<{ action: string; resource: string }> {
+  return list(document.Statement)
+    .filter(({ Effect }) => Effect === 'Allow')
+    .flatMap(({ Action, NotAction, Resource, NotResource }) => {
+      const actions = Action === undefined ? [`all but ${list(NotAction ?? []).join(', ')}`] : list(Action);
+      const resources =
+        Resource === undefined ? [`all but ${list(NotResource ?? []).join(', ')}`] : list(Resource);
+      return actions.flatMap((action) => resources.map((resource) => ({ action, resource })));
+    });
+}
+
 /** Evaluates resource-based statements: those whose principal matches one of the caller's names. */
 export function evaluateResourcePolicy(
   document: PolicyDocument,

@@ -12,7 +12,10 @@ const MIB = 1024 * 1024;
 
 /**
  * Vends the metrics of services every minute: `AWS/ECS` CPUUtilization and MemoryUtilization, one value for
- * each task that could be measured, and for clusters with Container Insights the task and deployment counts.
+ * each running task, and for clusters with Container Insights the task and deployment counts.
+ *
+ * A minute's values carry its beginning, so that the sample count of a period of one minute is the number of tasks:
+ * https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cloudwatch-metrics.html#cw_running_task_count
  */
 export class ServiceMetrics {
   readonly #engine: Engine;
@@ -20,6 +23,8 @@ export class ServiceMetrics {
   readonly #tasks: TaskLifecycle;
   readonly #lastCpuSeconds = new Map<string, number>();
   #measuredAtMs = 0;
+  /** Number of the interval that was published last, since the epoch. */
+  #published = 0;
   #timer: Timer | undefined;
   #problem = '';
 
@@ -40,23 +45,28 @@ export class ServiceMetrics {
 
   #arm(): void {
     const { clock, pace } = this.#engine;
-    this.#timer = clock.setTimer(pace.ms('ecs-metrics'), () => {
+    const intervalMs = pace.ms('ecs-metrics');
+    const interval = Math.max(Math.floor(clock.nowMs() / intervalMs), this.#published + 1);
+    this.#timer = clock.setTimer((interval + 1) * intervalMs - clock.nowMs(), () => {
+      this.#published = interval;
       this.#arm();
-      void this.#publish();
+      void this.#publish(new Date(interval * intervalMs));
     });
   }
 
-  async #publish(): Promise<void> {
+  async #publish(at: Date): Promise<void> {
     const services = [...this.#store.services.values()].filter(({ status }) => status === 'ACTIVE');
     if (services.length === 0) return;
     const usage = this.#measure();
     await this.#put(
       'AWS/ECS',
-      services.flatMap((service) => this.#utilization(service, usage)),
+      services.flatMap((service) => this.#utilization(service, usage, at)),
     );
     await this.#put(
       'ECS/ContainerInsights',
-      services.filter((service) => this.#hasInsights(service)).flatMap((service) => this.#counts(service)),
+      services
+        .filter((service) => this.#hasInsights(service))
+        .flatMap((service) => this.#counts(service, at)),
     );
   }
 
@@ -90,11 +100,12 @@ export class ServiceMetrics {
   #utilization(
     service: StoredService,
     usage: ReadonlyMap<string, { cpu: number; memory: number }>,
+    at: Date,
   ): MetricDatum[] {
     const values = this.#store.tasksOfService(service).flatMap(({ id }) => usage.get(id) ?? []);
     if (values.length === 0) return [];
     const datum = (name: string, of: (value: { cpu: number; memory: number }) => number): MetricDatum => ({
-      ...this.#named(service, name),
+      ...named(service, name, at),
       Unit: 'Percent',
       Values: values.map(of),
       Counts: values.map(() => 1),
@@ -102,7 +113,7 @@ export class ServiceMetrics {
     return [datum('CPUUtilization', ({ cpu }) => cpu), datum('MemoryUtilization', ({ memory }) => memory)];
   }
 
-  #counts(service: StoredService): MetricDatum[] {
+  #counts(service: StoredService, at: Date): MetricDatum[] {
     const tasks: StoredTask[] = this.#store.tasksOfService(service);
     const counts: Record<string, number> = {
       RunningTaskCount: tasks.filter(isRunning).length,
@@ -111,21 +122,10 @@ export class ServiceMetrics {
       DeploymentCount: service.deployments.length,
     };
     return Object.entries(counts).map(([name, Value]) => ({
-      ...this.#named(service, name),
+      ...named(service, name, at),
       Unit: 'Count',
       Value,
     }));
-  }
-
-  #named(service: StoredService, name: string): MetricDatum {
-    return {
-      MetricName: name,
-      Dimensions: [
-        { Name: 'ClusterName', Value: service.clusterName },
-        { Name: 'ServiceName', Value: service.name },
-      ],
-      Timestamp: new Date(this.#engine.clock.nowMs()),
-    };
   }
 
   #hasInsights({ clusterName }: StoredService): boolean {
@@ -155,4 +155,15 @@ export class ServiceMetrics {
       this.#engine.journal.append('ecs', 'metrics.lost', { namespace, reason });
     }
   }
+}
+
+function named(service: StoredService, name: string, at: Date): MetricDatum {
+  return {
+    MetricName: name,
+    Dimensions: [
+      { Name: 'ClusterName', Value: service.clusterName },
+      { Name: 'ServiceName', Value: service.name },
+    ],
+    Timestamp: at,
+  };
 }
