@@ -27,7 +27,8 @@ export function acknowledgements({ imageStack, pipelineStack }: QueueCanary): Ac
   const { image } = imageStack;
   const { services, controller, pipeline } = pipelineStack;
   const inPipeline = (role: string) => pipeline.node.findChild(role);
-  const artifacts = `AwsSolutions-IAM5[Resource::<${logicalId(pipeline.artifactBucket)}.Arn>/*]`;
+  const artifacts = (keys: string) =>
+    `AwsSolutions-IAM5[Resource::<${logicalId(pipeline.artifactBucket)}.Arn>/${keys}]`;
   const tasksOfCluster = ecsFinding('task', `<${logicalId(services.cluster)}>/*`);
   const taskIdsAreUnknown = 'Task ids are known only when the tasks run; the cluster is this stack’s own';
   const registryLogin =
@@ -73,10 +74,19 @@ export function acknowledgements({ imageStack, pipelineStack }: QueueCanary): Ac
       reason:
         'Holds what CodeCommit and ECR keep anyway, for 30 days, readable by the roles of the pipeline only; access logs would need a second bucket',
     },
-    ...['Role', 'SourceActionRole', 'CanaryActionRole', 'StableActionRole', 'BuildArtifacts'].map(
-      (role): Acknowledgement => ({
+    ...(
+      [
+        ['Role', '*'],
+        ['SourceActionRole', '*/Source/*'],
+        ['BuildArtifacts', '*/Source/*'],
+        ['BuildArtifacts', '*/Image/*'],
+        ['CanaryActionRole', '*/Image/*'],
+        ['StableActionRole', '*/Image/*'],
+      ] as const
+    ).map(
+      ([role, keys]): Acknowledgement => ({
         at: inPipeline(role),
-        id: artifacts,
+        id: artifacts(keys),
         reason: 'CodePipeline chooses the keys of its artifacts; the bucket is used for nothing else',
       }),
     ),

@@ -102,6 +102,7 @@ export async function releaseNames(cloudformation: CloudFormation, app: string):
     container: 'worker',
     releaseParameter: pipeline.ReleaseParameterName,
     imageParameter: image.ImageParameterName,
+    imageRepository: image.ImageRepositoryUri,
     alarms: [pipeline.DeadLetterAlarmName],
     deadLetterQueue: new URL(pipeline.DeadLetterQueueUrl).pathname.split('/').at(-1) ?? '',
     topicArn: pipeline.ApprovalTopicArn,

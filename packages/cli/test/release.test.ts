@@ -50,19 +50,24 @@ async function until(wanted: (view: ReleaseView) => boolean): Promise<ReleaseVie
 }
 
 const inPhase = (phase: Phase) => (view: ReleaseView) => view.phase === phase;
+const isOver = ({ phase }: ReleaseView) => ['succeeded', 'rolledBack', 'aborted', 'halted'].includes(phase);
 const digests = (view: ReleaseView) => view.tracks.map(({ imageDigest }) => imageDigest);
 
-/** Commits a version of the sample app: its handler fails on every message when `broken`. */
-async function release(version: string, broken = false): Promise<void> {
-  const handler = join(source, 'src', 'handler.ts');
-  const original = readFileSync(join(SAMPLE_APP, 'src', 'handler.ts'), 'utf8');
-  const text = original.replace(/version = '[^']*'/, `version = '${version}'`);
-  writeFileSync(
-    handler,
-    broken ? text.replace(/Promise<void> \{\n/, "$&  throw new Error('broken');\n") : text,
-  );
+/** Commits a version of the sample app with what `change` makes of its files. */
+async function release(
+  version: string,
+  change: Partial<Record<string, (text: string) => string>> = {},
+): Promise<void> {
+  for (const file of ['src/handler.ts', 'src/main.ts', 'buildspec.yml']) {
+    const text = readFileSync(join(SAMPLE_APP, file), 'utf8');
+    const named = text.replace(/version = '[^']*'/, `version = '${version}'`);
+    writeFileSync(join(source, file), change[file]?.(named) ?? named);
+  }
   await cli('push', source, '--message', `Version ${version}`);
 }
+
+const failing = (text: string) => text.replace(/Promise<void> \{\n/, "$&  throw new Error('broken');\n");
+const exiting = (text: string) => `process.exit(3);\n${text}`;
 
 beforeAll(async () => {
   state = mkdtempSync(join(tmpdir(), 'queue-canary-release-'));
@@ -76,7 +81,7 @@ beforeAll(async () => {
   await until(({ approvalPending }) => approvalPending);
   await cli('approve');
   await until(inPhase('succeeded'));
-}, 180_000);
+}, 300_000);
 
 afterAll(async () => {
   engine.kill('SIGTERM');
@@ -118,7 +123,7 @@ test('an approval with a stale token is refused and changes nothing', async () =
 
 test('a version that fails while it is promoted and watched is undone on both services', async () => {
   const lastGood = (await status()).lastGood?.imageDigest;
-  await release('4', true);
+  await release('4', { 'src/handler.ts': failing });
   await until(({ approvalPending }) => approvalPending);
   await cli('approve');
   await until(({ tracks }) =>
@@ -131,6 +136,45 @@ test('a version that fails while it is promoted and watched is undone on both se
   expect(end.phase).toBe('rolledBack');
   expect(digests(end)).toEqual([lastGood, lastGood]);
   expect(end.deadLetterDepth).toBeGreaterThan(0);
+});
+
+test('a version that exits at once ends its release long before the action times out', async () => {
+  const before = await status();
+  await release('exits', { 'src/main.ts': exiting });
+  const end = await until(
+    (view) => view.release?.executionId !== before.release?.executionId && isOver(view),
+  );
+  expect(end.phase).toBe('rolledBack');
+  expect(end.decision).toMatchObject({ executionId: end.release?.executionId, by: 'pipeline' });
+  expect(end.reasons[0]).toMatch(
+    /canary cannot start the candidate: 3 of its tasks ran and .* \(exit code 3\)/,
+  );
+  expect(end.stages.map(({ name, status }) => [name, status])).toContainEqual(['Canary', 'stopped']);
+  expect(digests(end)).toEqual([before.lastGood?.imageDigest, before.lastGood?.imageDigest]);
+});
+
+test.each([
+  [
+    'an image of another repository',
+    (text: string) =>
+      text.replace('"$REPOSITORY_URI" "$IMAGE_DIGEST" >', 'elsewhere.example/any "$IMAGE_DIGEST" >'),
+    /canary runs elsewhere\.example\/any@sha256:.* instead of the candidate .*Only images/,
+  ],
+  [
+    'a build that says nothing of its image',
+    (text: string) => text.replace('export IMAGE_DIGEST', 'IMAGE_DIGEST'),
+    /the build exported no digest .*Add "env: exported-variables: \[IMAGE_DIGEST\]"/,
+  ],
+])('%s: refused, and stable never sees it', async (version, change, reason) => {
+  const before = await status();
+  await release(version, { 'buildspec.yml': change });
+  const end = await until(
+    (view) => view.release?.executionId !== before.release?.executionId && isOver(view),
+  );
+  expect(end.phase).toBe('rolledBack');
+  expect(end.reasons[0]).toMatch(reason);
+  expect(end.stages.map(({ name, status }) => [name, status])).toContainEqual(['Stable', 'waiting']);
+  expect(digests(end)).toEqual([before.lastGood?.imageDigest, before.lastGood?.imageDigest]);
 });
 
 test('a release that waits for approval is rolled back when a person asks for it', async () => {

@@ -37,6 +37,14 @@ export interface CanaryImageProps {
   readonly architecture?: ecs.CpuArchitecture;
 
   /**
+   * How the image is built. One of the stack's own cannot be changed by a commit. It must export `IMAGE_DIGEST`, the
+   * digest of the image that it pushed, and leave `imagedefinitions.json` as its artifact.
+   *
+   * @default - the repository's own buildspec.yml
+   */
+  readonly buildSpec?: codebuild.BuildSpec;
+
+  /**
    * How many images the repository keeps; older ones expire.
    *
    * A task can only start while its image exists, and a rollback needs the image of the last good
@@ -64,11 +72,11 @@ export interface CanaryImageProps {
 
 /**
  * Where the worker's source becomes its image: a CodeCommit repository, a CodeBuild project that runs
- * the repository's own `buildspec.yml`, an ECR repository, and the parameter that names the image that
+ * its `buildspec.yml`, an ECR repository, and the parameter that names the image that
  * task definitions start with.
  *
- * The build gets `REPOSITORY_URI` and `CONTAINER_NAME`, tags the image with the commit and leaves
- * `imagedefinitions.json` with the digest. Tags are immutable, so a digest and a commit stay one thing.
+ * The build gets `REPOSITORY_URI` and `CONTAINER_NAME`, tags the image with the commit, exports its digest as
+ * `IMAGE_DIGEST` and leaves `imagedefinitions.json`. Tags are immutable, so a digest and a commit stay one thing.
  */
 export class CanaryImage extends Construct {
   /** Repository that holds the worker's source. */
@@ -119,10 +127,11 @@ export class CanaryImage extends Construct {
       assumedBy: new iam.ServicePrincipal('codebuild.amazonaws.com'),
     });
     this.buildProject = new codebuild.Project(this, 'Build', {
-      description: 'Builds the queue worker by its own buildspec.yml',
+      description: 'Builds the queue worker',
       // Given its permissions below: CDK would add a log group that is not this project's.
       role: this.buildRole.withoutPolicyUpdates(),
       source: codebuild.Source.codeCommit({ repository: this.codeRepository, branchOrRef: this.branch }),
+      ...(props.buildSpec === undefined ? {} : { buildSpec: props.buildSpec }),
       environment: {
         ...buildMachine(this.architecture),
         computeType: codebuild.ComputeType.SMALL,

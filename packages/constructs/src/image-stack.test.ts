@@ -1,5 +1,6 @@
 import { RemovalPolicy } from 'aws-cdk-lib';
 import { Match } from 'aws-cdk-lib/assertions';
+import { BuildSpec } from 'aws-cdk-lib/aws-codebuild';
 import { CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -58,6 +59,12 @@ describe('ImageStack', () => {
     expect(resource(stacks.image, 'AWS::CodeBuild::Project').properties.Source).not.toHaveProperty(
       'BuildSpec',
     );
+  });
+
+  it('can be given a way to build that no commit changes', () => {
+    const buildSpec = BuildSpec.fromObject({ version: '0.2', phases: { build: { commands: ['make'] } } });
+    const { Source } = resource(synthesize({}, { buildSpec }).image, 'AWS::CodeBuild::Project').properties;
+    expect((Source as { BuildSpec: string }).BuildSpec).toContain('make');
   });
 
   it('builds on the architecture that the tasks run on', () => {

@@ -110,6 +110,19 @@ describe('the pipeline', () => {
     for (const prefix of actionRoles) expect(assumable).toContain(role(prefix));
   });
 
+  it('lets each reach only the artifacts that it makes or takes', () => {
+    const build = resource(stacks.pipeline, 'AWS::IAM::Policy', 'PipelineBuildArtifacts').properties
+      .PolicyDocument as { Statement: Statement[] };
+    expect(resourcesOf(build.Statement, 's3:PutObject')).toContain('/*/Image/*');
+    expect(resourcesOf(build.Statement, 's3:GetObject')).toContain('/*/Source/*');
+    expect(resourcesOf(statements('PipelineSourceActionRole'), 's3:PutObject')).toContain('/*/Source/*');
+    for (const track of ['Canary', 'Stable']) {
+      const of = statements(`Pipeline${track}ActionRole`);
+      expect(resourcesOf(of, 's3:GetObject')).toContain('/*/Image/*');
+      expect(actionsOf(of)).not.toContain('s3:PutObject');
+    }
+  });
+
   it('is the only one that may take on those roles', () => {
     for (const prefix of actionRoles) {
       expect(

@@ -308,10 +308,10 @@ describe('services', () => {
     expect(service('Stable').properties).not.toHaveProperty('DesiredCount');
   });
 
-  it('return to the last completed deployment when tasks of a new one do not start', () => {
+  it('start no more tasks of a deployment that fails, and leave it to the controller what is restored', () => {
     for (const track of ['Canary', 'Stable'] as const) {
       expect(service(track).properties.DeploymentConfiguration).toMatchObject({
-        DeploymentCircuitBreaker: { Enable: true, Rollback: true },
+        DeploymentCircuitBreaker: { Enable: true, Rollback: false },
         MinimumHealthyPercent: 100,
         MaximumPercent: 200,
       });
@@ -508,6 +508,7 @@ describe('controller', () => {
       'QC_CONTAINER_NAME',
       'QC_DLQ_NAME',
       'QC_IMAGE_PARAMETER',
+      'QC_IMAGE_REPOSITORY',
       'QC_PIPELINE_NAME',
       'QC_POLICY',
       'QC_RELEASE_PARAMETER',

@@ -102,6 +102,7 @@ export class ReleaseController extends Construct {
         QC_CONTAINER_NAME: WORKER_CONTAINER_NAME,
         QC_RELEASE_PARAMETER: this.releaseParameter.parameterName,
         QC_IMAGE_PARAMETER: props.image.imageParameter.parameterName,
+        QC_IMAGE_REPOSITORY: props.image.imageRepositoryUri,
         QC_ALARM_NAMES: props.queue.deadLetterAlarm.alarmName,
         QC_DLQ_NAME: props.queue.deadLetterQueue.queueName,
         QC_TOPIC_ARN: props.topic.topicArn,

@@ -15,6 +15,10 @@ import type { WorkerService } from './worker-service.ts';
 const PIPELINE_NAME_LENGTH_MAX = 100;
 const ECS_DEPLOYMENT_MINUTES_MAX = 60;
 
+/** Artifacts: the commit, and what the build says of its image. */
+const SOURCE = 'Source';
+const IMAGE = 'Image';
+
 /** Options of {@link ReleasePipeline}. */
 export interface ReleasePipelineProps {
   /** Name of the pipeline; the controller has to know it before the pipeline exists. */
@@ -112,7 +116,7 @@ export class ReleasePipeline extends Construct {
     });
     const roles = new ActionRoles(this, this.artifactBucket, pipelineRole);
     pipelineRole.addToPolicy(roles.bucketAccess());
-    pipelineRole.addToPolicy(roles.objectAccess('s3:GetObject', 's3:GetObjectVersion', 's3:PutObject'));
+    pipelineRole.addToPolicy(roles.objectAccess('*', 's3:GetObject', 's3:GetObjectVersion', 's3:PutObject'));
 
     const deploy = (track: WorkerService) => ({
       category: 'Deploy',
@@ -123,7 +127,7 @@ export class ReleasePipeline extends Construct {
         FileName: 'imagedefinitions.json',
         DeploymentTimeout: String(timeout.toMinutes()),
       },
-      inputs: ['Image'],
+      inputs: [IMAGE],
     });
     const invoke = (name: string) => ({
       name,
@@ -153,7 +157,7 @@ export class ReleasePipeline extends Construct {
             BranchName: image.branch,
             PollForSourceChanges: false,
           },
-          outputs: ['Source'],
+          outputs: [SOURCE],
           role: roles.source(image),
         }),
         stage('Build', {
@@ -161,8 +165,10 @@ export class ReleasePipeline extends Construct {
           category: 'Build',
           provider: 'CodeBuild',
           configuration: { ProjectName: image.buildProject.projectName },
-          inputs: ['Source'],
-          outputs: ['Image'],
+          inputs: [SOURCE],
+          outputs: [IMAGE],
+          // The controller reads what the build exports of its image from the action's output variables.
+          namespace: 'build',
           role: roles.build(image),
         }),
         stage(ReleasePipeline.CANARY_STAGE, {
@@ -203,7 +209,8 @@ export class ReleasePipeline extends Construct {
           actions: ['s3:GetBucketAcl', 's3:GetBucketLocation'],
           resources: [this.artifactBucket.bucketArn],
         }),
-        roles.objectAccess('s3:GetObject', 's3:GetObjectVersion', 's3:PutObject'),
+        roles.objectAccess(SOURCE, 's3:GetObject', 's3:GetObjectVersion'),
+        roles.objectAccess(IMAGE, 's3:PutObject'),
       ],
     });
     image.buildRole.attachInlinePolicy(buildArtifacts);
@@ -298,7 +305,7 @@ class ActionRoles {
         resources: [codeRepository.repositoryArn],
       }),
       this.bucketAccess(),
-      this.objectAccess('s3:GetObject', 's3:GetObjectVersion', 's3:PutObject'),
+      this.objectAccess(SOURCE, 's3:GetObject', 's3:GetObjectVersion', 's3:PutObject'),
     ]);
   }
 
@@ -345,7 +352,7 @@ class ActionRoles {
         conditions: { StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } },
       }),
       this.bucketAccess(),
-      this.objectAccess('s3:GetObject', 's3:GetObjectVersion'),
+      this.objectAccess(IMAGE, 's3:GetObject', 's3:GetObjectVersion'),
     ]);
   }
 
@@ -370,8 +377,10 @@ class ActionRoles {
     });
   }
 
-  objectAccess(...actions: string[]): iam.PolicyStatement {
-    return new iam.PolicyStatement({ actions, resources: [this.#bucket.arnForObjects('*')] });
+  /** CodePipeline stores an artifact under the pipeline's name, which it may cut, and the artifact's name. */
+  objectAccess(artifact: string, ...actions: string[]): iam.PolicyStatement {
+    const objects = this.#bucket.arnForObjects(artifact === '*' ? '*' : `*/${artifact}/*`);
+    return new iam.PolicyStatement({ actions, resources: [objects] });
   }
 
   #role(id: string, statements: iam.PolicyStatement[]): iam.Role {

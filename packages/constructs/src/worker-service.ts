@@ -125,7 +125,9 @@ export class WorkerService extends Construct {
       ...(props.desiredCount === undefined ? {} : { desiredCount: props.desiredCount }),
       minHealthyPercent: props.minHealthyPercent,
       maxHealthyPercent: props.maxHealthyPercent,
-      circuitBreaker: { enable: true, rollback: true },
+      // ECS would go back to the deployment that completed last, which on the canary may be the version that the
+      // controller has just ended. The controller alone says what is restored; until then the old tasks go on.
+      circuitBreaker: { enable: true, rollback: false },
       ...(props.spot
         ? {
             capacityProviderStrategies: [

@@ -10,6 +10,7 @@ const complete = {
   QC_CONTAINER_NAME: 'worker',
   QC_RELEASE_PARAMETER: '/release',
   QC_IMAGE_PARAMETER: '/image',
+  QC_IMAGE_REPOSITORY: 'registry/worker',
   QC_ALARM_NAMES: 'one, two,',
   QC_DLQ_NAME: 'dlq',
   QC_TOPIC_ARN: 'arn:aws:sns:us-east-1:123456789012:t',

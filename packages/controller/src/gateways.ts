@@ -104,6 +104,8 @@ export interface NotificationGateway {
 
 /** Everything outside that the controller sees and touches. */
 export interface Gateways {
+  /** Address of the application's own image repository, without a tag. */
+  readonly imageRepository: string;
   readonly pipeline: PipelineGateway;
   readonly services: ServiceGateway;
   readonly alarms: AlarmGateway;

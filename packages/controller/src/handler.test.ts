@@ -38,7 +38,14 @@ function run(
 ): void {
   fake.actions = [
     ...fake.actions.filter((r) => r.action !== step.action),
-    { executionId: 'e1', ...step, status, startedAt: now, updatedAt: now },
+    {
+      executionId: 'e1',
+      ...step,
+      status,
+      startedAt: now,
+      updatedAt: now,
+      ...(step === stages.build && { variables: { IMAGE_DIGEST: `sha256:${'b'.repeat(64)}` } }),
+    },
   ];
 }
 
@@ -48,6 +55,7 @@ async function awaitApproval(): Promise<void> {
   fake.executions = [{ id: 'e1', status: 'InProgress', startedAt: now, updatedAt: now, commit: 'c2' }];
   fake.images['canary:2'] = imageOf('b');
   fake.taskDefinitions.canary = 'canary:2';
+  run(stages.build, 'Succeeded');
   run(stages.canary, 'Succeeded');
   run(stages.judge, 'Succeeded');
   run(stages.approval, 'InProgress');
@@ -201,6 +209,7 @@ describe('a job of the Judge action', () => {
     fake.executions = [{ id: 'e1', status: 'InProgress', startedAt: now, updatedAt: now, commit: 'c2' }];
     fake.images['canary:2'] = imageOf('b');
     fake.taskDefinitions.canary = 'canary:2';
+    run(stages.build, 'Succeeded');
     run(stages.canary, 'Succeeded');
     run(stages.judge, 'InProgress');
     fake.openJobs.add('j1');

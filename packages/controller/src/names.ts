@@ -10,6 +10,8 @@ export interface Names {
   readonly container: string;
   readonly releaseParameter: string;
   readonly imageParameter: string;
+  /** Address of the application's image repository, without a tag. */
+  readonly imageRepository: string;
   readonly alarms: readonly string[];
   readonly deadLetterQueue: string;
   readonly topicArn: string;

@@ -54,6 +54,7 @@ export function observerOver(gateways: Gateways): Observer {
       outcomes,
       image,
       restorePoints,
+      imageRepository: gateways.imageRepository,
       ...(job && { job }),
     };
   };

@@ -52,6 +52,8 @@ export class FakeGateways implements Gateways {
   /** Called before a change takes place: somebody else may be faster. */
   before: (change: string) => void = () => {};
 
+  readonly imageRepository = 'registry/worker';
+
   readonly pipeline: Gateways['pipeline'] = {
     read: async () => ({
       name: 'pipeline',

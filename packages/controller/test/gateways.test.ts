@@ -13,6 +13,7 @@ const names = {
   container: 'worker',
   releaseParameter: '/release',
   imageParameter: '/image',
+  imageRepository: 'registry/worker',
   alarms: ['dead-letters', 'latency'],
   deadLetterQueue: 'dlq',
   topicArn: 'arn:aws:sns:us-east-1:123456789012:topic',
@@ -97,6 +98,7 @@ describe('the pipeline gateway', () => {
                       status: 'Succeeded',
                       startTime: at(6),
                       lastUpdateTime: at(8),
+                      output: { outputVariables: { IMAGE_DIGEST: digest } },
                     },
                   ],
                   nextToken: 'more',
@@ -161,6 +163,7 @@ describe('the pipeline gateway', () => {
               status: 'Succeeded',
               startedAt: at(6) * 1000,
               updatedAt: at(8) * 1000,
+              variables: { IMAGE_DIGEST: digest },
             },
             {
               executionId: 'e1',
@@ -624,19 +627,27 @@ describe('the tasks of a service', () => {
   const task = (fields: object) => ({
     taskArn: 'arn:aws:ecs:us-east-1:1:task/c/1',
     startedAt: at(1),
+    startedBy: 'ecs-svc/1',
     ...fields,
   });
+  const began = { id: '1', deploymentId: 'ecs-svc/1', startedAt: at(1) * 1000 };
 
   it.each([
-    ['runs', {}, { id: '1', startedAt: at(1) * 1000 }],
+    ['runs', {}, began],
     [
       'exited by itself with an error',
       {
         stoppedAt: at(9),
         stopCode: 'EssentialContainerExited',
+        stoppedReason: 'Essential container in task exited',
         containers: [{ exitCode: 137, reason: 'OOM' }],
       },
-      { id: '1', startedAt: at(1) * 1000, stoppedAt: at(9) * 1000, crash: 'exit code 137 (OOM)' },
+      {
+        ...began,
+        stoppedAt: at(9) * 1000,
+        crash: 'exit code 137 (OOM)',
+        end: { ran: true, reason: 'Essential container in task exited (exit code 137)' },
+      },
     ],
     [
       'was stopped by a deployment',
@@ -646,17 +657,41 @@ describe('the tasks of a service', () => {
         stopCode: 'ServiceSchedulerInitiated',
         containers: [{ exitCode: 137 }],
       },
-      { id: '1', startedAt: at(1) * 1000, stoppingAt: at(5) * 1000, stoppedAt: at(9) * 1000 },
+      { ...began, stoppingAt: at(5) * 1000, stoppedAt: at(9) * 1000 },
     ],
     [
       'was taken away with its Spot capacity',
       { stoppedAt: at(9), stopCode: 'SpotInterruption', containers: [{ exitCode: 143 }] },
-      { id: '1', startedAt: at(1) * 1000, stoppedAt: at(9) * 1000 },
+      { ...began, stoppedAt: at(9) * 1000 },
     ],
     [
       'ended well',
-      { stoppedAt: at(9), stopCode: 'EssentialContainerExited', containers: [{ exitCode: 0 }] },
-      { id: '1', startedAt: at(1) * 1000, stoppedAt: at(9) * 1000 },
+      {
+        stoppedAt: at(9),
+        stopCode: 'EssentialContainerExited',
+        stoppedReason: 'Essential container in task exited',
+        containers: [{ exitCode: 0 }],
+      },
+      {
+        ...began,
+        stoppedAt: at(9) * 1000,
+        end: { ran: true, reason: 'Essential container in task exited (exit code 0)' },
+      },
+    ],
+    [
+      'did not start',
+      {
+        startedAt: undefined,
+        stoppedAt: at(9),
+        stopCode: 'TaskFailedToStart',
+        stoppedReason: 'CannotPullContainerError: not found',
+      },
+      {
+        id: '1',
+        deploymentId: 'ecs-svc/1',
+        stoppedAt: at(9) * 1000,
+        end: { ran: false, reason: 'CannotPullContainerError: not found' },
+      },
     ],
   ])('that %s', async (_what, fields, life) => {
     await talking(

@@ -39,7 +39,12 @@ export class SimulatedTasks {
       this.#serial += 1;
       const id = `${track}-${this.#serial}`;
       const lines = new TaskLines({ task: id, track, startedAt: atMs });
-      this.#tasks[track].push({ deployment, index, lines, life: { id, startedAt: atMs } });
+      this.#tasks[track].push({
+        deployment,
+        index,
+        lines,
+        life: { id, startedAt: atMs, deploymentId: deployment },
+      });
     }
   }
 
@@ -57,7 +62,8 @@ export class SimulatedTasks {
   crash(track: Track, atMs: number): void {
     const task = this.#running(track).at(-1);
     if (task === undefined) throw new Error(`no task of ${track} runs`);
-    task.life = { ...task.life, stoppedAt: atMs, crash: 'it exited with 1' };
+    const reason = 'it exited with 1';
+    task.life = { ...task.life, stoppedAt: atMs, crash: reason, end: { ran: true, reason } };
     this.start(track, task.deployment, 1, atMs);
   }
 

@@ -33,6 +33,7 @@ export type Applied = 'done' | 'alreadyDone' | 'conflict' | 'skipped';
 interface Deployment {
   readonly id: string;
   readonly taskDefinitionArn: string;
+  readonly createdAt: number;
   rolloutState: RolloutState;
 }
 
@@ -49,18 +50,24 @@ interface Run extends ActionRun {
   status: ActionRun['status'];
   updatedAt: number;
   summary?: string;
+  variables?: Readonly<Record<string, string>>;
 }
 
 interface PipelineExecution extends Execution {
   status: ExecutionStatus;
   updatedAt: number;
   stopReason?: string;
-  readonly digest: string;
+  /** What its build exports, and the image that its imagedefinitions.json names. */
+  readonly exports: Readonly<Record<string, string>>;
+  readonly deploys: string;
   /** The stage it is in or, with `waiting`, stands in front of. */
   position: number;
   waiting: boolean;
   taskDefinitionArn?: string;
 }
+
+/** How long an ECS action waits; it hears of success only. */
+export const deploymentTimeoutMs = 30 * 60_000;
 
 const order = [
   stages.source,
@@ -73,6 +80,7 @@ const order = [
 ];
 const canaryAt = order.indexOf(stages.canary);
 const approvalAt = order.indexOf(stages.approval);
+const stableAt = order.indexOf(stages.stable);
 
 /** The image digest of a version. */
 export function digestOf(version: string): string {
@@ -80,9 +88,12 @@ export function digestOf(version: string): string {
   return `sha256:${hex.padEnd(64, '0')}`;
 }
 
+/** The application's own image repository. */
+export const repository = 'registry/worker';
+
 /** The image of a version. */
 export function imageOf(version: string): string {
-  return `registry/worker@${digestOf(version)}`;
+  return `${repository}@${digestOf(version)}`;
 }
 
 /**
@@ -98,7 +109,7 @@ export class SimulatedWorld {
   readonly runs: Run[] = [];
   gate: { enabled: boolean; reason?: string } = { enabled: true };
   readonly services: Record<Track, Service>;
-  readonly taskDefinitions = new Map<string, { readonly digest: string; active: boolean }>();
+  readonly taskDefinitions = new Map<string, { readonly imageUri: string; active: boolean }>();
   /** Revisions of CloudFormation, which sees to their deployments itself. */
   readonly #configured = new Set<string>();
   recordText = '{"version":1}';
@@ -128,17 +139,17 @@ export class SimulatedWorld {
   constructor(policy: ReleasePolicy, runningMs = 20 * 60_000) {
     this.policy = policy;
     this.image = imageOf('v1');
-    const digest = digestOf('v1');
     this.services = {
-      canary: this.#freshService('canary', digest, 1, runningMs),
-      stable: this.#freshService('stable', digest, 3, runningMs),
+      canary: this.#freshService('canary', this.image, 1, runningMs),
+      stable: this.#freshService('stable', this.image, 3, runningMs),
     };
-    this.provenOnStable.add(digest);
+    this.provenOnStable.add(digestOf('v1'));
   }
 
   // What people and commits do
 
-  push(version: string): string {
+  /** @param build what the version's build exports, and the image that it has the pipeline deploy. */
+  push(version: string, build: { exports?: Record<string, string>; deploys?: string } = {}): string {
     const id = `e${this.#next()}-${version}`;
     this.executions.push({
       id,
@@ -146,7 +157,8 @@ export class SimulatedWorld {
       startedAt: this.now,
       updatedAt: this.now,
       commit: `commit-${version}`,
-      digest: digestOf(version),
+      exports: build.exports ?? { IMAGE_DIGEST: digestOf(version) },
+      deploys: build.deploys ?? imageOf(version),
       position: 0,
       waiting: true,
     });
@@ -182,11 +194,10 @@ export class SimulatedWorld {
 
   /** CloudFormation replaces task definitions: new configuration, the image of the parameter. */
   changeConfiguration(changed: readonly Track[] = tracks): void {
-    const digest = this.image.slice(this.image.indexOf('@') + 1);
     for (const track of changed) {
       const service = this.services[track];
       const old = service.primary.taskDefinitionArn;
-      const revision = this.#register(track, digest);
+      const revision = this.#register(track, this.image);
       this.#configured.add(revision);
       this.#deploy(track, revision);
       const replaced = this.taskDefinitions.get(old);
@@ -244,7 +255,7 @@ export class SimulatedWorld {
     if (this.#configured.has(service.primary.taskDefinitionArn)) return;
     service.primary.rolloutState = 'FAILED';
     this.tasks.giveUp(track, service.primary.id, this.now);
-    if (goesBack) this.#deploy(track, service.lastCompleted);
+    if (goesBack) this.#goBack(track);
   }
 
   /** Lets every execution do what it can do without a person, a rollout or a job's answer. */
@@ -260,14 +271,21 @@ export class SimulatedWorld {
         const track: Track = step === stages.canary ? 'canary' : 'stable';
         if (track === 'canary' && !this.lookedSinceCanary) continue;
         const { primary } = this.services[track];
-        if (primary.taskDefinitionArn !== execution.taskDefinitionArn || primary.rolloutState === 'FAILED') {
+        const isOurs = primary.taskDefinitionArn === execution.taskDefinitionArn;
+        if (isOurs && primary.rolloutState === 'COMPLETED') this.#finish(execution, run, 'Succeeded');
+        else if (this.now - run.startedAt >= deploymentTimeoutMs) {
           this.#finish(execution, run, 'Failed', 'the deployment did not reach a steady state');
-        } else if (primary.rolloutState === 'COMPLETED') {
-          this.#finish(execution, run, 'Succeeded');
         }
       }
     }
     this.#admit();
+  }
+
+  /** The ECS action takes a service that is steady for a success, whatever it runs. */
+  succeedAnyway(): void {
+    const execution = this.executions.findLast((each) => isActive(each) && !each.waiting);
+    const run = execution && this.#currentRun(execution);
+    if (execution && run) this.#finish(execution, run, 'Succeeded');
   }
 
   // What the controller does
@@ -334,6 +352,7 @@ export class SimulatedWorld {
           ? known(this.tasks.measurement(pipeline, this.now))
           : unknown(this.outcomesProblem),
       image: known(this.image),
+      imageRepository: repository,
       restorePoints: known({
         canary: this.#isActiveDefinition(lastGood?.canaryTaskDefinitionArn),
         stable: this.#isActiveDefinition(lastGood?.stableTaskDefinitionArn),
@@ -441,14 +460,15 @@ export class SimulatedWorld {
   /** Lets everything happen that happens by itself, until nothing more does. People do nothing. */
   settle(): Plan {
     let quiet = 0;
-    for (let round = 0; round < 60; round += 1) {
+    for (let round = 0; round < 100; round += 1) {
       const before = this.fingerprint();
       const effects = this.wake().effects.length;
       for (const track of tracks) this.finishRollout(track);
       this.advance();
       this.callJobs();
       this.pass(60_000);
-      const still = effects === 0 && this.openJobs.size === 0 && this.fingerprint() === before;
+      const waits = this.#holder(canaryAt) !== undefined || this.#holder(stableAt) !== undefined;
+      const still = effects === 0 && this.openJobs.size === 0 && !waits && this.fingerprint() === before;
       quiet = still ? quiet + 1 : 0;
       // Some things are waited for: a late alarm, for one.
       if (quiet === 4) return this.wake();
@@ -508,22 +528,22 @@ export class SimulatedWorld {
       .map((e) => e.id);
   }
 
-  #freshService(track: Track, digest: string, desired: number, runningMs: number): Service {
-    const taskDefinitionArn = this.#register(track, digest);
+  #freshService(track: Track, imageUri: string, desired: number, runningMs: number): Service {
+    const taskDefinitionArn = this.#register(track, imageUri);
     const id = `d${this.#next()}`;
     this.tasks.start(track, id, desired, this.now - runningMs);
     return {
       desired,
       running: desired,
-      primary: { id, taskDefinitionArn, rolloutState: 'COMPLETED' },
+      primary: { id, taskDefinitionArn, createdAt: this.now - runningMs, rolloutState: 'COMPLETED' },
       others: [],
       lastCompleted: taskDefinitionArn,
     };
   }
 
-  #register(track: Track, digest: string): string {
+  #register(track: Track, imageUri: string): string {
     const arn = `arn:task-definition/${track}:${this.#next()}`;
-    this.taskDefinitions.set(arn, { digest, active: true });
+    this.taskDefinitions.set(arn, { imageUri, active: true });
     return arn;
   }
 
@@ -531,8 +551,22 @@ export class SimulatedWorld {
     const service = this.services[track];
     service.others = [...service.others, service.primary];
     const id = `d${this.#next()}`;
-    service.primary = { id, taskDefinitionArn, rolloutState: 'IN_PROGRESS' };
+    service.primary = { id, taskDefinitionArn, createdAt: this.now, rolloutState: 'IN_PROGRESS' };
     this.tasks.start(track, id, service.desired, this.now);
+  }
+
+  /** The deployment that completed last is the primary again, as it was. */
+  #goBack(track: Track): void {
+    const service = this.services[track];
+    const target = service.others.findLast(
+      ({ taskDefinitionArn }) => taskDefinitionArn === service.lastCompleted,
+    );
+    if (target === undefined) {
+      this.#deploy(track, service.lastCompleted);
+      return;
+    }
+    service.others = [...service.others.filter((each) => each !== target), service.primary];
+    service.primary = { ...target, rolloutState: 'IN_PROGRESS' };
   }
 
   #state(track: Track): ServiceState {
@@ -551,15 +585,19 @@ export class SimulatedWorld {
       pending: 0,
       primary: shown(service.primary),
       others: service.others.map(shown),
-      imageUri: `registry/worker@${digest}`,
+      imageUri: this.#image(service.primary.taskDefinitionArn),
       imageDigest: digest,
     };
   }
 
-  #digest(arn: string): string {
+  #image(arn: string): string {
     const definition = this.taskDefinitions.get(arn);
     if (definition === undefined) throw new Error(`no task definition ${arn}`);
-    return definition.digest;
+    return definition.imageUri;
+  }
+
+  #digest(arn: string): string {
+    return this.#image(arn).replace(/.*@/, '');
   }
 
   #isActiveDefinition(arn: string | undefined): boolean {
@@ -599,7 +637,7 @@ export class SimulatedWorld {
     });
     if (step === stages.canary || step === stages.stable) {
       const track: Track = step === stages.canary ? 'canary' : 'stable';
-      const arn = this.#register(track, execution.digest);
+      const arn = this.#register(track, execution.deploys);
       execution.taskDefinitionArn = arn;
       this.#deploy(track, arn);
       if (track === 'canary') this.lookedSinceCanary = false;
@@ -612,6 +650,7 @@ export class SimulatedWorld {
     run.status = status;
     run.updatedAt = this.now;
     if (summary !== undefined) run.summary = summary;
+    if (run.stage === stages.build.stage) run.variables = execution.exports;
     execution.updatedAt = this.now;
     if (execution.status === 'Stopping') {
       execution.status = 'Stopped';

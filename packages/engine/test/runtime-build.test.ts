@@ -97,13 +97,14 @@ test('a command that ends the shell counts by its status, and the next goes on w
   expect(statuses(result)).toEqual(['BUILD FAILED']);
 });
 
-test('exported variables have their values at the end; one that is not set is pointed out', async () => {
+test('exported variables have their values at the end; one that is not in the environment is pointed out', async () => {
   const result = await build(`
-env: { exported-variables: [A, B, NONE] }
-phases: { build: { commands: [A=plain, "export B=$(printf 'two\\nlines')"] }, post_build: { commands: [A=changed] } }
+env: { exported-variables: [A, B, PLAIN, NONE] }
+phases: { build: { commands: [export A=1, PLAIN=1, "export B=$(printf 'two\\nlines')"] }, post_build: { commands: [A=changed] } }
 `);
   expect(result.exportedVariables).toEqual({ A: 'changed', B: 'two\nlines' });
-  expect(result.log).toContain('The exported variable NONE is not set.');
+  for (const name of ['PLAIN', 'NONE'])
+    expect(result.log).toContain(`The exported variable ${name} is not set.`);
 });
 
 test('artifacts that match nothing fail the build with the patterns', async () => {

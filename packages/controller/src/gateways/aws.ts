@@ -35,6 +35,7 @@ export function createAwsGateways(names: Names, where: Connection = {}): Gateway
   const connection = { ...where, requestHandler };
   const cloudWatch = new CloudWatchClient(connection);
   return {
+    imageRepository: names.imageRepository,
     pipeline: new AwsPipelineGateway(new CodePipelineClient(connection), names.pipeline),
     services: new AwsServiceGateway(new ECSClient(connection), {
       cluster: names.cluster,

@@ -270,6 +270,7 @@ function actionRun(detail: ActionExecutionDetail): ActionRun[] {
   if (!(pipelineExecutionId && stageName && actionName && status && startTime)) return [];
   const result = detail.output?.executionResult;
   const summary = result?.errorDetails?.message ?? result?.externalExecutionSummary;
+  const variables = detail.output?.outputVariables;
   return [
     {
       executionId: pipelineExecutionId,
@@ -279,6 +280,7 @@ function actionRun(detail: ActionExecutionDetail): ActionRun[] {
       startedAt: startTime.getTime(),
       updatedAt: (detail.lastUpdateTime ?? startTime).getTime(),
       ...(summary !== undefined && { summary }),
+      ...(variables !== undefined && { variables }),
     },
   ];
 }

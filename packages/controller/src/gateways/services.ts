@@ -189,12 +189,15 @@ export class AwsServiceGateway implements ServiceGateway {
 function taskLife(task: Task): TaskLife {
   const { taskArn = '' } = task;
   const crash = crashOf(task);
+  const end = endOf(task);
   return {
     id: taskArn.slice(taskArn.lastIndexOf('/') + 1),
     ...(task.startedAt && { startedAt: task.startedAt.getTime() }),
     ...(task.stoppingAt && { stoppingAt: task.stoppingAt.getTime() }),
     ...(task.stoppedAt && { stoppedAt: task.stoppedAt.getTime() }),
     ...(crash !== undefined && { crash }),
+    ...(task.startedBy !== undefined && { deploymentId: task.startedBy }),
+    ...(end !== undefined && { end }),
   };
 }
 
@@ -207,6 +210,13 @@ function crashOf({ stopCode, containers }: Task): string | undefined {
   const failed = containers?.find(({ exitCode }) => exitCode !== undefined && exitCode !== 0);
   if (failed === undefined) return undefined;
   return `exit code ${failed.exitCode}${failed.reason ? ` (${failed.reason})` : ''}`;
+}
+
+function endOf({ stopCode, stoppedReason = '', containers }: Task): TaskLife['end'] {
+  if (stopCode === 'TaskFailedToStart') return { ran: false, reason: stoppedReason };
+  if (stopCode !== 'EssentialContainerExited') return undefined;
+  const ended = containers?.find(({ exitCode }) => exitCode !== undefined);
+  return { ran: true, reason: `${stoppedReason} (exit code ${ended?.exitCode ?? 'unknown'})` };
 }
 
 function deployment(source: Deployment): ServiceDeployment {

@@ -11,6 +11,10 @@ export interface TaskLife {
   readonly stoppedAt?: number;
   /** How it ended where that counts against its version: an essential container that exited by itself. */
   readonly crash?: string;
+  /** The deployment of its service that started it. */
+  readonly deploymentId?: string;
+  /** How it ended where nobody stopped it: whether its container had run, and ECS's reason. A clean exit counts. */
+  readonly end?: { readonly ran: boolean; readonly reason: string };
 }
 
 /** What one track did. */

@@ -1,3 +1,4 @@
+import { hasArrived } from './candidate.ts';
 import { type Effect, isBarrier, type RecordWrite } from './effect.ts';
 import type { Health } from './health.ts';
 import type { Journey } from './journey.ts';
@@ -14,7 +15,7 @@ export function followBaseline(world: World, release: Journey, health: Health): 
   // Once they are excused, later ones are waited for anew.
   const before: Baseline = deadLettersSeenAt === undefined || health.deadLettersExcused ? lasting : recorded;
   const { depth } = observed.deadLetters;
-  const arrived = release.canary.status === 'Succeeded' ? canary.imageDigest : undefined;
+  const arrived = hasArrived(world, release) ? canary.imageDigest : undefined;
   const baseline: Baseline = {
     ...(depth.known && { deadLetters: depth.value }),
     ...(arrived !== undefined && { candidateDigest: arrived }),

@@ -1,5 +1,6 @@
 import type { Verdict } from '../judge/evidence.ts';
 import { writeRecord } from './bookkeeping.ts';
+import { misdeployed } from './candidate.ts';
 import type { Effect } from './effect.ts';
 import type { Health } from './health.ts';
 import {
@@ -10,7 +11,7 @@ import {
   replacedBy,
   waitingForCanary,
 } from './journey.ts';
-import type { Observed, Track } from './observed.ts';
+import type { Observed } from './observed.ts';
 import { type Decision, type RecordedVerdict, type ReleaseRecord, storedText } from './record.ts';
 import { commitText, shortId, type World } from './world.ts';
 
@@ -53,14 +54,8 @@ export function endOf(world: World, release: Journey, health: Health): End | und
       reason: `execution ${later.id} has used the canary since, so the canary no longer runs this release: it was retried too late. Release its commit again`,
     };
   }
-  const strayed = strayedTrack(world, release);
-  if (strayed !== undefined) {
-    return {
-      kind: 'rollback',
-      by: 'health',
-      reason: `${strayed} runs ${world[strayed].imageUri} instead of the candidate: it was changed from outside, perhaps by a stack update. Release the change again`,
-    };
-  }
+  const problem = misdeployed(world, release);
+  if (problem !== undefined) return { kind: 'rollback', by: 'pipeline', reason: problem };
   // A release that promotes itself waits for nobody: ended here, none would ever be promoted where commits are frequent.
   const waits = release.approval?.status === 'InProgress' && !promotesItself(world, release);
   if (policy.onNewerCommit === 'supersede' && waits) {
@@ -95,25 +90,6 @@ export function failingVerdict(
     verdict: watch,
     reason: `After the promotion, with both services as the canary and stable before it as the baseline: ${watch.summary}`,
   };
-}
-
-/** The image that the release is about, once the pipeline has brought it to the canary. */
-function candidateDigest(world: World, release: Journey): string | undefined {
-  const { baseline } = world.record;
-  return baseline?.executionId === release.execution.id ? baseline.candidateDigest : undefined;
-}
-
-/**
- * The track that should run the candidate by now and does not. What was observed then says nothing about
- * the candidate, and what would be recorded is not what was released.
- */
-function strayedTrack(world: World, release: Journey): Track | undefined {
-  const { canary, stable } = world;
-  const candidate =
-    candidateDigest(world, release) ?? (release.record === undefined ? undefined : stable.imageDigest);
-  if (candidate === undefined) return undefined;
-  if (canary.imageDigest !== candidate) return 'canary';
-  return release.record !== undefined && stable.imageDigest !== candidate ? 'stable' : undefined;
 }
 
 export function decide(

@@ -10,6 +10,7 @@ export interface Journey {
   readonly canaryStartedAt: number;
   /** When its latest canary deployment began; orders releases, also after a retry. */
   readonly canaryLastStartedAt: number;
+  readonly build?: ActionRun;
   readonly canary: ActionRun;
   readonly judge?: ActionRun;
   readonly approval?: ActionRun;
@@ -134,6 +135,7 @@ function journeyOf(pipeline: PipelineState, execution: Execution): Journey | und
   const canaryRuns = runs(pipeline, execution.id, 'canary');
   const canary = canaryRuns[0];
   if (canary === undefined) return undefined;
+  const build = latestRun(pipeline, execution.id, 'build');
   const judge = latestRun(pipeline, execution.id, 'judge');
   const approval = latestRun(pipeline, execution.id, 'approval');
   const stable = latestRun(pipeline, execution.id, 'stable');
@@ -142,6 +144,7 @@ function journeyOf(pipeline: PipelineState, execution: Execution): Journey | und
     execution,
     canaryStartedAt: Math.min(...canaryRuns.map((run) => run.startedAt)),
     canaryLastStartedAt: canary.startedAt,
+    ...(build && { build }),
     canary,
     ...(judge && { judge }),
     ...(approval && { approval }),

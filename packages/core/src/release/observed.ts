@@ -66,6 +66,8 @@ export interface ActionRun {
   readonly updatedAt: number;
   /** What the action said about itself: an approver's comment, the cause of a failure. */
   readonly summary?: string;
+  /** Its output variables, by name: of a build, what its buildspec exports. */
+  readonly variables?: Readonly<Record<string, string>>;
 }
 
 /** One stage as it is now. CodePipeline shows only the latest execution of each. */
@@ -183,5 +185,7 @@ export interface Observed {
   readonly image: Reading<string>;
   /** Known once there is a last good release. */
   readonly restorePoints: Reading<RestorePoints>;
+  /** Address of the application's own image repository, without a tag: others' images are not released. */
+  readonly imageRepository: string;
   readonly job?: Job;
 }

@@ -8,6 +8,7 @@ import {
   lastGoodFrom,
   writeRecord,
 } from './bookkeeping.ts';
+import { hasArrived } from './candidate.ts';
 import type { Effect } from './effect.ts';
 import {
   confirmRestored,
@@ -24,6 +25,7 @@ import { assessHealth, type Health } from './health.ts';
 import { currentRelease, isActive, type Journey } from './journey.ts';
 import { approvalMessage, judgementOf, recordedVerdict, unchangedVerdict } from './judgement.ts';
 import { type Job, type Observed, stages, tracks } from './observed.ts';
+import { type Position, positionOf } from './position.ts';
 import { initialExecutionId } from './record.ts';
 import { finishEarlierRollback, restoration } from './restoration.ts';
 import { commitText, onOneImage, progress, shortId, type World } from './world.ts';
@@ -70,6 +72,11 @@ export interface ReleaseSummary {
 
 export interface Plan {
   readonly phase: Phase;
+  /**
+   * Where the release still is while this plan's decision to end it is not recorded. Who only looks sees it there: at the
+   * next look the same may speak against it no more.
+   */
+  readonly undecided?: Position;
   readonly release?: ReleaseSummary;
   /** What the judge says now; absent before the canary is steady, and when it cannot be told. */
   readonly verdict?: Verdict;
@@ -195,6 +202,7 @@ function planEnding(world: World, release: Journey, health: Health, end: End): P
   const active = isActive(release.execution);
   const decided = record.decision?.executionId === id ? record.decision : undefined;
   const reasons = [end.reason];
+  const undecided = decided === undefined && active ? { undecided: positionOf(world, release) } : {};
   const summary = summarise(release, health, decided ? Date.parse(decided.decidedAt) : world.nowMs);
 
   const stops = active ? endExecution(world, release, end.reason) : [];
@@ -217,11 +225,12 @@ function planEnding(world: World, release: Journey, health: Health, end: End): P
 
   if (obstacles.length > 0) {
     if (!active) effects.push(...openGate(world));
-    return { phase: 'halted', release: summary, effects, reasons: [...reasons, ...obstacles] };
+    return { phase: 'halted', ...undecided, release: summary, effects, reasons: [...reasons, ...obstacles] };
   }
   if (going) {
     return {
       phase: 'rollingBack',
+      ...undecided,
       release: summary,
       effects,
       nextWakeMs: restoringWakeMs,
@@ -239,17 +248,18 @@ function planEnding(world: World, release: Journey, health: Health, end: End): P
 
 /** Lets a healthy release go on, and answers the job that asks whether it has arrived. */
 function planActive(world: World, release: Journey, health: Health): Plan {
-  const { record, policy, nowMs } = world;
-  const { execution, canary, approval } = release;
+  const { policy } = world;
+  const { execution } = release;
+  const { phase, since } = positionOf(world, release);
   const unmeasured = [...health.unmeasured, ...unjudged(world)];
   const reasons = [...unmeasured.map((problem) => `not measured: ${problem}`), ...health.notes];
   const standing = [...endIntruders(world, release), ...closeGate(world, release)];
 
-  if (record.lastGood?.executionId === execution.id) {
+  if (phase === 'succeeded') {
     const job = jobOf(world, release, 'record');
     return {
-      phase: 'succeeded',
-      release: summarise(release, health, Date.parse(record.lastGood.recordedAt)),
+      phase,
+      release: summarise(release, health, since),
       effects: [...standing, ...(job ? [complete(job, execution.id)] : [])],
       reasons: [...reasons, 'it is recorded as the last good release; the pipeline is finishing'],
     };
@@ -259,8 +269,8 @@ function planActive(world: World, release: Journey, health: Health): Plan {
   if (release.record !== undefined) {
     const watch = planWatch(world, release, release.record.startedAt, health);
     return {
-      phase: 'promoting',
-      release: summarise(release, health, release.record.startedAt),
+      phase,
+      release: summarise(release, health, since),
       effects: watch.good ? [...watch.effects, ...standing] : [...effects, ...standing, ...watch.effects],
       ...(watch.nextWakeMs !== undefined && { nextWakeMs: watch.nextWakeMs }),
       reasons: [...reasons, ...watch.reasons],
@@ -268,30 +278,28 @@ function planActive(world: World, release: Journey, health: Health): Plan {
   }
   effects.push(...followTaskDefinitions(world, effects));
   effects.push(...standing, ...finishEarlierRollback(world, release));
-  if (release.stable !== undefined || approval?.status === 'Succeeded') {
+  if (phase === 'promoting') {
     return {
-      phase: 'promoting',
-      release: summarise(release, health, release.stable?.startedAt ?? approval?.updatedAt ?? nowMs),
+      phase,
+      release: summarise(release, health, since),
       effects,
       reasons: [...reasons, 'stable is being brought to the candidate'],
     };
   }
-  if (canary.status !== 'Succeeded') {
+  if (phase === 'deploying') {
     return {
-      phase: 'deploying',
-      release: summarise(release, health, canary.startedAt),
+      phase,
+      release: summarise(release, health, since),
       effects,
       reasons: [...reasons, 'the canary is being brought to the candidate'],
     };
   }
-  const bakedAt = canary.updatedAt + policy.bakeMs;
-  if (release.judge?.status === 'Succeeded') {
-    return planApproval(world, release, health, release.judge.updatedAt, effects, reasons);
-  }
+  if (phase === 'awaitingApproval') return planApproval(world, release, health, since, effects, reasons);
+  const bakedAt = since + policy.bakeMs;
   const judging = planJudging(world, release, bakedAt);
   return {
-    phase: 'baking',
-    release: summarise(release, health, canary.updatedAt),
+    phase,
+    release: summarise(release, health, since),
     effects: [...effects, ...judging.effects],
     nextWakeMs: judging.nextWakeMs,
     reasons: [...reasons, ...judging.reasons],
@@ -313,7 +321,7 @@ function planJudging(
   const { id } = release.execution;
   const verdict = judgement?.known ? judgement.value.verdict : undefined;
   const deadlineAt = release.canary.updatedAt + policy.judge.deadlineMs;
-  const unchanged = policy.approval !== 'manual' && runsLastGood(world);
+  const unchanged = policy.approval !== 'manual' && isUnchanged(world, release);
   const settled =
     policy.approval === 'manual' ||
     unchanged ||
@@ -346,9 +354,9 @@ function planJudging(
   return { effects, nextWakeMs: nextLookMs(nowMs), reasons };
 }
 
-/** Whether the candidate is the image that both services run already, as in a pipeline's first execution. */
-function runsLastGood({ canary, record }: World): boolean {
-  return canary.imageDigest !== undefined && canary.imageDigest === record.lastGood?.imageDigest;
+/** Whether the candidate is the last good image, as in a pipeline's first execution, and the canary runs it. */
+function isUnchanged(world: World, release: Journey): boolean {
+  return hasArrived(world, release) && world.canary.imageDigest === world.record.lastGood?.imageDigest;
 }
 
 /** Variables of the Judge action, of which the approval's message is made. */
@@ -472,7 +480,7 @@ function planSucceeded(world: World, release: Journey, health: Health): Plan {
   const image = onOneImage(world);
   if (record.lastGood?.executionId === execution.id) {
     effects.push(...followTaskDefinitions(world, effects), ...followImage(world, record.lastGood));
-  } else if (release.record?.status === 'Succeeded' && image !== undefined) {
+  } else if (release.record?.status === 'Succeeded' && image !== undefined && hasArrived(world, release)) {
     const lastGood = lastGoodFrom(world, image, execution.id, execution.commit);
     effects.push(writeRecord(world, 'recordLastGood', execution.id, { ...record, lastGood }));
     reasons.push('the pipeline has finished it, and both services are steady on its image');

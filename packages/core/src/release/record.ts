@@ -59,7 +59,7 @@ export interface Baseline {
   readonly executionId: string;
   /** Depth of the dead-letter queue when the release's canary deployment was first seen. */
   readonly deadLetters?: number;
-  /** The image that the pipeline brought to the canary, once it was steady there. */
+  /** The release's image, once the canary was seen to be told to run it. */
   readonly candidateDigest?: string;
   /** When dead letters were first seen that the workers had not reported yet, epoch milliseconds. */
   readonly deadLettersSeenAt?: number;

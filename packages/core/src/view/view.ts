@@ -120,9 +120,9 @@ export function viewRelease(observed: Observed, planned: Plan): ReleaseView {
   const active = pipeline?.executions.filter(isActive) ?? [];
   const waiting = pipeline && release ? waitingForCanary(pipeline, release) : [];
   return {
-    phase: planned.phase,
+    phase: planned.undecided?.phase ?? planned.phase,
     ...(summary && {
-      since: summary.since,
+      since: planned.undecided?.since ?? summary.since,
       release: {
         executionId: summary.executionId,
         ...(summary.commit !== undefined && { commit: summary.commit }),

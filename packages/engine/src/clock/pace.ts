@@ -1,6 +1,7 @@
 /**
  * The latencies of AWS itself that the engine honours, in milliseconds. `--pace N` divides exactly these
- * and nothing else: what a process takes to start or a handler takes to run is never sped up.
+ * and nothing else: what a process takes to start or a handler takes to run is never sped up. Nor is a time that
+ * somebody has set: a visibility timeout, an action's timeout, or the DeploymentTimeout of an ECS action.
  */
 export const AWS_LATENCIES = {
   'sqs-metrics': { ms: 60_000, what: 'interval at which SQS publishes queue metrics' },
@@ -11,7 +12,7 @@ export const AWS_LATENCIES = {
   },
   'ecs-restart-step': {
     ms: 10_000,
-    what: 'first wait of ECS between restarts of a task that keeps failing; it doubles up to 27 minutes',
+    what: 'first wait of ECS between restarts of a task that cannot start; it doubles up to 27 minutes',
   },
   'ecs-metrics': { ms: 60_000, what: 'interval of ECS and Container Insights metrics' },
   'pipeline-continuation': { ms: 30_000, what: 'wait before CodePipeline calls a Lambda action again' },

@@ -182,7 +182,7 @@ class Build {
     }
   }
 
-  /** Asks the shell, since only it knows what the commands have set. */
+  /** Asks a process of the shell, since only what the commands have exported is a variable of the environment. */
   async #exportedVariables(): Promise<Record<string, string>> {
     const result: Record<string, string> = {};
     for (const name of this.#options.buildspec.exportedVariables) {
@@ -192,7 +192,7 @@ class Build {
         continue;
       }
       this.#printed = [];
-      const { exitCode } = await this.#session.run(`[ -n "\${${name}+set}" ] && printf '%s\\n' "$${name}"`);
+      const { exitCode } = await this.#session.run(`printenv ${name}`);
       if (exitCode === 0) result[name] = this.#printed.join('\n');
       else this.#options.onLog(`The exported variable ${name} is not set.`);
       this.#printed = undefined;

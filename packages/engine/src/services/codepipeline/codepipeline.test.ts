@@ -367,23 +367,22 @@ describe('deploy to ECS', () => {
     expect(failed.detail.message).toMatch(/service canary was not found or is not active in cluster cluster/);
   });
 
-  test('a deployment that fails, or is replaced, fails the action with what ECS says', async () => {
+  test('a deployment that fails, or is replaced, goes unnoticed until DeploymentTimeout', async () => {
     const world = new World();
-    await world.create([SOURCE, deploy()]);
+    const canary = async () =>
+      (await world.ask('GetPipelineState', { name: 'release' })).stageStates?.[1]?.latestExecution?.status;
+    await world.create([SOURCE, deploy({ DeploymentTimeout: '30' })]);
     await world.aws.called('ecs:UpdateService', 1);
     world.deployment('FAILED', 'circuit breaker: tasks failed to start');
-    const failed = await world.happened('action.failed');
-    expect(failed.detail.message).toBe(
-      'The deployment ecs-svc/1 of service canary failed: circuit breaker: tasks failed to start',
-    );
-    await world.ask('StartPipelineExecution', { name: 'release' });
-    await world.aws.called('ecs:UpdateService', 2);
+    await world.clock.advanceBy(15 * 60_000);
+    expect(await canary()).toBe('InProgress');
     world.aws.service = { ...world.aws.service, taskDefinition: 'task-definition/canary:9', deployments: [] };
     world.deployment('COMPLETED');
-    const replaced = await world.happened('action.failed', {}, failed.seq);
-    expect(replaced.detail.message).toMatch(
-      /was replaced before it completed; the service now uses task-definition\/canary:9/,
-    );
+    await world.clock.advanceBy(14 * 60_000);
+    expect(await canary()).toBe('InProgress');
+    await world.clock.advanceBy(2 * 60_000);
+    const failed = await world.happened('action.failed');
+    expect(failed.detail.message).toMatch(/did not reach a steady state within 30 minutes/);
   });
 
   test('no steady state within DeploymentTimeout fails the action', async () => {
@@ -746,14 +745,17 @@ describe('executions', () => {
 
   test('a failing stage with onFailure ROLLBACK is run again as the last good execution ran it', async () => {
     const world = new World();
-    const good = await world.create([SOURCE, deploy({}, { onFailure: { result: 'ROLLBACK' } })]);
+    const good = await world.create([
+      SOURCE,
+      deploy({ DeploymentTimeout: '30' }, { onFailure: { result: 'ROLLBACK' } }),
+    ]);
     await world.aws.called('ecs:UpdateService', 1);
     world.deployment('COMPLETED');
     await world.happened('execution.succeeded', { executionId: good });
     world.aws.sourceFiles = { 'imagedefinitions.json': '[{"name":"worker","imageUri":"repo@sha256:bad"}]' };
     const { pipelineExecutionId: bad } = await world.ask('StartPipelineExecution', { name: 'release' });
     await world.aws.called('ecs:UpdateService', 2);
-    world.deployment('FAILED', 'unhealthy');
+    await world.clock.advanceBy(31 * 60_000);
     await world.happened('execution.failed', { executionId: bad });
     await world.aws.called('ecs:UpdateService', 3);
     const images = world.aws

@@ -81,7 +81,7 @@ describe('a version that does not start', () => {
   test('is rolled back after three failures, and the old tasks never stop', async () => {
     const world = await steadyService();
     const old = (await world.tasks()).map(({ taskArn }) => taskArn);
-    await world.update({ taskDefinition: await world.register({ command: ['crash'] }) });
+    await world.update({ taskDefinition: await world.register({ command: ['missing'] }) });
     await world.settled();
     expect(await deployments(world)).toEqual([['PRIMARY', 'worker:1', 'COMPLETED', 2]]);
     expect((await world.tasks()).map(({ taskArn }) => taskArn)).toEqual(old);
@@ -111,7 +111,7 @@ describe('a version that does not start', () => {
 
   test('as the first one fails without anything to go back to, and is not started again', async () => {
     const world = await ecsWorld();
-    await world.createService(await world.register({ command: ['crash'] }), breaker);
+    await world.createService(await world.register({ command: ['missing'] }), breaker);
     await world.settled();
     const started = world.runner.tasks.length;
     await world.pass(3600);
@@ -128,7 +128,7 @@ describe('a version that does not start', () => {
 
   test('without a circuit breaker is restarted ever more slowly', async () => {
     const world = await ecsWorld();
-    await world.createService(await world.register({ command: ['crash'] }), { desiredCount: 1 });
+    await world.createService(await world.register({ command: ['missing'] }), { desiredCount: 1 });
     await world.settled();
     const starts = () => world.runner.tasks.length;
     expect(starts()).toBe(3);
@@ -138,6 +138,28 @@ describe('a version that does not start', () => {
     expect(starts()).toBe(4);
     await world.pass(10);
     expect(starts()).toBe(5);
+  });
+});
+
+describe('a version that runs and then exits', () => {
+  test('is no failure of its deployment, which goes on without end', async () => {
+    const world = await steadyService();
+    await world.update({ taskDefinition: await world.register({ command: ['crash'] }) });
+    await world.pass(3600);
+    expect(await deployments(world)).toEqual([
+      ['PRIMARY', 'worker:2', 'IN_PROGRESS', 0],
+      ['ACTIVE', 'worker:1', 'COMPLETED', 2],
+    ]);
+    expect((await world.service()).deployments![0]).toMatchObject({ failedTasks: 0 });
+    expect((await world.tasks('STOPPED')).length).toBeGreaterThan(50);
+  });
+
+  test('before its health check has passed is a failure', async () => {
+    const world = await steadyService();
+    const healthCheck = { command: ['CMD-SHELL', 'test -f /ready'], interval: 10, retries: 2 };
+    await world.update({ taskDefinition: await world.register({ command: ['crash'], healthCheck }) });
+    await world.pass(3600);
+    expect(await deployments(world)).toEqual([['PRIMARY', 'worker:1', 'COMPLETED', 2]]);
   });
 });
 

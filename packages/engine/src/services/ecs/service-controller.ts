@@ -459,23 +459,31 @@ export class ServiceController {
   }
 
   /**
-   * Counts a task that failed: one that ended by itself before it counted as healthy, or that was replaced
-   * for its failing health check. On AWS a crash within the first moments is seen as never having run; here
-   * RUNNING is seen at once, so what counts is whether the task became healthy.
+   * Counts a task that failed as the circuit breaker does: one that did not start, or that did not pass its health
+   * check. One that ran and then exited is no failure where there is no health check, however soon it did
+   * (https://github.com/aws/containers-roadmap/issues/1206). It is started again after a pause, which stands for the
+   * time that a task takes to start on AWS.
    */
   #taskStopped(serviceArn: string, task: StoredTask): void {
-    const ownFault = task.stopCode === 'EssentialContainerExited' || task.stopCode === 'TaskFailedToStart';
-    if (task.stopCause !== 'unhealthy' && !(ownFault && !task.seenHealthy)) return;
+    if (task.seenHealthy && task.stopCause !== 'unhealthy') return;
+    const exited = task.stopCode === 'EssentialContainerExited';
+    const failed =
+      task.stopCode === 'TaskFailedToStart' ||
+      task.stopCause === 'unhealthy' ||
+      (exited && task.container.health !== undefined);
+    if (!failed && !exited) return;
     const { clock, pace } = this.#engine;
+    const stepMs = pace.ms('ecs-restart-step');
     this.#change(serviceArn, (service) => ({
       ...service,
       deployments: service.deployments.map((deployment) => {
         if (deployment.id !== task.startedBy) return deployment;
-        const failures = deployment.failures + 1;
-        const delayMs = restartDelayMs(failures, pace.ms('ecs-restart-step'));
+        const failures = deployment.failures + (failed ? 1 : 0);
+        const delayMs = failed ? restartDelayMs(failures, stepMs) : stepMs;
         return { ...deployment, failures, launchNotBeforeMs: clock.nowMs() + delayMs };
       }),
     }));
+    if (!failed) return;
     const service = this.#store.services.get(serviceArn);
     const failing = service?.deployments.find(({ id }) => id === task.startedBy);
     if (service && failing?.failures === IMPAIRED_AFTER_FAILURES) {

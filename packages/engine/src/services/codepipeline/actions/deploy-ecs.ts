@@ -22,7 +22,7 @@ interface DeployProgress {
 
 /**
  * Deploys to an ECS service: a new revision of the task definition that the service uses at that moment, with
- * images replaced by container name, and then the wait for its steady state.
+ * images replaced by container name, and then the wait for its steady state, for DeploymentTimeout at most.
  *
  * Stopping or abandoning the action leaves the deployment going on, as on AWS.
  */
@@ -175,61 +175,36 @@ async function registerRevision(
   return taskDefinition?.taskDefinitionArn ?? '';
 }
 
-/** The action's outcome if the deployment has one; undefined while it goes on. */
+/**
+ * The action's success once its deployment has completed. It hears of nothing else: one that the circuit breaker has
+ * failed, or that was replaced, it goes on waiting for (https://github.com/aws/containers-roadmap/issues/1399).
+ */
 async function lookAtDeployment(context: ActionContext): Promise<ActionOutcome | undefined> {
-  const { deploymentId } = progressOf(context);
+  const { taskDefinitionArn, deploymentId } = progressOf(context);
   const service = await describeService(context);
   const deployment = service.deployments?.find(({ id }) => id === deploymentId);
-  if (deployment) return outcomeOf(context, deployment.rolloutState, deployment.rolloutStateReason);
-  // ECS forgets a deployment that it rolled back; its last event says how it ended.
-  const last = lastEvent(context);
-  const state = last && EVENT_STATES[String(last.eventName)];
-  return (
-    outcomeOf(context, state, last?.reason === undefined ? undefined : String(last.reason)) ?? {
-      status: 'Failed',
-      code: 'JobFailed',
-      message: `The deployment ${deploymentId} of service ${context.configuration.ServiceName} was replaced before it completed; the service now uses ${service.taskDefinition}.`,
-    }
-  );
-}
-
-const EVENT_STATES: Readonly<Record<string, string>> = {
-  SERVICE_DEPLOYMENT_COMPLETED: 'COMPLETED',
-  SERVICE_DEPLOYMENT_FAILED: 'FAILED',
-};
-
-function outcomeOf(
-  context: ActionContext,
-  state: string | undefined,
-  reason: string | undefined,
-): ActionOutcome | undefined {
-  const { taskDefinitionArn, deploymentId } = progressOf(context);
-  const name = context.configuration.ServiceName;
-  if (state === 'COMPLETED') {
-    return { status: 'Succeeded', summary: `Service ${name} runs ${taskDefinitionArn?.split('/').at(-1)}` };
-  }
-  if (state !== 'FAILED') return undefined;
+  // ECS forgets a deployment that another has replaced; an event says whether it had completed by then.
+  const completed = deployment ? deployment.rolloutState === 'COMPLETED' : hasCompleted(context);
+  if (!completed) return undefined;
   return {
-    status: 'Failed',
-    code: 'JobFailed',
-    message: `The deployment ${deploymentId} of service ${name} failed: ${reason || 'no reason was given'}`,
+    status: 'Succeeded',
+    summary: `Service ${context.configuration.ServiceName} runs ${taskDefinitionArn?.split('/').at(-1)}`,
   };
 }
 
-/** Detail of the last `ECS Deployment State Change` about this action's deployment. */
-function lastEvent(context: ActionContext): Record<string, unknown> | undefined {
+/** Whether an `ECS Deployment State Change` has said that this action's deployment completed. */
+function hasCompleted(context: ActionContext): boolean {
   const { deploymentId, journalSeq = 0 } = progressOf(context);
   const { journal } = context.engine;
-  let found: Record<string, unknown> | undefined;
   for (let seq = journalSeq; seq < journal.seq; ) {
     const entries = journal.read(seq);
     for (const { source, type, detail } of entries) {
-      if (source !== 'ecs' || type !== 'aws.event' || detail['detail-type'] !== 'ECS Deployment State Change')
-        continue;
+      if (source !== 'ecs' || type !== 'aws.event') continue;
       const event = detail.detail as Record<string, unknown>;
-      if (event.deploymentId === deploymentId) found = event;
+      if (event.deploymentId === deploymentId && event.eventName === 'SERVICE_DEPLOYMENT_COMPLETED')
+        return true;
     }
     seq = entries.at(-1)?.seq ?? journal.seq;
   }
-  return found;
+  return false;
 }

@@ -26,13 +26,14 @@ export interface FakeTask {
   exit(exit?: Partial<TaskExit>): void;
 }
 
-/** Runs nothing. Tasks start at once and end when told to, on SIGTERM with 0 unless they are stubborn. */
+/**
+ * Runs nothing. Tasks start at once and end when told to, on SIGTERM with 0 unless they are stubborn. The command
+ * `crash` exits with 1 at once, and `missing` does not start.
+ */
 export class FakeRunner implements TaskRunner {
   readonly name = 'in-process';
   readonly report = { memory: 'none', cpu: 'none', fileSystem: 'none', user: 'none' };
   readonly tasks: FakeTask[] = [];
-  /** Tasks of an image whose command contains this end with 1 at once. */
-  crashing = 'crash';
   /** Exit code of health checks. */
   healthExitCode = 0;
   ignoresStop = false;
@@ -49,10 +50,12 @@ export class FakeRunner implements TaskRunner {
       exit: (exit = {}) => end(exit),
     });
     if (spec.id.includes('-health-')) end({ exitCode: this.healthExitCode });
-    else if (spec.command?.includes(this.crashing)) end({ exitCode: 1 });
+    else if (spec.command?.includes('crash')) end({ exitCode: 1 });
+    const starts = !spec.command?.includes('missing');
+    if (!starts) end({ exitCode: 127, reason: 'CannotStartContainerError: missing: not found' });
     return {
       pid: undefined,
-      started: Promise.resolve(true),
+      started: Promise.resolve(starts),
       exited,
       stop: () => {
         stopped = true;

@@ -1,0 +1,166 @@
+import { describe, expect, it } from 'vitest';
+import { digestOf, imageOf, repository, SimulatedWorld } from '../../test/simulated-world.ts';
+import { type Approval, defaultReleasePolicy } from '../policy/policy.ts';
+import { viewRelease } from '../view/view.ts';
+
+const policy = { ...defaultReleasePolicy, bakeMs: 120_000, watchMs: 120_000 };
+const work = { perSecond: 8, takesMs: 0 };
+
+/** A world whose first image has been adopted as the last good release. */
+function adopted(approval: Approval = 'manual'): SimulatedWorld {
+  const world = new SimulatedWorld({ ...policy, approval });
+  world.wake();
+  world.pass(60_000);
+  return world;
+}
+
+/** A release of `version` that has come as far as its canary deployment. */
+function onCanary(world: SimulatedWorld, ...pushed: Parameters<SimulatedWorld['push']>): string {
+  const id = world.push(...pushed);
+  world.advance();
+  world.advance();
+  world.pass(1_000);
+  return id;
+}
+
+function expectEnded(world: SimulatedWorld, id: string, reason: string): void {
+  expect(world.record().decision).toMatchObject({ executionId: id, by: 'pipeline', kind: 'rollback' });
+  expect(world.record().decision?.reason).toContain(reason);
+  expect(world.status(id)).toBe('Stopped');
+  expect(world.settle().phase).toBe('rolledBack');
+  expect([world.digestOn('canary'), world.digestOn('stable')]).toEqual([digestOf('v1'), digestOf('v1')]);
+  expect(world.record().lastGood?.executionId).toBe('initial');
+  expect(world.violations).toEqual([]);
+}
+
+describe('a version that cannot start', () => {
+  it.each([true, false])('ends its release when ECS gives up (and goes back: %s)', (goesBack) => {
+    const world = adopted();
+    const id = onCanary(world, 'v2');
+    expect(world.wake().phase).toBe('deploying');
+    world.failRollout('canary', goesBack);
+    expect(world.wake()).toMatchObject({ phase: 'rollingBack', undecided: { phase: 'deploying' } });
+    expectEnded(world, id, 'canary cannot start the candidate');
+  });
+
+  it('ends its release when its tasks run and exit, which ECS does not count', () => {
+    const world = adopted();
+    const id = onCanary(world, 'v2');
+    world.report({ canary: work, stable: work });
+    for (let exits = 1; exits <= 3; exits += 1) {
+      expect(world.wake().phase).toBe('deploying');
+      world.pass(20_000);
+      world.tasks.crash('canary', world.now);
+    }
+    world.wake();
+    expectEnded(
+      world,
+      id,
+      '3 of its tasks ran and ended by themselves. The last task ended so: it exited with 1',
+    );
+  });
+
+  it('goes on while messages end the tasks of stable as well', () => {
+    const world = adopted();
+    onCanary(world, 'v2');
+    world.report({ canary: work, stable: work });
+    for (let exits = 1; exits <= 4; exits += 1) {
+      world.pass(20_000);
+      world.tasks.crash('canary', world.now);
+      world.tasks.crash('stable', world.now);
+      expect(world.wake().phase).toBe('deploying');
+    }
+  });
+
+  it('ends its release on stable as well', () => {
+    const world = adopted();
+    const id = world.push('v2');
+    expect(world.settle().phase).toBe('awaitingApproval');
+    world.approve();
+    expect(world.wake().phase).toBe('promoting');
+    world.failRollout('stable', true);
+    world.wake();
+    expectEnded(world, id, 'stable cannot start the candidate');
+  });
+});
+
+describe('what the release is about', () => {
+  it('is not the last good image because ECS has gone back to it', () => {
+    const world = adopted('automatic');
+    const id = onCanary(world, 'v2');
+    world.failRollout('canary', true);
+    world.finishRollout('canary');
+    world.lookedSinceCanary = true;
+    world.succeedAnyway();
+    world.wake();
+    expectEnded(world, id, `canary runs ${imageOf('v1')} instead of the candidate ${imageOf('v2')}`);
+  });
+
+  it('passes as unchanged when its build says that it is the last good image', () => {
+    const world = adopted('automatic');
+    const id = onCanary(world, 'again', {
+      exports: { IMAGE_DIGEST: digestOf('v1') },
+      deploys: imageOf('v1'),
+    });
+    expect(world.settle().phase).toBe('succeeded');
+    expect(world.record()).toMatchObject({ verdict: { code: 'unchanged' }, lastGood: { executionId: id } });
+  });
+
+  it('is refused from another repository, before its tasks need have started', () => {
+    const world = adopted('automatic');
+    const deploys = `public.example/anything@${digestOf('v2')}`;
+    const id = onCanary(world, 'v2', { deploys });
+    world.wake();
+    expectEnded(world, id, `canary runs ${deploys} instead of the candidate ${repository}@${digestOf('v2')}`);
+    expect(world.runs.some(({ action }) => action === 'DeployStable')).toBe(false);
+  });
+
+  it('is refused when the canary is told to run another digest than the build pushed', () => {
+    const world = adopted('automatic');
+    const id = onCanary(world, 'v2', { deploys: imageOf('other') });
+    world.wake();
+    expectEnded(world, id, `canary runs ${imageOf('other')} instead of the candidate`);
+  });
+
+  it.each([[{}], [{ IMAGE_DIGEST: 'latest' }]])('is refused when the build exports %j', (exports) => {
+    const world = adopted();
+    const id = onCanary(world, 'v2', { exports });
+    world.wake();
+    expectEnded(world, id, 'Add "env: exported-variables: [IMAGE_DIGEST]" to buildspec.yml');
+  });
+
+  it('is waited for while the list of actions does not show the end of the build yet', () => {
+    const world = adopted();
+    onCanary(world, 'v2');
+    const build = world.runs.find(({ action }) => action === 'Build');
+    build!.status = 'InProgress';
+    expect(world.wake().phase).toBe('deploying');
+  });
+});
+
+describe('who only looks', () => {
+  const phaseSeen = (world: SimulatedWorld) => viewRelease(world.observe(), world.plan()).phase;
+
+  it('sees a release as ended once that is decided, and never as undecided again', () => {
+    const world = adopted();
+    onCanary(world, 'v2');
+    world.finishRollout('canary');
+    world.wake();
+    world.advance();
+    world.setAlarm('ALARM');
+    world.pass(200_000);
+    world.deadLetter(5);
+    expect(world.plan().phase).toBe('rollingBack');
+    expect(phaseSeen(world)).toBe('baking');
+    // Before the controller has looked, nothing speaks against it any more.
+    world.setAlarm('OK');
+    world.deadLetters = 0;
+    expect(phaseSeen(world)).toBe('baking');
+    world.setAlarm('ALARM');
+    world.deadLetter(5);
+    world.wake();
+    world.setAlarm('OK');
+    world.deadLetters = 0;
+    expect(phaseSeen(world)).toBe('rollingBack');
+  });
+});
