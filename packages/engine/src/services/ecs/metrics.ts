@@ -12,15 +12,16 @@ const MIB = 1024 * 1024;
 
 /**
  * Vends the metrics of services every minute: `AWS/ECS` CPUUtilization and MemoryUtilization, one value for
- * each task that could be measured, and for clusters with Container Insights the task and deployment counts.
+ * each task that could be measured, and for clusters with Container Insights the task and deployment counts. Each
+ * namespace's arrive late by a time of their own.
  */
 export class ServiceMetrics {
   readonly #engine: Engine;
   readonly #store: EcsStore;
   readonly #tasks: TaskLifecycle;
   readonly #lastCpuSeconds = new Map<string, number>();
+  readonly #timers = new Set<Timer>();
   #measuredAtMs = 0;
-  #timer: Timer | undefined;
   #problem = '';
 
   constructor(engine: Engine, store: EcsStore, tasks: TaskLifecycle) {
@@ -35,26 +36,34 @@ export class ServiceMetrics {
   }
 
   stop(): void {
-    this.#timer?.cancel();
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
   }
 
   #arm(): void {
-    const { clock, pace } = this.#engine;
-    this.#timer = clock.setTimer(pace.ms('ecs-metrics'), () => {
+    this.#after(this.#engine.pace.ms('ecs-metrics'), () => {
       this.#arm();
-      void this.#publish();
+      this.#publish();
     });
   }
 
-  async #publish(): Promise<void> {
+  #after(delayMs: number, run: () => void): void {
+    const timer = this.#engine.clock.setTimer(delayMs, () => {
+      this.#timers.delete(timer);
+      run();
+    });
+    this.#timers.add(timer);
+  }
+
+  #publish(): void {
     const services = [...this.#store.services.values()].filter(({ status }) => status === 'ACTIVE');
     if (services.length === 0) return;
     const usage = this.#measure();
-    await this.#put(
+    this.#putLate(
       'AWS/ECS',
       services.flatMap((service) => this.#utilization(service, usage)),
     );
-    await this.#put(
+    this.#putLate(
       'ECS/ContainerInsights',
       services.filter((service) => this.#hasInsights(service)).flatMap((service) => this.#counts(service)),
     );
@@ -135,8 +144,13 @@ export class ServiceMetrics {
     return setting !== undefined && setting.value !== 'disabled';
   }
 
-  async #put(namespace: string, data: MetricDatum[]): Promise<void> {
+  #putLate(namespace: string, data: MetricDatum[]): void {
     if (data.length === 0) return;
+    const { pace, ids } = this.#engine;
+    this.#after(pace.drawMs('ecs-metrics-delay', ids), () => void this.#put(namespace, data));
+  }
+
+  async #put(namespace: string, data: MetricDatum[]): Promise<void> {
     try {
       await this.#engine.call(
         servicePrincipal(this.#engine, 'ecs.amazonaws.com'),
