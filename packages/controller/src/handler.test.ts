@@ -70,6 +70,15 @@ async function promoted(): Promise<void> {
   fake.openJobs.add('j1');
 }
 
+/** A task of the canary has reported that it failed the last delivery of a message. */
+function deadLettered(): void {
+  const { written } = new TaskLines({ task: 'c', track: 'canary', startedAt: start }).failLast(
+    start + 30_000,
+    1,
+  );
+  fake.reported = { canary: written, stable: [], starts: [] };
+}
+
 const job = (userParameters?: string) => ({
   'CodePipeline.job': {
     id: 'j1',
@@ -91,8 +100,7 @@ const job = (userParameters?: string) => ({
 describe('a wake', () => {
   it('makes a rollback durable before it touches anything', async () => {
     await awaitApproval();
-    fake.depth = 1;
-    fake.alarm = { name: 'dead-letters', value: 'ALARM', transitionedAt: now };
+    deadLettered();
     const answer = await handle(alarmEvent);
     expect(answer).toMatchObject({ phase: 'rollingBack', executionId: 'e1' });
     expect(fake.changes).toEqual(['record', 'notify', 'reject', 'restore canary']);
@@ -101,8 +109,7 @@ describe('a wake', () => {
 
   it('changes nothing when it comes twice', async () => {
     await awaitApproval();
-    fake.depth = 1;
-    fake.alarm = { name: 'dead-letters', value: 'ALARM', transitionedAt: now };
+    deadLettered();
     await handle(alarmEvent);
     await handle(alarmEvent);
     fake.changes.length = 0;
@@ -112,7 +119,7 @@ describe('a wake', () => {
 
   it('looks again when somebody else was faster, and does what is left to do', async () => {
     await awaitApproval();
-    fake.depth = 3;
+    deadLettered();
     let raced = false;
     fake.before = (change) => {
       if (change !== 'record' || raced) return;
@@ -125,7 +132,7 @@ describe('a wake', () => {
 
   it('gives up loudly when the record never stands still', async () => {
     await awaitApproval();
-    fake.depth = 3;
+    deadLettered();
     fake.before = (change) => {
       if (change === 'record') fake.recordVersion += 1;
     };
@@ -135,7 +142,7 @@ describe('a wake', () => {
 
   it('restores the services although the pipeline refuses, and fails so that it is retried', async () => {
     await awaitApproval();
-    fake.depth = 3;
+    deadLettered();
     fake.broken.add('reject');
     fake.broken.add('notify');
     await expect(handle(alarmEvent)).rejects.toThrow('notify is refused; reject is refused');
@@ -145,7 +152,7 @@ describe('a wake', () => {
 
   it('touches nothing when the decision cannot be written', async () => {
     await awaitApproval();
-    fake.depth = 3;
+    deadLettered();
     fake.broken.add('record');
     await expect(handle(alarmEvent)).rejects.toThrow('record is refused');
     expect(fake.changes).toEqual([]);
@@ -154,22 +161,16 @@ describe('a wake', () => {
   it('halts without touching anything when the record is unreadable', async () => {
     await awaitApproval();
     fake.recordText = '{"version":1,"lastGood":{}}';
-    fake.depth = 3;
+    deadLettered();
     const answer = await handle(alarmEvent);
     expect(answer.phase).toBe('halted');
     expect(answer.reasons.join()).toContain('lastGood.executionId is missing');
     expect(fake.changes).toEqual([]);
   });
 
-  it('counts dead letters from the start of the canary deployment', async () => {
-    await awaitApproval();
-    await handle({});
-    expect(fake.growthAskedFrom).toBe(start);
-  });
-
   it('logs phase, reasons and effects, and never the approval token', async () => {
     await awaitApproval();
-    fake.depth = 3;
+    deadLettered();
     await handle(alarmEvent);
     expect(lines[0]).toMatchObject({
       level: 'info',
@@ -340,7 +341,7 @@ describe('a job of the Record stage', () => {
 
   it('fails when the release is being rolled back, and both services are restored', async () => {
     await promoted();
-    fake.depth = 1;
+    deadLettered();
     await handle(job());
     expect(fake.changes).toEqual(['record', 'notify', 'fail', 'restore canary', 'restore stable']);
     expect(fake.taskDefinitions).toEqual({ canary: 'canary:1', stable: 'stable:1' });
@@ -348,7 +349,7 @@ describe('a job of the Record stage', () => {
 
   it('takes one answer even when something else in the same look met a conflict', async () => {
     await promoted();
-    fake.depth = 1;
+    deadLettered();
     let raced = false;
     fake.before = (change) => {
       if (change !== 'restore stable' || raced) return;
