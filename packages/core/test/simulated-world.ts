@@ -1,6 +1,7 @@
 import {
   type ActionRun,
   type AlarmValue,
+  type DeadLetterDepth,
   type Effect,
   type Execution,
   type ExecutionStatus,
@@ -107,6 +108,8 @@ export class SimulatedWorld {
   alarm: { value: AlarmValue; transitionedAt: number } = { value: 'OK', transitionedAt: 0 };
   alarmsReadable = true;
   deadLetters = 0;
+  /** What SQS says of them, where that is something else. */
+  depth: DeadLetterDepth | undefined;
   deadLettersReadable = true;
   readonly tasks = new SimulatedTasks();
   /** Why what the workers reported cannot be read. */
@@ -331,7 +334,7 @@ export class SimulatedWorld {
         ? known([{ name: 'dead-letters', ...this.alarm }])
         : unknown('the alarms cannot be read'),
       deadLetters: this.deadLettersReadable
-        ? known({ visible: this.deadLetters, hidden: 0 })
+        ? known(this.depth ?? { visible: this.deadLetters, hidden: 0 })
         : unknown('the queue cannot be read'),
       record: record === undefined ? unknown(`the record cannot be read`) : known(record),
       outcomes:

@@ -21,14 +21,19 @@ export class SqsWorld {
   readonly clock = new VirtualClock();
   readonly state = new State(':memory:');
   readonly journal = new Journal(this.state, this.clock);
-  readonly ids = ByteIds.seeded(1);
+  readonly ids: ByteIds;
   /** Every datum that SQS published, and when it arrived. */
   readonly metrics: Array<MetricDatum & { readonly arrivedAtMs: number }> = [];
   #sqs!: Service<'sqs'>;
   #dispatcher!: Dispatcher;
 
-  static async start(): Promise<SqsWorld> {
-    const world = new SqsWorld();
+  /** @param seed of everything that SQS leaves to chance. */
+  constructor(seed: number) {
+    this.ids = ByteIds.seeded(seed);
+  }
+
+  static async start(seed = 1): Promise<SqsWorld> {
+    const world = new SqsWorld(seed);
     await world.#begin();
     return world;
   }
