@@ -99,7 +99,9 @@ class Course {
   }
 }
 
-test('no look into the dead-letter queue, late metric or approximate count ends a release', async () => {
+test('no look into the dead-letter queue, late metric or approximate count ends a release', {
+  timeout: 120_000,
+}, async () => {
   await fc.assert(
     fc.asyncProperty(given, async (given) => {
       const course = await Course.begin(given);
@@ -110,9 +112,9 @@ test('no look into the dead-letter queue, late metric or approximate count ends 
     }),
     { numRuns: 20 },
   );
-}, 120_000);
+});
 
-test('what the canary dead-letters ends it within two minutes', async () => {
+test('what the canary dead-letters ends it within two minutes', { timeout: 120_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(given, fc.nat(150_000), fc.nat(3), async (given, quietMs, more) => {
       const course = await Course.begin(given);
@@ -129,4 +131,4 @@ test('what the canary dead-letters ends it within two minutes', async () => {
     }),
     { numRuns: 20 },
   );
-}, 120_000);
+});
