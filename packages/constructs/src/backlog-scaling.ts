@@ -21,15 +21,18 @@ export interface BacklogScalingProps {
   readonly backlogPerTask: number;
 }
 
+/** Minutes for which messages must have waited for nobody: CloudWatch has the metrics of two services at different times. */
+const ASLEEP_MINUTES = 3;
+
 /**
  * Application Auto Scaling of a service on its backlog per task.
  *
  * Target tracking follows `visible / running`. With no task running that ratio has no value and target
- * tracking stays silent, so a step policy wakes the service when messages wait and nothing runs.
+ * tracking stays silent, so where there may be none a step policy wakes the service when messages wait and nothing runs.
  */
 export class BacklogScaling extends Construct {
-  /** In ALARM while messages wait and no task runs. */
-  readonly asleepAlarm: cloudwatch.Alarm;
+  /** In ALARM while messages wait and no task runs; absent where the fewest tasks are more than none. */
+  readonly asleepAlarm?: cloudwatch.Alarm;
 
   constructor(scope: Construct, id: string, props: BacklogScalingProps) {
     super(scope, id);
@@ -69,23 +72,28 @@ export class BacklogScaling extends Construct {
       },
     });
 
+    if (minCapacity > 0) return;
+    // It can only add a task, so that a wrong alarm takes none away: a step policy is not held back by target tracking.
     const wake = new appscaling.StepScalingAction(this, 'Wake', {
       scalingTarget: scalableTarget,
-      adjustmentType: appscaling.AdjustmentType.EXACT_CAPACITY,
+      adjustmentType: appscaling.AdjustmentType.CHANGE_IN_CAPACITY,
       cooldown: Duration.minutes(1),
     });
-    wake.addAdjustment({ lowerBound: 0, adjustment: Math.max(1, minCapacity) });
+    wake.addAdjustment({ lowerBound: 0, adjustment: 1 });
     this.asleepAlarm = new cloudwatch.Alarm(this, 'AsleepAlarm', {
       alarmDescription: 'Messages wait and no task of the stable service runs',
       metric: new cloudwatch.MathExpression({
-        expression: 'IF(FILL(running, 0) < 1, visible, 0)',
+        // The newest minutes of a late metric have no value: its last one holds for them. Nothing runs where there is none.
+        // See FILL in https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
+        expression: 'IF(FILL(FILL(running, REPEAT), 0) < 1, visible, 0)',
         label: 'Messages waiting for nobody',
         period,
         usingMetrics: { visible, running },
       }),
       threshold: 1,
       comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-      evaluationPeriods: 1,
+      evaluationPeriods: ASLEEP_MINUTES,
+      datapointsToAlarm: ASLEEP_MINUTES,
       treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
     });
     this.asleepAlarm.addAlarmAction({ bind: () => ({ alarmActionArn: wake.scalingPolicyArn }) });

@@ -254,28 +254,32 @@ describe('dead-letter alarm', () => {
   const alarm = (of = stacks) =>
     resource(of.pipeline, 'AWS::CloudWatch::Alarm', 'QueueDeadLetterAlarm').properties;
 
-  it('watches the increase within a minute, so that residue of an earlier release does not mask a bad one', () => {
+  it('watches the increase of what lies in the queue, whether somebody looks at it or not', () => {
     const dead = resource(stacks.pipeline, 'AWS::SQS::Queue', 'QueueDeadLetterQueue').logicalId;
     expect(alarm()).toMatchObject({
       Threshold: 1,
       ComparisonOperator: 'GreaterThanOrEqualToThreshold',
-      EvaluationPeriods: 1,
+      EvaluationPeriods: 5,
+      DatapointsToAlarm: 1,
       TreatMissingData: 'notBreaching',
       Metrics: [
-        { Expression: 'IF(DIFF(visible) > 0, DIFF(visible), 0)', ReturnData: true },
-        {
-          Id: 'visible',
+        { Expression: 'DIFF(visible + FILL(inFlight, 0))', ReturnData: true },
+        ...[
+          ['visible', 'ApproximateNumberOfMessagesVisible'],
+          ['inFlight', 'ApproximateNumberOfMessagesNotVisible'],
+        ].map(([Id, MetricName]) => ({
+          Id,
           ReturnData: false,
           MetricStat: {
             Period: 60,
             Stat: 'Maximum',
             Metric: {
               Namespace: 'AWS/SQS',
-              MetricName: 'ApproximateNumberOfMessagesVisible',
+              MetricName,
               Dimensions: [{ Name: 'QueueName', Value: { 'Fn::GetAtt': [dead, 'QueueName'] } }],
             },
           },
-        },
+        })),
       ],
     });
   });
@@ -453,21 +457,26 @@ describe('scaling of stable', () => {
     });
   });
 
-  it('wakes a sleeping service, since target tracking cannot divide by no task', () => {
+  it('wakes a service that may sleep, since target tracking cannot divide by no task, and only adds to it', () => {
     const wake = (of: Synthesized) => {
       const policies = resources(of.pipeline, 'AWS::ApplicationAutoScaling::ScalingPolicy');
       return policies.find(({ properties }) => properties.PolicyType === 'StepScaling');
     };
     const sleepy = synthesize({ stableTasksMin: 0 });
     expect(wake(sleepy)?.properties.StepScalingPolicyConfiguration).toMatchObject({
-      AdjustmentType: 'ExactCapacity',
+      AdjustmentType: 'ChangeInCapacity',
       StepAdjustments: [{ MetricIntervalLowerBound: 0, ScalingAdjustment: 1 }],
     });
     sleepy.pipeline.hasResourceProperties('AWS::CloudWatch::Alarm', {
       AlarmActions: [{ Ref: wake(sleepy)?.logicalId }],
       Threshold: 1,
-      Metrics: Match.arrayWith([Match.objectLike({ Expression: 'IF(FILL(running, 0) < 1, visible, 0)' })]),
+      EvaluationPeriods: 3,
+      DatapointsToAlarm: 3,
+      Metrics: Match.arrayWith([
+        Match.objectLike({ Expression: 'IF(FILL(FILL(running, REPEAT), 0) < 1, visible, 0)' }),
+      ]),
     });
+    expect(wake(stacks)).toBeUndefined();
   });
 
   it.each([

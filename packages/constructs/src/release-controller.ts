@@ -254,7 +254,7 @@ function permissions(
     ),
     // What the workers report; the ARNs end in `:*`, without which they grant nothing in the groups.
     allow(['logs:FilterLogEvents'], [canary.logGroup.logGroupArn, stable.logGroup.logGroupArn]),
-    allow(['cloudwatch:DescribeAlarms', 'cloudwatch:GetMetricData'], ['*']),
+    allow(['cloudwatch:DescribeAlarms'], ['*']),
     allow(['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], [queue.deadLetterQueue.queueArn]),
     allow(
       ['ssm:GetParameter', 'ssm:PutParameter'],

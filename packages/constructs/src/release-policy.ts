@@ -147,8 +147,8 @@ export interface ReleasePolicyProps {
   readonly onNewerCommit?: OnNewerCommit;
 
   /**
-   * New dead letters that end a release: as many within a minute raise the alarm, and as many since the
-   * canary's deployment began roll the release back.
+   * New dead letters that end a release: as many that its own tasks failed since the canary's deployment began roll
+   * it back. As many from one minute to the next raise the alarm, which makes the controller look.
    *
    * @default - 1
    */

@@ -8,6 +8,7 @@ const DEAD_LETTER_RETENTION = Duration.days(14);
 const VISIBILITY_TIMEOUT_MIN = Duration.seconds(2);
 const RECEIVE_COUNT_ADVISED = 3;
 const SQS_METRIC_PERIOD = Duration.minutes(1);
+const LATE_MINUTES = 5;
 
 /** Options of {@link WorkerQueue}. */
 export interface WorkerQueueProps {
@@ -49,7 +50,7 @@ export interface WorkerQueueProps {
   readonly retentionPeriod?: Duration;
 
   /**
-   * New dead letters within a minute that raise the alarm.
+   * New dead letters from one minute to the next that raise the alarm.
    *
    * @default - 1
    */
@@ -68,8 +69,11 @@ export interface WorkerQueueProps {
  *
  * CloudWatch acts on state transitions only: an alarm on the depth would stay in ALARM while residue of
  * an earlier release lies in the dead-letter queue, and the next bad release would be silent. An increase
- * needs two datapoints, and SQS publishes none for a queue that was empty and untouched for six hours;
- * the controller reads the dead-letter queue every minute, which keeps it active, and counts for itself.
+ * needs two datapoints, and SQS publishes none for a queue that was untouched for six hours;
+ * the controller reads the dead-letter queue every minute, which keeps it active.
+ *
+ * The alarm is a reason to look, for the controller and for people, and proves nothing: its metrics are approximate,
+ * late and sometimes missing. The controller counts what the workers report.
  */
 export class WorkerQueue extends Construct {
   /** Queue that both services consume. */
@@ -143,9 +147,10 @@ export class WorkerQueue extends Construct {
     });
 
     this.deadLetterAlarm = new cloudwatch.Alarm(this, 'DeadLetterAlarm', {
-      alarmDescription: 'Messages were dead-lettered within the last minute',
+      alarmDescription: 'Messages were dead-lettered within the last minutes',
       metric: new cloudwatch.MathExpression({
-        expression: 'IF(DIFF(visible) > 0, DIFF(visible), 0)',
+        // Who looks at dead letters hides them for a while. SQS need not report that nothing is in flight.
+        expression: 'DIFF(visible + FILL(inFlight, 0))',
         label: 'New dead letters',
         period: SQS_METRIC_PERIOD,
         usingMetrics: {
@@ -153,11 +158,16 @@ export class WorkerQueue extends Construct {
             statistic: cloudwatch.Stats.MAXIMUM,
             period: SQS_METRIC_PERIOD,
           }),
+          inFlight: this.deadLetterQueue.metricApproximateNumberOfMessagesNotVisible({
+            statistic: cloudwatch.Stats.MAXIMUM,
+            period: SQS_METRIC_PERIOD,
+          }),
         },
       }),
       threshold: alarmThreshold,
       comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-      evaluationPeriods: 1,
+      // The metrics may be three minutes late, and an increase is seen only while both its minutes are looked at.
+      evaluationPeriods: LATE_MINUTES,
       datapointsToAlarm: 1,
       treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
     });

@@ -1,5 +1,6 @@
 import type {
   AlarmState,
+  DeadLetterDepth,
   Line,
   Measurement,
   PipelineState,
@@ -63,10 +64,7 @@ export interface AlarmGateway {
 }
 
 export interface DeadLetterGateway {
-  /** Messages in the queue now, visible or not. */
-  depth(): Promise<number>;
-  /** Sum of the increases that the queue's metrics show between two instants, epoch milliseconds. */
-  metricGrowth(sinceMs: number, untilMs: number): Promise<number>;
+  depth(): Promise<DeadLetterDepth>;
 }
 
 /** Where worker containers log: a stream for each task. */

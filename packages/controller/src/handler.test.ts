@@ -78,6 +78,15 @@ async function promoted(): Promise<void> {
   fake.openJobs.add('j1');
 }
 
+/** A task of the canary has reported that it failed the last delivery of a message. */
+function deadLettered(): void {
+  const { written } = new TaskLines({ task: 'c', track: 'canary', startedAt: start }).failLast(
+    start + 30_000,
+    1,
+  );
+  fake.reported = { canary: written, stable: [], starts: [] };
+}
+
 const job = (userParameters?: string) => ({
   'CodePipeline.job': {
     id: 'j1',
@@ -99,8 +108,7 @@ const job = (userParameters?: string) => ({
 describe('a wake', () => {
   it('makes a rollback durable before it touches anything', async () => {
     await awaitApproval();
-    fake.depth = 1;
-    fake.alarm = { name: 'dead-letters', value: 'ALARM', transitionedAt: now };
+    deadLettered();
     const answer = await handle(alarmEvent);
     expect(answer).toMatchObject({ phase: 'rollingBack', executionId: 'e1' });
     expect(fake.changes).toEqual(['record', 'notify', 'reject', 'restore canary']);
@@ -109,8 +117,7 @@ describe('a wake', () => {
 
   it('changes nothing when it comes twice', async () => {
     await awaitApproval();
-    fake.depth = 1;
-    fake.alarm = { name: 'dead-letters', value: 'ALARM', transitionedAt: now };
+    deadLettered();
     await handle(alarmEvent);
     await handle(alarmEvent);
     fake.changes.length = 0;
@@ -120,7 +127,7 @@ describe('a wake', () => {
 
   it('looks again when somebody else was faster, and does what is left to do', async () => {
     await awaitApproval();
-    fake.depth = 3;
+    deadLettered();
     let raced = false;
     fake.before = (change) => {
       if (change !== 'record' || raced) return;
@@ -133,7 +140,7 @@ describe('a wake', () => {
 
   it('gives up loudly when the record never stands still', async () => {
     await awaitApproval();
-    fake.depth = 3;
+    deadLettered();
     fake.before = (change) => {
       if (change === 'record') fake.recordVersion += 1;
     };
@@ -143,7 +150,7 @@ describe('a wake', () => {
 
   it('restores the services although the pipeline refuses, and fails so that it is retried', async () => {
     await awaitApproval();
-    fake.depth = 3;
+    deadLettered();
     fake.broken.add('reject');
     fake.broken.add('notify');
     await expect(handle(alarmEvent)).rejects.toThrow('notify is refused; reject is refused');
@@ -153,7 +160,7 @@ describe('a wake', () => {
 
   it('touches nothing when the decision cannot be written', async () => {
     await awaitApproval();
-    fake.depth = 3;
+    deadLettered();
     fake.broken.add('record');
     await expect(handle(alarmEvent)).rejects.toThrow('record is refused');
     expect(fake.changes).toEqual([]);
@@ -162,22 +169,16 @@ describe('a wake', () => {
   it('halts without touching anything when the record is unreadable', async () => {
     await awaitApproval();
     fake.recordText = '{"version":1,"lastGood":{}}';
-    fake.depth = 3;
+    deadLettered();
     const answer = await handle(alarmEvent);
     expect(answer.phase).toBe('halted');
     expect(answer.reasons.join()).toContain('lastGood.executionId is missing');
     expect(fake.changes).toEqual([]);
   });
 
-  it('counts dead letters from the start of the canary deployment', async () => {
-    await awaitApproval();
-    await handle({});
-    expect(fake.growthAskedFrom).toBe(start);
-  });
-
   it('logs phase, reasons and effects, and never the approval token', async () => {
     await awaitApproval();
-    fake.depth = 3;
+    deadLettered();
     await handle(alarmEvent);
     expect(lines[0]).toMatchObject({
       level: 'info',
@@ -349,7 +350,7 @@ describe('a job of the Record stage', () => {
 
   it('fails when the release is being rolled back, and both services are restored', async () => {
     await promoted();
-    fake.depth = 1;
+    deadLettered();
     await handle(job());
     expect(fake.changes).toEqual(['record', 'notify', 'fail', 'restore canary', 'restore stable']);
     expect(fake.taskDefinitions).toEqual({ canary: 'canary:1', stable: 'stable:1' });
@@ -357,7 +358,7 @@ describe('a job of the Record stage', () => {
 
   it('takes one answer even when something else in the same look met a conflict', async () => {
     await promoted();
-    fake.depth = 1;
+    deadLettered();
     let raced = false;
     fake.before = (change) => {
       if (change !== 'restore stable' || raced) return;

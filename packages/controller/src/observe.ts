@@ -30,7 +30,7 @@ export type Observer = (nowMs: number, job?: Job) => Promise<Observed>;
  */
 export function observerOver(gateways: Gateways): Observer {
   return async (nowMs, job) => {
-    const [pipeline, canary, stable, alarms, depth, record, image] = await Promise.all([
+    const [pipeline, canary, stable, alarms, deadLetters, record, image] = await Promise.all([
       reading('the pipeline', () => gateways.pipeline.read()),
       reading('the canary service', () => gateways.services.read('canary')),
       reading('the stable service', () => gateways.services.read('stable')),
@@ -39,8 +39,7 @@ export function observerOver(gateways: Gateways): Observer {
       reading('the release record', () => gateways.record.read()),
       reading('the image parameter', () => gateways.record.readImage()),
     ]);
-    const [metricGrowth, restorePoints, outcomes] = await Promise.all([
-      reading('the metrics of the dead-letter queue', () => growth(gateways, pipeline, nowMs)),
+    const [restorePoints, outcomes] = await Promise.all([
       reading('the recorded task definitions', () => deployable(gateways, record, canary, stable)),
       reading('the outcomes of the workers', () => measure(gateways, pipeline, { canary, stable }, nowMs)),
     ]);
@@ -49,7 +48,7 @@ export function observerOver(gateways: Gateways): Observer {
       canary,
       stable,
       alarms,
-      deadLetters: { depth, metricGrowth },
+      deadLetters,
       record,
       outcomes,
       image,
@@ -58,13 +57,6 @@ export function observerOver(gateways: Gateways): Observer {
       ...(job && { job }),
     };
   };
-}
-
-/** Metrics are paid for by the read: none is read while no release is under way. */
-async function growth(gateways: Gateways, pipeline: Reading<PipelineState>, nowMs: number): Promise<number> {
-  const release = pipeline.known ? currentRelease(pipeline.value) : undefined;
-  if (release === undefined || !isActive(release.execution)) return 0;
-  return gateways.deadLetters.metricGrowth(release.canaryStartedAt, nowMs);
 }
 
 /** What both tracks did beside each other, from the beginning of the canary's deployment on. */

@@ -35,8 +35,6 @@ export class FakeGateways implements Gateways {
   images: Record<string, string> = { 'canary:1': imageOf('a'), 'stable:1': imageOf('a') };
   alarm: AlarmState = { name: 'dead-letters', value: 'OK', transitionedAt: 0 };
   depth = 0;
-  growth = 0;
-  growthAskedFrom: number | undefined;
   recordText = '{"version":1}';
   recordVersion = 1;
   image = imageOf('a');
@@ -115,11 +113,7 @@ export class FakeGateways implements Gateways {
   readonly alarms: Gateways['alarms'] = { read: async () => [this.alarm] };
 
   readonly deadLetters: Gateways['deadLetters'] = {
-    depth: async () => this.depth,
-    metricGrowth: async (sinceMs) => {
-      this.growthAskedFrom = sinceMs;
-      return this.growth;
-    },
+    depth: async () => ({ visible: this.depth, hidden: 0 }),
   };
 
   readonly outcomes: Gateways['outcomes'] = { read: async () => this.reported };

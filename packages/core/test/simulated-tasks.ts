@@ -81,6 +81,13 @@ export class SimulatedTasks {
     }
   }
 
+  /** The track's youngest task reports that the last deliveries of so many messages failed. */
+  deadLetter(track: Track, count: number, nowMs: number): void {
+    const task = this.#running(track).at(-1);
+    if (task === undefined) throw new Error(`no task of ${track} runs`);
+    task.lines.failLast(nowMs, count);
+  }
+
   /** What the controller measures of the current release; undefined without one, or when nothing was ever reported. */
   measurement(pipeline: PipelineState, nowMs: number): Measurement | undefined {
     const release = currentRelease(pipeline);

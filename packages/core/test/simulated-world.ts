@@ -1,6 +1,7 @@
 import {
   type ActionRun,
   type AlarmValue,
+  type DeadLetterDepth,
   type Effect,
   type Execution,
   type ExecutionStatus,
@@ -118,9 +119,9 @@ export class SimulatedWorld {
   alarm: { value: AlarmValue; transitionedAt: number } = { value: 'OK', transitionedAt: 0 };
   alarmsReadable = true;
   deadLetters = 0;
+  /** What SQS says of them, where that is something else. */
+  depth: DeadLetterDepth | undefined;
   deadLettersReadable = true;
-  /** Every arrival in the dead-letter queue, for its metrics. */
-  readonly arrivals: { readonly at: number; readonly count: number }[] = [];
   readonly tasks = new SimulatedTasks();
   /** Why what the workers reported cannot be read. */
   outcomesProblem: string | undefined;
@@ -226,9 +227,23 @@ export class SimulatedWorld {
     if (this.alarm.value !== value) this.alarm = { value, transitionedAt: this.now };
   }
 
+  /** Messages reach the dead-letter queue; nobody reports whose they are. */
   deadLetter(count: number): void {
     this.deadLetters += count;
-    this.arrivals.push({ at: this.now, count });
+  }
+
+  /** The last deliveries of messages fail on the youngest task of a track, which reports it. */
+  deadLetterOn(track: Track, count: number): void {
+    this.deadLetter(count);
+    this.tasks.deadLetter(track, count, this.now);
+  }
+
+  /** The last delivery of a message fails on the canary, and whatever could excuse it does not come: the next look ends it. */
+  ruin(): void {
+    this.pass(1_000);
+    this.deadLetterOn('canary', 1);
+    this.applyAll(this.plan().effects.filter(({ kind }) => kind === 'recordBaseline'));
+    this.pass(15_000);
   }
 
   /** Every task reports that it has done this since it last did. */
@@ -291,18 +306,12 @@ export class SimulatedWorld {
   // What the controller does
 
   observe(job?: Job): Observed {
-    const release = this.runs
-      .filter((run) => run.stage === stages.canary.stage)
-      .sort((a, b) => b.startedAt - a.startedAt)[0];
     const parsed = parseRecord(this.recordText);
     const record: RecordReading | undefined = parsed.ok
       ? { record: parsed.record, version: this.recordVersion }
       : undefined;
     const lastGood = record?.record.lastGood;
     const approval = this.#pendingApproval();
-    const arrived = this.arrivals
-      .filter(({ at }) => release !== undefined && at > release.startedAt + 60_000)
-      .reduce((sum, { count }) => sum + count, 0);
     const pipeline: PipelineState = {
       name: 'pipeline',
       // Judge and Approve are actions of one stage.
@@ -342,10 +351,9 @@ export class SimulatedWorld {
       alarms: this.alarmsReadable
         ? known([{ name: 'dead-letters', ...this.alarm }])
         : unknown('the alarms cannot be read'),
-      deadLetters: {
-        depth: this.deadLettersReadable ? known(this.deadLetters) : unknown('the queue cannot be read'),
-        metricGrowth: this.deadLettersReadable ? known(arrived) : unknown('the metrics cannot be read'),
-      },
+      deadLetters: this.deadLettersReadable
+        ? known(this.depth ?? { visible: this.deadLetters, hidden: 0 })
+        : unknown('the queue cannot be read'),
       record: record === undefined ? unknown(`the record cannot be read`) : known(record),
       outcomes:
         this.outcomesProblem === undefined

@@ -65,6 +65,19 @@ export class TaskLines {
     return this;
   }
 
+  /** The last deliveries of so many messages failed by `atMs`, each after others. */
+  failLast(atMs: number, count: number): this {
+    this.#write(atMs, {}, false);
+    const last = this.written.length - 1;
+    this.written[last] = {
+      ...this.written[last]!,
+      retried: count,
+      retriedFailed: count,
+      deadLettered: count,
+    };
+    return this;
+  }
+
   #nextMs(): number {
     const ageMs = this.#reportedMs - this.#writer.startedAt;
     const stepMs = ageMs < reportsEachSecondMs ? 1_000 : reportMs;

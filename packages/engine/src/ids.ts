@@ -21,6 +21,20 @@ export class ByteIds implements Ids {
     this.#bytes = bytes;
   }
 
+  /** The same identifiers and chances for the same seed, for tests. */
+  static seeded(seed: number): ByteIds {
+    let state = seed;
+    return new ByteIds((count) =>
+      Uint8Array.from({ length: count }, () => {
+        // Mulberry32.
+        state = (state + 0x6d2b79f5) | 0;
+        let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+        mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+        return (mixed ^ (mixed >>> 14)) >>> 24;
+      }),
+    );
+  }
+
   uuid(): string {
     const bytes = Uint8Array.from(this.#bytes(16));
     bytes[6] = (bytes[6]! & 0x0f) | 0x40;

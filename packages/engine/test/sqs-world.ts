@@ -21,13 +21,19 @@ export class SqsWorld {
   readonly clock = new VirtualClock();
   readonly state = new State(':memory:');
   readonly journal = new Journal(this.state, this.clock);
-  /** Every datum that SQS published. */
-  readonly metrics: MetricDatum[] = [];
+  readonly ids: ByteIds;
+  /** Every datum that SQS published, and when it arrived. */
+  readonly metrics: Array<MetricDatum & { readonly arrivedAtMs: number }> = [];
   #sqs!: Service<'sqs'>;
   #dispatcher!: Dispatcher;
 
-  static async start(): Promise<SqsWorld> {
-    const world = new SqsWorld();
+  /** @param seed of everything that SQS leaves to chance. */
+  constructor(seed: number) {
+    this.ids = ByteIds.seeded(seed);
+  }
+
+  static async start(seed = 1): Promise<SqsWorld> {
+    const world = new SqsWorld(seed);
     await world.#begin();
     return world;
   }
@@ -100,8 +106,14 @@ export class SqsWorld {
     return JSON.parse(Object.values(Attributes)[0] ?? '') as QueueLedger;
   }
 
-  /** `visible/inFlight/delayed` as the queue's attributes report them. */
+  /** `visible/inFlight/delayed` as the queue's ledger says: exactly. */
   async depth(QueueUrl: string): Promise<string> {
+    const { visible, inFlight, delayed } = await this.ledger(QueueUrl);
+    return [visible, inFlight, delayed].join('/');
+  }
+
+  /** `visible/inFlight/delayed` as SQS reports them: approximately. */
+  async approximateDepth(QueueUrl: string): Promise<string> {
     const { Attributes: a = {} } = await this.call('GetQueueAttributes', {
       QueueUrl,
       AttributeNames: ['All'],
@@ -113,17 +125,20 @@ export class SqsWorld {
     ].join('/');
   }
 
-  /** The last published value of a metric of a queue. */
-  metric(queue: string, name: string): number | undefined {
-    const data = this.metrics.filter(
-      ({ MetricName, Dimensions }) => MetricName === name && Dimensions?.[0]?.Value === queue,
-    );
-    return data.at(-1)?.Value;
+  /** What was published of a metric of a queue, in the order of its timestamps. */
+  metric(queue: string, name: string) {
+    return this.metrics
+      .filter(({ MetricName, Dimensions }) => MetricName === name && Dimensions?.[0]?.Value === queue)
+      .map(({ Timestamp, Value, StatisticValues, arrivedAtMs }) => ({
+        atMs: Timestamp!.getTime(),
+        arrivedAtMs,
+        value: Value ?? StatisticValues?.Sum ?? 0,
+      }))
+      .sort((a, b) => a.atMs - b.atMs);
   }
 
   async #begin(): Promise<void> {
-    const { clock, state, journal } = this;
-    const ids = new ByteIds();
+    const { clock, state, journal, ids } = this;
     const authorizer = new PolicyAuthorizer({ state, accountId });
     const dispatcher = new Dispatcher({ state, journal, clock, ids, authorizer });
     const engine: Engine = {
@@ -150,7 +165,9 @@ export class SqsWorld {
       operations: {
         PutMetricData: {
           run: ({ Namespace, MetricData = [] }) => {
-            if (Namespace === 'AWS/SQS') this.metrics.push(...MetricData);
+            if (Namespace !== 'AWS/SQS') return {};
+            const arrivedAtMs = clock.nowMs();
+            this.metrics.push(...MetricData.map((datum) => ({ ...datum, arrivedAtMs })));
             return {};
           },
         },

@@ -66,11 +66,14 @@ export async function up(options: UpOptions, clock: Clock, terminal: Terminal): 
     terminal.line(
       `pace ${options.pace}: AWS's own latencies are divided by ${options.pace}, nothing else is sped up`,
     );
-    for (const { ms, what } of Object.values(AWS_LATENCIES)) {
+    for (const latency of Object.values(AWS_LATENCIES)) {
+      const { ms, what } = latency;
+      const worst =
+        'worstMs' in latency ? `, ${brief(latency.worstMs / options.pace / 1000)} s at worst` : '';
       terminal.line(
         style(
           'quiet',
-          `  ${(ms / 1000).toFixed(0).padStart(3)} s -> ${brief(ms / options.pace / 1000)} s  ${what}`,
+          `  ${(ms / 1000).toFixed(0).padStart(5)} s -> ${brief(ms / options.pace / 1000)} s  ${what}${worst}`,
         ),
       );
     }

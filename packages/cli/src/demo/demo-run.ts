@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Approval } from '@queue-canary/core';
-import { type Clock, sleep } from '@queue-canary/engine';
+import { AWS_LATENCIES, type Clock, sleep } from '@queue-canary/engine';
 import { createClients } from '../clients.ts';
 import { cdkDeploy, ensureFirstImage, synthesize } from '../commands/deploy.ts';
 import { git } from '../commands/push.ts';
@@ -162,7 +162,7 @@ export class DemoRun {
     const { traffic, watch } = this;
     const counts = traffic.counts();
     this.line('no more messages; letting the workers finish');
-    const { deadLettered, queued } = await this.#drain(watch.tally, counts.sent);
+    const { deadLettered, queued } = await this.#drain(watch.tally, counts.sent, options.pace);
     const messages = messagesReport(counts, watch.tally.all(), deadLettered, queued);
     this.check('every message is accounted for', messages.conserved, `${messages.sent} sent`);
     this.check(
@@ -188,23 +188,32 @@ export class DemoRun {
 
   /**
    * Waits until nothing is in the queue and every message is accounted for, or long enough to be sure that some
-   * are not: the workers write their metrics every five seconds.
+   * are not: the workers write their metrics every five seconds, and SQS's counts are approximate until they have
+   * been the same for a minute.
    */
   async #drain(
     tally: OutcomeTally,
     sent: number,
+    pace: number,
   ): Promise<{ readonly queued: number; readonly deadLettered: number }> {
     const { clock, signal } = this.context;
-    const limit = clock.nowMs() + 60_000;
+    const quietMs = AWS_LATENCIES['sqs-counts'].worstMs / pace;
+    const limit = clock.nowMs() + 60_000 + 3 * quietMs;
+    let before = '';
+    let sinceMs = 0;
     for (;;) {
       // Depths first: what a message ends in is logged after it has left the queue.
       const queued = await messagesIn(this.context, this.outputs.QueueUrl);
       const deadLettered = await messagesIn(this.context, this.outputs.DeadLetterQueueUrl);
+      const counts = `${queued} ${deadLettered}`;
+      if (counts !== before) sinceMs = clock.nowMs();
+      before = counts;
       await tally.update();
       const processed = tally.all().reduce((sum, { succeeded }) => sum + succeeded, 0);
-      const settled = queued === 0 && processed + deadLettered === sent;
+      const accounted = queued === 0 && processed + deadLettered === sent;
+      const settled = accounted && clock.nowMs() - sinceMs >= quietMs;
       if (settled || clock.nowMs() > limit || signal.aborted) return { queued, deadLettered };
-      await sleep(clock, 300, signal);
+      await sleep(clock, Math.max(300, quietMs / 10), signal);
     }
   }
 }

@@ -94,7 +94,7 @@ async function goodRelease(run: DemoRun): Promise<void> {
   run.check(
     'version 2 promoted itself on a pass, and poison did not roll it back',
     end.view.phase === 'succeeded' && decidedBy === 'judge' && onOneImage(end),
-    `${traffic.counts().poison} poison messages, ${end.view.release?.deadLetters ?? 0} of them dead letters by then`,
+    `${traffic.counts().poison} poison messages, ${end.view.release?.deadLetters ?? 0} of them dead-lettered by the canary by then`,
   );
 }
 

@@ -103,7 +103,7 @@ export function messagesReport(
 
 const DECIDERS: Readonly<Record<DecidedBy, string>> = {
   judge: 'the judge',
-  health: 'the dead-letter alarm',
+  health: 'dead letters',
   person: 'a person',
   pipeline: 'the pipeline',
   newerCommit: 'a newer commit',

@@ -33,7 +33,6 @@ const requestHandler = { connectionTimeout: 3_000, requestTimeout: 10_000, throw
 /** Gateways to one application in AWS or a local engine. Throttling is left to the SDK's own retries. */
 export function createAwsGateways(names: Names, where: Connection = {}): Gateways {
   const connection = { ...where, requestHandler };
-  const cloudWatch = new CloudWatchClient(connection);
   return {
     imageRepository: names.imageRepository,
     pipeline: new AwsPipelineGateway(new CodePipelineClient(connection), names.pipeline),
@@ -43,8 +42,8 @@ export function createAwsGateways(names: Names, where: Connection = {}): Gateway
       stable: names.stableService,
       container: names.container,
     }),
-    alarms: new AwsAlarmGateway(cloudWatch, names.alarms),
-    deadLetters: new AwsDeadLetterGateway(new SQSClient(connection), cloudWatch, names.deadLetterQueue),
+    alarms: new AwsAlarmGateway(new CloudWatchClient(connection), names.alarms),
+    deadLetters: new AwsDeadLetterGateway(new SQSClient(connection), names.deadLetterQueue),
     outcomes: new AwsOutcomeGateway(new LogReader(new CloudWatchLogsClient(connection))),
     record: new AwsRecordGateway(new SSMClient(connection), names),
     notifications: new AwsNotificationGateway(new SNSClient(connection), names.topicArn),

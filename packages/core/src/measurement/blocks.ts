@@ -2,9 +2,9 @@ import type { Block, Cell, Crashes } from '../judge/block.ts';
 import { cellOf, withDeath } from './cell.ts';
 import { coursesByAge, intervalOf } from './course.ts';
 import { type Line, reportMs } from './line.ts';
-import { type Measurement, pastMs, startsMs, type TaskLife, type TrackMeasurement } from './measurement.ts';
+import { type Measurement, pastMs, startsMs } from './measurement.ts';
 import { aheadMs, contradictionNotes, type Missed, missedNotes } from './notes.ts';
-import { endOf, isHeldBack, isLeaving, isMissed, type Track, trackOf } from './track.ts';
+import { begunSince, endOf, isHeldBack, isLeaving, isMissed, type Track, trackOf } from './track.ts';
 
 /** Blocks for the judge, and what a person should know of how they were measured. */
 export interface Blocks {
@@ -18,9 +18,6 @@ export interface Blocks {
   readonly latest: readonly Cell[];
   readonly notes: readonly string[];
 }
-
-/** How far the clocks of ECS and of a worker may be apart. */
-const CLOCKS_MS = 1_000;
 
 /**
  * The blocks in `measurement` that can be judged at `nowMs`.
@@ -36,7 +33,7 @@ export function blocksFrom(measurement: Measurement, judgedFromMs: number, nowMs
   const first = Math.floor((fromMs - pastMs) / reportMs);
   const end = Math.floor(Math.min(toMs + reportMs, nowMs) / reportMs);
   const began = Math.floor(fromMs / reportMs);
-  const begun = begunSince(measurement.canary, fromMs - CLOCKS_MS);
+  const begun = begunSince(measurement.canary, fromMs);
   const canary = trackOf(begun, { first: began, last: end }, false);
   const stable = trackOf(measurement.stable, { first, last: end }, stableSample !== undefined);
   const byAge = startsByAge(measurement.starts, judgedFromMs);
@@ -73,11 +70,6 @@ export function blocksFrom(measurement: Measurement, judgedFromMs: number, nowMs
       ...contradictionNotes([...canary.tasks, ...stable.tasks], nowMs),
     ],
   };
-}
-
-function begunSince({ lines, tasks }: TrackMeasurement, sinceMs: number): TrackMeasurement {
-  const isNew = ({ startedAt }: Line | TaskLife) => startedAt === undefined || startedAt >= sinceMs;
-  return { lines: lines.filter(isNew), tasks: tasks.filter(isNew) };
 }
 
 /** A cell for each task that reported. One of which lines are missing has none: what is there makes it look slow. */

@@ -1,5 +1,5 @@
 import { type Course, coursesByTask, type Span } from './course.ts';
-import { reportMs } from './line.ts';
+import { type Line, reportMs } from './line.ts';
 import type { TaskLife, TrackMeasurement } from './measurement.ts';
 
 /** A task as ECS and its own lines tell of it; one of the two is there at least. */
@@ -24,6 +24,16 @@ const LATE_MS = 15_000;
 
 /** How long after its start a task need not have written its first line. */
 const BOOT_MS = 15_000;
+
+/** How far the clocks of ECS and of a worker may be apart. */
+const CLOCKS_MS = 1_000;
+
+/** What those tasks did that began at an instant or later. */
+export function begunSince({ lines, tasks }: TrackMeasurement, sinceMs: number): TrackMeasurement {
+  const isNew = ({ startedAt }: Line | TaskLife) =>
+    startedAt === undefined || startedAt >= sinceMs - CLOCKS_MS;
+  return { lines: lines.filter(isNew), tasks: tasks.filter(isNew) };
+}
 
 /**
  * @param span the intervals of which lines were read.
@@ -63,6 +73,17 @@ export function isMissed(task: Task, interval: number): boolean {
 export function isLeaving({ life }: Task, interval: number): boolean {
   const leftAt = life?.stoppingAt ?? life?.stoppedAt;
   return leftAt !== undefined && leftAt < endOf(interval);
+}
+
+/** Whether a task may have done more than its lines say: one is missing, or it ended without its last one. */
+export function isUnaccounted(task: Task, nowMs: number): boolean {
+  const { life, course } = task;
+  const dueMs = nowMs - LATE_MS;
+  if ((course?.missing.size ?? 0) > 0) return true;
+  if (life?.stoppedAt !== undefined) return !course?.last.final;
+  // ECS forgets tasks that have ended.
+  if (life === undefined && course !== undefined && course.last.toMs < dueMs) return !course.last.final;
+  return isMissed(task, Math.floor(dueMs / reportMs) - 1);
 }
 
 /** When an interval ends, epoch milliseconds. */

@@ -25,8 +25,8 @@ export interface ReleasePolicy {
    */
   readonly onNewerCommit: OnNewerCommit;
   /**
-   * How many messages may reach the dead-letter queue during a release before it is rolled back.
-   * Counted from the start of the release's canary deployment, so residue of earlier releases is free.
+   * How many messages the tasks of a release may send to the dead-letter queue before it is rolled back. Counted from
+   * the start of its canary deployment.
    */
   readonly deadLettersMax: number;
   /** With which error rates the judge decides; its `bakeMsMin` is always `bakeMs`. */

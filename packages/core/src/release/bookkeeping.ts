@@ -1,6 +1,6 @@
 import { hasArrived } from './candidate.ts';
 import { type Effect, isBarrier, type RecordWrite } from './effect.ts';
-import type { Health } from './health.ts';
+import { type Health, isDepthUnsettled } from './health.ts';
 import type { Journey } from './journey.ts';
 import type { Track } from './observed.ts';
 import type { Baseline, LastGood, ReleaseRecord } from './record.ts';
@@ -8,16 +8,15 @@ import { isSteady, type World } from './world.ts';
 
 /** Remembers what the release begins with and how its dead letters were taken, as soon as it is known. */
 export function followBaseline(world: World, release: Journey, health: Health): Effect[] {
-  const { record, observed, canary, nowMs } = world;
+  const { record, canary, nowMs } = world;
   const { id } = release.execution;
   const recorded: Baseline = record.baseline?.executionId === id ? record.baseline : { executionId: id };
   const { deadLettersSeenAt, ...lasting } = recorded;
-  // Once they are excused, later ones are waited for anew.
-  const before: Baseline = deadLettersSeenAt === undefined || health.deadLettersExcused ? lasting : recorded;
-  const { depth } = observed.deadLetters;
+  // What one look does not see is gone, or was never there; a look that cannot see says nothing.
+  const goesOn = health.deadLettersPending || health.deadLetters === undefined;
+  const before: Baseline = deadLettersSeenAt === undefined || !goesOn ? lasting : recorded;
   const arrived = hasArrived(world, release) ? canary.imageDigest : undefined;
   const baseline: Baseline = {
-    ...(depth.known && { deadLetters: depth.value }),
     ...(arrived !== undefined && { candidateDigest: arrived }),
     ...(health.deadLettersPending && { deadLettersSeenAt: nowMs }),
     ...(release.stable &&
@@ -25,11 +24,23 @@ export function followBaseline(world: World, release: Journey, health: Health): 
         deadLettersAccepted: health.deadLettersExcused ? (health.deadLetters ?? 0) : 0,
       }),
     ...before,
+    ...depthAtStart(world, release, before.deadLetters),
   };
   const changed =
     'deadLettersSeenAt' in baseline !== 'deadLettersSeenAt' in recorded ||
+    baseline.deadLetters !== recorded.deadLetters ||
     Object.keys(baseline).length > Object.keys(recorded).length;
   return changed ? [writeRecord(world, 'recordBaseline', id, { ...record, baseline })] : [];
+}
+
+/** The highest depth that is seen while SQS's counts may still miss what was there when the release began. */
+function depthAtStart(
+  { observed: { deadLetters: depth }, nowMs }: World,
+  release: Journey,
+  before: number | undefined,
+): Pick<Baseline, 'deadLetters'> {
+  if (!depth.known || (before !== undefined && !isDepthUnsettled(release, nowMs))) return {};
+  return { deadLetters: Math.max(before ?? 0, depth.value.visible + depth.value.hidden) };
 }
 
 export function lastGoodFrom(

@@ -18,7 +18,7 @@ describe('dead letters', () => {
   it('are not held against a release while stable fails as much', () => {
     const { world } = judging('automatic');
     observed(world, 20_000, poisoned);
-    world.deadLetter(6);
+    world.deadLetterOn('canary', 6);
     world.setAlarm('ALARM');
     const { phase, reasons } = world.wake();
     expect(phase).toBe('baking');
@@ -40,7 +40,7 @@ describe('dead letters', () => {
   it('end it when stable does not', () => {
     const { world } = judging('automatic');
     observed(world, 20_000, good);
-    world.deadLetter(1);
+    world.deadLetterOn('canary', 1);
     expect(world.wake().phase).toBe('baking');
     world.pass(20_000);
     world.report(good);
@@ -51,7 +51,7 @@ describe('dead letters', () => {
   it('end it when stable failed only before the release', () => {
     const { world } = judging('automatic', { before: poisoned });
     observed(world, 20_000, good);
-    world.deadLetter(1);
+    world.deadLetterOn('canary', 1);
     expect(world.wake().phase).toBe('baking');
     world.pass(20_000);
     world.report(good);
@@ -61,7 +61,7 @@ describe('dead letters', () => {
   it('wait a moment for the reports of those who failed them', () => {
     const { world } = judging('automatic');
     observed(world, 20_000, good);
-    world.deadLetter(3);
+    world.deadLetterOn('canary', 3);
     world.setAlarm('ALARM');
     const { phase, reasons } = world.wake();
     expect(phase).toBe('baking');
@@ -91,7 +91,7 @@ describe('dead letters', () => {
       const world = deploying();
       world.pass(20_000);
       world.report(poisoned);
-      world.deadLetter(6);
+      world.deadLetterOn('canary', 6);
       const { phase, reasons } = world.wake();
       expect(phase).toBe('deploying');
       expect(reasons.join('\n')).toMatch(/stable fails such messages/);
@@ -101,7 +101,7 @@ describe('dead letters', () => {
       const world = deploying();
       world.pass(20_000);
       world.report(good);
-      world.deadLetter(1);
+      world.deadLetterOn('canary', 1);
       expect(world.wake().phase).toBe('deploying');
       world.pass(20_000);
       world.report(good);
@@ -109,24 +109,64 @@ describe('dead letters', () => {
     });
   });
 
-  it('end it at once when the workers emit nothing', () => {
+  it.each([
+    ['the workers emit nothing', {}],
+    ['the canary emits nothing while stable fails messages', { stable: poisoned.stable }],
+  ])('end it when %s and every look of a minute sees them', (_what, work) => {
     const { world } = judging('automatic');
-    observed(world, 20_000, {});
+    observed(world, 60_000, work);
     world.deadLetter(1);
+    for (let look = 0; look < 4; look += 1) {
+      expect(world.wake().phase).toBe('baking');
+      observed(world, 15_000, work);
+    }
     expect(world.wake().phase).toBe('rollingBack');
   });
 
-  it('end it at once when the canary emits nothing while stable fails messages', () => {
+  it('do not end it when the workers emit nothing and one look of a minute does not see them', () => {
     const { world } = judging('automatic');
-    observed(world, 60_000, { stable: poisoned.stable });
+    observed(world, 60_000, {});
     world.deadLetter(1);
+    for (let look = 0; look < 20; look += 1) {
+      world.deadLetters = look % 4 === 3 ? 0 : 1;
+      expect(world.wake().phase).toBe('baking');
+      observed(world, 15_000, {});
+    }
+  });
+
+  it('end it when a task of the canary has died with messages in hand, and reported none of them', () => {
+    const { world } = judging('manual');
+    const dying = { canary: { ...good.canary, inHand: 2 }, stable: good.stable };
+    observed(world, 20_000, dying);
+    world.tasks.crash('canary', world.now);
+    observed(world, 20_000, dying);
+    world.deadLetter(1);
+    expect(world.wake().phase).toBe('baking');
+    observed(world, 60_000, dying);
     expect(world.wake().phase).toBe('rollingBack');
+    expect(world.record().decision).toMatchObject({ by: 'health' });
+  });
+
+  it('do not end it when no task of the canary has failed the last delivery of a message', () => {
+    const { world } = judging('automatic');
+    observed(world, 60_000, good);
+    world.deadLetter(5);
+    observed(world, judgedMs, good);
+    expect(world.wake().phase).toBe('awaitingApproval');
+  });
+
+  it('do not end it when stable alone failed the last delivery of messages', () => {
+    const { world } = judging('automatic');
+    observed(world, 60_000, good);
+    world.deadLetterOn('stable', 5);
+    observed(world, 60_000, good);
+    expect(world.wake().phase).toBe('baking');
   });
 
   it('that stable fails as well do not end it because one look could not read the log', () => {
     const { world } = judging('automatic');
     observed(world, 30_000, poisoned);
-    world.deadLetter(4);
+    world.deadLetterOn('canary', 4);
     expect(world.wake().phase).toBe('baking');
     world.outcomesProblem = 'the log cannot be read';
     expect(world.wake().phase).toBe('baking');
@@ -141,16 +181,17 @@ describe('dead letters', () => {
     const { world } = judging('automatic');
     observed(world, 30_000, good);
     world.outcomesProblem = 'the log cannot be read';
+    world.pass(30_000);
     world.deadLetter(1);
     expect(world.wake().phase).toBe('baking');
-    world.pass(15_000);
+    world.pass(60_000);
     expect(world.wake().phase).toBe('rollingBack');
   });
 
   it('wait for the first reports of a canary that has just become steady', () => {
     const { world } = judging('automatic');
     world.report({ canary: {}, stable: {} });
-    world.deadLetter(2);
+    world.deadLetterOn('canary', 2);
     expect(world.wake().phase).toBe('baking');
     observed(world, 10_000, poisoned);
     expect(world.wake().phase).toBe('baking');
@@ -161,7 +202,7 @@ describe('dead letters', () => {
     // Stable tried it a few times, and then nothing came for minutes.
     observed(world, 60_000, { canary: {}, stable: { perSecond: 1 / 60, failing: 1 } });
     observed(world, judgedMs, { canary: {}, stable: {} });
-    world.deadLetter(1);
+    world.deadLetterOn('canary', 1);
     const { phase, verdict } = world.wake();
     expect([phase, verdict?.code]).toEqual(['baking', 'no-data']);
   });
@@ -169,13 +210,13 @@ describe('dead letters', () => {
   it('wait for their reports each time again', () => {
     const { world } = judging('automatic');
     observed(world, 30_000, good);
-    world.deadLetter(2);
+    world.deadLetterOn('canary', 2);
     world.wake();
     observed(world, 10_000, poisoned);
     expect(world.wake().phase).toBe('baking');
     world.pass(60_000);
     world.report(poisoned);
-    world.deadLetter(1000);
+    world.deadLetterOn('canary', 1000);
     expect(world.wake().phase).toBe('baking');
     world.pass(20_000);
     expect(world.wake().phase).toBe('rollingBack');
@@ -184,7 +225,7 @@ describe('dead letters', () => {
   it('that were put up with before the promotion are not held against it afterwards, but new ones are', () => {
     const { world, id } = judging('automatic');
     observed(world, 30_000, poisoned);
-    world.deadLetter(4);
+    world.deadLetterOn('canary', 4);
     world.setAlarm('ALARM');
     world.wake();
     observed(world, 100_000 + judgedMs, good);
@@ -195,7 +236,7 @@ describe('dead letters', () => {
     world.finishRollout('stable');
     world.advance();
     expect(world.wake().phase).toBe('promoting');
-    world.deadLetter(1);
+    world.deadLetterOn('canary', 1);
     expect(world.wake().phase).toBe('rollingBack');
   });
 
@@ -207,7 +248,7 @@ describe('dead letters', () => {
     const { code, work, dryRun } = given;
     const { world } = judging('automatic', { before: { stable: work.stable }, judge: { dryRun } });
     observed(world, judgedMs, work);
-    world.deadLetter(6);
+    world.deadLetterOn('canary', 6);
     const { phase, verdict, reasons } = world.wake();
     expect([phase, verdict?.code]).toEqual(['awaitingApproval', code]);
     expect(reasons.join('\n')).toMatch(/stable fails such messages/);
@@ -216,7 +257,7 @@ describe('dead letters', () => {
   it('end a release that the judge would have failed but for the dry run, although stable fails some', () => {
     const { world } = judging('automatic', { judge: { dryRun: true } });
     observed(world, 60_000, { ...failing, stable: { ...good.stable, failing: 0.01 } });
-    world.deadLetter(1);
+    world.deadLetterOn('canary', 1);
     const { phase, verdict } = world.wake();
     expect([phase, verdict?.code]).toEqual(['rollingBack', 'dry-run']);
     expect(world.record().decision?.by).toBe('health');

@@ -1,13 +1,15 @@
 import type { ReleasePolicy } from '../policy/policy.ts';
+import { reportedDeadLetters } from './dead-letters.ts';
 import type { Journey } from './journey.ts';
 import { excuses, excusesWhileDeploying, type Judgement, mayExcuse, reportsWithinMs } from './judgement.ts';
-import type { AlarmState, Observed, Reading } from './observed.ts';
+import { known, type Observed, type Reading } from './observed.ts';
 import type { Baseline, ReleaseRecord } from './record.ts';
 
 /**
- * How late an alarm over SQS's metrics may be: they come once a minute, some minutes late, and are then evaluated.
+ * How long it takes at least until SQS's approximate counts agree with each other and with the queue:
+ * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
  */
-const alarmsWithinMs = 3 * 60_000;
+const depthSettlesWithinMs = 60_000;
 
 /** What the signals say about a release. */
 export interface Health {
@@ -16,24 +18,24 @@ export interface Health {
   /** What could not be measured. While this is not empty, silence says nothing. */
   readonly unmeasured: readonly string[];
   readonly notes: readonly string[];
-  /** Whether dead letters wait for the workers' reports, which tell whose fault they are. */
+  /** Whether dead letters wait for further looks, or for the workers' reports, which say whose fault they are. */
   readonly deadLettersPending: boolean;
   /** Whether there are dead letters that are not the release's fault. */
   readonly deadLettersExcused: boolean;
-  /** Messages dead-lettered since the release's canary deployment began, as far as known. */
+  /** Messages that the release has dead-lettered since its canary deployment began, as far as known. */
   readonly deadLetters?: number;
 }
 
 /**
- * What the alarms and the dead-letter queue say about one release.
+ * What the dead letters of one release say about it.
  *
- * An alarm speaks about the release only if it went off after the canary deployment began. One that was in
- * ALARM before stays there without a further event, so a bad release would be silent behind it: that is
- * what the growth of the dead-letter queue is for. It counts from the release's own start, so that residue
- * neither hides a bad release nor fails a good one.
+ * Dead letters are what the release's own tasks report: a delivery that failed and was a message's last. That is exact,
+ * and says whose they are. The depth of the dead-letter queue is neither: people look into it, other tracks and other
+ * times add to it, and its counts are approximate and late. So it counts only while tasks of the release may have failed
+ * more than they reported, and only what every look has seen for a minute. Its alarm is a reason to look.
  *
- * Both are a backstop for what the judge cannot see. While it sees both tracks and stable fails as much, they
- * are not held against the release: then the messages are at fault.
+ * This is a backstop for what the judge cannot see. While it sees both tracks and stable fails as much, dead letters are
+ * not held against the release: then the messages are at fault.
  */
 export function assessHealth(
   observed: Observed,
@@ -43,109 +45,123 @@ export function assessHealth(
   judgement: Reading<Judgement> | undefined,
   nowMs: number,
 ): Health {
-  const unmeasured: string[] = [];
-  const notes: string[] = [];
-  const failures: string[] = [];
-
-  const counted = deadLettersOf(observed, record, release);
-  let deadLetters: number | undefined;
-  let excused = false;
+  const { deadLettersMax } = policy;
+  const alarms = alarmsOf(observed, release);
+  const counted = deadLettersOf(observed, record, release, nowMs);
+  if (!counted.known) {
+    return {
+      unmeasured: [counted.problem, ...alarms.unmeasured],
+      notes: alarms.notes,
+      deadLettersPending: false,
+      deadLettersExcused: false,
+    };
+  }
+  const { count, reported } = counted.value;
+  const excused = isExcused(observed, record, release, policy, judgement, count, nowMs);
+  let failure: string | undefined;
   let pending = false;
-  if (counted.known) {
-    deadLetters = counted.value;
-    const words = `${deadLetters} ${deadLetters === 1 ? 'message' : 'messages'} reached the dead-letter queue since the canary deployment began`;
-    const before = baselineOf(record, release)?.deadLettersAccepted;
-    const beside = before === undefined && judgement?.known === true ? judgement.value : undefined;
-    // One look that could not read the metrics says nothing about whose fault the messages are.
-    const unread = before === undefined && !observed.outcomes.known;
-    const deploying = release.canary.status === 'InProgress';
-    const reported = observed.outcomes.known ? observed.outcomes.value : undefined;
-    if (beside !== undefined) excused = excuses(beside, deadLetters);
-    else if (before !== undefined) excused = before > 0 && deadLetters - before <= policy.deadLettersMax;
-    else excused = deploying && reported !== undefined && excusesWhileDeploying(reported, nowMs, deadLetters);
-    if (deadLetters > policy.deadLettersMax) {
-      const mayBe =
-        unread || (deploying && reported !== undefined) || (beside !== undefined && mayExcuse(beside));
-      if (excused) {
-        notes.push(`${words}; stable fails such messages as well, so they are not held against the release`);
-      } else if (mayBe && !overdue(record, release, nowMs)) {
-        pending = true;
-        notes.push(`${words}; waiting for the workers' reports of them`);
-      } else {
-        failures.push(`${words} (${policy.deadLettersMax} allowed)`);
-      }
+  const notes: string[] = [];
+  if (count > deadLettersMax) {
+    const words = `${count} ${count === 1 ? 'message' : 'messages'} reached the dead-letter queue since the canary deployment began`;
+    const seenAt = baselineOf(record, release)?.deadLettersSeenAt ?? nowMs;
+    const isReported = reported > deadLettersMax;
+    const waitMs = !isReported
+      ? depthSettlesWithinMs
+      : mayBeExcused(observed, record, release, judgement)
+        ? reportsWithinMs
+        : 0;
+    if (excused) {
+      notes.push(`${words}; stable fails such messages as well, so they are not held against the release`);
+    } else if (nowMs - seenAt < waitMs) {
+      pending = true;
+      notes.push(
+        isReported
+          ? `${words}; waiting for the workers' reports of them`
+          : `${words}, as far as its approximate depth says; that must last for a minute, since the workers do not account for them`,
+      );
+    } else {
+      failure = `${words} (${deadLettersMax} allowed)`;
     }
-  } else {
-    unmeasured.push(...counted.problem);
   }
-
-  if (observed.alarms.known) {
-    for (const alarm of observed.alarms.value) {
-      if (alarm.value !== 'ALARM') continue;
-      if (alarm.transitionedAt <= release.canaryStartedAt) {
-        notes.push(
-          `alarm ${alarm.name} was already in ALARM when the canary deployment began; counting dead letters instead`,
-        );
-      } else if (deadLetters === 0 && isOfBefore(alarm, release, nowMs)) {
-        notes.push(
-          `alarm ${alarm.name} went off as the canary deployment began, and no message has reached the dead-letter queue since: it is late, unless it stays`,
-        );
-      } else if (excused || pending) {
-        notes.push(`alarm ${alarm.name} went off for these dead letters`);
-      } else {
-        failures.unshift(`alarm ${alarm.name} went off during the release`);
-      }
-    }
-  } else {
-    unmeasured.push(observed.alarms.problem);
-  }
-
   return {
-    ...(failures.length > 0 && { failure: failures.join('; ') }),
-    unmeasured,
-    notes,
+    ...(failure !== undefined && { failure }),
+    unmeasured: alarms.unmeasured,
+    notes: [...notes, ...alarms.notes],
     deadLettersPending: pending,
     deadLettersExcused: excused,
-    ...(deadLetters !== undefined && { deadLetters }),
+    deadLetters: count,
   };
 }
 
-/** Whether the alarm may be about what came before the release. It clears within minutes then. */
-function isOfBefore({ transitionedAt }: AlarmState, { canaryStartedAt }: Journey, nowMs: number): boolean {
-  return transitionedAt - canaryStartedAt < alarmsWithinMs && nowMs - transitionedAt < alarmsWithinMs;
+/** Whether the depth of the dead-letter queue may still miss messages that were there when the release began. */
+export function isDepthUnsettled({ canaryStartedAt }: Journey, nowMs: number): boolean {
+  return nowMs - canaryStartedAt < depthSettlesWithinMs;
 }
 
-/** Dead letters since the canary deployment began, by whichever count is higher; or why neither is known. */
+/** An alarm says nothing that the dead letters do not say; but one that cannot be read is a sign that much is wrong. */
+function alarmsOf({ alarms }: Observed, { canaryStartedAt }: Journey): Pick<Health, 'unmeasured' | 'notes'> {
+  if (!alarms.known) return { unmeasured: [alarms.problem], notes: [] };
+  return {
+    unmeasured: [],
+    notes: alarms.value
+      .filter(({ value }) => value === 'ALARM')
+      .map(({ name, transitionedAt }) =>
+        transitionedAt > canaryStartedAt
+          ? `alarm ${name} went off during the release: the release's own dead letters are what counts`
+          : `alarm ${name} was already in ALARM when the canary deployment began`,
+      ),
+  };
+}
+
+/** Whether the messages are at fault: stable fails them as well, or did until it was promoted. */
+function isExcused(
+  { outcomes }: Observed,
+  record: ReleaseRecord,
+  release: Journey,
+  { deadLettersMax }: ReleasePolicy,
+  judgement: Reading<Judgement> | undefined,
+  count: number,
+  nowMs: number,
+): boolean {
+  const accepted = baselineOf(record, release)?.deadLettersAccepted;
+  if (accepted !== undefined) return accepted > 0 && count - accepted <= deadLettersMax;
+  if (judgement?.known) return excuses(judgement.value, count);
+  if (release.canary.status !== 'InProgress' || !outcomes.known || outcomes.value === undefined) return false;
+  return excusesWhileDeploying(outcomes.value, nowMs, count);
+}
+
+/** Whether reports of stable's that are still to come may show that the messages are at fault. */
+function mayBeExcused(
+  { outcomes }: Observed,
+  record: ReleaseRecord,
+  release: Journey,
+  judgement: Reading<Judgement> | undefined,
+): boolean {
+  if (release.canary.status === 'InProgress') return outcomes.known && outcomes.value !== undefined;
+  const isPromoted = baselineOf(record, release)?.deadLettersAccepted !== undefined;
+  return !isPromoted && judgement?.known === true && mayExcuse(judgement.value);
+}
+
+/** Dead letters of the release: all that count, and those of them that its own tasks report. */
 function deadLettersOf(
   observed: Observed,
   record: ReleaseRecord,
   release: Journey,
-): { readonly known: true; readonly value: number } | { readonly known: false; readonly problem: string[] } {
-  const live = liveGrowth(observed, record, release);
-  const metric = observed.deadLetters.metricGrowth;
-  if (!(live.known || metric.known)) return { known: false, problem: [live.problem, metric.problem] };
-  return {
-    known: true,
-    value: Math.max(live.known ? live.value : 0, metric.known ? metric.value : 0),
-  };
-}
-
-/** Whether reports of the dead letters must have come by now. */
-function overdue(record: ReleaseRecord, release: Journey, nowMs: number): boolean {
-  const seenAt = baselineOf(record, release)?.deadLettersSeenAt;
-  return seenAt !== undefined && nowMs - seenAt >= reportsWithinMs;
+  nowMs: number,
+): Reading<{ readonly count: number; readonly reported: number }> {
+  const { outcomes, deadLetters: depth } = observed;
+  const lines =
+    outcomes.known && outcomes.value
+      ? reportedDeadLetters(outcomes.value, release.stable?.startedAt, nowMs)
+      : { own: 0, others: 0, mayBeMore: true };
+  const { own, others, mayBeMore } = lines;
+  if (!mayBeMore) return known({ count: own, reported: own });
+  if (!depth.known) return own > 0 ? known({ count: own, reported: own }) : depth;
+  const before = baselineOf(record, release)?.deadLetters;
+  if (before === undefined || isDepthUnsettled(release, nowMs)) return known({ count: own, reported: own });
+  return known({ count: Math.max(own, depth.value.visible - before - others), reported: own });
 }
 
 function baselineOf(record: ReleaseRecord, release: Journey): Baseline | undefined {
   return record.baseline?.executionId === release.execution.id ? record.baseline : undefined;
-}
-
-function liveGrowth(observed: Observed, record: ReleaseRecord, release: Journey): Reading<number> {
-  const depth = observed.deadLetters.depth;
-  if (!depth.known) return depth;
-  const start = baselineOf(record, release)?.deadLetters;
-  if (start === undefined) {
-    return { known: false, problem: 'the depth of the dead-letter queue at the start is not recorded yet' };
-  }
-  return { known: true, value: Math.max(0, depth.value - start) };
 }

@@ -3,9 +3,10 @@ import type { Verdict, VerdictCode } from '../judge/evidence.ts';
 import { judgeBlocks } from '../judge/judge.ts';
 import { effectStatements } from '../judge/verdict.ts';
 import { blocksFrom } from '../measurement/blocks.ts';
-import { type Line, reportMs } from '../measurement/line.ts';
+import { reportMs } from '../measurement/line.ts';
 import type { Measurement, TrackMeasurement } from '../measurement/measurement.ts';
 import type { ReleasePolicy } from '../policy/policy.ts';
+import { linesSince } from './dead-letters.ts';
 import { type Journey, judgedFrom } from './journey.ts';
 import { known, type Observed, type Reading } from './observed.ts';
 import { type RecordedVerdict, storedText } from './record.ts';
@@ -214,15 +215,6 @@ function deadLetterNotes({ fromMs, canary, stable }: Measurement): string[] {
     : [
         `of the messages that became dead letters, ${byCanary} failed last on the canary and ${byStable} on stable`,
       ];
-}
-
-/** Lines that were read twice count once. */
-function linesSince({ lines }: TrackMeasurement, fromMs: number): Line[] {
-  const once = new Map<string, Line>();
-  for (const line of lines) {
-    if (line.toMs > fromMs) once.set(`${line.task} ${line.startedAt} ${line.sequence}`, line);
-  }
-  return [...once.values()];
 }
 
 function clip(text: string, length: number): string {

@@ -139,15 +139,11 @@ export interface AlarmState {
   readonly reason?: string;
 }
 
-/** The dead-letter queue, seen in two independent ways, because each has a blind spot. */
-export interface DeadLetters {
-  /** Messages in it now, whether visible or not: current, but blind to what was purged or redriven. */
-  readonly depth: Reading<number>;
-  /**
-   * Sum of the increases that its metrics show since the release's canary deployment began. Metrics come
-   * once a minute, and up to 15 minutes late for a queue that wakes up. Zero when there is no release.
-   */
-  readonly metricGrowth: Reading<number>;
+/** What the dead-letter queue holds, by SQS's approximate counts: see `depthSettlesWithinMs`. */
+export interface DeadLetterDepth {
+  readonly visible: number;
+  /** In the hands of whoever looks at them, or delayed. */
+  readonly hidden: number;
 }
 
 /** The record together with the parameter version it was read at, for the conditional write. */
@@ -177,7 +173,7 @@ export interface Observed {
   readonly canary: Reading<ServiceState>;
   readonly stable: Reading<ServiceState>;
   readonly alarms: Reading<readonly AlarmState[]>;
-  readonly deadLetters: DeadLetters;
+  readonly deadLetters: Reading<DeadLetterDepth>;
   readonly record: Reading<RecordReading>;
   /** What both tracks did since the release's canary deployment began; undefined without one. */
   readonly outcomes: Reading<Measurement | undefined>;

@@ -248,9 +248,7 @@ describe('a bad release', () => {
   it('is stopped while its canary is being deployed', () => {
     const world = adopted();
     const id = onCanary(world, 'bad');
-    world.pass(1000);
-    world.deadLetter(1);
-    world.setAlarm('ALARM');
+    world.ruin();
     world.wake();
     expect(world.status(id)).toBe('Stopped');
     expect(world.settle().phase).toBe('rolledBack');
@@ -261,7 +259,7 @@ describe('a bad release', () => {
     const world = adopted();
     const stableBefore = world.services.stable.primary;
     const id = awaitingApproval(world, 'bad');
-    world.setAlarm('ALARM');
+    world.ruin();
     const { effects } = world.wake();
     expect(effects.map(({ kind }) => kind)).toEqual([
       'recordDecision',
@@ -275,29 +273,23 @@ describe('a bad release', () => {
     expect(world.services.stable.primary).toBe(stableBefore);
   });
 
-  it('is found by its dead letters within its first minute, before metrics can tell', () => {
-    const world = adopted();
-    const id = onCanary(world, 'bad');
-    world.pass(1000);
-    world.deadLetter(1);
-    world.wake();
-    expect(world.status(id)).toBe('Stopped');
-  });
-
-  it('is found by an alarm that went off before its canary deployment was retried', () => {
+  it('is found by what it dead-lettered before its canary deployment was retried', () => {
     const world = adopted();
     const id = world.push('bad');
     world.advance();
     world.advance();
+    world.pass(1000);
+    world.deadLetterOn('canary', 1);
     world.failRollout('canary', false);
     // The controller was away all this time.
     world.lookedSinceCanary = true;
     world.pass(deploymentTimeoutMs);
     world.advance();
     expect(world.status(id)).toBe('Failed');
-    world.setAlarm('ALARM');
-    world.pass(1000);
+    world.pass(200_000);
     world.retry(id);
+    expect(world.wake().phase).toBe('deploying');
+    world.pass(15_000);
     expect(world.wake()).toMatchObject({ phase: 'rollingBack', release: { executionId: id } });
     expect(world.record().decision?.by).toBe('health');
   });
@@ -305,7 +297,7 @@ describe('a bad release', () => {
   it('is not restored before the older deployment has lost its tasks', () => {
     const world = adopted();
     awaitingApproval(world, 'bad');
-    world.setAlarm('ALARM');
+    world.ruin();
     world.wake();
     const { canary } = world.services;
     canary.primary.rolloutState = 'COMPLETED';
@@ -319,7 +311,7 @@ describe('a bad release', () => {
   it('is undone on both services while stable is being deployed, although ECS goes on after the stop', () => {
     const world = adopted();
     const id = onStable(world, 'bad');
-    world.setAlarm('ALARM');
+    world.ruin();
     const { effects } = world.plan();
     const stop = effects.filter(({ kind }) => kind === 'recordDecision' || kind === 'stopExecution');
     world.applyAll(stop);
@@ -334,8 +326,7 @@ describe('a bad release', () => {
   it('is undone on both services in its watch period, and its job fails', () => {
     const world = adopted();
     const id = watched(world, 'bad');
-    world.pass(1000);
-    world.deadLetter(3);
+    world.ruin();
     world.callJobs();
     expect(world.jobResults.at(-1)).toBe(`${id} Failed`);
     expect(world.settle().phase).toBe('rolledBack');
@@ -346,22 +337,21 @@ describe('a bad release', () => {
   it('is undone in its watch period by an ordinary wake as well', () => {
     const world = adopted();
     const id = watched(world, 'bad');
-    world.pass(1000);
-    world.setAlarm('ALARM');
+    world.ruin();
     world.wake();
     expect(world.status(id)).toBe('Stopped');
     expect(world.settle().phase).toBe('rolledBack');
     expectBothOn(world, 'v1');
   });
 
-  it('is found although the alarm has been in ALARM since an earlier release', () => {
+  it('is found although dead letters of an earlier release lie in the queue', () => {
     const world = adopted();
     awaitingApproval(world, 'bad1');
-    world.setAlarm('ALARM');
     world.deadLetter(20);
+    world.ruin();
     world.settle();
     awaitingApproval(world, 'bad2');
-    world.deadLetter(1);
+    world.ruin();
     const { reasons } = world.wake();
     expect(reasons[0]).toBe(
       '1 message reached the dead-letter queue since the canary deployment began (0 allowed)',
@@ -370,22 +360,22 @@ describe('a bad release', () => {
     expectBothOn(world, 'v1');
   });
 
-  it('is found by the metrics when a purge hides its dead letters', () => {
+  it('is found although a purge hides its dead letters', () => {
     const world = adopted();
     world.deadLetter(10);
     awaitingApproval(world, 'bad');
-    world.deadLetter(5);
+    world.ruin();
     world.deadLetters = 0;
     expect(world.settle().phase).toBe('rolledBack');
   });
 
-  it('goes on being rolled back after the alarm has cleared', () => {
+  it('goes on being rolled back when its dead letters cannot be seen any more', () => {
     const world = adopted();
     onStable(world, 'bad');
-    world.setAlarm('ALARM');
+    world.ruin();
     const { effects } = world.plan();
     world.applyAll(effects.slice(0, 1));
-    world.setAlarm('OK');
+    world.outcomesProblem = 'the log cannot be read';
     expect(world.settle().phase).toBe('rolledBack');
     expectBothOn(world, 'v1');
   });
@@ -393,7 +383,7 @@ describe('a bad release', () => {
   it('is not touched before the decision is durable', () => {
     const world = adopted();
     const id = awaitingApproval(world, 'bad');
-    world.setAlarm('ALARM');
+    world.ruin();
     const { effects } = world.plan();
     world.recordVersion += 1;
     expect(world.applyAll(effects)).toEqual(['conflict', 'skipped', 'skipped', 'skipped']);
@@ -405,7 +395,7 @@ describe('a bad release', () => {
   it('tells people once that it is rolled back and once that both services are restored', () => {
     const world = adopted();
     awaitingApproval(world, 'bad');
-    world.setAlarm('ALARM');
+    world.ruin();
     world.settle();
     world.settle();
     expect(world.notifications).toHaveLength(2);
@@ -414,59 +404,47 @@ describe('a bad release', () => {
   it('stays within the policy with as many dead letters as it allows', () => {
     const world = adopted({ deadLettersMax: 2 });
     awaitingApproval(world, 'v2');
-    world.deadLetter(2);
+    world.pass(1000);
+    world.deadLetterOn('canary', 2);
     expect(world.settle().phase).toBe('awaitingApproval');
-    world.deadLetter(1);
+    world.deadLetterOn('canary', 1);
     expect(world.settle().phase).toBe('rolledBack');
   });
 });
 
-describe('an alarm that is not about the release', () => {
-  it('does not fail a good release when it has been in ALARM since an earlier one', () => {
-    const world = adopted();
-    awaitingApproval(world, 'bad');
-    world.setAlarm('ALARM');
-    world.deadLetter(20);
-    world.settle();
-    succeeded(world, 'v2');
-    expectBothOn(world, 'v2');
-  });
-
-  it('does not fail a good release for dead letters of the minutes before it', () => {
-    const world = adopted();
-    world.deadLetter(3);
-    const id = onCanary(world, 'v2');
-    // Metrics come late, and the alarm after them; it clears, since nothing more comes.
-    world.pass(90_000);
-    world.setAlarm('ALARM');
-    expect(world.wake().phase).toBe('deploying');
-    world.pass(60_000);
-    world.setAlarm('OK');
-    expect(world.settle().phase).toBe('awaitingApproval');
-    expect(world.status(id)).toBe('InProgress');
-  });
-
-  it('ends the release when it does not clear', () => {
-    const world = adopted();
-    onCanary(world, 'v2');
-    world.pass(90_000);
-    world.setAlarm('ALARM');
-    expect(world.wake().phase).toBe('deploying');
-    world.pass(180_000);
-    expect(world.wake().phase).toBe('rollingBack');
-  });
-
+describe('a dead letter of the canary', () => {
   it('hits the release under test when the newest execution is still building', () => {
     const world = adopted({ onNewerCommit: 'wait' });
     const bad = awaitingApproval(world, 'bad');
     const newer = world.push('v3');
-    world.setAlarm('ALARM');
+    world.ruin();
     world.wake();
     expect(world.status(bad)).toBe('Failed');
     expect(world.status(newer)).toBe('InProgress');
-    world.setAlarm('OK');
     expect(world.settle().phase).toBe('awaitingApproval');
     expect(world.digestOn('canary')).toBe(digestOf('v3'));
+  });
+});
+
+describe('the alarm of the dead-letter queue', () => {
+  it('fails no release by itself', () => {
+    const world = adopted();
+    awaitingApproval(world, 'v2');
+    world.setAlarm('ALARM');
+    const { phase, reasons } = world.settle();
+    expect(phase).toBe('awaitingApproval');
+    expect(reasons.join('\n')).toMatch(/alarm dead-letters went off during the release/);
+  });
+
+  it('fails no release when it has been in ALARM since an earlier one', () => {
+    const world = adopted();
+    awaitingApproval(world, 'bad');
+    world.setAlarm('ALARM');
+    world.deadLetter(20);
+    world.ruin();
+    world.settle();
+    succeeded(world, 'v2');
+    expectBothOn(world, 'v2');
   });
 
   it('rolls nothing back after success', () => {
@@ -488,7 +466,7 @@ describe('the very first release without a last good one', () => {
     world.services.stable.running = 2;
     const id = awaitingApproval(world, 'bad');
     const canary = world.services.canary.primary;
-    world.setAlarm('ALARM');
+    world.ruin();
     const halted = world.wake();
     expect(halted.phase).toBe('halted');
     expect(halted.reasons.join()).toContain('there is no last good release to return to');
@@ -502,7 +480,7 @@ describe('the very first release without a last good one', () => {
     const world = new SimulatedWorld(policy);
     world.services.stable.running = 2;
     awaitingApproval(world, 'bad');
-    world.setAlarm('ALARM');
+    world.ruin();
     world.settle();
     world.services.stable.running = 3;
     succeeded(world, 'v2');
@@ -593,9 +571,8 @@ describe('a release that ends by itself or by a person', () => {
   it('is never promoted by a retry once its end was decided', () => {
     const world = adopted();
     const id = onStable(world, 'bad');
-    world.setAlarm('ALARM');
+    world.ruin();
     world.settle();
-    world.setAlarm('OK');
     world.retry(id);
     expect(world.status(id)).toBe('InProgress');
     expect(world.settle().phase).toBe('rolledBack');
@@ -605,7 +582,7 @@ describe('a release that ends by itself or by a person', () => {
   it('is restored again when the circuit breaker undoes the restoration', () => {
     const world = adopted();
     awaitingApproval(world, 'bad');
-    world.setAlarm('ALARM');
+    world.ruin();
     world.wake();
     world.failRollout('canary', true);
     expect(world.digestOn('canary')).toBe(digestOf('bad'));
@@ -616,7 +593,7 @@ describe('a release that ends by itself or by a person', () => {
   it('stays ended when a task comes and goes after both services were restored', () => {
     const world = adopted();
     awaitingApproval(world, 'bad');
-    world.setAlarm('ALARM');
+    world.ruin();
     expect(world.settle().phase).toBe('rolledBack');
     world.services.stable.running -= 1;
     expect(world.wake()).toMatchObject({ phase: 'rolledBack', effects: [] });
@@ -625,7 +602,7 @@ describe('a release that ends by itself or by a person', () => {
   it('deploys the recorded version anew when its deployment failed', () => {
     const world = adopted();
     awaitingApproval(world, 'bad');
-    world.setAlarm('ALARM');
+    world.ruin();
     world.wake();
     world.failRollout('canary', false);
     expect(world.wake().effects).toContainEqual(
@@ -640,7 +617,7 @@ describe('a release that ends by itself or by a person', () => {
     awaitingApproval(world, 'bad');
     const { lastGood } = world.record();
     world.taskDefinitions.get(lastGood!.canaryTaskDefinitionArn)!.active = false;
-    world.setAlarm('ALARM');
+    world.ruin();
     const halted = world.settle();
     expect(halted.phase).toBe('halted');
     expect(halted.reasons.join()).toContain('has been deregistered');
@@ -720,10 +697,9 @@ describe('a newer commit', () => {
   it('waits until a rollback has reached a steady state', () => {
     const world = adopted({ onNewerCommit: 'wait' });
     onStable(world, 'bad');
-    world.setAlarm('ALARM');
+    world.ruin();
     world.push('v3');
     world.wake();
-    world.setAlarm('OK');
     for (let i = 0; i < 4; i += 1) {
       world.advance();
       world.wake();
@@ -759,7 +735,7 @@ describe('a newer commit', () => {
     world.advance();
     world.push('v3');
     world.pass(200_000);
-    world.setAlarm('ALARM');
+    world.ruin();
     for (let i = 0; i < 3; i += 1) world.advance();
     world.wake();
     expect(world.status(bad)).toBe('Stopped');
@@ -799,7 +775,7 @@ describe('a newer commit', () => {
     const world = adopted();
     onStable(world, 'bad');
     world.finishRollout('stable');
-    world.setAlarm('ALARM');
+    world.ruin();
     const { effects } = world.plan();
     world.push('v3');
     world.advance();
@@ -899,7 +875,7 @@ describe('a change of configuration alone', () => {
       stableTaskDefinitionArn: world.services.stable.primary.taskDefinitionArn,
     });
     awaitingApproval(world, 'bad');
-    world.setAlarm('ALARM');
+    world.ruin();
     expect(world.settle().phase).toBe('rolledBack');
     expectBothOn(world, 'v2');
   });
@@ -911,7 +887,7 @@ describe('a change of configuration alone', () => {
     world.settle();
     world.approve();
     world.finishRollout('stable');
-    world.setAlarm('ALARM');
+    world.ruin();
     expect(world.settle().phase).toBe('rolledBack');
     expectBothOn(world, 'v1');
   });
@@ -961,7 +937,7 @@ describe('jobs', () => {
     expect(jobEffects()).toBe(1);
     onCanary(world, 'v2');
     expect(jobEffects()).toBe(1);
-    world.setAlarm('ALARM');
+    world.ruin();
     expect(jobEffects()).toBe(1);
     world.unreadable = 'pipeline';
     expect(jobEffects()).toBe(1);
@@ -993,7 +969,7 @@ describe('what cannot be seen', () => {
   it('goes on rolling back when only the signals cannot be read', () => {
     const world = adopted();
     onStable(world, 'bad');
-    world.setAlarm('ALARM');
+    world.ruin();
     world.applyAll(world.plan().effects.slice(0, 1));
     world.alarmsReadable = false;
     world.deadLettersReadable = false;

@@ -57,11 +57,11 @@ export interface Decision {
 /** What the current release began with, to tell later what has changed since. */
 export interface Baseline {
   readonly executionId: string;
-  /** Depth of the dead-letter queue when the release's canary deployment was first seen. */
+  /** Depth of the dead-letter queue when the release's canary deployment began. */
   readonly deadLetters?: number;
   /** The release's image, once the canary was seen to be told to run it. */
   readonly candidateDigest?: string;
-  /** When dead letters were first seen that the workers had not reported yet, epoch milliseconds. */
+  /** When more dead letters than allowed were first seen, of those that are still to be confirmed or excused; epoch milliseconds. */
   readonly deadLettersSeenAt?: number;
   /** Dead letters of the release that were put up with when stable's deployment began. */
   readonly deadLettersAccepted?: number;

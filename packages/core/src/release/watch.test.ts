@@ -129,7 +129,7 @@ describe('in a watch that is longer than what is known of stable before', () => 
   it('a version that fails everything from then on is rolled back for its dead letters', () => {
     const world = longWatched();
     observed(world, minute, both(1));
-    world.deadLetter(1);
+    world.deadLetterOn('stable', 1);
     expect(world.wake().phase).toBe('rollingBack');
     expect(world.record().decision?.by).toBe('health');
   });

@@ -153,12 +153,12 @@ describe('renderStatus', () => {
     const w = world();
     w.push('bad');
     w.settle();
-    w.deadLetter(2);
+    w.ruin();
     w.wake();
     const lines = renderStatus(viewOf(w), w.now).join('\n');
     expect(lines).toContain('rolling back');
-    expect(lines).toContain('Dead letters  2  2 during this release');
-    expect(lines).toContain('Because       2 messages reached the dead-letter queue since');
+    expect(lines).toContain('Dead letters  1  1 during this release');
+    expect(lines).toContain('Because       1 message reached the dead-letter queue since');
     expect(lines).toMatch(/Canary .* last good {2}1\/1 tasks {2}deploying/);
   });
 

@@ -115,7 +115,7 @@ export function viewRelease(observed: Observed, planned: Plan): ReleaseView {
   const record = valueIn(observed.record)?.record;
   const release = pipeline && currentRelease(pipeline);
   const shown = release?.execution ?? pipeline?.executions[0];
-  const depth = valueIn(observed.deadLetters.depth);
+  const depth = valueIn(observed.deadLetters);
   const { release: summary } = planned;
   const active = pipeline?.executions.filter(isActive) ?? [];
   const waiting = pipeline && release ? waitingForCanary(pipeline, release) : [];
@@ -143,7 +143,7 @@ export function viewRelease(observed: Observed, planned: Plan): ReleaseView {
       value,
       since: transitionedAt,
     })),
-    ...(depth !== undefined && { deadLetterDepth: depth }),
+    ...(depth !== undefined && { deadLetterDepth: depth.visible + depth.hidden }),
     approvalPending:
       pipeline?.approval !== undefined && pipeline.approval.executionId === release?.execution.id,
     waiting: waiting.map(executionView),
@@ -161,7 +161,7 @@ export function viewRelease(observed: Observed, planned: Plan): ReleaseView {
       observed.stable,
       observed.record,
       observed.alarms,
-      observed.deadLetters.depth,
+      observed.deadLetters,
     ].flatMap((reading) => (reading.known ? [] : [reading.problem])),
   };
 }

@@ -1,10 +1,26 @@
+import type { Ids } from '../ids.ts';
+
 /**
  * The latencies of AWS itself that the engine honours, in milliseconds. `--pace N` divides exactly these
  * and nothing else: what a process takes to start or a handler takes to run is never sped up. Nor is a time that
  * somebody has set: a visibility timeout, an action's timeout, or the DeploymentTimeout of an ECS action.
+ *
+ * Those with `worstMs` differ from one time to the next: `ms` is then the median.
  */
 export const AWS_LATENCIES = {
-  'sqs-metrics': { ms: 60_000, what: 'interval at which SQS publishes queue metrics' },
+  'sqs-metrics': { ms: 60_000, what: 'interval at which SQS publishes queue metrics, about' },
+  // Late by minutes, and each metric by its own: https://alexwlchan.net/2022/02/no-cause-for-alarm/,
+  // and AWS's support in https://github.com/justeattakeaway/AwsWatchman/pull/294
+  'sqs-metrics-delay': { ms: 60_000, worstMs: 180_000, what: 'time until a queue metric arrives' },
+  // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html
+  'sqs-asleep': { ms: 6 * 3_600_000, what: 'time without a call after which a queue publishes no metrics' },
+  'sqs-waking': {
+    ms: 300_000,
+    worstMs: 900_000,
+    what: 'time until a queue publishes metrics again after its next call',
+  },
+  // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
+  'sqs-counts': { ms: 5_000, worstMs: 60_000, what: 'age of the approximate counts of a queue' },
   'alarm-period': { ms: 60_000, what: 'one minute of an alarm period (other periods in proportion)' },
   'ecs-healthy-after': {
     ms: 40_000,
@@ -15,6 +31,12 @@ export const AWS_LATENCIES = {
     what: 'first wait of ECS between restarts of a task that cannot start; it doubles up to 27 minutes',
   },
   'ecs-metrics': { ms: 60_000, what: 'interval of ECS and Container Insights metrics' },
+  // Not documented; target tracking leaves them three minutes: https://github.com/aws/containers-roadmap/issues/2113
+  'ecs-metrics-delay': {
+    ms: 90_000,
+    worstMs: 150_000,
+    what: 'time until ECS and Container Insights metrics arrive',
+  },
   'pipeline-continuation': { ms: 30_000, what: 'wait before CodePipeline calls a Lambda action again' },
   'schedule-minute': { ms: 60_000, what: 'one minute of an EventBridge rate or cron schedule' },
   'lambda-retry': {
@@ -25,6 +47,11 @@ export const AWS_LATENCIES = {
 } as const;
 
 export type AwsLatency = keyof typeof AWS_LATENCIES;
+
+/** A latency that differs from one time to the next. */
+export type VaryingLatency = {
+  [L in AwsLatency]: (typeof AWS_LATENCIES)[L] extends { readonly worstMs: number } ? L : never;
+}[AwsLatency];
 
 /** AWS latencies divided by a factor chosen with `up --pace N`; 1 is AWS's own pace. */
 export class Pace {
@@ -37,6 +64,17 @@ export class Pace {
   /** Duration of the named latency, in milliseconds, at this pace. */
   ms(latency: AwsLatency): number {
     return AWS_LATENCIES[latency].ms / this.factor;
+  }
+
+  /** The longest that a varying latency lasts, in milliseconds, at this pace. */
+  worstMs(latency: VaryingLatency): number {
+    return AWS_LATENCIES[latency].worstMs / this.factor;
+  }
+
+  /** How long a varying latency lasts this time, in milliseconds, at this pace. Half of the times it is below its median. */
+  drawMs(latency: VaryingLatency, ids: Pick<Ids, 'random'>): number {
+    const { ms, worstMs } = AWS_LATENCIES[latency];
+    return this.worstMs(latency) * ids.random() ** Math.log2(worstMs / ms);
   }
 
   /** A duration given in seconds by an alarm period, a schedule or a cooldown, scaled to this pace, in milliseconds. */

@@ -384,10 +384,13 @@ describe('an engine that was killed', () => {
 });
 
 describe('metrics', () => {
-  test('of Container Insights count tasks and deployments every minute', async () => {
+  test('of Container Insights count tasks and deployments every minute, and arrive late', async () => {
     const world = await steadyService();
     await world.pass(20);
-    expect(world.metrics.filter(({ namespace }) => namespace === 'ECS/ContainerInsights')).toEqual([
+    const counts = () => world.metrics.filter(({ namespace }) => namespace === 'ECS/ContainerInsights');
+    expect(counts()).toEqual([]);
+    await world.pass(150);
+    expect(counts().slice(0, 4)).toEqual([
       { namespace: 'ECS/ContainerInsights', name: 'RunningTaskCount', value: 2 },
       { namespace: 'ECS/ContainerInsights', name: 'PendingTaskCount', value: 0 },
       { namespace: 'ECS/ContainerInsights', name: 'DesiredTaskCount', value: 2 },

@@ -12,7 +12,8 @@ const MIB = 1024 * 1024;
 
 /**
  * Vends the metrics of services every minute: `AWS/ECS` CPUUtilization and MemoryUtilization, one value for
- * each running task, and for clusters with Container Insights the task and deployment counts.
+ * each running task that could be measured, and for clusters with Container Insights the task and deployment counts.
+ * Each namespace's arrive late by a time of their own.
  *
  * A minute's values carry its beginning, so that the sample count of a period of one minute is the number of tasks:
  * https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cloudwatch-metrics.html#cw_running_task_count
@@ -22,10 +23,10 @@ export class ServiceMetrics {
   readonly #store: EcsStore;
   readonly #tasks: TaskLifecycle;
   readonly #lastCpuSeconds = new Map<string, number>();
+  readonly #timers = new Set<Timer>();
   #measuredAtMs = 0;
   /** Number of the interval that was published last, since the epoch. */
   #published = 0;
-  #timer: Timer | undefined;
   #problem = '';
 
   constructor(engine: Engine, store: EcsStore, tasks: TaskLifecycle) {
@@ -40,29 +41,38 @@ export class ServiceMetrics {
   }
 
   stop(): void {
-    this.#timer?.cancel();
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
   }
 
   #arm(): void {
     const { clock, pace } = this.#engine;
     const intervalMs = pace.ms('ecs-metrics');
     const interval = Math.max(Math.floor(clock.nowMs() / intervalMs), this.#published + 1);
-    this.#timer = clock.setTimer((interval + 1) * intervalMs - clock.nowMs(), () => {
+    this.#after((interval + 1) * intervalMs - clock.nowMs(), () => {
       this.#published = interval;
       this.#arm();
-      void this.#publish(new Date(interval * intervalMs));
+      this.#publish(new Date(interval * intervalMs));
     });
   }
 
-  async #publish(at: Date): Promise<void> {
+  #after(delayMs: number, run: () => void): void {
+    const timer = this.#engine.clock.setTimer(delayMs, () => {
+      this.#timers.delete(timer);
+      run();
+    });
+    this.#timers.add(timer);
+  }
+
+  #publish(at: Date): void {
     const services = [...this.#store.services.values()].filter(({ status }) => status === 'ACTIVE');
     if (services.length === 0) return;
     const usage = this.#measure();
-    await this.#put(
+    this.#putLate(
       'AWS/ECS',
       services.flatMap((service) => this.#utilization(service, usage, at)),
     );
-    await this.#put(
+    this.#putLate(
       'ECS/ContainerInsights',
       services
         .filter((service) => this.#hasInsights(service))
@@ -135,8 +145,13 @@ export class ServiceMetrics {
     return setting !== undefined && setting.value !== 'disabled';
   }
 
-  async #put(namespace: string, data: MetricDatum[]): Promise<void> {
+  #putLate(namespace: string, data: MetricDatum[]): void {
     if (data.length === 0) return;
+    const { pace, ids } = this.#engine;
+    this.#after(pace.drawMs('ecs-metrics-delay', ids), () => void this.#put(namespace, data));
+  }
+
+  async #put(namespace: string, data: MetricDatum[]): Promise<void> {
     try {
       await this.#engine.call(
         servicePrincipal(this.#engine, 'ecs.amazonaws.com'),

@@ -1,3 +1,6 @@
+import type { Pace } from '../../clock/pace.ts';
+import type { Ids } from '../../ids.ts';
+
 /** Smallest, largest, sum and number of values, as CloudWatch takes them. */
 export interface ValueSet {
   readonly SampleCount: number;
@@ -15,6 +18,32 @@ export class QueueActivity {
   #received = 0;
   #deleted = 0;
   #emptyReceives = 0;
+  readonly #pace: Pace;
+  readonly #ids: Ids;
+  #calledAtMs: number;
+  #awakeAtMs: number;
+
+  constructor(pace: Pace, ids: Ids, nowMs: number) {
+    this.#pace = pace;
+    this.#ids = ids;
+    this.#calledAtMs = nowMs;
+    this.#awakeAtMs = nowMs;
+  }
+
+  /** Somebody called an operation on the queue, which wakes it. */
+  called(nowMs: number): void {
+    if (this.#isAsleep(nowMs)) this.#awakeAtMs = nowMs + this.#pace.drawMs('sqs-waking', this.#ids);
+    this.#calledAtMs = nowMs;
+  }
+
+  /** Whether the queue publishes metrics: a while after it was woken, until nobody has called it for six hours. */
+  isReported(nowMs: number): boolean {
+    return nowMs >= this.#awakeAtMs && !this.#isAsleep(nowMs);
+  }
+
+  #isAsleep(nowMs: number): boolean {
+    return nowMs - this.#calledAtMs >= this.#pace.ms('sqs-asleep');
+  }
 
   sent(bytes: number): void {
     this.#sent++;

@@ -6,18 +6,21 @@ import type { Queue } from './queue.ts';
 import type { Queues } from './queues.ts';
 
 const NAMESPACE = 'AWS/SQS';
-/** CloudWatch takes 1,000 metrics in a call; a queue has nine. */
-const QUEUES_AT_ONCE = 100;
+/** By how much the time between two data points of a queue differs from the interval, at most. */
+const IRREGULAR = 0.1;
+/** Share of the data points on a queue's depth that are never published. */
+const MISSING = 0.02;
 
 /**
- * Publishes every queue's `AWS/SQS` metrics to CloudWatch at SQS's interval, with dimension `QueueName`. AWS
- * stops for queues that were idle for six hours and may be late when they wake; here every queue reports.
+ * Publishes the `AWS/SQS` metrics of every queue that is in use to CloudWatch about once a minute, with dimension
+ * `QueueName`. Each arrives late by a time of its own, so that the depth of a queue is in CloudWatch in parts, and some
+ * data points on it never do. What has not arrived when the engine stops is lost.
  */
 export class QueueMetrics {
   readonly #engine: Engine;
   readonly #queues: Queues;
-  #timer: Timer | undefined;
-  #publishing: Promise<void> = Promise.resolve();
+  readonly #timers = new Set<Timer>();
+  readonly #publishing = new Set<Promise<void>>();
   #lastFailure: string | undefined;
 
   constructor(engine: Engine, queues: Queues) {
@@ -26,34 +29,58 @@ export class QueueMetrics {
   }
 
   start(): void {
-    const { clock, pace } = this.#engine;
-    this.#timer = clock.setTimer(pace.ms('sqs-metrics'), () => {
-      this.#publishing = this.#publish();
+    const { pace, ids } = this.#engine;
+    this.#after(pace.ms('sqs-metrics') * (1 + IRREGULAR * (2 * ids.random() - 1)), () => {
+      this.#measure();
       this.start();
     });
   }
 
   async stop(): Promise<void> {
-    this.#timer?.cancel();
-    await this.#publishing;
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
+    await Promise.all(this.#publishing);
   }
 
-  async #publish(): Promise<void> {
-    const { clock, call } = this.#engine;
-    const at = new Date(clock.nowMs());
-    const queues = this.#queues.all();
-    for (let from = 0; from < queues.length; from += QUEUES_AT_ONCE) {
-      const data = queues.slice(from, from + QUEUES_AT_ONCE).flatMap((queue) => datapoints(queue, at));
-      try {
-        await call(servicePrincipal(this.#engine, 'sqs.amazonaws.com'), 'cloudwatch', 'PutMetricData', {
+  #measure(): void {
+    const { clock, pace, ids } = this.#engine;
+    const nowMs = clock.nowMs();
+    for (const queue of this.#queues.all()) {
+      if (!queue.activity.isReported(nowMs)) continue;
+      const { depth, done } = datapoints(queue, new Date(nowMs));
+      const published = depth.filter(() => ids.random() >= MISSING).map((datum) => [datum]);
+      for (const data of [...published, done]) {
+        this.#after(pace.drawMs('sqs-metrics-delay', ids), () => {
+          const publishing = this.#publish(data).finally(() => this.#publishing.delete(publishing));
+          this.#publishing.add(publishing);
+        });
+      }
+    }
+  }
+
+  #after(delayMs: number, run: () => void): void {
+    const timer = this.#engine.clock.setTimer(delayMs, () => {
+      this.#timers.delete(timer);
+      run();
+    });
+    this.#timers.add(timer);
+  }
+
+  async #publish(data: MetricDatum[]): Promise<void> {
+    try {
+      await this.#engine.call(
+        servicePrincipal(this.#engine, 'sqs.amazonaws.com'),
+        'cloudwatch',
+        'PutMetricData',
+        {
           Namespace: NAMESPACE,
           MetricData: data,
-        });
-        this.#lastFailure = undefined;
-      } catch (error) {
-        if (!(error instanceof AwsFault)) throw error;
-        this.#report(error);
-      }
+        },
+      );
+      this.#lastFailure = undefined;
+    } catch (error) {
+      if (!(error instanceof AwsFault)) throw error;
+      this.#report(error);
     }
   }
 
@@ -65,8 +92,12 @@ export class QueueMetrics {
   }
 }
 
-function datapoints(queue: Queue, at: Date): MetricDatum[] {
-  const { visible, inFlight, delayed } = queue.counts();
+/** What a queue holds, and what was done with it since it was last asked. */
+function datapoints(
+  queue: Queue,
+  at: Date,
+): { readonly depth: readonly MetricDatum[]; readonly done: MetricDatum[] } {
+  const { visible, inFlight, delayed } = queue.approximateCounts();
   const { sent, received, deleted, emptyReceives, sizes } = queue.activity.take();
   const datum = (name: string, unit: NonNullable<MetricDatum['Unit']>): MetricDatum => ({
     MetricName: name,
@@ -74,21 +105,25 @@ function datapoints(queue: Queue, at: Date): MetricDatum[] {
     Timestamp: at,
     Unit: unit,
   });
-  const counts = {
-    ApproximateNumberOfMessagesVisible: visible,
-    ApproximateNumberOfMessagesNotVisible: inFlight,
-    ApproximateNumberOfMessagesDelayed: delayed,
-    NumberOfMessagesSent: sent,
-    NumberOfMessagesReceived: received,
-    NumberOfMessagesDeleted: deleted,
-    NumberOfEmptyReceives: emptyReceives,
+  const counted = (counts: Readonly<Record<string, number>>): MetricDatum[] =>
+    Object.entries(counts).map(([name, Value]) => ({ ...datum(name, 'Count'), Value }));
+  return {
+    depth: [
+      ...counted({
+        ApproximateNumberOfMessagesVisible: visible,
+        ApproximateNumberOfMessagesNotVisible: inFlight,
+        ApproximateNumberOfMessagesDelayed: delayed,
+      }),
+      { ...datum('ApproximateAgeOfOldestMessage', 'Seconds'), Value: Math.floor(queue.oldestAgeMs() / 1000) },
+    ],
+    done: [
+      ...counted({
+        NumberOfMessagesSent: sent,
+        NumberOfMessagesReceived: received,
+        NumberOfMessagesDeleted: deleted,
+        NumberOfEmptyReceives: emptyReceives,
+      }),
+      ...(sizes ? [{ ...datum('SentMessageSize', 'Bytes'), StatisticValues: sizes }] : []),
+    ],
   };
-  return [
-    ...Object.entries(counts).map(([name, Value]) => ({ ...datum(name, 'Count'), Value })),
-    {
-      ...datum('ApproximateAgeOfOldestMessage', 'Seconds'),
-      Value: Math.floor(queue.oldestAgeMs() / 1000),
-    },
-    ...(sizes ? [{ ...datum('SentMessageSize', 'Bytes'), StatisticValues: sizes }] : []),
-  ];
 }

@@ -133,7 +133,7 @@ export function queueOperations(engine: Engine, queues: Queues) {
 
 function attributesOf(queue: Queue): Record<string, string> {
   const { record } = queue;
-  const { visible, inFlight, delayed } = queue.counts();
+  const { visible, inFlight, delayed } = queue.approximateCounts();
   const encrypted = record.attributes.KmsMasterKeyId !== undefined;
   return {
     ...(encrypted

@@ -1,6 +1,9 @@
 import type { Clock, Timer } from '../../clock/clock.ts';
+import type { Pace } from '../../clock/pace.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Ids } from '../../ids.ts';
 import type { Journal } from '../../journal/journal.ts';
+import { ApproximateCounts } from './approximate-counts.ts';
 import type { DeliveryOrder } from './delivery-order.ts';
 import { DueHeap } from './due-heap.ts';
 import { FifoOrder } from './fifo-order.ts';
@@ -26,6 +29,8 @@ export interface QueueRecord {
 /** What a queue needs from around it. */
 export interface QueueParts {
   readonly clock: Clock;
+  readonly pace: Pace;
+  readonly ids: Ids;
   readonly store: MessageStore;
   readonly journal: Journal;
   /** ARN of a queue of this account and region. */
@@ -93,7 +98,7 @@ const DEDUPLICATION_MS = 300_000;
  */
 export class Queue {
   readonly arn: string;
-  readonly activity = new QueueActivity();
+  readonly activity: QueueActivity;
   readonly #parts: QueueParts;
   readonly #order: DeliveryOrder;
   readonly #inFlight = new Map<number, Lease>();
@@ -101,6 +106,7 @@ export class Queue {
   readonly #delayEnds = new DueHeap();
   readonly #waiters = new Set<Waiter>();
   readonly #totals: Totals;
+  readonly #approximate: ApproximateCounts;
   #record: QueueRecord;
   #settings: QueueSettings;
   #visible = 0;
@@ -119,6 +125,8 @@ export class Queue {
     this.#settings = readSettings(record.attributes);
     this.arn = parts.arnOf(record.name);
     this.#nowMs = parts.clock.nowMs();
+    this.activity = new QueueActivity(parts.pace, parts.ids, this.#nowMs);
+    this.#approximate = new ApproximateCounts(parts.pace, parts.ids);
     this.#totals = parts.store.totals(record.key);
     this.#order = record.fifo
       ? new FifoOrder(parts.store, record.key, () => this.#nowMs)
@@ -150,6 +158,12 @@ export class Queue {
     this.#settle();
     this.#settled();
     return { visible: this.#visible, inFlight: this.#inFlight.size, delayed: this.#delayed };
+  }
+
+  /** The counts as SQS reports them, which are exact only of a FIFO queue. */
+  approximateCounts(): QueueCounts {
+    const exact = this.counts();
+    return this.fifo ? exact : this.#approximate.read(this.#nowMs, exact);
   }
 
   /** Counts and totals of one instant. */
@@ -588,6 +602,7 @@ export class Queue {
   #settle(): void {
     const nowMs = Math.max(this.#nowMs, this.#parts.clock.nowMs());
     this.#nowMs = nowMs;
+    this.#approximate.changing(nowMs, this.#visible, this.#inFlight.size, this.#delayed);
     while (this.#leaseEnds.dueMs <= nowMs) {
       const dueMs = this.#leaseEnds.dueMs;
       const seq = this.#leaseEnds.pop()!;

@@ -38,6 +38,8 @@ export class Queues {
     this.#keys = engine.state.table<number>('sqs.keys');
     this.#parts = {
       clock: engine.clock,
+      pace: engine.pace,
+      ids: engine.ids,
       store: this.#store,
       journal: engine.journal,
       arnOf: (name) => this.arnOf(name),
@@ -65,6 +67,7 @@ export class Queues {
     const { accountId, name } = this.#readUrl(url);
     const queue = accountId === this.#engine.accountId ? this.#queues.get(name) : undefined;
     if (!queue) throw queueDoesNotExist();
+    queue.activity.called(this.#engine.clock.nowMs());
     return queue;
   }
 

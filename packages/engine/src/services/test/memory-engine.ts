@@ -26,7 +26,7 @@ export class MemoryEngine {
     this.state = options.state ?? new State(':memory:');
     this.journal = new Journal(this.state, this.clock);
     this.authorizer = new PolicyAuthorizer({ state: this.state, accountId: ACCOUNT });
-    const ids = new ByteIds();
+    const ids = ByteIds.seeded(this.journal.seq + 1);
     this.#dispatcher = new Dispatcher({
       state: this.state,
       journal: this.journal,

@@ -1,0 +1,53 @@
+import { intervalOf } from '../measurement/course.ts';
+import type { Line } from '../measurement/line.ts';
+import type { Measurement, TrackMeasurement } from '../measurement/measurement.ts';
+import { begunSince, isUnaccounted, trackOf } from '../measurement/track.ts';
+
+/** What workers report of the messages whose last delivery failed. */
+export interface ReportedDeadLetters {
+  /** On tasks that run the release: the canary's, and those of stable that its promotion began. */
+  readonly own: number;
+  /** On tasks that run the version before. */
+  readonly others: number;
+  /** Whether tasks that run the release may have failed more than was reported. */
+  readonly mayBeMore: boolean;
+}
+
+/** The dead letters of a release by the workers' own lines, since its canary deployment began. */
+export function reportedDeadLetters(
+  measurement: Measurement,
+  promotedAt: number | undefined,
+  nowMs: number,
+): ReportedDeadLetters {
+  const { fromMs, canary, stable, stableSample, problems = [] } = measurement;
+  const onCanary = begunSince(canary, fromMs);
+  const onStable = promotedAt === undefined ? { lines: [], tasks: [] } : begunSince(stable, promotedAt);
+  const isSample = stableSample !== undefined;
+  const perLine = isSample ? stableSample.tasks / stableSample.read : 1;
+  const ofStable = deadLettered(onStable, fromMs) * perLine;
+  const own = deadLettered(onCanary, fromMs) + ofStable;
+  const all = deadLettered(canary, fromMs) + deadLettered(stable, fromMs) * perLine;
+  const span = { first: intervalOf(fromMs), last: intervalOf(nowMs) };
+  const tasks = [...trackOf(onCanary, span, false).tasks, ...trackOf(onStable, span, isSample).tasks];
+  return {
+    own: Math.round(own),
+    others: Math.round(all - own),
+    mayBeMore:
+      problems.length > 0 ||
+      (isSample && promotedAt !== undefined) ||
+      tasks.some((task) => isUnaccounted(task, nowMs)),
+  };
+}
+
+function deadLettered(track: TrackMeasurement, fromMs: number): number {
+  return linesSince(track, fromMs).reduce((sum, line) => sum + line.deadLettered, 0);
+}
+
+/** Lines that were read twice count once. */
+export function linesSince({ lines }: TrackMeasurement, fromMs: number): Line[] {
+  const once = new Map<string, Line>();
+  for (const line of lines) {
+    if (line.toMs > fromMs) once.set(`${line.task} ${line.startedAt} ${line.sequence}`, line);
+  }
+  return [...once.values()];
+}
