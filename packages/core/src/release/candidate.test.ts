@@ -115,6 +115,15 @@ describe('what the release is about', () => {
     expect(world.runs.some(({ action }) => action === 'DeployStable')).toBe(false);
   });
 
+  it('is refused from another repository also when nothing of it could start', () => {
+    const world = adopted();
+    const deploys = `public.example/anything@${digestOf('v2')}`;
+    const id = onCanary(world, 'v2', { deploys });
+    world.failRollout('canary', false);
+    world.wake();
+    expectEnded(world, id, `canary runs ${deploys} instead of the candidate`);
+  });
+
   it('is refused when the canary is told to run another digest than the build pushed', () => {
     const world = adopted('automatic');
     const id = onCanary(world, 'v2', { deploys: imageOf('other') });

@@ -79,7 +79,9 @@ export function misdeployed(world: World, release: Journey): string | undefined 
   const runs = { canary: release.canary, stable: release.stable };
   for (const track of tracks) {
     const run = runs[track];
-    const problem = run && (stuck(world, track, run) ?? strayed(world, release, track, run, candidate.value));
+    const problem =
+      run &&
+      (stuck(world, track, run, candidate.value) ?? strayed(world, release, track, run, candidate.value));
     if (problem !== undefined) return problem;
   }
   return undefined;
@@ -114,10 +116,12 @@ function strayed(
 }
 
 /** Why the track's deployment, which the action waits for, will not complete. */
-function stuck(world: World, track: Track, run: ActionRun): string | undefined {
+function stuck(world: World, track: Track, run: ActionRun, candidate: Candidate): string | undefined {
   if (run.status !== 'InProgress') return undefined;
   const { primary, others } = world[track];
-  const failed = [primary, ...others].find(
+  const isCandidate = runsCandidate(world[track], candidate);
+  // Behind a primary of another image, the failed one is what ECS went back from.
+  const failed = [...(isCandidate ? [primary] : []), ...others].find(
     ({ rolloutState, createdAt }) => rolloutState === 'FAILED' && (createdAt ?? 0) >= run.startedAt,
   );
   if (failed !== undefined) {
@@ -125,6 +129,7 @@ function stuck(world: World, track: Track, run: ActionRun): string | undefined {
     const last = endsSince(world, run.startedAt).find(({ deploymentId }) => deploymentId === failed.id);
     return `${track} cannot start the candidate: ${why}${last ? ` The last task ended so: ${last.end.reason}` : ''}`;
   }
+  if (!isCandidate) return undefined;
   const exits = endsSince(world, run.startedAt).filter(({ end }) => end.ran);
   const ours = exits.filter(({ deploymentId }) => deploymentId === primary.id);
   // A message that ends whatever version receives it ends tasks of the last good release as well.
