@@ -4,6 +4,10 @@
  */
 export const AWS_LATENCIES = {
   'sqs-metrics': { ms: 60_000, what: 'interval at which SQS publishes queue metrics' },
+  'sqs-name-reuse': {
+    ms: 60_000,
+    what: 'time after the deletion of a queue in which SQS refuses a queue of that name (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html)',
+  },
   'alarm-period': { ms: 60_000, what: 'one minute of an alarm period (other periods in proportion)' },
   'ecs-healthy-after': {
     ms: 40_000,
