@@ -537,6 +537,7 @@ describe('controller', () => {
       'QC_ALARM_NAMES',
       'QC_APP',
       'QC_CANARY_SERVICE',
+      'QC_CANARY_TASKS',
       'QC_CLUSTER',
       'QC_CONTAINER_NAME',
       'QC_DLQ_NAME',
@@ -545,6 +546,8 @@ describe('controller', () => {
       'QC_POLICY',
       'QC_RELEASE_PARAMETER',
       'QC_STABLE_SERVICE',
+      'QC_STABLE_TASKS_MAX',
+      'QC_STABLE_TASKS_MIN',
       'QC_TOPIC_ARN',
     ]);
     expect(environment().QC_PIPELINE_NAME).toEqual(
