@@ -60,7 +60,7 @@ export function acknowledgements({ imageStack, pipelineStack }: QueueCanary): Ac
       at: controller,
       id: anyResource,
       reason:
-        'Job results, DescribeTaskDefinition and DescribeAlarms have no resource to name, and ListTasks is restricted to this cluster by condition; all that changes a service or the pipeline is limited to those of this stack',
+        'Job results, DescribeTaskDefinition and DescribeAlarms have no resource to name, ListTasks is restricted to this cluster by condition, and RegisterScalableTarget, whose ARN is not known beforehand, to the task counts of ECS services; all that changes a service or the pipeline is limited to those of this stack',
     },
     { at: controller, id: tasksOfCluster, reason: taskIdsAreUnknown },
     {

@@ -143,7 +143,7 @@ export function readSettings(node: Node): Settings {
   return {
     app: app ?? 'QueueCanary',
     architecture: architecture === 'x86_64' ? CpuArchitecture.X86_64 : CpuArchitecture.ARM64,
-    removalPolicy: removal === 'retain' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    removalPolicy: removal === 'retain' ? RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE : RemovalPolicy.DESTROY,
     pipeline,
   };
 }

@@ -58,7 +58,7 @@ describe('readSettings', () => {
     expect(settings.architecture).toBe(CpuArchitecture.X86_64);
     expect(settings).toMatchObject({
       app: 'Shop',
-      removalPolicy: RemovalPolicy.RETAIN,
+      removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
       pipeline: {
         natGateways: 0,
         canaryTasks: 2,

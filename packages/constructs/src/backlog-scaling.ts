@@ -1,4 +1,4 @@
-import { ArnFormat, Duration, Stack } from 'aws-cdk-lib';
+import { ArnFormat, type CfnCondition, Duration, Fn, Stack, Token } from 'aws-cdk-lib';
 import * as appscaling from 'aws-cdk-lib/aws-applicationautoscaling';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type * as ecs from 'aws-cdk-lib/aws-ecs';
@@ -11,6 +11,8 @@ import { runningTasks } from './metrics.ts';
 export interface BacklogScalingProps {
   /** Service whose task count follows the queue. */
   readonly service: ecs.FargateService;
+  /** Whether there is an image. Without one no task could start, and the range is empty until the first release. */
+  readonly hasImage: CfnCondition;
   /** Queue that the service consumes. */
   readonly queue: sqs.IQueue;
   /** Fewest tasks. */
@@ -52,6 +54,11 @@ export class BacklogScaling extends Construct {
       maxCapacity,
       role: iam.Role.fromRoleArn(this, 'ServiceLinkedRole', serviceLinkedRoleArn(this), { mutable: false }),
     });
+
+    const range = scalableTarget.node.defaultChild as appscaling.CfnScalableTarget;
+    const withImage = (count: number) => Token.asNumber(Fn.conditionIf(props.hasImage.logicalId, count, 0));
+    range.minCapacity = withImage(minCapacity);
+    range.maxCapacity = withImage(maxCapacity);
 
     // The L2 policy takes a single metric only.
     new appscaling.CfnScalingPolicy(this, 'BacklogPerTask', {

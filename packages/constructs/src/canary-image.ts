@@ -1,4 +1,4 @@
-import { Aws, RemovalPolicy } from 'aws-cdk-lib';
+import { Aws, RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
 import * as codebuild from 'aws-cdk-lib/aws-codebuild';
 import * as codecommit from 'aws-cdk-lib/aws-codecommit';
 import * as ecr from 'aws-cdk-lib/aws-ecr';
@@ -7,10 +7,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
-import { WORKER_CONTAINER_NAME } from './names.ts';
-
-/** Value of the image parameter until the first image has been built. */
-const NO_IMAGE_YET = 'none';
+import { NO_IMAGE_YET, WORKER_CONTAINER_NAME } from './names.ts';
 
 /** Options of {@link CanaryImage}. */
 export interface CanaryImageProps {
@@ -65,7 +62,7 @@ export interface CanaryImageProps {
    * What happens to the code and image repositories when the stack is deleted. With `DESTROY` the
    * commits and all images go with it.
    *
-   * @default - both repositories are retained
+   * @default - both repositories are retained, but for what a failed first deployment made
    */
   readonly removalPolicy?: RemovalPolicy;
 }
@@ -87,8 +84,10 @@ export class CanaryImage extends Construct {
   readonly buildProject: codebuild.Project;
   /** Role of the build. */
   readonly buildRole: iam.Role;
-  /** Parameter with the digest-form image URI for new task definitions; `none` before the first build. */
+  /** Parameter with the digest-form image URI for new task definitions; `none` before there is one. */
   readonly imageParameter: ssm.StringParameter;
+  /** Its name, in letters: a stack whose parameter takes its value from Parameter Store must name it so. */
+  readonly imageParameterName: string;
   /** Branch whose commits are released. */
   readonly branch: string;
   /** CPU architecture of the image. */
@@ -98,7 +97,7 @@ export class CanaryImage extends Construct {
 
   constructor(scope: Construct, id: string, props: CanaryImageProps = {}) {
     super(scope, id);
-    const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN;
+    const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE;
     this.branch = props.branch ?? 'main';
     this.architecture = props.architecture ?? ecs.CpuArchitecture.ARM64;
 
@@ -148,9 +147,19 @@ export class CanaryImage extends Construct {
     this.codeRepository.grantPull(this.buildRole);
     this.imageRepository.grantPullPush(this.buildRole);
 
-    // Changing any property of this parameter makes CloudFormation write its value again, which would
-    // forget the promoted image. Leave it alone.
-    this.imageParameter = new ssm.StringParameter(this, 'ImageParameter', { stringValue: NO_IMAGE_YET });
+    const { stackName } = Stack.of(this);
+    if (Token.isUnresolved(stackName)) {
+      throw new Error(
+        'the image parameter is named after the stack, and the name of this one is known only when it is deployed: put CanaryImage into a stack that is not nested',
+      );
+    }
+    this.imageParameterName = `/queue-canary/${stackName}/${this.node.id}`;
+    // Changing any property of this parameter but its tags makes CloudFormation write its value again, which
+    // would forget the promoted image. Leave it alone.
+    this.imageParameter = new ssm.StringParameter(this, 'ImageParameter', {
+      parameterName: this.imageParameterName,
+      stringValue: NO_IMAGE_YET,
+    });
   }
 }
 

@@ -1,10 +1,12 @@
-import { Duration } from 'aws-cdk-lib';
+import { CfnCondition, Duration, Fn } from 'aws-cdk-lib';
 import type * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as logs from 'aws-cdk-lib/aws-logs';
+import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { BacklogScaling } from './backlog-scaling.ts';
 import type { CanaryImage } from './canary-image.ts';
+import { NO_IMAGE_YET } from './names.ts';
 import type { WorkerQueue } from './worker-queue.ts';
 import { WorkerService } from './worker-service.ts';
 
@@ -140,6 +142,8 @@ export class CanaryServices extends Construct {
   readonly stable: WorkerService;
   /** How stable follows the backlog. */
   readonly scaling: BacklogScaling;
+  /** Tasks that each of the two has, once there is an image. */
+  readonly tasks: { readonly canary: number; readonly stableMin: number; readonly stableMax: number };
 
   constructor(scope: Construct, id: string, props: CanaryServicesProps) {
     super(scope, id);
@@ -149,6 +153,7 @@ export class CanaryServices extends Construct {
     if (maxCapacity < minCapacity) {
       throw new Error(`stableTasksMax (${maxCapacity}) must not be below stableTasksMin (${minCapacity})`);
     }
+    this.tasks = { canary: canaryTasks, stableMin: minCapacity, stableMax: maxCapacity };
     const backlogPerTask = props.backlogPerTask ?? 100;
     if (!(backlogPerTask > 0))
       throw new Error(`backlogPerTask must be greater than 0, got ${backlogPerTask}`);
@@ -172,11 +177,21 @@ export class CanaryServices extends Construct {
       containerInsightsV2: props.containerInsights
         ? ecs.ContainerInsights.ENABLED
         : ecs.ContainerInsights.DISABLED,
-      enableFargateCapacityProviders: spot,
+    });
+    // As a property of the cluster, not as an association of its own: services need it as long as they exist.
+    (this.cluster.node.defaultChild as ecs.CfnCluster).capacityProviders = ['FARGATE', 'FARGATE_SPOT'];
+    // A parameter of the template, which CloudFormation reads and compares at every update. It would not notice a
+    // changed value behind a dynamic reference, and an update of anything else of a service hands ECS the
+    // template's task definition again: production would be back on the image of the last change of that.
+    const imageUri = ssm.StringParameter.valueForStringParameter(this, props.image.imageParameterName);
+    const hasImage = new CfnCondition(this, 'HasImage', {
+      expression: Fn.conditionNot(Fn.conditionEquals(imageUri, NO_IMAGE_YET)),
     });
     const common = {
       appName: props.appName,
       image: props.image,
+      imageUri,
+      hasImage,
       queue: props.queue,
       // Under exactOptionalPropertyTypes the class does not match its own interface.
       cluster: this.cluster as ecs.ICluster,
@@ -205,6 +220,7 @@ export class CanaryServices extends Construct {
     });
     this.scaling = new BacklogScaling(this, 'Scaling', {
       service: this.stable.service,
+      hasImage,
       queue: props.queue.queue,
       minCapacity,
       maxCapacity,

@@ -76,6 +76,7 @@ describe('ImageStack', () => {
 
   it('names no image before the first build', () => {
     expect(resource(stacks.image, 'AWS::SSM::Parameter').properties).toEqual({
+      Name: '/queue-canary/TestImage/Image',
       Type: 'String',
       Value: 'none',
     });
@@ -110,8 +111,8 @@ describe('ImageStack', () => {
       ].map(({ deletionPolicy, properties }) => [deletionPolicy, properties.EmptyOnDelete ?? false]);
     };
     expect(policies()).toEqual([
-      ['Retain', false],
-      ['Retain', false],
+      ['RetainExceptOnCreate', false],
+      ['RetainExceptOnCreate', false],
     ]);
     expect(policies(RemovalPolicy.DESTROY)).toEqual([
       ['Delete', false],

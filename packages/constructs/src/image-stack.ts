@@ -8,8 +8,7 @@ export interface ImageStackProps extends StackProps, CanaryImageProps {}
 /**
  * The first of the two stacks: source, build and images of the worker.
  *
- * It is deployed alone, because ECS services cannot start before an image exists: push the worker's
- * source, build it once, then deploy {@link PipelineStack}.
+ * {@link PipelineStack} follows, before or after the first image has been built.
  */
 export class ImageStack extends Stack {
   /** The image that the pipeline stack releases. */

@@ -35,6 +35,7 @@ describe('every role', () => {
     );
     expect(actionsOf(all).filter((action) => action.includes('*'))).toEqual([]);
     expect(onAnything(all)).toEqual([
+      'application-autoscaling:RegisterScalableTarget',
       'cloudwatch:DescribeAlarms',
       'codepipeline:PutJobFailureResult',
       'codepipeline:PutJobSuccessResult',
@@ -229,7 +230,10 @@ describe('the controller', () => {
 });
 
 /** How IAM names a service, where that is not how the SDK does. */
-const prefixes: Readonly<Record<string, string>> = { 'cloudwatch-logs': 'logs' };
+const prefixes: Readonly<Record<string, string>> = {
+  'application-auto-scaling': 'application-autoscaling',
+  'cloudwatch-logs': 'logs',
+};
 
 /** IAM actions of the SDK commands in the controller's gateways, where action and operation share a name. */
 function operationsOfGateways(): string[] {

@@ -41,6 +41,11 @@ const container = (track: 'Canary' | 'Stable', of = stacks): Container => {
   return only;
 };
 
+/** The parameter that holds the image, and the condition that there is one. */
+const imageParameter = (of: Synthesized) =>
+  Object.keys(of.pipeline.toJSON().Parameters).find((name) => name.startsWith('SsmParameterValue')) ?? '';
+const hasImage = () => Object.keys(stacks.pipeline.toJSON().Conditions)[0] ?? '';
+
 describe('PipelineStack', () => {
   it('outputs what the command line needs, under the agreed names', () => {
     for (const name of [
@@ -98,6 +103,7 @@ describe('two copies in one account', () => {
   it('name nothing themselves, except where AWS leaves no choice, and then after the stack', () => {
     const names = physicalNames(stacks).filter((name) => !scoped.test(name));
     expect(names).toEqual([
+      'AWS::SSM::Parameter.Name = "/queue-canary/TestImage/Image"',
       expect.stringMatching(/^AWS::SQS::Queue\.QueueName = .*AWS::StackName/),
       expect.stringMatching(/^AWS::ECS::TaskDefinition\.Family = "TestPipeline/),
       expect.stringMatching(/^AWS::ECS::TaskDefinition\.Family = "TestPipeline/),
@@ -216,7 +222,7 @@ describe('queue', () => {
       [workerQueue(of.pipeline), resource(of.pipeline, 'AWS::SQS::Queue', 'QueueDeadLetterQueue')].map(
         ({ deletionPolicy }) => deletionPolicy,
       );
-    expect(policies(stacks)).toEqual(['Retain', 'Retain']);
+    expect(policies(stacks)).toEqual(['RetainExceptOnCreate', 'RetainExceptOnCreate']);
     expect(policies(synthesize({ queueRemovalPolicy: RemovalPolicy.DESTROY }))).toEqual(['Delete', 'Delete']);
   });
 
@@ -308,8 +314,23 @@ describe('services', () => {
   });
 
   it('are a canary of fixed size, and a stable one whose size is not in the template', () => {
-    expect(service('Canary').properties.DesiredCount).toBe(1);
-    expect(service('Stable').properties).not.toHaveProperty('DesiredCount');
+    const withImage = (value: unknown) => ({ 'Fn::If': [hasImage(), value, 0] });
+    expect(service('Canary').properties.DesiredCount).toEqual(withImage(1));
+    expect(service('Stable').properties.DesiredCount).toEqual(withImage({ Ref: 'AWS::NoValue' }));
+  });
+
+  it('have no task and no room for one as long as there is no image', () => {
+    const { Conditions } = stacks.pipeline.toJSON() as { Conditions: Record<string, unknown> };
+    expect(Conditions[hasImage()]).toEqual({
+      'Fn::Not': [{ 'Fn::Equals': [{ Ref: imageParameter(stacks) }, 'none'] }],
+    });
+    const { MinCapacity, MaxCapacity } = resource(
+      stacks.pipeline,
+      'AWS::ApplicationAutoScaling::ScalableTarget',
+    ).properties;
+    expect([MinCapacity, MaxCapacity]).toEqual(
+      [2, 10].map((count) => ({ 'Fn::If': [hasImage(), count, 0] })),
+    );
   });
 
   it('start no more tasks of a deployment that fails, and leave it to the controller what is restored', () => {
@@ -336,13 +357,26 @@ describe('services', () => {
     expect(new Set([...canary, ...own('Stable')]).size).toBe(8);
   });
 
-  it('start from the image that was promoted last, in digest form, read at deployment', () => {
-    for (const track of ['Canary', 'Stable'] as const) {
-      expect(container(track).Name).toBe('worker');
-      expect(joined(container(track).Image)).toMatch(
-        /^\{\{resolve:ssm:\$\{import TestImage:.*ImageParameter.*\}\}\}$/,
-      );
-    }
+  it.each(['strong', 'weak'])(
+    'start from the image that was promoted last, which CloudFormation reads at every update, with %s references',
+    (references) => {
+      const of = synthesize({}, {}, 'Test', references);
+      const { Parameters } = of.pipeline.toJSON() as { Parameters: Record<string, unknown> };
+      expect(Parameters[imageParameter(of)]).toEqual({
+        Type: 'AWS::SSM::Parameter::Value<String>',
+        Default: '/queue-canary/TestImage/Image',
+      });
+      expect(resource(of.image, 'AWS::SSM::Parameter').properties.Name).toBe('/queue-canary/TestImage/Image');
+      for (const track of ['Canary', 'Stable'] as const) {
+        expect(container(track, of).Name).toBe('worker');
+        expect(container(track, of).Image).toEqual({ Ref: imageParameter(of) });
+      }
+      expect(JSON.stringify(of.pipeline.toJSON())).not.toContain('{{resolve:');
+    },
+  );
+
+  it('hold on to the image stack, whatever the app has for references', () => {
+    expect(normalised(synthesize({}, {}, 'Test', 'weak').pipeline)).toEqual(normalised(stacks.pipeline));
   });
 
   it('tell the worker its app, track and queue, how often that delivers, and how long leases and draining last', () => {
@@ -409,13 +443,23 @@ describe('services', () => {
       { CapacityProvider: 'FARGATE', Base: 1, Weight: 0 },
       { CapacityProvider: 'FARGATE_SPOT', Weight: 1 },
     ]);
-    expect(service('Canary').properties).toMatchObject({ LaunchType: 'FARGATE' });
-    stacks.pipeline.hasResourceProperties('AWS::ECS::ClusterCapacityProviderAssociations', {
-      CapacityProviders: ['FARGATE', 'FARGATE_SPOT'],
-    });
-    expect(service('Stable', synthesize({ spot: false })).properties).toMatchObject({
-      LaunchType: 'FARGATE',
-    });
+    const onDemand = [{ CapacityProvider: 'FARGATE', Weight: 1 }];
+    expect(service('Canary').properties.CapacityProviderStrategy).toEqual(onDemand);
+    expect(service('Stable', synthesize({ spot: false })).properties.CapacityProviderStrategy).toEqual(
+      onDemand,
+    );
+  });
+
+  it('have the same cluster and no launch type with and without Spot, so that neither replaces a service', () => {
+    for (const of of [stacks, synthesize({ spot: false })]) {
+      of.pipeline.hasResourceProperties('AWS::ECS::Cluster', {
+        CapacityProviders: ['FARGATE', 'FARGATE_SPOT'],
+      });
+      of.pipeline.resourceCountIs('AWS::ECS::ClusterCapacityProviderAssociations', 0);
+      for (const { properties } of resources(of.pipeline, 'AWS::ECS::Service')) {
+        expect(properties).not.toHaveProperty('LaunchType');
+      }
+    }
   });
 
   it('give a stopping worker the configured time', () => {
@@ -435,8 +479,6 @@ describe('services', () => {
 describe('scaling of stable', () => {
   it('follows the backlog per running task, between two and ten tasks', () => {
     stacks.pipeline.hasResourceProperties('AWS::ApplicationAutoScaling::ScalableTarget', {
-      MinCapacity: 2,
-      MaxCapacity: 10,
       ScalableDimension: 'ecs:service:DesiredCount',
       ResourceId: Match.objectLike({
         'Fn::Join': ['', Match.arrayWith([{ 'Fn::GetAtt': [service('Stable').logicalId, 'Name'] }])],
@@ -513,6 +555,7 @@ describe('controller', () => {
       'QC_ALARM_NAMES',
       'QC_APP',
       'QC_CANARY_SERVICE',
+      'QC_CANARY_TASKS',
       'QC_CLUSTER',
       'QC_CONTAINER_NAME',
       'QC_DLQ_NAME',
@@ -522,6 +565,8 @@ describe('controller', () => {
       'QC_POLICY',
       'QC_RELEASE_PARAMETER',
       'QC_STABLE_SERVICE',
+      'QC_STABLE_TASKS_MAX',
+      'QC_STABLE_TASKS_MIN',
       'QC_TOPIC_ARN',
     ]);
     expect(environment().QC_PIPELINE_NAME).toEqual(
@@ -863,7 +908,7 @@ describe('pipeline', () => {
       },
       LifecycleConfiguration: { Rules: [{ ExpirationInDays: 30, Status: 'Enabled' }] },
     });
-    expect(bucket.deletionPolicy).toBe('Retain');
+    expect(bucket.deletionPolicy).toBe('RetainExceptOnCreate');
     stacks.pipeline.hasResourceProperties('AWS::S3::BucketPolicy', {
       PolicyDocument: {
         Statement: Match.arrayWith([
@@ -886,6 +931,18 @@ describe('pipeline', () => {
       .filter((logicalId) => logicalId.startsWith('Pipeline') && !logicalId.includes('Events'));
     expect(policies).toHaveLength(9);
     expect(DependsOn).toEqual(expect.arrayContaining(policies));
+  });
+
+  it('is created only when all that listens to it is in place, because it starts at once', () => {
+    const { DependsOn } = stacks.pipeline.toJSON().Resources[
+      resource(stacks.pipeline, 'AWS::CodePipeline::Pipeline').logicalId
+    ] as { DependsOn: string[] };
+    const listening = ['AWS::Lambda::Function', 'AWS::Lambda::Permission', 'AWS::Events::Rule'].flatMap(
+      (type) => resources(stacks.pipeline, type).map(({ logicalId }) => logicalId),
+    );
+    const own = listening.filter((logicalId) => logicalId.startsWith('Controller'));
+    expect(own).toHaveLength(13);
+    expect(DependsOn).toEqual(expect.arrayContaining(own));
   });
 
   it('refuses a deployment timeout that CodePipeline would refuse', () => {

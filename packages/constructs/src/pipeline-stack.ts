@@ -1,4 +1,13 @@
-import { Aws, CfnOutput, type Duration, type RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import {
+  Aws,
+  CfnOutput,
+  CrossStackReferences,
+  type Duration,
+  ReferenceStrength,
+  type RemovalPolicy,
+  Stack,
+  type StackProps,
+} from 'aws-cdk-lib';
 import type * as logs from 'aws-cdk-lib/aws-logs';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
@@ -78,7 +87,7 @@ export interface PipelineStackProps extends StackProps, WorkerCapacityProps, Rel
 /**
  * The second of the two stacks: queue, network, both services, pipeline and controller.
  *
- * It needs an image: deploy the image stack and build once before it.
+ * Where there is no image yet, the services have no tasks until the pipeline's first release starts them.
  */
 export class PipelineStack extends Stack {
   /** Network of the tasks. */
@@ -98,6 +107,8 @@ export class PipelineStack extends Stack {
 
   constructor(scope: Construct, id: string, props: PipelineStackProps) {
     super(scope, id, props);
+    // The image stack must not go, nor lose a role, while the services live on what it holds.
+    CrossStackReferences.of(this).consume(ReferenceStrength.STRONG);
     const { image } = props;
     const appName = props.appName ?? this.stackName;
     const pipelineName = Aws.STACK_NAME;
@@ -179,6 +190,7 @@ export class PipelineStack extends Stack {
       image,
       services: this.services,
       controller: this.controller.function,
+      startsAfter: this.controller,
       approvalTopic: this.approvalTopic,
       evidenceUrl: this.dashboard.url,
       undeliveredEvents: this.controller.undeliveredEvents,

@@ -99,6 +99,9 @@ export class ReleaseController extends Construct {
         QC_CLUSTER: cluster.clusterName,
         QC_CANARY_SERVICE: canary.service.serviceName,
         QC_STABLE_SERVICE: stable.service.serviceName,
+        QC_CANARY_TASKS: String(props.services.tasks.canary),
+        QC_STABLE_TASKS_MIN: String(props.services.tasks.stableMin),
+        QC_STABLE_TASKS_MAX: String(props.services.tasks.stableMax),
         QC_CONTAINER_NAME: WORKER_CONTAINER_NAME,
         QC_RELEASE_PARAMETER: this.releaseParameter.parameterName,
         QC_IMAGE_PARAMETER: props.image.imageParameter.parameterName,
@@ -228,6 +231,13 @@ function permissions(
       ['ecs:DescribeServices', 'ecs:UpdateService'],
       [canary.service.serviceArn, stable.service.serviceArn],
     ),
+    // A scalable target's ARN ends in an id that CloudFormation does not tell.
+    allow(['application-autoscaling:RegisterScalableTarget'], ['*'], {
+      StringEquals: {
+        'application-autoscaling:service-namespace': 'ecs',
+        'application-autoscaling:scalable-dimension': 'ecs:service:DesiredCount',
+      },
+    }),
     // ECS does not authorise these two by resource.
     allow(['ecs:DescribeTaskDefinition'], ['*']),
     allow(['ecs:ListTasks'], ['*'], { ArnEquals: { 'ecs:cluster': cluster.clusterArn } }),

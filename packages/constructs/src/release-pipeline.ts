@@ -7,7 +7,7 @@ import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import type * as sns from 'aws-cdk-lib/aws-sns';
 import type * as sqs from 'aws-cdk-lib/aws-sqs';
-import { Construct } from 'constructs';
+import { Construct, type IDependable } from 'constructs';
 import type { CanaryImage } from './canary-image.ts';
 import type { CanaryServices } from './canary-services.ts';
 import type { WorkerService } from './worker-service.ts';
@@ -36,6 +36,11 @@ export interface ReleasePipelineProps {
   readonly approvalTopic: sns.ITopic;
   /** Where the one who approves sees both tracks: an http or https address. */
   readonly evidenceUrl: string;
+  /**
+   * What must be in place before the pipeline is, because its first execution starts when it is created: what
+   * listens to it.
+   */
+  readonly startsAfter: IDependable;
   /** Keeps pushes that could not start the pipeline. */
   readonly undeliveredEvents: sqs.IQueue;
 
@@ -57,7 +62,7 @@ export interface ReleasePipelineProps {
    * What happens to the artifact bucket when the stack is deleted. CloudFormation deletes empty buckets
    * only, so with `DESTROY` it must be emptied first.
    *
-   * @default - the bucket is retained
+   * @default - the bucket is retained, but for what a failed first deployment made
    */
   readonly removalPolicy?: RemovalPolicy;
 }
@@ -108,7 +113,7 @@ export class ReleasePipeline extends Construct {
           abortIncompleteMultipartUploadAfter: Duration.days(1),
         },
       ],
-      removalPolicy: props.removalPolicy ?? RemovalPolicy.RETAIN,
+      removalPolicy: props.removalPolicy ?? RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     });
 
     const pipelineRole = new iam.Role(this, 'Role', {
@@ -216,7 +221,7 @@ export class ReleasePipeline extends Construct {
     image.buildRole.attachInlinePolicy(buildArtifacts);
 
     // The pipeline starts when it is created, so everything that its roles may do must be in force.
-    pipeline.node.addDependency(pipelineRole, ...roles.all, buildArtifacts);
+    pipeline.node.addDependency(pipelineRole, ...roles.all, buildArtifacts, props.startsAfter);
 
     const pushed = new events.Rule(this, 'Pushed', {
       description: `A commit was pushed to ${image.branch}`,

@@ -59,7 +59,7 @@ export interface WorkerQueueProps {
   /**
    * What happens to both queues, and the messages in them, when the stack is deleted.
    *
-   * @default - the queues are retained
+   * @default - the queues are retained, but for what a failed first deployment made
    */
   readonly removalPolicy?: RemovalPolicy;
 }
@@ -118,7 +118,7 @@ export class WorkerQueue extends Construct {
         `retentionPeriod must be below the dead-letter queue's ${DEAD_LETTER_RETENTION.toDays()} days: a dead letter keeps its enqueue time and would expire on arrival`,
       );
     }
-    const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN;
+    const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE;
 
     const queueName = props.queueName ?? defaultQueueName(this);
     this.deadLetterQueue = new sqs.Queue(this, 'DeadLetterQueue', {

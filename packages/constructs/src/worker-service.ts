@@ -1,4 +1,4 @@
-import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Aws, type CfnCondition, type Duration, Fn, RemovalPolicy, Token } from 'aws-cdk-lib';
 import type * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as iam from 'aws-cdk-lib/aws-iam';
@@ -12,6 +12,10 @@ import type { WorkerQueue } from './worker-queue.ts';
 export interface WorkerTaskProps {
   /** Where the image comes from. */
   readonly image: CanaryImage;
+  /** The image that the stack's task definitions get. */
+  readonly imageUri: string;
+  /** Whether there is such an image. Without one the service has no task, and the first release starts it. */
+  readonly hasImage: CfnCondition;
   /** Queue that the worker consumes. */
   readonly queue: WorkerQueue;
   /** Name under which outcomes are reported (dimension `App`). */
@@ -42,7 +46,7 @@ export interface WorkerServiceProps extends WorkerTaskProps {
   /** Whether tasks get public addresses. */
   readonly assignPublicIp: boolean;
   /**
-   * Tasks that the service keeps.
+   * Tasks that the service keeps, once there is an image.
    *
    * @default - not in the template: Application Auto Scaling owns it, and a stack update leaves it alone
    */
@@ -100,8 +104,7 @@ export class WorkerService extends Construct {
     });
     this.taskDefinition.addContainer('Worker', {
       containerName: WORKER_CONTAINER_NAME,
-      // Read at deployment: a stack update starts from the last promoted image instead of resetting it.
-      image: ecs.ContainerImage.fromRegistry(`{{resolve:ssm:${props.image.imageParameter.parameterName}}}`),
+      image: ecs.ContainerImage.fromRegistry(props.imageUri),
       environment: {
         // What the worker must know to renew its leases in time and to be done draining before SIGKILL.
         VISIBILITY_TIMEOUT_SECONDS: String(props.queue.visibilityTimeout.toSeconds()),
@@ -122,21 +125,22 @@ export class WorkerService extends Construct {
       taskDefinition: this.taskDefinition,
       vpcSubnets: props.subnets,
       assignPublicIp: props.assignPublicIp,
-      ...(props.desiredCount === undefined ? {} : { desiredCount: props.desiredCount }),
       minHealthyPercent: props.minHealthyPercent,
       maxHealthyPercent: props.maxHealthyPercent,
       // ECS would go back to the deployment that completed last, which on the canary may be the version that the
       // controller has just ended. The controller alone says what is restored; until then the old tasks go on.
       circuitBreaker: { enable: true, rollback: false },
-      ...(props.spot
-        ? {
-            capacityProviderStrategies: [
-              { capacityProvider: 'FARGATE', base: 1, weight: 0 },
-              { capacityProvider: 'FARGATE_SPOT', weight: 1 },
-            ],
-          }
-        : {}),
+      // A strategy also without Spot: from a launch type to a strategy CloudFormation only gets by replacing the service.
+      capacityProviderStrategies: props.spot
+        ? [
+            { capacityProvider: 'FARGATE', base: 1, weight: 0 },
+            { capacityProvider: 'FARGATE_SPOT', weight: 1 },
+          ]
+        : [{ capacityProvider: 'FARGATE', weight: 1 }],
     });
+    (this.service.node.defaultChild as ecs.CfnService).desiredCount = Token.asNumber(
+      Fn.conditionIf(props.hasImage.logicalId, props.desiredCount ?? Aws.NO_VALUE, 0),
+    );
     // A task that starts before it may pull, or before there is a route to the registry, fails, and a few
     // such failures trip the circuit breaker.
     const { internetConnectivityEstablished } = props.cluster.vpc.selectSubnets(props.subnets);

@@ -26,10 +26,11 @@ export function synthesize(
   props: Omit<PipelineStackProps, 'image'> = {},
   imageProps: ImageStackProps = {},
   prefix = 'Test',
+  references = 'strong',
 ): Synthesized {
   const app = new App({
     analyticsReporting: false,
-    context: { '@aws-cdk/core:defaultCrossStackReferences': 'strong' },
+    context: { '@aws-cdk/core:defaultCrossStackReferences': references },
   });
   const imageStack = new ImageStack(app, `${prefix}Image`, imageProps);
   const pipelineStack = new PipelineStack(app, `${prefix}Pipeline`, { image: imageStack.image, ...props });

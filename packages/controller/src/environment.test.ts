@@ -7,6 +7,9 @@ const complete = {
   QC_CLUSTER: 'c',
   QC_CANARY_SERVICE: 'canary',
   QC_STABLE_SERVICE: 'stable',
+  QC_CANARY_TASKS: '1',
+  QC_STABLE_TASKS_MIN: '0',
+  QC_STABLE_TASKS_MAX: '10',
   QC_CONTAINER_NAME: 'worker',
   QC_RELEASE_PARAMETER: '/release',
   QC_IMAGE_PARAMETER: '/image',
@@ -20,7 +23,12 @@ const complete = {
 describe('readEnvironment', () => {
   it('reads names and policy', () => {
     expect(readEnvironment(complete)).toMatchObject({
-      names: { app: 'Orders', alarms: ['one', 'two'], deadLetterQueue: 'dlq' },
+      names: {
+        app: 'Orders',
+        alarms: ['one', 'two'],
+        deadLetterQueue: 'dlq',
+        tasks: { canary: 1, stableMin: 0, stableMax: 10 },
+      },
       policy: { bakeMs: 300_000, judge: { bakeMsMin: 300_000 } },
     });
   });
@@ -29,6 +37,9 @@ describe('readEnvironment', () => {
     const broken = { ...complete, QC_CLUSTER: '', QC_DLQ_NAME: undefined, QC_POLICY: '{"bakeMs":-1}' };
     expect(() => readEnvironment(broken)).toThrow(
       /QC_CLUSTER is not set; QC_DLQ_NAME is not set; QC_POLICY: "bakeMs" must be a whole number/,
+    );
+    expect(() => readEnvironment({ ...complete, QC_CANARY_TASKS: 'one' })).toThrow(
+      'QC_CANARY_TASKS must be a whole number, not one',
     );
     expect(() => readEnvironment({ ...complete, QC_POLICY: '{' })).toThrow('QC_POLICY is not JSON');
   });

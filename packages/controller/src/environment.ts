@@ -18,6 +18,11 @@ export function readEnvironment(environment: Readonly<Record<string, string | un
     if (value === undefined || value === '') problems.push(`${variable} is not set`);
     return value ?? '';
   };
+  const count = (variable: string): number => {
+    const text = required(variable);
+    if (text !== '' && !/^\d+$/.test(text)) problems.push(`${variable} must be a whole number, not ${text}`);
+    return Number(text);
+  };
   const configuration = {
     names: {
       app: required('QC_APP'),
@@ -25,6 +30,11 @@ export function readEnvironment(environment: Readonly<Record<string, string | un
       cluster: required('QC_CLUSTER'),
       canaryService: required('QC_CANARY_SERVICE'),
       stableService: required('QC_STABLE_SERVICE'),
+      tasks: {
+        canary: count('QC_CANARY_TASKS'),
+        stableMin: count('QC_STABLE_TASKS_MIN'),
+        stableMax: count('QC_STABLE_TASKS_MAX'),
+      },
       container: required('QC_CONTAINER_NAME'),
       releaseParameter: required('QC_RELEASE_PARAMETER'),
       imageParameter: required('QC_IMAGE_PARAMETER'),

@@ -72,6 +72,8 @@ function carryOut(effect: Effect, gateways: Gateways): Promise<Outcome> {
       return pipeline.stop(effect.executionId, effect.reason);
     case 'restoreService':
       return services.restore(effect);
+    case 'startService':
+      return services.start(effect.track);
     case 'closeCanaryStage':
       return pipeline.closeStage(stages.canary.stage, effect.reason);
     case 'openCanaryStage':
@@ -91,6 +93,8 @@ function targetOf(effect: Effect): { target?: string } {
   switch (effect.kind) {
     case 'restoreService':
       return { target: `${effect.track} to ${effect.taskDefinitionArn}` };
+    case 'startService':
+      return { target: effect.track };
     case 'recordImage':
       return { target: effect.imageUri };
     case 'notify':

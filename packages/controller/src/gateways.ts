@@ -57,6 +57,8 @@ export interface ServiceGateway {
     readonly observedTaskDefinitionArn: string;
     readonly forceNew: boolean;
   }): Promise<Outcome>;
+  /** Brings a service that has no task to its size; stable's may change from then on. */
+  start(track: Track): Promise<Outcome>;
 }
 
 export interface AlarmGateway {

@@ -1,3 +1,10 @@
+/** How many tasks the services have. */
+export interface TaskCounts {
+  readonly canary: number;
+  readonly stableMin: number;
+  readonly stableMax: number;
+}
+
 /** The resources of one application, as the pipeline stack's outputs or the function's environment name them. */
 export interface Names {
   /** Name of the application, also the `App` dimension of the workers' metrics. */
@@ -6,6 +13,12 @@ export interface Names {
   readonly cluster: string;
   readonly canaryService: string;
   readonly stableService: string;
+  /**
+   * Tasks that the services have once there is an image. Whoever only looks need not know.
+   *
+   * @default - no service can be started
+   */
+  readonly tasks?: TaskCounts;
   /** The container whose image is released. */
   readonly container: string;
   readonly releaseParameter: string;

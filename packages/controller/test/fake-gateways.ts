@@ -108,6 +108,7 @@ export class FakeGateways implements Gateways {
         this.taskDefinitions[track] = taskDefinitionArn;
         return done;
       }),
+    start: (track) => this.#change(`start ${track}`, () => done),
   };
 
   readonly alarms: Gateways['alarms'] = { read: async () => [this.alarm] };

@@ -10,6 +10,7 @@ const names = {
   cluster: 'c',
   canaryService: 'canary-service',
   stableService: 'stable-service',
+  tasks: { canary: 2, stableMin: 0, stableMax: 9 },
   container: 'worker',
   releaseParameter: '/release',
   imageParameter: '/image',
@@ -444,6 +445,51 @@ describe('the service gateway', () => {
         });
         expect(await restore('td:2', 'td:2', true)).toEqual({ kind: 'done' });
         expect(calls.at(-1)?.input).toMatchObject({ taskDefinition: 'td:2', forceNewDeployment: true });
+      },
+    );
+  });
+
+  it('starts the canary with its size, and stable with one task at least and the range that it scales in', async () => {
+    await talking(
+      () => ({}),
+      async ({ services }, calls) => {
+        expect(await services.start('canary')).toEqual({ kind: 'done' });
+        expect(await services.start('stable')).toEqual({ kind: 'done' });
+        expect(calls).toEqual([
+          { operation: 'UpdateService', input: { cluster: 'c', service: 'canary-service', desiredCount: 2 } },
+          {
+            operation: 'RegisterScalableTarget',
+            input: {
+              ServiceNamespace: 'ecs',
+              ScalableDimension: 'ecs:service:DesiredCount',
+              ResourceId: 'service/c/stable-service',
+              MinCapacity: 0,
+              MaxCapacity: 9,
+            },
+          },
+          { operation: 'UpdateService', input: { cluster: 'c', service: 'stable-service', desiredCount: 1 } },
+        ]);
+      },
+    );
+  });
+
+  it.each([
+    ['none', true],
+    [`registry/worker@${digest}`, false],
+  ])('that has no task and names image %s is started when it is restored: %s', async (image, started) => {
+    await talking(
+      ({ operation }) =>
+        operation === 'DescribeServices'
+          ? { services: [{ ...service('td:2').services[0], desiredCount: 0 }] }
+          : { taskDefinition: { containerDefinitions: [{ name: 'worker', image }] } },
+      async ({ services }, calls) => {
+        await services.restore({
+          track: 'canary',
+          taskDefinitionArn: 'td:1',
+          observedTaskDefinitionArn: 'td:2',
+          forceNew: false,
+        });
+        expect(calls.some(({ input }) => input.desiredCount === 2)).toBe(started);
       },
     );
   });

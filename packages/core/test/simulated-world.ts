@@ -92,6 +92,9 @@ export function digestOf(version: string): string {
 /** The application's own image repository. */
 export const repository = 'registry/worker';
 
+/** What a task definition names where there is no image yet. */
+const noImage = 'none';
+
 /** The image of a version. */
 export function imageOf(version: string): string {
   return `${repository}@${digestOf(version)}`;
@@ -111,6 +114,8 @@ export class SimulatedWorld {
   gate: { enabled: boolean; reason?: string } = { enabled: true };
   readonly services: Record<Track, Service>;
   readonly taskDefinitions = new Map<string, { readonly imageUri: string; active: boolean }>();
+  /** Services that got a desired count and have no task yet. */
+  readonly #starting = new Set<Track>();
   /** Revisions of CloudFormation, which sees to their deployments itself. */
   readonly #configured = new Set<string>();
   recordText = '{"version":1}';
@@ -136,9 +141,20 @@ export class SimulatedWorld {
   unreadable: 'none' | 'pipeline' | 'services' = 'none';
   #serial = 0;
 
-  /** @param runningMs for how long the tasks have run with which the services begin; they run `v1`. */
-  constructor(policy: ReleasePolicy, runningMs = 20 * 60_000) {
+  /**
+   * @param runningMs for how long the tasks have run with which the services begin; they run `v1`
+   * @param hasImage `false` for services of a stack that was made before there was an image: they have no tasks
+   */
+  constructor(policy: ReleasePolicy, runningMs = 20 * 60_000, hasImage = true) {
     this.policy = policy;
+    if (!hasImage) {
+      this.image = noImage;
+      this.services = {
+        canary: this.#freshService('canary', noImage, 0, 0),
+        stable: this.#freshService('stable', noImage, 0, 0),
+      };
+      return;
+    }
     this.image = imageOf('v1');
     this.services = {
       canary: this.#freshService('canary', this.image, 1, runningMs),
@@ -251,16 +267,21 @@ export class SimulatedWorld {
     this.tasks.report(work, this.now);
   }
 
-  /** ECS brings the service's deployment to its end. */
+  /** ECS brings the service's deployment to its end, or the first tasks of a service that was started to run. */
   finishRollout(track: Track): void {
     const service = this.services[track];
-    if (service.primary.rolloutState !== 'IN_PROGRESS') return;
-    service.primary.rolloutState = 'COMPLETED';
-    service.others = [];
+    const { rolloutState } = service.primary;
+    if (rolloutState !== 'IN_PROGRESS' && !this.#starting.delete(track)) return;
     service.running = service.desired;
-    service.lastCompleted = service.primary.taskDefinitionArn;
-    this.tasks.keepOnly(track, service.primary.id, this.now);
-    if (track === 'stable') this.provenOnStable.add(this.#digest(service.primary.taskDefinitionArn));
+    if (rolloutState === 'IN_PROGRESS') {
+      service.primary.rolloutState = 'COMPLETED';
+      service.others = [];
+      service.lastCompleted = service.primary.taskDefinitionArn;
+      this.tasks.keepOnly(track, service.primary.id, this.now);
+    }
+    if (track === 'stable' && service.running > 0) {
+      this.provenOnStable.add(this.#digest(service.primary.taskDefinitionArn));
+    }
   }
 
   /** The tasks do not start: the circuit breaker ends the deployment, and goes back if it may. */
@@ -445,6 +466,13 @@ export class SimulatedWorld {
         this.#deploy(effect.track, effect.taskDefinitionArn);
         return 'done';
       }
+      case 'startService': {
+        const service = this.services[effect.track];
+        service.desired = effect.track === 'canary' ? 1 : 3;
+        this.#starting.add(effect.track);
+        this.tasks.start(effect.track, service.primary.id, service.desired, this.now);
+        return 'done';
+      }
       case 'closeCanaryStage':
         this.gate = { enabled: false, reason: effect.reason };
         return 'done';
@@ -594,7 +622,7 @@ export class SimulatedWorld {
       primary: shown(service.primary),
       others: service.others.map(shown),
       imageUri: this.#image(service.primary.taskDefinitionArn),
-      imageDigest: digest,
+      ...(digest !== noImage && { imageDigest: digest }),
     };
   }
 

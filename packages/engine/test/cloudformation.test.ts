@@ -296,6 +296,23 @@ describe('deleting', () => {
     expect(urls.map((url) => url.split('/').at(-1))).toEqual(['kept']);
   });
 
+  test('what a failed update made stays with Retain, and goes with RetainExceptOnCreate', async () => {
+    const world = await CloudFormationWorld.start();
+    await world.create('app', { Resources: { First: queue({ QueueName: 'first' }) } });
+    const stack = await world.update('app', {
+      Resources: {
+        First: queue({ QueueName: 'first' }),
+        Kept: queue({ QueueName: 'kept' }, { DeletionPolicy: 'Retain' }),
+        Dropped: queue({ QueueName: 'dropped' }, { DeletionPolicy: 'RetainExceptOnCreate' }),
+        Bad: { ...refusedQueue(), DependsOn: ['Kept', 'Dropped'] },
+      },
+    });
+    expect(stack.StackStatus).toBe('UPDATE_ROLLBACK_COMPLETE');
+    expect(await world.events('app')).toContain('Kept DELETE_SKIPPED');
+    const urls = (await world.sqs.send(new ListQueuesCommand({}))).QueueUrls!;
+    expect(urls.map((url) => url.split('/').at(-1))).toEqual(['first', 'kept']);
+  });
+
   test('what cannot be deleted fails the deletion, and may be retained then', async () => {
     const world = await CloudFormationWorld.start();
     const s3 = new S3Client({ ...world.engine.client, forcePathStyle: true });
@@ -356,6 +373,18 @@ describe('exports', () => {
       'Export queue-arn cannot be deleted as it is in use by consumer',
     );
     expect(stack.Outputs).toHaveLength(1);
+  });
+
+  test('an update that changes an export in use is rolled back', async () => {
+    const world = await CloudFormationWorld.start();
+    const named = (QueueName: string) => ({ ...producer(), Resources: { Queue: queue({ QueueName }) } });
+    await world.create('producer', named('one'));
+    await world.create('consumer', consumer);
+    const stack = await world.update('producer', named('two'));
+    expect(stack.StackStatus).toBe('UPDATE_ROLLBACK_COMPLETE');
+    expect(await world.reason('producer', 'producer', 'UPDATE_ROLLBACK_IN_PROGRESS')).toBe(
+      'Export queue-arn cannot be updated as it is in use by consumer',
+    );
   });
 
   test('two stacks cannot export one name, and an unknown import is refused', async () => {
@@ -581,6 +610,19 @@ describe('parameters and references', () => {
     expect(Parameter!.Value).toBe('two');
   });
 
+  test('a change of tags leaves the value that somebody else wrote', async () => {
+    const world = await CloudFormationWorld.start();
+    const template = (Description: string) => ({ Resources: { Note: parameter('none', { Description }) } });
+    await world.create('app', template('a'), { Tags: [{ Key: 'team', Value: 'blue' }] });
+    const Name = (await world.resources('app')).get('Note')!.PhysicalResourceId!;
+    const value = async () => (await world.ssm.send(new GetParameterCommand({ Name }))).Parameter!.Value;
+    await world.ssm.send(new PutParameterCommand({ Name, Value: 'promoted', Overwrite: true }));
+    await world.update('app', template('a'), { Tags: [{ Key: 'team', Value: 'red' }] });
+    expect(await value()).toBe('promoted');
+    await world.update('app', template('b'), { Tags: [{ Key: 'team', Value: 'red' }] });
+    expect(await value()).toBe('none');
+  });
+
   test('a dynamic reference to a version reads that version, and one that does not exist fails by name', async () => {
     const world = await CloudFormationWorld.start();
     for (const Value of ['one', 'two']) {
@@ -686,6 +728,14 @@ describe('rights', () => {
     expect(refused.StackStatus).toBe('ROLLBACK_COMPLETE');
     expect(await world.reason('notes', 'Note', 'CREATE_FAILED')).toMatch(
       /assumed-role\/builder\/AWSCloudFormation is not authorized to perform: ssm:/,
+    );
+    await world.ssm.send(new PutParameterCommand({ Name: '/size', Type: 'String', Value: '12' }));
+    const sized = {
+      Parameters: { Delay: { Type: 'AWS::SSM::Parameter::Value<String>', Default: '/size' } },
+      Resources: { Queue: queue({ DelaySeconds: { Ref: 'Delay' } }) },
+    };
+    await expect(world.create('sized', sized, { RoleARN })).rejects.toThrow(
+      /assumed-role\/builder\/AWSCloudFormation is not authorized to perform: ssm:GetParameters/,
     );
   });
 });

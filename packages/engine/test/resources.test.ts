@@ -448,6 +448,62 @@ test('AWS::ECS and AWS::ApplicationAutoScaling: cluster, revisions, service and 
   expect((clusters.clusters ?? []).filter(({ status }) => status === 'ACTIVE')).toEqual([]);
 });
 
+test('AWS::ECS::ClusterCapacityProviderAssociations: comes before the services that use it, and goes after them', async () => {
+  const world = await CloudFormationWorld.start();
+  const template = (associationNeeds: object, serviceNeeds: object) => ({
+    Resources: {
+      Cluster: { Type: 'AWS::ECS::Cluster', Properties: {} },
+      Task: {
+        Type: 'AWS::ECS::TaskDefinition',
+        Properties: {
+          Cpu: '256',
+          Memory: '512',
+          NetworkMode: 'awsvpc',
+          RequiresCompatibilities: ['FARGATE'],
+          ContainerDefinitions: [{ Name: 'worker', Image: 'none' }],
+        },
+      },
+      Association: {
+        Type: 'AWS::ECS::ClusterCapacityProviderAssociations',
+        Properties: {
+          Cluster: ref('Cluster'),
+          CapacityProviders: ['FARGATE', 'FARGATE_SPOT'],
+          DefaultCapacityProviderStrategy: [],
+        },
+        ...associationNeeds,
+      },
+      Service: {
+        Type: 'AWS::ECS::Service',
+        Properties: {
+          Cluster: ref('Cluster'),
+          TaskDefinition: ref('Task'),
+          DesiredCount: 0,
+          CapacityProviderStrategy: [{ CapacityProvider: 'FARGATE_SPOT', Weight: 1 }],
+          NetworkConfiguration: { AwsvpcConfiguration: { Subnets: ['subnet-1'] } },
+        },
+        ...serviceNeeds,
+      },
+    },
+    Outputs: { Cluster: { Value: ref('Cluster') } },
+  });
+  await world.create('late', template({ DependsOn: 'Service' }, {}));
+  expect(await world.reason('late', 'Service', 'CREATE_FAILED')).toContain(
+    'not associated with the cluster: FARGATE_SPOT',
+  );
+  const created = await world.create('app', template({}, { DependsOn: 'Association' }));
+  expect(created.StackStatus).toBe('CREATE_COMPLETE');
+  const cluster = outputs(created).Cluster!;
+  const ecs = new ECS(world.engine.client);
+  await expect(
+    ecs.putClusterCapacityProviders({
+      cluster,
+      capacityProviders: ['FARGATE'],
+      defaultCapacityProviderStrategy: [],
+    }),
+  ).rejects.toThrow('The specified capacity provider is in use and cannot be removed.');
+  expect((await world.delete('app')).StackStatus).toBe('DELETE_COMPLETE');
+});
+
 test('AWS::ECS::Service: tasks that cannot start fail the stack and leave nothing', async () => {
   const world = await CloudFormationWorld.start();
   const stack = await world.create('app', {

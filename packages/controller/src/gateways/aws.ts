@@ -1,3 +1,4 @@
+import { ApplicationAutoScalingClient } from '@aws-sdk/client-application-auto-scaling';
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { CodePipelineClient } from '@aws-sdk/client-codepipeline';
@@ -36,11 +37,12 @@ export function createAwsGateways(names: Names, where: Connection = {}): Gateway
   return {
     imageRepository: names.imageRepository,
     pipeline: new AwsPipelineGateway(new CodePipelineClient(connection), names.pipeline),
-    services: new AwsServiceGateway(new ECSClient(connection), {
+    services: new AwsServiceGateway(new ECSClient(connection), new ApplicationAutoScalingClient(connection), {
       cluster: names.cluster,
       canary: names.canaryService,
       stable: names.stableService,
       container: names.container,
+      ...(names.tasks && { tasks: names.tasks }),
     }),
     alarms: new AwsAlarmGateway(new CloudWatchClient(connection), names.alarms),
     deadLetters: new AwsDeadLetterGateway(new SQSClient(connection), names.deadLetterQueue),

@@ -1,4 +1,8 @@
 import {
+  type ApplicationAutoScalingClient,
+  RegisterScalableTargetCommand,
+} from '@aws-sdk/client-application-auto-scaling';
+import {
   type ContainerDefinition,
   type Deployment,
   DescribeServicesCommand,
@@ -12,6 +16,7 @@ import {
 } from '@aws-sdk/client-ecs';
 import type { ServiceDeployment, ServiceState, TaskLife, Track } from '@queue-canary/core';
 import { done, type Outcome, type ServiceGateway, type TaskLog } from '../gateways.ts';
+import type { TaskCounts } from '../names.ts';
 import { awsErrorCode } from '../thrown.ts';
 import { UserError } from '../user-error.ts';
 
@@ -25,17 +30,21 @@ export interface ServiceNames {
   readonly stable: string;
   /** The container whose image is released. */
   readonly container: string;
+  /** What a service is started with. */
+  readonly tasks?: TaskCounts;
 }
 
 /** Both services through ECS's API. */
 export class AwsServiceGateway implements ServiceGateway {
   readonly #client: ECSClient;
+  readonly #scaling: ApplicationAutoScalingClient;
   readonly #names: ServiceNames;
   /** A revision never changes, so each is asked for once. */
   readonly #containers = new Map<string, ContainerDefinition>();
 
-  constructor(client: ECSClient, names: ServiceNames) {
+  constructor(client: ECSClient, scaling: ApplicationAutoScalingClient, names: ServiceNames) {
     this.#client = client;
+    this.#scaling = scaling;
     this.#names = names;
   }
 
@@ -50,7 +59,7 @@ export class AwsServiceGateway implements ServiceGateway {
       );
     }
     const { image: imageUri = '' } = await this.#container(primary.taskDefinition);
-    const imageDigest = /@(sha256:[0-9a-f]{64})$/.exec(imageUri)?.[1];
+    const imageDigest = digestOf(imageUri);
     return {
       track,
       name: this.#names[track],
@@ -149,6 +158,40 @@ export class AwsServiceGateway implements ServiceGateway {
         ...(restore.forceNew && { forceNewDeployment: true }),
       }),
     );
+    // An update of the stack that failed may have put back what it made before there was an image: no task.
+    if (service.desiredCount !== 0) return done;
+    const { image = '' } = await this.#container(restore.observedTaskDefinitionArn);
+    return digestOf(image) === undefined ? this.start(restore.track) : done;
+  }
+
+  async start(track: Track): Promise<Outcome> {
+    const { cluster, tasks } = this.#names;
+    if (tasks === undefined) {
+      throw new UserError(
+        'SizeUnknown',
+        `how many tasks ${track} has is not known; deploy the pipeline stack again`,
+      );
+    }
+    // The range first: a service that has a task is not started again.
+    if (track === 'stable') {
+      await this.#scaling.send(
+        new RegisterScalableTargetCommand({
+          ServiceNamespace: 'ecs',
+          ScalableDimension: 'ecs:service:DesiredCount',
+          ResourceId: `service/${cluster}/${this.#names.stable}`,
+          MinCapacity: tasks.stableMin,
+          MaxCapacity: tasks.stableMax,
+        }),
+      );
+    }
+    await this.#client.send(
+      new UpdateServiceCommand({
+        cluster,
+        service: this.#names[track],
+        // One task at least: only what stable has run can be the last good release.
+        desiredCount: track === 'canary' ? tasks.canary : Math.max(1, tasks.stableMin),
+      }),
+    );
     return done;
   }
 
@@ -184,6 +227,11 @@ export class AwsServiceGateway implements ServiceGateway {
     this.#containers.set(taskDefinitionArn, container);
     return container;
   }
+}
+
+/** The digest of an image that is named by one. */
+function digestOf(imageUri: string): string | undefined {
+  return /@(sha256:[0-9a-f]{64})$/.exec(imageUri)?.[1];
 }
 
 function taskLife(task: Task): TaskLife {

@@ -44,6 +44,8 @@ export type Effect =
       /** Deploys it anew although the service names it already, because that deployment failed. */
       readonly forceNew: boolean;
     }
+  /** Brings a service that has no task to its size, and lets Application Auto Scaling size it from then on. */
+  | { readonly kind: 'startService'; readonly executionId: string; readonly track: Track }
   /** Keeps newer executions in front of the canary while a release is under way. */
   | { readonly kind: 'closeCanaryStage'; readonly executionId: string; readonly reason: string }
   /** Lets the newest waiting execution reach the canary. */

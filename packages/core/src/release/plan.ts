@@ -20,6 +20,7 @@ import {
   failingVerdict,
   promotesItself,
 } from './ending.ts';
+import { firstVerdict, hasNothingAlongside, starts } from './first-release.ts';
 import { closeGate, openGate } from './gate.ts';
 import { assessHealth, type Health } from './health.ts';
 import { currentRelease, isActive, type Journey } from './journey.ts';
@@ -253,7 +254,7 @@ function planActive(world: World, release: Journey, health: Health): Plan {
   const { phase, since } = positionOf(world, release);
   const unmeasured = [...health.unmeasured, ...unjudged(world)];
   const reasons = [...unmeasured.map((problem) => `not measured: ${problem}`), ...health.notes];
-  const standing = [...endIntruders(world, release), ...closeGate(world, release)];
+  const standing = [...endIntruders(world, release), ...closeGate(world, release), ...starts(world, release)];
 
   if (phase === 'succeeded') {
     const job = jobOf(world, release, 'record');
@@ -321,15 +322,18 @@ function planJudging(
   const { id } = release.execution;
   const verdict = judgement?.known ? judgement.value.verdict : undefined;
   const deadlineAt = release.canary.updatedAt + policy.judge.deadlineMs;
-  const unchanged = policy.approval !== 'manual' && isUnchanged(world, release);
+  const given =
+    policy.approval !== 'manual' && isUnchanged(world, release)
+      ? unchangedVerdict(id, nowMs)
+      : firstVerdict(world, id);
   const settled =
     policy.approval === 'manual' ||
-    unchanged ||
+    given !== undefined ||
     (verdict === undefined ? nowMs >= deadlineAt : verdict.settled);
   const job = jobOf(world, release, 'judge');
   const reasons = [
     ...(nowMs < bakedAt ? [`the canary is observed for ${remaining(bakedAt - nowMs)} more`] : []),
-    ...(settled ? [] : [verdict === undefined ? 'the judge has nothing to judge yet' : 'the judge decides']),
+    ...(settled ? [] : [undecided(world)]),
   ];
   if (nowMs < bakedAt || !settled) {
     const lookMs = nextLookMs(nowMs);
@@ -337,9 +341,7 @@ function planJudging(
     return { effects: job ? [again(job)] : [], nextWakeMs, reasons };
   }
   const effects: Effect[] = [];
-  const settledVerdict = unchanged
-    ? unchangedVerdict(id, nowMs)
-    : verdict && recordedVerdict(verdict, id, nowMs);
+  const settledVerdict = given ?? (verdict && recordedVerdict(verdict, id, nowMs));
   // What the job is answered with is what counts, not what an earlier look or an earlier attempt has said.
   const recorded = record.verdict?.executionId === id ? record.verdict : undefined;
   if (settledVerdict?.kind !== recorded?.kind || settledVerdict?.code !== recorded?.code) {
@@ -348,10 +350,16 @@ function planJudging(
     effects.push(writeRecord(world, 'recordVerdict', id, next));
   }
   if (job !== undefined) {
-    const said = unchanged ? { ...unchangedVerdict(id, nowMs), statements: [] } : verdict;
+    const said = given ? { ...given, statements: [] } : verdict;
     effects.push({ ...complete(job, id), outputs: outputsOf(world, said) });
   }
   return { effects, nextWakeMs: nextLookMs(nowMs), reasons };
+}
+
+/** What a release waits for whose verdict is not settled. */
+function undecided(world: World): string {
+  if (hasNothingAlongside(world)) return 'the first version is waited for until its canary runs and reports';
+  return world.judgement?.known ? 'the judge decides' : 'the judge has nothing to judge yet';
 }
 
 /** Whether the candidate is the last good image, as in a pipeline's first execution, and the canary runs it. */
@@ -434,7 +442,7 @@ function planWatch(world: World, release: Journey, since: number, health: Health
   const { policy, nowMs, record } = world;
   const job = jobOf(world, release, 'record');
   const reasons: string[] = [];
-  const arrived = onOneImage(world);
+  const arrived = starts(world, release).length > 0 ? undefined : onOneImage(world);
   if (arrived === undefined)
     reasons.push('the services are not steady on the candidate yet', ...progress(world));
   const watchedAt = since + policy.watchMs;
@@ -515,7 +523,11 @@ function planIdle(world: World): Plan {
   const reasons: string[] = [];
   if (record.lastGood === undefined) {
     const image = onOneImage(world);
-    if (image === undefined) {
+    if (tracks.every((track) => world[track].imageDigest === undefined && world[track].desired === 0)) {
+      reasons.push(
+        'there is no image yet, and no task: push the worker, and its release starts both services',
+      );
+    } else if (image === undefined) {
       reasons.push('no last good release yet: the services are not steady on one image', ...progress(world));
     } else {
       const lastGood = lastGoodFrom(world, image, initialExecutionId, undefined);

@@ -14,6 +14,7 @@ const digest = fc
 const optional = { requiredKeys: [] as [] };
 const codes: Readonly<Record<RecordedVerdict['code'], true>> = {
   unchanged: true,
+  first: true,
   regression: true,
   certified: true,
   undecided: true,

@@ -27,8 +27,11 @@ export type DecidedBy = 'judge' | 'health' | 'person' | 'pipeline' | 'newerCommi
 export interface RecordedVerdict {
   readonly executionId: string;
   readonly kind: Verdict['kind'];
-  /** `unchanged` when the candidate was the last good image, so that there was nothing to judge. */
-  readonly code: VerdictCode | 'unchanged';
+  /**
+   * `unchanged` when the candidate was the last good image, and `first` when stable had not run any: there was nothing
+   * to judge.
+   */
+  readonly code: VerdictCode | 'unchanged' | 'first';
   readonly summary: string;
   /** By how much the canary differed, in a sentence. */
   readonly effect?: string;
@@ -192,6 +195,7 @@ const verdictKinds: readonly Verdict['kind'][] = ['pass', 'fail', 'inconclusive'
 /** A code that is left out here would make a record unreadable that the controller itself has written. */
 const verdictCodes = Object.keys({
   unchanged: true,
+  first: true,
   regression: true,
   certified: true,
   undecided: true,

@@ -212,7 +212,10 @@ function verdictView(planned: Plan, record: ReleaseRecord | undefined): { verdic
   const recorded = record?.verdict?.executionId === release?.executionId ? record?.verdict : undefined;
   if (
     recorded !== undefined &&
-    (verdict === undefined || recorded.kind === 'fail' || recorded.code === 'unchanged')
+    (verdict === undefined ||
+      recorded.kind === 'fail' ||
+      recorded.code === 'unchanged' ||
+      recorded.code === 'first')
   ) {
     const { kind, code, summary, effect, canaryUnits, canaryFailed, decidedAt } = recorded;
     return {

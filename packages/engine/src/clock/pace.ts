@@ -21,6 +21,10 @@ export const AWS_LATENCIES = {
   },
   // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
   'sqs-counts': { ms: 5_000, worstMs: 60_000, what: 'age of the approximate counts of a queue' },
+  'sqs-name-reuse': {
+    ms: 60_000,
+    what: 'time after the deletion of a queue in which SQS refuses a queue of that name (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html)',
+  },
   'alarm-period': { ms: 60_000, what: 'one minute of an alarm period (other periods in proportion)' },
   'ecs-healthy-after': {
     ms: 40_000,

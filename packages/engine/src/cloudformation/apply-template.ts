@@ -5,7 +5,7 @@ import { dependencies } from './graph.ts';
 import { inParallel } from './in-parallel.ts';
 import type { RunningOperation } from './running-operation.ts';
 import { activeResources, stackScope } from './stack-scope.ts';
-import type { OperationRecord } from './stack-store.ts';
+import type { OperationRecord, StackOutput } from './stack-store.ts';
 import { parseTemplate, type Template } from './template.ts';
 
 /** Brings a stack to what its template says; when something fails, goes over to what `onFailure` asks for. */
@@ -33,10 +33,7 @@ export async function applyTemplate(run: RunningOperation, operation: OperationR
     run.checkStop();
     if (failed.length === 0) {
       const outputs = outputsOf(template, scope);
-      checkExports(
-        run,
-        outputs.map(({ exportName }) => exportName),
-      );
+      checkExports(run, outputs);
       run.store.update(run.stackId, { outputs, imports: [...imports] });
       leaveRemoved(run, active);
     }
@@ -95,9 +92,9 @@ function leaveRemoved(run: RunningOperation, active: ReadonlySet<string>): void 
   }
 }
 
-function checkExports(run: RunningOperation, names: ReadonlyArray<string | undefined>): void {
+function checkExports(run: RunningOperation, outputs: readonly StackOutput[]): void {
   const exports = run.store.exports();
-  for (const name of names) {
+  for (const { exportName: name } of outputs) {
     if (name === undefined) continue;
     const owner = exports.get(name)?.stackId;
     if (owner !== undefined && owner !== run.stackId) {
@@ -107,13 +104,15 @@ function checkExports(run: RunningOperation, names: ReadonlyArray<string | undef
       );
     }
   }
-  for (const { exportName } of run.stack.outputs) {
-    if (exportName === undefined || names.includes(exportName)) continue;
+  for (const { exportName, value } of run.stack.outputs) {
+    if (exportName === undefined) continue;
+    const now = outputs.find((output) => output.exportName === exportName);
+    if (now?.value === value) continue;
     const users = run.store.importers(exportName).filter(({ id }) => id !== run.stackId);
     if (users.length > 0) {
       throw new AwsFault(
         'ValidationError',
-        `Export ${exportName} cannot be deleted as it is in use by ${users.map(({ name }) => name).join(', ')}`,
+        `Export ${exportName} cannot be ${now === undefined ? 'deleted' : 'updated'} as it is in use by ${users.map(({ name }) => name).join(', ')}`,
       );
     }
   }

@@ -66,7 +66,15 @@ export async function deleteLeftover(
   const { record, origin } = leftover;
   const replaced =
     operation?.kind === 'update' && run.store.resource(run.stackId, record.logicalId) !== undefined;
-  const kept = origin === 'old' && (replaced ? record.updateReplacePolicy === 'Retain' : keeps(record));
+  // What a failed update made stays with Retain, and goes with RetainExceptOnCreate:
+  // https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
+  const isNew = origin === 'new' && run.store.resource(run.stackId, record.logicalId) === undefined;
+  const kept =
+    origin === 'old'
+      ? replaced
+        ? record.updateReplacePolicy === 'Retain'
+        : keeps(record)
+      : isNew && record.deletionPolicy === 'Retain' && record.id !== undefined;
   if (kept) run.event(record, 'DELETE_SKIPPED');
   else await deleteResource(run, record, (next, status, reason) => run.event(next, status, reason));
   run.store.dropLeftover(leftover);

@@ -95,13 +95,18 @@ export class StackManager {
     const template = parseTemplate(request.template);
     validateTemplate(template, this.typeOf);
     checkCapabilities(template, request.capabilities);
+    const roleArn = request.roleArn ?? existing?.roleArn;
+    // With the rights of the stack's role where it has one: the CDK's deploy role may read its version parameter only.
+    const reader =
+      roleArn === undefined
+        ? caller
+        : this.#engine.assumeRole(roleArn, 'cloudformation.amazonaws.com', 'AWSCloudFormation');
     const parameters = await parameterValues(
       template,
       request.parameters,
       existing?.parameters ?? [],
-      (name) => this.#readParameter(caller, name),
+      (name) => this.#readParameter(reader, name),
     );
-    const roleArn = request.roleArn ?? existing?.roleArn;
     const scope = {
       template,
       parameters,

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { defineResource, listed, mergedTags, retag, unlessMissing } from './resource-type.ts';
 import { map, oneOf, required, text } from './schema.ts';
 
@@ -31,7 +32,12 @@ export const ssmParameter = defineResource('AWS::SSM::Parameter', {
   },
   async update(context, properties, existing) {
     const { Tags, ...rest } = properties;
-    await context.call('ssm', 'PutParameter', { ...rest, Name: existing.id, Overwrite: true });
+    const { Tags: _tags, ...before } = existing.properties;
+    // A change of tags alone does not write the value again: `areResourceModelSame` in
+    // https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-ssm
+    if (!isDeepStrictEqual(rest, before)) {
+      await context.call('ssm', 'PutParameter', { ...rest, Name: existing.id, Overwrite: true });
+    }
     const on = { ResourceType: 'Parameter' as const, ResourceId: existing.id };
     const listOf = (own: Readonly<Record<string, string>> | undefined) => ({ Tags: listed(own ?? {}) });
     await retag(

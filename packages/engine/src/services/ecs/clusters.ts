@@ -115,6 +115,9 @@ export function clusterOperations(
         checkProviders(capacityProviders);
         const defaultStrategy = input.defaultCapacityProviderStrategy ?? [];
         checkStrategy(defaultStrategy, capacityProviders);
+        for (const provider of cluster.capacityProviders) {
+          if (!capacityProviders.includes(provider)) checkUnused(store, cluster, provider);
+        }
         return { cluster: shown(store, put({ ...cluster, capacityProviders, defaultStrategy }), ALL) };
       },
     },
@@ -162,6 +165,26 @@ function checkProviders(providers: readonly string[]): void {
       `The specified capacity provider '${provider}' was not found: the local engine has ${FARGATE_PROVIDERS.join(' and ')}.`,
     );
   }
+}
+
+/** https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PutClusterCapacityProviders.html */
+function checkUnused(store: EcsStore, cluster: StoredCluster, provider: string): void {
+  const used =
+    [...store.services.values()].some(
+      ({ clusterName, status, settings }) =>
+        clusterName === cluster.name &&
+        status !== 'INACTIVE' &&
+        settings.capacityProviderStrategy.some(({ capacityProvider }) => capacityProvider === provider),
+    ) ||
+    [...store.tasks.values()].some(
+      ({ clusterName, lastStatus, capacityProviderName }) =>
+        clusterName === cluster.name && lastStatus !== 'STOPPED' && capacityProviderName === provider,
+    );
+  if (!used) return;
+  throw new AwsFault(
+    'ResourceInUseException',
+    'The specified capacity provider is in use and cannot be removed.',
+  );
 }
 
 /** Checks a capacity provider strategy against the providers of the cluster. */

@@ -26,6 +26,8 @@ export class Queues {
   readonly #store: MessageStore;
   readonly #records: Table<QueueRecord>;
   readonly #keys: Table<number>;
+  /** When queues were deleted, by name: for a minute nobody may make one of that name. */
+  readonly #deletedAtMs: Table<number>;
   readonly #queues = new Map<string, Queue>();
   readonly #parts: QueueParts;
   /** What URLs say, of queues that exist or not. */
@@ -36,6 +38,7 @@ export class Queues {
     this.#store = new MessageStore(engine.state);
     this.#records = engine.state.table<QueueRecord>('sqs.queues');
     this.#keys = engine.state.table<number>('sqs.keys');
+    this.#deletedAtMs = engine.state.table<number>('sqs.deleted');
     this.#parts = {
       clock: engine.clock,
       pace: engine.pace,
@@ -119,6 +122,7 @@ export class Queues {
       }
       return existing;
     }
+    this.#checkName(name);
     this.#checkRedrive(given, { name, fifo });
     checkThroughput(given, {});
     checkTags(tags);
@@ -145,6 +149,8 @@ export class Queues {
     const { visible, inFlight, delayed } = queue.counts();
     this.#queues.delete(queue.name);
     this.#records.delete(queue.name);
+    this.#forgetDeleted();
+    this.#deletedAtMs.put(queue.name, this.#engine.clock.nowMs());
     queue.drop(queueDoesNotExist());
     this.#engine.journal.append('sqs', 'queue.deleted', {
       queue: queue.name,
@@ -188,6 +194,23 @@ export class Queues {
     if (this.#addresses.size === MOST_ADDRESSES) this.#addresses.clear();
     this.#addresses.set(url, { accountId, name, arn });
     return { accountId, name, arn };
+  }
+
+  /** Refuses the name of a queue that was deleted a moment ago. */
+  #checkName(name: string): void {
+    this.#forgetDeleted();
+    if (!this.#deletedAtMs.has(name)) return;
+    throw new AwsFault(
+      'QueueDeletedRecently',
+      'You must wait 60 seconds after deleting a queue before you can create another with the same name.',
+    );
+  }
+
+  #forgetDeleted(): void {
+    const before = this.#engine.clock.nowMs() - this.#engine.pace.ms('sqs-name-reuse');
+    for (const [name, deletedAtMs] of [...this.#deletedAtMs.entries()]) {
+      if (deletedAtMs <= before) this.#deletedAtMs.delete(name);
+    }
   }
 
   #checkRedrive(

@@ -199,8 +199,20 @@ describe('queues', () => {
     await expect(world.call('GetQueueUrl', { QueueName: 'orders' })).rejects.toMatchObject({
       code: 'QueueDoesNotExist',
     });
+    await world.clock.advanceBy(MINUTE);
     await world.queue('orders');
     expect(await world.ledger(QueueUrl)).toMatchObject({ sent: 0, visible: 0 });
+  });
+
+  test('the name of a deleted queue is free again after a minute, also over a restart', async () => {
+    const QueueUrl = await world.queue('orders');
+    await world.call('DeleteQueue', { QueueUrl });
+    await world.restart();
+    await world.clock.advanceBy(MINUTE - 1);
+    await expect(world.queue('orders')).rejects.toMatchObject({ code: 'QueueDeletedRecently' });
+    await world.queue('others');
+    await world.clock.advanceBy(1);
+    await expect(world.queue('orders')).resolves.toContain('orders');
   });
 
   test('who waits on a queue learns of its deletion', async () => {

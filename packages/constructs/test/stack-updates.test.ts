@@ -1,0 +1,66 @@
+import { Duration } from 'aws-cdk-lib';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import { describe, expect, it } from 'vitest';
+import type { PipelineStackProps, WorkerCapacityProps } from '../src/index.ts';
+import { DeployedStacks, IMAGE_STACK } from './deployed-stacks.ts';
+import { synthesize } from './synthesize.ts';
+
+type Props = Omit<PipelineStackProps, 'image'>;
+
+const BEFORE: Props = { stableTasksMin: 1, stableTasksMax: 2, memoryLimitMiB: 1024 };
+
+/** Another value of every property that can change a service or a task definition. */
+const CAPACITY = {
+  canaryTasks: 2,
+  stableTasksMin: 2,
+  stableTasksMax: 3,
+  backlogPerTask: 50,
+  cpu: 512,
+  memoryLimitMiB: 2048,
+  spot: true,
+  stopTimeout: Duration.seconds(20),
+  minHealthyPercent: 50,
+  maxHealthyPercent: 150,
+  environment: { RETRY_DELAY_SECONDS: '2' },
+  logRetention: logs.RetentionDays.ONE_WEEK,
+} satisfies Required<WorkerCapacityProps>;
+const OTHERS: Props = {
+  natGateways: 0,
+  appName: 'Renamed',
+  visibilityTimeout: Duration.seconds(40),
+  maxReceiveCount: 4,
+  approval: 'automatic',
+  tags: { team: 'blue' },
+};
+
+describe('a stack update after a promotion', () => {
+  it('changes no image and replaces no service, whatever property it changes', {
+    timeout: 300_000,
+  }, async () => {
+    const stacks = await DeployedStacks.start({ pace: 60 });
+    await firstImage(stacks);
+    let props = BEFORE;
+    expect((await stacks.deploy(props)).StackStatus).toBe('CREATE_COMPLETE');
+    const arns = (await stacks.services()).map(({ serviceArn }) => serviceArn);
+    const strayed: string[] = [];
+    for (const [name, value] of Object.entries({ ...CAPACITY, ...OTHERS })) {
+      const promoted = await stacks.image(name);
+      await stacks.promote(promoted);
+      props = { ...props, [name]: value };
+      expect([name, (await stacks.deploy(props)).StackStatus]).toEqual([name, 'UPDATE_COMPLETE']);
+      const images = await stacks.images();
+      if (images.some((image) => image !== promoted)) strayed.push(name);
+      if (
+        JSON.stringify((await stacks.services()).map(({ serviceArn }) => serviceArn)) !== JSON.stringify(arns)
+      )
+        strayed.push(`${name} replaced`);
+    }
+    expect(strayed).toEqual([]);
+  });
+});
+
+/** The image stack and an image that new services start with. */
+async function firstImage(stacks: DeployedStacks): Promise<void> {
+  await stacks.deployStack(IMAGE_STACK, synthesize(BEFORE).image);
+  await stacks.write(await stacks.output(IMAGE_STACK, 'ImageParameterName'), await stacks.image('first'));
+}
