@@ -88,6 +88,7 @@ describe('the cost of the defaults is that of the templates', () => {
       identity: { app: 'QueueCanary', track: 'stable', revision: 'a'.repeat(40), taskId: 'b'.repeat(32) },
       random: () => 0.5,
       residentBytes: () => 96 * 2 ** 20,
+      pollingMs: () => 0,
       emit: (line) => lines.push(line),
     });
     metrics.start(0);

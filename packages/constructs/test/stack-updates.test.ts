@@ -18,6 +18,7 @@ const CAPACITY = {
   cpu: 512,
   memoryLimitMiB: 2048,
   spot: true,
+  containerInsights: true,
   stopTimeout: Duration.seconds(20),
   minHealthyPercent: 50,
   maxHealthyPercent: 150,

@@ -64,15 +64,6 @@ describe('what is measured of a release', () => {
     expect(asked).toEqual([]);
   });
 
-  it('reads no metrics of the dead-letter queue, which are paid for, while no release is under way', async () => {
-    deploy('Succeeded');
-    await measured();
-    expect(fake.growthAskedFrom).toBeUndefined();
-    deploy('InProgress');
-    await measured();
-    expect(fake.growthAskedFrom).toBe(start + 2_000);
-  });
-
   it('are the lines of a sample where stable has very many tasks, and the lives of all', async () => {
     deploy('InProgress');
     const stable = Array.from({ length: 300 }, (_, index): TaskLife => ({ id: `s${index}`, startedAt: 0 }));
