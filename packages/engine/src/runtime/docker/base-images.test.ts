@@ -12,6 +12,7 @@ test.each([
   'docker.io/library/node:24-slim',
   'public.ecr.aws/docker/library/node:24-slim',
   'mirror.gcr.io/library/node:24',
+  `public.ecr.aws/docker/library/node:24-slim@sha256:${'a'.repeat(64)}`,
 ])('%s is a Node base that this machine stands for', (name) => {
   expect(base(name)).toMatchObject({ name, command: ['node'] });
 });
