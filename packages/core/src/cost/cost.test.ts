@@ -98,11 +98,6 @@ describe('the monthly cost', () => {
       6,
     );
     expect(gbSeconds({ approvalHours: 2 })).toBeGreaterThan(gbSeconds({ approvalHours: 1 }));
-    expect(of({ releasesPerMonth: 0 }, 'Dead-letter metrics read')).toBe(0);
-    expect(of({ approvalHours: 24 }, 'Dead-letter metrics read')).toBeCloseTo(
-      ((30 * (15 * 12 + 11 + 1440) * 2) / 1000) * 0.01,
-      6,
-    );
   });
 
   it('has metrics and lines by track and task, and Container Insights when they are on', () => {

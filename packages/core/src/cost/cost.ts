@@ -76,8 +76,6 @@ const CONTROLLER_GB = 1.5;
 const IDLE_LOOK_SECONDS = 0.5;
 const ACTIVE_LOOK_SECONDS = 1.5;
 const LOOKS_PER_JUDGED_MINUTE = 12;
-/** Of SQS's metrics, at each look while a release is under way. */
-const METRICS_PER_LOOK = 2;
 /** A worker writes a line every five seconds, which is so long without its metric definitions, */
 export const LINE_KB = 0.75;
 /** which take so much for each metric. CloudWatch counts 26 bytes more for each line. */
@@ -210,9 +208,6 @@ function controller(configuration: CostConfiguration): CostLine[] {
     estimate('Controller', `${Math.round(invocations)} invocations, ${Math.round(gbSeconds)} GB-seconds`, [
       { price: PRICES.lambdaGbSecond, count: gbSeconds },
       { price: PRICES.lambdaMillion, count: invocations / 1e6 },
-    ]),
-    estimate('Dead-letter metrics read', `${METRICS_PER_LOOK} at each look during a release`, [
-      { price: PRICES.metricsReadThousand, count: (looks * METRICS_PER_LOOK) / 1000 },
     ]),
     estimate('Alarms read', 'one call at each look', [
       { price: PRICES.cloudWatchCallsThousand, count: (idle + looks) / 1000 },

@@ -48,7 +48,6 @@ export const PRICES = {
   metric: price(0.3, 'custom metric', CLOUDWATCH, 10),
   alarmMetric: price(0.1, 'metric of an alarm', CLOUDWATCH, 10),
   dashboard: price(3, 'dashboard', CLOUDWATCH, 3),
-  metricsReadThousand: price(0.01, 'thousand metrics of GetMetricData', CLOUDWATCH),
   cloudWatchCallsThousand: price(0.01, 'thousand other calls of CloudWatch', CLOUDWATCH, 1000),
   logsGb: price(0.5, 'GB of logs', CLOUDWATCH, 5),
   logsStoredGb: price(0.03, 'GB-month of compressed logs', CLOUDWATCH),

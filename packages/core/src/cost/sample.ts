@@ -65,7 +65,7 @@ export function sampleBill(): SampleLine[] {
       statedUsd: 0,
       rebuiltUsd: 0,
       basis: '30 invocations',
-      ours: ['Controller', "Controller's log", 'Dead-letter metrics read', 'Alarms read'],
+      ours: ['Controller', "Controller's log", 'Alarms read'],
       difference: 'looks every minute, and judges all the time that a release bakes and is watched',
     },
     {
