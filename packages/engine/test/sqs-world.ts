@@ -125,10 +125,11 @@ export class SqsWorld {
     const { clock, state, journal } = this;
     const ids = new ByteIds();
     const authorizer = new PolicyAuthorizer({ state, accountId });
-    const dispatcher = new Dispatcher({ state, journal, clock, ids, authorizer });
+    const pace = new Pace(1);
+    const dispatcher = new Dispatcher({ state, journal, clock, ids, authorizer, pace });
     const engine: Engine = {
       clock,
-      pace: new Pace(1),
+      pace,
       ids,
       state,
       journal,
