@@ -14,6 +14,7 @@ import {
   type ServiceState,
   type Track,
   unknown,
+  unreadOf,
 } from '@queue-canary/core';
 import type { Gateways, TaskLog } from './gateways.ts';
 import { sampleOf } from './stable-sample.ts';
@@ -59,9 +60,17 @@ export function observerOver(gateways: Gateways): Observer {
   };
 }
 
+/**
+ * How far back the dead-letter queue's metrics are read: what came before was seen by the looks of that time, each
+ * minute one, and is in the queue's depth.
+ */
+const growthMsMax = 3 * 60 * 60_000;
+
 async function growth(gateways: Gateways, pipeline: Reading<PipelineState>, nowMs: number): Promise<number> {
   const release = pipeline.known ? currentRelease(pipeline.value) : undefined;
-  return release === undefined ? 0 : gateways.deadLetters.metricGrowth(release.canaryStartedAt, nowMs);
+  if (release === undefined || !isActive(release.execution)) return 0;
+  const sinceMs = Math.max(release.canaryStartedAt, nowMs - growthMsMax);
+  return gateways.deadLetters.metricGrowth(sinceMs, nowMs);
 }
 
 /** What both tracks did beside each other, from the beginning of the canary's deployment on. */
@@ -81,10 +90,12 @@ async function measure(
     gateways.services.tasks('stable'),
   ]);
   const sample = sampleOf(stableTasks, fromMs);
+  const unread = unreadOf(release, nowMs);
   const { canary, stable, ...others } = await gateways.outcomes.read({
     fromMs,
     nowMs,
     logs: { canary: canaryLog, stable: stableLog },
+    ...(unread && { unread }),
     ...(sample && { stableTasks: sample.ids }),
   });
   return {
@@ -92,6 +103,7 @@ async function measure(
     toMs: Math.floor(nowMs / reportMs) * reportMs,
     canary: { lines: canary, tasks: canaryTasks },
     stable: { lines: stable, tasks: stableTasks },
+    ...(unread && { unread }),
     ...others,
     ...(sample && { stableSample: sample.size }),
   };

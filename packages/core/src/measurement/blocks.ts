@@ -2,7 +2,14 @@ import type { Block, Cell, Crashes } from '../judge/block.ts';
 import { cellOf, withDeath } from './cell.ts';
 import { coursesByAge, intervalOf } from './course.ts';
 import { type Line, reportMs } from './line.ts';
-import { type Measurement, pastMs, startsMs, type TaskLife, type TrackMeasurement } from './measurement.ts';
+import {
+  type Measurement,
+  pastMs,
+  startsMs,
+  type TaskLife,
+  type TrackMeasurement,
+  type Unread,
+} from './measurement.ts';
 import { aheadMs, contradictionNotes, type Missed, missedNotes } from './notes.ts';
 import { endOf, isHeldBack, isLeaving, isMissed, type Track, trackOf } from './track.ts';
 
@@ -31,7 +38,7 @@ const CLOCKS_MS = 1_000;
  * @param judgedFromMs when the canary was steady.
  */
 export function blocksFrom(measurement: Measurement, judgedFromMs: number, nowMs: number): Blocks {
-  const { fromMs, toMs, stableSample, problems } = measurement;
+  const { fromMs, toMs, unread, stableSample, problems } = measurement;
   const judgedFrom = Math.floor(judgedFromMs / reportMs);
   const first = Math.floor((fromMs - pastMs) / reportMs);
   const end = Math.floor(Math.min(toMs + reportMs, nowMs) / reportMs);
@@ -46,6 +53,7 @@ export function blocksFrom(measurement: Measurement, judgedFromMs: number, nowMs
   const blocks: Block[] = [];
   let interval = first;
   for (; interval < end; interval += 1) {
+    if (isUnread(interval, unread)) continue;
     const isJudged = interval >= judgedFrom;
     // Blocks go in order, so that what is late holds back what is later.
     if (isHeldBack(stable, interval, nowMs) || (isJudged && isHeldBack(canary, interval, nowMs))) break;
@@ -73,6 +81,11 @@ export function blocksFrom(measurement: Measurement, judgedFromMs: number, nowMs
       ...contradictionNotes([...canary.tasks, ...stable.tasks], nowMs),
     ],
   };
+}
+
+function isUnread(interval: number, unread: Unread | undefined): boolean {
+  if (unread === undefined || endOf(interval) <= unread.fromMs) return false;
+  return unread.toMs === undefined || interval * reportMs < unread.toMs;
 }
 
 function begunSince({ lines, tasks }: TrackMeasurement, sinceMs: number): TrackMeasurement {

@@ -89,6 +89,19 @@ function nextLookMs(nowMs: number): number {
 /** Time after which reports are usually there. */
 const reportedWithinMs = 1_000;
 
+/**
+ * How long an answer waits for a log that cannot be read: a throttled look must not decide. It is repeated, and the
+ * judge's action has time enough.
+ */
+const unreadableMs = 10 * 60_000;
+
+/**
+ * How long after the watch both services may take to be steady. CodePipeline fails the action after 24 hours in all, and
+ * its failure would roll back a release for a shortage of capacity.
+ * https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html
+ */
+const steadyWithinMs = 2 * 60 * 60_000;
+
 /** How soon to look again at services that are being restored; ECS events usually come first. */
 const restoringWakeMs = 10_000;
 
@@ -314,10 +327,12 @@ function planJudging(
   const verdict = judgement?.known ? judgement.value.verdict : undefined;
   const deadlineAt = release.canary.updatedAt + policy.judge.deadlineMs;
   const unchanged = policy.approval !== 'manual' && runsLastGood(world);
+  const answerAt = policy.approval === 'manual' ? bakedAt : deadlineAt;
+  const unreadable = judgement?.known === false && nowMs < Math.max(answerAt, bakedAt) + unreadableMs;
   const settled =
-    policy.approval === 'manual' ||
     unchanged ||
-    (verdict === undefined ? nowMs >= deadlineAt : verdict.settled);
+    (!unreadable &&
+      (policy.approval === 'manual' || (verdict === undefined ? nowMs >= deadlineAt : verdict.settled)));
   const job = jobOf(world, release, 'judge');
   const reasons = [
     ...(nowMs < bakedAt ? [`the canary is observed for ${remaining(bakedAt - nowMs)} more`] : []),
@@ -430,6 +445,9 @@ function planWatch(world: World, release: Journey, since: number, health: Health
   if (arrived === undefined)
     reasons.push('the services are not steady on the candidate yet', ...progress(world));
   const watchedAt = since + policy.watchMs;
+  if (arrived === undefined && nowMs >= watchedAt + steadyWithinMs && job !== undefined) {
+    return askForCapacity(world, release, job, reasons);
+  }
   if (nowMs < watchedAt) reasons.push(`both services are watched for ${remaining(watchedAt - nowMs)} more`);
   if (
     arrived === undefined ||
@@ -463,6 +481,27 @@ function planWatch(world: World, release: Journey, since: number, health: Health
   };
 }
 
+/**
+ * Ends the pipeline's wait for services that do not become steady, and asks a person. Nothing speaks against the
+ * release, so it is not rolled back; it is recorded as good when both services are steady after all.
+ */
+function askForCapacity(world: World, release: Journey, job: Job, reasons: readonly string[]): Watch {
+  const { id, commit } = release.execution;
+  const { lastGood } = world.record;
+  return {
+    good: false,
+    effects: [
+      {
+        kind: 'notify',
+        subject: `Release ${shortId(id)} needs you: its services are not steady`,
+        message: `Release ${id}${commitText(commit)} runs on both services, but they have not become steady since its watch: ${progress(world).join('; ')}. Nothing was found wrong with the release, and it is not rolled back. See why ECS cannot place the tasks. When both services are steady, it is recorded as the last good release; until then that is ${lastGood?.imageUri ?? 'none'}.`,
+      },
+      complete(job, id),
+    ],
+    reasons: [...reasons, 'a person must see to it: the services have not become steady in time'],
+  };
+}
+
 /** A release that is over and good: keeps the record true to what runs, and lets the next one in. */
 function planSucceeded(world: World, release: Journey, health: Health): Plan {
   const { record } = world;
@@ -492,11 +531,15 @@ function planSucceeded(world: World, release: Journey, health: Health): Plan {
       reasons.push(`${track} runs ${world[track].imageUri}, which is not the last good release`);
     }
   }
+  const stuck =
+    record.lastGood?.executionId !== execution.id &&
+    release.record?.status === 'Succeeded' &&
+    image === undefined;
   return {
-    phase: 'succeeded',
+    phase: stuck ? 'halted' : 'succeeded',
     release: summarise(release, health, execution.updatedAt),
     effects,
-    reasons,
+    reasons: stuck ? [...reasons, ...progress(world)] : reasons,
   };
 }
 
