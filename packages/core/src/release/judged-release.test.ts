@@ -97,6 +97,21 @@ describe('an automatic release', () => {
     expect(world.wake().phase).toBe('awaitingApproval');
   });
 
+  it('is looked at after each report at first, and then more rarely, so that many share what AWS allows', () => {
+    const { world } = judging('automatic');
+    world.outcomesProblem = 'the log cannot be read';
+    const looks: number[] = [];
+    const startedAt = world.now;
+    while (world.now - startedAt < 55 * 60_000) {
+      const waitMs = world.plan().nextWakeMs ?? Number.NaN;
+      looks.push(waitMs);
+      world.pass(waitMs);
+    }
+    expect(Math.max(...looks.slice(0, 5))).toBeLessThanOrEqual(5_000);
+    expect(Math.max(...looks)).toBeLessThanOrEqual(60_000);
+    expect(looks.length).toBeLessThan(130);
+  });
+
   it('is judged on while a person is awaited', () => {
     const { world } = judging('automatic');
     observed(world, 61 * 60_000, { canary: {}, stable: { perSecond: 0.1 } });

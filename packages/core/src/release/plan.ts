@@ -81,9 +81,32 @@ export interface Plan {
   readonly reasons: readonly string[];
 }
 
-/** How soon to look again while a release is judged: just after the workers' next reports. */
-function nextLookMs(nowMs: number): number {
-  return reportMs - ((nowMs - reportedWithinMs) % reportMs);
+/**
+ * How soon to look again while a release is judged: just after the workers' next reports at first, then not sooner than
+ * after ten seconds and a twentieth of the time that it has been observed, since a look adds little to all that is known.
+ * An account's applications share CloudWatch Logs' five reads a second, so each also has its own place within the
+ * five seconds.
+ */
+function nextLookMs(nowMs: number, { execution }: Journey, sinceMs: number): number {
+  const ageMs = nowMs - sinceMs;
+  const apartMs = ageMs < youngMs ? reportMs : Math.min(rareLookMs, Math.max(2 * reportMs, ageMs / 20));
+  const restMs = apartMs - reportMs;
+  return restMs + reportMs - ((nowMs + restMs - reportedWithinMs - placeOf(execution.id)) % reportMs);
+}
+
+/** So long after its steady state a canary that fails everything is to be found at its next report. */
+const youngMs = 30_000;
+
+/** How far apart looks get at most. */
+const rareLookMs = 60_000;
+
+/** Between 0 and four seconds, by the execution's id. */
+function placeOf(executionId: string): number {
+  let hash = 0;
+  for (let index = 0; index < executionId.length; index += 1) {
+    hash = (hash * 31 + executionId.charCodeAt(index)) % 4_001;
+  }
+  return hash;
 }
 
 /** Time after which reports are usually there. */
@@ -339,7 +362,7 @@ function planJudging(
     ...(settled ? [] : [verdict === undefined ? 'the judge has nothing to judge yet' : 'the judge decides']),
   ];
   if (nowMs < bakedAt || !settled) {
-    const lookMs = nextLookMs(nowMs);
+    const lookMs = nextLookMs(nowMs, release, release.canary.updatedAt);
     const nextWakeMs = nowMs < bakedAt ? Math.min(lookMs, bakedAt - nowMs) : lookMs;
     return { effects: job ? [again(job)] : [], nextWakeMs, reasons };
   }
@@ -358,7 +381,7 @@ function planJudging(
     const said = unchanged ? { ...unchangedVerdict(id, nowMs), statements: [] } : verdict;
     effects.push({ ...complete(job, id), outputs: outputsOf(world, said) });
   }
-  return { effects, nextWakeMs: nextLookMs(nowMs), reasons };
+  return { effects, nextWakeMs: nextLookMs(nowMs, release, nowMs), reasons };
 }
 
 /** Whether the candidate is the image that both services run already, as in a pipeline's first execution. */
@@ -413,7 +436,7 @@ function planApproval(
     phase: 'awaitingApproval',
     release: summarise(release, health, since),
     effects,
-    nextWakeMs: nextLookMs(world.nowMs),
+    nextWakeMs: nextLookMs(world.nowMs, release, since),
     reasons: [
       ...reasons,
       passed ? 'the judge has passed it, and the policy promotes it' : 'a person decides whether to promote',
@@ -442,6 +465,7 @@ function planWatch(world: World, release: Journey, since: number, health: Health
   const job = jobOf(world, release, 'record');
   const reasons: string[] = [];
   const arrived = onOneImage(world);
+  const lookMs = nextLookMs(nowMs, release, since);
   if (arrived === undefined)
     reasons.push('the services are not steady on the candidate yet', ...progress(world));
   const watchedAt = since + policy.watchMs;
@@ -459,7 +483,7 @@ function planWatch(world: World, release: Journey, since: number, health: Health
     return {
       good: false,
       effects: job === undefined ? [] : [again(job)],
-      nextWakeMs: nowMs < watchedAt ? Math.min(nextLookMs(nowMs), watchedAt - nowMs) : nextLookMs(nowMs),
+      nextWakeMs: nowMs < watchedAt ? Math.min(lookMs, watchedAt - nowMs) : lookMs,
       reasons,
     };
   }
