@@ -9,6 +9,7 @@ import type {
   ServiceState,
   TaskLife,
   Track,
+  Unread,
 } from '@queue-canary/core';
 
 /**
@@ -82,6 +83,8 @@ export interface OutcomeGateway {
     readonly fromMs: number;
     readonly nowMs: number;
     readonly logs: Readonly<Record<Track, TaskLog>>;
+    /** What to leave out. */
+    readonly unread?: Unread;
     /** The only tasks of stable to read; all are without it. */
     readonly stableTasks?: readonly string[];
   }): Promise<Outcomes>;

@@ -15,7 +15,7 @@ import { UserError } from './user-error.ts';
 
 /**
  * How long an invocation that has to answer a job keeps looking before it asks CodePipeline to call again, which
- * takes that 30 s. Well within the function's time, and within an hour's life of a job.
+ * takes that 30 s. Well within the function's time, and within the 20 min in which CodePipeline wants an answer.
  */
 const vigilMs = 4 * 60_000;
 

@@ -14,6 +14,7 @@ import {
   type ServiceState,
   type Track,
   unknown,
+  unreadOf,
 } from '@queue-canary/core';
 import type { Gateways, TaskLog } from './gateways.ts';
 import { sampleOf } from './stable-sample.ts';
@@ -76,10 +77,12 @@ async function measure(
     gateways.services.tasks('stable'),
   ]);
   const sample = sampleOf(stableTasks, fromMs);
+  const unread = unreadOf(release, nowMs);
   const { canary, stable, ...others } = await gateways.outcomes.read({
     fromMs,
     nowMs,
     logs: { canary: canaryLog, stable: stableLog },
+    ...(unread && { unread }),
     ...(sample && { stableTasks: sample.ids }),
   });
   return {
@@ -87,6 +90,7 @@ async function measure(
     toMs: Math.floor(nowMs / reportMs) * reportMs,
     canary: { lines: canary, tasks: canaryTasks },
     stable: { lines: stable, tasks: stableTasks },
+    ...(unread && { unread }),
     ...others,
     ...(sample && { stableSample: sample.size }),
   };

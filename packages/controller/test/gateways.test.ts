@@ -107,7 +107,7 @@ describe('the pipeline gateway', () => {
               : {
                   actionExecutionDetails: [
                     {
-                      pipelineExecutionId: 'e1',
+                      pipelineExecutionId: 'e2',
                       stageName: 'Canary',
                       actionName: 'DeployCanary',
                       status: 'Failed',
@@ -167,7 +167,7 @@ describe('the pipeline gateway', () => {
               variables: { IMAGE_DIGEST: digest },
             },
             {
-              executionId: 'e1',
+              executionId: 'e2',
               stage: 'Canary',
               action: 'DeployCanary',
               status: 'Failed',
@@ -188,33 +188,51 @@ describe('the pipeline gateway', () => {
     );
   });
 
-  it('asks for the runs of a release that many younger executions have pushed off the pages', async () => {
-    const run = (pipelineExecutionId: string, startTime: number) => ({
+  it('reads no further than to the executions that the stages show, and the runs of those that matter', async () => {
+    const summary = (pipelineExecutionId: string, startTime: number, status = 'Failed') => ({
       pipelineExecutionId,
-      stageName: 'Canary',
-      actionName: 'DeployCanary',
-      status: 'Succeeded',
+      status,
       startTime,
     });
     await talking(
       ({ operation, input }) => {
-        if (operation === 'GetPipelineState') return { stageStates: [] };
-        if (operation === 'ListPipelineExecutions') {
+        if (operation === 'GetPipelineState') {
           return {
-            pipelineExecutionSummaries: [
-              { pipelineExecutionId: 'young', status: 'Failed', startTime: at(900) },
-              { pipelineExecutionId: 'old', status: 'InProgress', startTime: at(1) },
+            stageStates: [
+              { stageName: 'Canary', latestExecution: { pipelineExecutionId: 'used', status: 'Failed' } },
+              { stageName: 'Verdict', latestExecution: { pipelineExecutionId: 'old', status: 'InProgress' } },
             ],
           };
         }
-        return input.filter === undefined
-          ? { actionExecutionDetails: [run('young', at(900))], nextToken: 'always more' }
-          : { actionExecutionDetails: [run('old', at(2))] };
+        if (operation === 'ListPipelineExecutions') {
+          return input.nextToken === undefined
+            ? {
+                pipelineExecutionSummaries: [summary('young', at(900)), summary('used', at(800))],
+                nextToken: 'second',
+              }
+            : {
+                pipelineExecutionSummaries: [summary('older', at(2)), summary('old', at(1), 'InProgress')],
+                nextToken: 'third',
+              };
+        }
+        const { pipelineExecutionId = '' } = input.filter as { pipelineExecutionId?: string };
+        return {
+          actionExecutionDetails: [
+            { ...summary(pipelineExecutionId, at(1)), stageName: 'Canary', actionName: 'DeployCanary' },
+          ],
+        };
       },
       async ({ pipeline }, calls) => {
         const { actions } = await pipeline.read();
-        expect(actions.map(({ executionId }) => executionId)).toContain('old');
-        expect(calls.at(-1)?.input.filter).toEqual({ pipelineExecutionId: 'old' });
+        expect(actions.map(({ executionId }) => executionId)).toEqual(['young', 'used', 'old']);
+        expect(calls.map(({ operation }) => operation).sort()).toEqual([
+          'GetPipelineState',
+          'ListActionExecutions',
+          'ListActionExecutions',
+          'ListActionExecutions',
+          'ListPipelineExecutions',
+          'ListPipelineExecutions',
+        ]);
       },
     );
   });

@@ -49,7 +49,14 @@ export { parseLine } from './measurement/parse-line.ts';
 export * from './policy/policy.ts';
 export * from './release/effect.ts';
 export { assessHealth, type Health } from './release/health.ts';
-export { currentRelease, isActive, type Journey, judgedFrom, measuredFrom } from './release/journey.ts';
+export {
+  currentRelease,
+  isActive,
+  type Journey,
+  judgedFrom,
+  measuredFrom,
+  unreadOf,
+} from './release/journey.ts';
 export * from './release/observed.ts';
 export * from './release/plan.ts';
 export * from './release/record.ts';

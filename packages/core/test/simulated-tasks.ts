@@ -88,6 +88,16 @@ export class SimulatedTasks {
     task.lines.failLast(nowMs, count);
   }
 
+  /** What ECS knows of a track's tasks. */
+  lives(track: Track): readonly TaskLife[] {
+    return this.#tasks[track].map(({ life }) => life);
+  }
+
+  /** What a track's tasks have written to their logs, all in all. */
+  lines(track: Track): readonly Line[] {
+    return this.#tasks[track].flatMap(({ lines }) => lines.written);
+  }
+
   /** What the controller measures of the current release; undefined without one, or when nothing was ever reported. */
   measurement(pipeline: PipelineState, nowMs: number): Measurement | undefined {
     const release = currentRelease(pipeline);

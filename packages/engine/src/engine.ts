@@ -58,10 +58,11 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   let endpoint = '';
   const identity = new Identity({ state, clock, ids, endpoint: () => endpoint, accountId, region });
   const authorizer = new PolicyAuthorizer({ state, accountId });
-  const dispatcher = new Dispatcher({ state, journal, clock, ids, authorizer });
+  const pace = new Pace(options.pace ?? 1);
+  const dispatcher = new Dispatcher({ state, journal, clock, ids, authorizer, pace });
   const engine: Engine = {
     clock,
-    pace: new Pace(options.pace ?? 1),
+    pace,
     ids,
     state,
     journal,

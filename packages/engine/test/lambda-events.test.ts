@@ -20,6 +20,7 @@ import {
 } from '@aws-sdk/client-lambda';
 import { describe, expect, test } from 'vitest';
 import { VirtualClock } from '../src/clock/virtual-clock.ts';
+import { ByteIds } from '../src/index.ts';
 import { ECHO, LambdaWorld } from './lambda-world.ts';
 
 const FAIL = `let attempts = 0;
@@ -39,6 +40,47 @@ describe('an asynchronous event', () => {
     expect(await event(world, 'fn', {})).toMatchObject({ StatusCode: 202, answer: undefined });
     const { detail } = await world.engine.journal.waitFor(({ type }) => type === 'function.invoked', after);
     expect(detail).toMatchObject({ functionName: 'fn', invocationType: 'Event' });
+  });
+
+  test('may be handed over again under its request id although nothing failed, as Lambda does now and then', async () => {
+    const drawn = [0.5, 0, 0.5];
+    class Rarely extends ByteIds {
+      override random(): number {
+        return drawn.shift() ?? 0.5;
+      }
+    }
+    const world = await LambdaWorld.start({ ids: new Rarely() });
+    await world.create('fn', ECHO, await world.role('fn', []));
+    drawn.splice(0, drawn.length, 0.5, 0, 0.5);
+    const after = world.engine.journal.seq;
+    await event(world, 'fn', {});
+    const invoked = ({ type }: { readonly type: string }) => type === 'function.invoked';
+    const first = await world.engine.journal.waitFor(invoked, after);
+    const second = await world.engine.journal.waitFor(invoked, first.seq);
+    expect(second.detail.requestId).toBe(first.detail.requestId);
+  });
+
+  test('waits for a time of its own, so that a later one may come before it', async () => {
+    const drawn = [0.9, 0.1];
+    class Overtaking extends ByteIds {
+      override random(): number {
+        return drawn.shift() ?? 0.5;
+      }
+    }
+    const clock = new VirtualClock();
+    const world = await LambdaWorld.start({ clock, pace: 1, ids: new Overtaking() });
+    await world.create('fn', ECHO, await world.role('fn', []));
+    drawn.splice(0, drawn.length, 0.9, 0.1);
+    const after = world.engine.journal.seq;
+    const invoked = ({ type }: { readonly type: string }) => type === 'function.invoked';
+    const sent = [await event(world, 'fn', 1), await event(world, 'fn', 2)].map(
+      ({ $metadata }) => $metadata.requestId,
+    );
+    await clock.advanceBy(100);
+    const first = await world.engine.journal.waitFor(invoked, after);
+    await clock.advanceBy(400);
+    const second = await world.engine.journal.waitFor(invoked, first.seq);
+    expect([second, first].map(({ detail }) => detail.requestId)).toEqual(sent);
   });
 
   test('that fails is tried three times under one request id, then goes to the dead-letter queue', async () => {

@@ -140,10 +140,11 @@ export class SqsWorld {
   async #begin(): Promise<void> {
     const { clock, state, journal, ids } = this;
     const authorizer = new PolicyAuthorizer({ state, accountId });
-    const dispatcher = new Dispatcher({ state, journal, clock, ids, authorizer });
+    const pace = new Pace(1);
+    const dispatcher = new Dispatcher({ state, journal, clock, ids, authorizer, pace });
     const engine: Engine = {
       clock,
-      pace: new Pace(1),
+      pace,
       ids,
       state,
       journal,

@@ -31,9 +31,15 @@ export interface Connection {
 /** A call that hangs must not use up the time of the whole look; the SDK then tries again. */
 const requestHandler = { connectionTimeout: 3_000, requestTimeout: 10_000, throwOnRequestTimeout: true };
 
-/** Gateways to one application in AWS or a local engine. Throttling is left to the SDK's own retries. */
+/**
+ * Other applications of the account use up the same rates. A throttled client waits and then calls less often; what is
+ * throttled five times is unknown at this look, and asked for again at the next.
+ */
+const retries = { retryMode: 'adaptive', maxAttempts: 5 };
+
+/** Gateways to one application in AWS or a local engine. */
 export function createAwsGateways(names: Names, where: Connection = {}): Gateways {
-  const connection = { ...where, requestHandler };
+  const connection = { ...where, ...retries, requestHandler };
   return {
     imageRepository: names.imageRepository,
     pipeline: new AwsPipelineGateway(new CodePipelineClient(connection), names.pipeline),

@@ -1,5 +1,13 @@
 import type { FilteredLogEvent } from '@aws-sdk/client-cloudwatch-logs';
-import { type Line, outcomeLinePattern, parseLine, pastMs, startsMs, type Track } from '@queue-canary/core';
+import {
+  type Line,
+  outcomeLinePattern,
+  parseLine,
+  pastMs,
+  startsMs,
+  type Track,
+  type Unread,
+} from '@queue-canary/core';
 import type { OutcomeGateway, Outcomes, TaskLog } from '../gateways.ts';
 import { UserError } from '../user-error.ts';
 import type { EventRange, LogReader } from './log-reader.ts';
@@ -36,11 +44,13 @@ export class AwsOutcomeGateway implements OutcomeGateway {
     fromMs,
     nowMs,
     logs,
+    unread,
     stableTasks,
   }: {
     readonly fromMs: number;
     readonly nowMs: number;
     readonly logs: Readonly<Record<Track, TaskLog>>;
+    readonly unread?: Unread;
     readonly stableTasks?: readonly string[];
   }): Promise<Outcomes> {
     if (this.#release?.fromMs !== fromMs) this.#release = new ReleaseLines(fromMs);
@@ -49,8 +59,8 @@ export class AwsOutcomeGateway implements OutcomeGateway {
     const full = canary.lines.size + stable.lines.size >= linesMax;
     if (!full) {
       await Promise.all([
-        this.#readOn(canary, logs.canary, nowMs),
-        this.#readOn(stable, logs.stable, nowMs, stableTasks),
+        this.#readOn(canary, logs.canary, nowMs, unread),
+        this.#readOn(stable, logs.stable, nowMs, unread, stableTasks),
       ]);
     }
     const starts = await this.#starts(release, logs.stable);
@@ -72,7 +82,13 @@ export class AwsOutcomeGateway implements OutcomeGateway {
   }
 
   /** Reads what one track has logged since the last look, of some tasks or of all. */
-  async #readOn(known: TrackLines, log: TaskLog, nowMs: number, tasks?: readonly string[]): Promise<void> {
+  async #readOn(
+    known: TrackLines,
+    log: TaskLog,
+    nowMs: number,
+    unread?: Unread,
+    tasks?: readonly string[],
+  ): Promise<void> {
     const wanted = tasks?.map((task) => log.streamPrefix + task) ?? [everyStream];
     const resumed = wanted.filter((stream) => known.streams.has(stream));
     const begun = wanted.filter((stream) => !known.streams.has(stream));
@@ -89,10 +105,11 @@ export class AwsOutcomeGateway implements OutcomeGateway {
     };
     for (const [streams, fromMs] of ranges) {
       if (streams.length === 0) continue;
-      const range = rangeOf(log, fromMs);
-      if (tasks === undefined) await this.#reader.read(range, take);
-      const existing = tasks === undefined ? streams : await this.#reader.readStreams(range, streams, take);
-      for (const stream of existing) known.streams.add(stream);
+      for (const range of rangesOf(log, fromMs, unread)) {
+        if (tasks === undefined) await this.#reader.read(range, take);
+        const existing = tasks === undefined ? streams : await this.#reader.readStreams(range, streams, take);
+        for (const stream of existing) known.streams.add(stream);
+      }
     }
     if (!wanted.some((stream) => known.streams.has(stream))) {
       throw new UserError(
@@ -196,6 +213,16 @@ class ReleaseLines {
 
 function rangeOf({ group }: TaskLog, fromMs: number, untilMs?: number): EventRange {
   return { group, pattern: outcomeLinePattern, fromMs, ...(untilMs !== undefined && { untilMs }) };
+}
+
+/** From an instant on, without what is to be left out. */
+function rangesOf(log: TaskLog, fromMs: number, unread: Unread | undefined): EventRange[] {
+  if (unread === undefined) return [rangeOf(log, fromMs)];
+  const { fromMs: leftMs, toMs: resumedMs } = unread;
+  return [
+    ...(fromMs < leftMs ? [rangeOf(log, fromMs, leftMs + writtenWithinMs)] : []),
+    ...(resumedMs === undefined ? [] : [rangeOf(log, Math.max(fromMs, resumedMs))]),
+  ];
 }
 
 function problemsOf(track: Track, problems: ReadonlyMap<string, string>): string[] {

@@ -7,7 +7,6 @@ import {
   GetPipelineStateCommand,
   type GetPipelineStateCommandOutput,
   ListActionExecutionsCommand,
-  type ListActionExecutionsCommandInput,
   ListPipelineExecutionsCommand,
   type PipelineExecutionSummary,
   PutApprovalResultCommand,
@@ -31,7 +30,7 @@ import { UserError } from '../user-error.ts';
 /** CodePipeline's largest page. */
 const pageSize = 100;
 
-/** How far back to look: 300 executions and 300 action runs, some fifty whole releases. */
+/** How far back to look for an execution that a stage shows: among the newest 300. */
 const pagesMax = 3;
 
 /** The pipeline through CodePipeline's API. */
@@ -48,18 +47,30 @@ export class AwsPipelineGateway implements PipelineGateway {
    * The pipeline's stages, its executions and what their actions did.
    *
    * The state alone would not do: it shows only the latest execution of each stage, and the release under
-   * test is often neither the latest of its stage nor the newest of the pipeline.
+   * test is often neither the latest of its stage nor the newest of the pipeline. But every execution that matters is
+   * in a stage, waits for one, or was the last in one: when those are found, older pages are left alone. Action runs are
+   * asked for by execution: of those that are active, of the one that used the canary last, and of the newest.
    */
   async read(): Promise<PipelineState> {
     const state = await this.#state();
-    const executions = await this.#executions();
-    const actions = await this.#actions(executions);
+    const shown = (state.stageStates ?? []).map(stageState);
+    const executions = await this.#executions(
+      shown.flatMap(({ latestExecutionId: latest, inboundExecutionIds }) => [
+        ...(latest === undefined ? [] : [latest]),
+        ...inboundExecutionIds,
+      ]),
+    );
+    const onCanary = shown.find(({ name }) => name === stages.canary.stage)?.latestExecutionId;
+    const wanted = executions.filter(
+      (execution, index) => index === 0 || isActive(execution) || execution.id === onCanary,
+    );
+    const actions = await Promise.all(wanted.map(({ id }) => this.#actions(id)));
     const approval = pendingApproval(state.stageStates ?? []);
     return {
       name: this.#name,
-      stages: (state.stageStates ?? []).map(stageState),
+      stages: shown,
       executions,
-      actions,
+      actions: actions.flat(),
       ...(approval && { approval }),
     };
   }
@@ -173,8 +184,10 @@ export class AwsPipelineGateway implements PipelineGateway {
     }
   }
 
-  async #executions(): Promise<readonly Execution[]> {
+  /** Newest first, until the given ones are among them. */
+  async #executions(sought: readonly string[]): Promise<readonly Execution[]> {
     const executions: Execution[] = [];
+    const missing = new Set(sought);
     let nextToken: string | undefined;
     for (let page = 0; page < pagesMax; page += 1) {
       const output = await this.#client.send(
@@ -185,49 +198,30 @@ export class AwsPipelineGateway implements PipelineGateway {
         }),
       );
       executions.push(...(output.pipelineExecutionSummaries ?? []).flatMap(execution));
+      for (const { id } of executions) missing.delete(id);
       nextToken = output.nextToken;
-      if (nextToken === undefined) break;
+      if (nextToken === undefined || missing.size === 0) break;
     }
     return executions;
   }
 
-  /** Recent action runs, and all runs of executions that are active but began before those. */
-  async #actions(executions: readonly Execution[]): Promise<readonly ActionRun[]> {
-    const recent = await this.#actionPages({ pipelineName: this.#name }, pagesMax);
-    const runs = [...recent.runs];
-    if (!recent.complete) {
-      const oldest = Math.min(...recent.runs.map((run) => run.startedAt));
-      for (const { id, startedAt, status } of executions) {
-        if (!isActive({ id, startedAt, status, updatedAt: startedAt }) || startedAt >= oldest) continue;
-        const own = await this.#actionPages(
-          { pipelineName: this.#name, filter: { pipelineExecutionId: id } },
-          pagesMax,
-        );
-        runs.push(...own.runs.filter((run) => run.startedAt < oldest));
-      }
-    }
-    return runs;
-  }
-
-  async #actionPages(
-    input: ListActionExecutionsCommandInput,
-    pages: number,
-  ): Promise<{ readonly runs: readonly ActionRun[]; readonly complete: boolean }> {
+  /** All runs of an execution, retries included. */
+  async #actions(executionId: string): Promise<readonly ActionRun[]> {
     const runs: ActionRun[] = [];
     let nextToken: string | undefined;
-    for (let page = 0; page < pages; page += 1) {
+    do {
       const output = await this.#client.send(
         new ListActionExecutionsCommand({
-          ...input,
+          pipelineName: this.#name,
+          filter: { pipelineExecutionId: executionId },
           maxResults: pageSize,
           ...(nextToken !== undefined && { nextToken }),
         }),
       );
       runs.push(...(output.actionExecutionDetails ?? []).flatMap(actionRun));
       nextToken = output.nextToken;
-      if (nextToken === undefined) return { runs, complete: true };
-    }
-    return { runs, complete: false };
+    } while (nextToken !== undefined);
+    return runs;
   }
 }
 

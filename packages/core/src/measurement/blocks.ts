@@ -2,7 +2,7 @@ import type { Block, Cell, Crashes } from '../judge/block.ts';
 import { cellOf, withDeath } from './cell.ts';
 import { coursesByAge, intervalOf } from './course.ts';
 import { type Line, reportMs } from './line.ts';
-import { type Measurement, pastMs, startsMs } from './measurement.ts';
+import { type Measurement, pastMs, startsMs, type Unread } from './measurement.ts';
 import { aheadMs, contradictionNotes, type Missed, missedNotes } from './notes.ts';
 import { begunSince, endOf, isHeldBack, isLeaving, isMissed, type Track, trackOf } from './track.ts';
 
@@ -28,7 +28,7 @@ export interface Blocks {
  * @param judgedFromMs when the canary was steady.
  */
 export function blocksFrom(measurement: Measurement, judgedFromMs: number, nowMs: number): Blocks {
-  const { fromMs, toMs, stableSample, problems } = measurement;
+  const { fromMs, toMs, unread, stableSample, problems } = measurement;
   const judgedFrom = Math.floor(judgedFromMs / reportMs);
   const first = Math.floor((fromMs - pastMs) / reportMs);
   const end = Math.floor(Math.min(toMs + reportMs, nowMs) / reportMs);
@@ -43,6 +43,7 @@ export function blocksFrom(measurement: Measurement, judgedFromMs: number, nowMs
   const blocks: Block[] = [];
   let interval = first;
   for (; interval < end; interval += 1) {
+    if (isUnread(interval, unread)) continue;
     const isJudged = interval >= judgedFrom;
     // Blocks go in order, so that what is late holds back what is later.
     if (isHeldBack(stable, interval, nowMs) || (isJudged && isHeldBack(canary, interval, nowMs))) break;
@@ -70,6 +71,11 @@ export function blocksFrom(measurement: Measurement, judgedFromMs: number, nowMs
       ...contradictionNotes([...canary.tasks, ...stable.tasks], nowMs),
     ],
   };
+}
+
+function isUnread(interval: number, unread: Unread | undefined): boolean {
+  if (unread === undefined || endOf(interval) <= unread.fromMs) return false;
+  return unread.toMs === undefined || interval * reportMs < unread.toMs;
 }
 
 /** A cell for each task that reported. One of which lines are missing has none: what is there makes it look slow. */

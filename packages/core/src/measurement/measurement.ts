@@ -25,6 +25,12 @@ export interface TrackMeasurement {
   readonly tasks: readonly TaskLife[];
 }
 
+/** A time of which no lines were read. Epoch milliseconds, whole intervals. */
+export interface Unread {
+  readonly fromMs: number;
+  readonly toMs?: number;
+}
+
 /** What both tracks did over the same time. */
 export interface Measurement {
   /**
@@ -35,6 +41,8 @@ export interface Measurement {
   readonly toMs: number;
   readonly canary: TrackMeasurement;
   readonly stable: TrackMeasurement;
+  /** What was not read of both logs, since the release waited long for a person; without an end while it waits. */
+  readonly unread?: Unread;
   /** Lines of the first {@link startsMs} of stable's tasks, however long ago those were; empty where the log is gone. */
   readonly starts: readonly Line[];
   /** Of stable's tasks, lines of only so many were read where there are very many; absent when of all. */

@@ -1,4 +1,5 @@
 import { reportMs } from '../measurement/line.ts';
+import type { Unread } from '../measurement/measurement.ts';
 import { type ActionRun, type Execution, type PipelineState, type StageState, stages } from './observed.ts';
 
 type Step = keyof typeof stages;
@@ -62,6 +63,22 @@ export function measuredFrom({ canaryStartedAt }: Journey): number {
 /** When judging a release begins: with the interval in which its canary became steady; epoch milliseconds. */
 export function judgedFrom({ canary }: Journey): number | undefined {
   return canary.status === 'Succeeded' ? Math.floor(canary.updatedAt / reportMs) * reportMs : undefined;
+}
+
+/** How long a canary is judged at least, from its steady state on, when a person takes long to decide. */
+const judgedAtLeastMs = 3 * 60 * 60_000;
+
+/**
+ * What is not read of the logs of a release whose verdict has been given: an approval may wait for weeks, and what is
+ * read at a look must not grow with them. From the promotion on both services are read again.
+ */
+export function unreadOf({ canary, judge, stable }: Journey, nowMs: number): Unread | undefined {
+  if (judge?.status !== 'Succeeded') return undefined;
+  const judgedUntil = Math.max(judge.updatedAt, canary.updatedAt + judgedAtLeastMs);
+  const fromMs = Math.ceil(judgedUntil / reportMs) * reportMs;
+  const toMs = stable && Math.floor(stable.startedAt / reportMs) * reportMs;
+  if ((toMs ?? nowMs) <= fromMs) return undefined;
+  return { fromMs, ...(toMs !== undefined && { toMs }) };
 }
 
 /** Active executions beside the current release that have touched the canary as well. */

@@ -76,11 +76,40 @@ describe('an automatic release', () => {
   it('asks a person when nothing could be measured by the deadline', () => {
     const { world } = judging('automatic');
     world.outcomesProblem = 'the log cannot be read';
-    world.pass(61 * 60_000);
+    world.pass(71 * 60_000);
     world.callJobs();
     const { phase, reasons } = world.wake();
     expect(phase).toBe('awaitingApproval');
     expect(reasons).toContain('not measured: the log cannot be read');
+  });
+
+  it('is not decided by a look that could not read the log, at the deadline', () => {
+    const { world } = judging('automatic');
+    observed(world, judgedMs, { canary: {}, stable: { perSecond: 0.1 } });
+    world.outcomesProblem = 'Rate exceeded';
+    world.pass(56 * 60_000);
+    world.callJobs();
+    expect(world.wake().phase).toBe('baking');
+    world.outcomesProblem = undefined;
+    world.report({ canary: {}, stable: { perSecond: 0.1 } });
+    world.callJobs();
+    expect(world.record().verdict).toMatchObject({ kind: 'inconclusive' });
+    expect(world.wake().phase).toBe('awaitingApproval');
+  });
+
+  it('is looked at after each report at first, and then more rarely, so that many share what AWS allows', () => {
+    const { world } = judging('automatic');
+    world.outcomesProblem = 'the log cannot be read';
+    const looks: number[] = [];
+    const startedAt = world.now;
+    while (world.now - startedAt < 55 * 60_000) {
+      const waitMs = world.plan().nextWakeMs ?? Number.NaN;
+      looks.push(waitMs);
+      world.pass(waitMs);
+    }
+    expect(Math.max(...looks.slice(0, 5))).toBeLessThanOrEqual(5_000);
+    expect(Math.max(...looks)).toBeLessThanOrEqual(60_000);
+    expect(looks.length).toBeLessThan(130);
   });
 
   it('is judged on while a person is awaited', () => {
@@ -176,7 +205,7 @@ describe('a pass', () => {
     expect(world.record().verdict).toMatchObject({ executionId: id, kind: 'pass' });
     // The job is called only after the deadline, and by then nothing can be measured.
     world.outcomesProblem = 'the log cannot be read';
-    world.pass(60 * 60_000);
+    world.pass(70 * 60_000);
     world.callJobs();
     expect(world.record()).not.toHaveProperty('verdict');
     expect(world.settle().phase).toBe('awaitingApproval');
@@ -238,7 +267,7 @@ describe('a manual release', () => {
   it('keeps the message within what an approval takes, whatever AWS has said', () => {
     const { world } = judging('manual');
     world.outcomesProblem = `the log cannot be read: ${'x'.repeat(2000)}`;
-    world.pass(bakeMs);
+    world.pass(bakeMs + 10 * 60_000);
     const [jobId] = world.openJobs.keys();
     const completion = world.plan({ id: jobId ?? '' }).effects.find(({ kind }) => kind === 'completeJob');
     const { Message = '' } = (completion?.kind === 'completeJob' && completion.outputs) || {};
@@ -246,10 +275,24 @@ describe('a manual release', () => {
     expect(Message).toMatch(/ reject to return the canary to the last good release\.$/);
   });
 
+  it('is not answered by a look that could not read the log, at the end of the bake', () => {
+    const { world } = judging('manual');
+    world.report(good);
+    world.outcomesProblem = 'Rate exceeded';
+    world.pass(bakeMs);
+    world.callJobs();
+    expect(world.wake().phase).toBe('baking');
+    world.outcomesProblem = undefined;
+    world.report(good);
+    world.callJobs();
+    expect(world.wake().phase).toBe('awaitingApproval');
+    expect(world.record().verdict?.kind).not.toBe('error');
+  });
+
   it('says so in the message when nothing could be judged', () => {
     const { world } = judging('manual');
     world.outcomesProblem = 'the log cannot be read';
-    world.pass(bakeMs);
+    world.pass(bakeMs + 10 * 60_000);
     const [jobId] = world.openJobs.keys();
     expect(world.plan({ id: jobId ?? '' }).effects).toContainEqual(
       expect.objectContaining({

@@ -89,13 +89,49 @@ export interface Plan {
   readonly reasons: readonly string[];
 }
 
-/** How soon to look again while a release is judged: just after the workers' next reports. */
-function nextLookMs(nowMs: number): number {
-  return reportMs - ((nowMs - reportedWithinMs) % reportMs);
+/**
+ * How soon to look again while a release is judged: just after the workers' next reports at first, then not sooner than
+ * after ten seconds and a twentieth of the time that it has been observed, since a look adds little to all that is known.
+ * An account's applications share CloudWatch Logs' five reads a second, so each also has its own place within the
+ * five seconds.
+ */
+function nextLookMs(nowMs: number, { execution }: Journey, sinceMs: number): number {
+  const ageMs = nowMs - sinceMs;
+  const apartMs = ageMs < youngMs ? reportMs : Math.min(rareLookMs, Math.max(2 * reportMs, ageMs / 20));
+  const restMs = apartMs - reportMs;
+  return restMs + reportMs - ((nowMs + restMs - reportedWithinMs - placeOf(execution.id)) % reportMs);
+}
+
+/** So long after its steady state a canary that fails everything is to be found at its next report. */
+const youngMs = 30_000;
+
+/** How far apart looks get at most. */
+const rareLookMs = 60_000;
+
+/** Between 0 and four seconds, by the execution's id. */
+function placeOf(executionId: string): number {
+  let hash = 0;
+  for (let index = 0; index < executionId.length; index += 1) {
+    hash = (hash * 31 + executionId.charCodeAt(index)) % 4_001;
+  }
+  return hash;
 }
 
 /** Time after which reports are usually there. */
 const reportedWithinMs = 1_000;
+
+/**
+ * How long an answer waits for a log that cannot be read: a throttled look must not decide. It is repeated, and the
+ * judge's action has time enough.
+ */
+const unreadableMs = 10 * 60_000;
+
+/**
+ * How long after the watch both services may take to be steady. CodePipeline fails the action after 24 hours in all, and
+ * its failure would roll back a release for a shortage of capacity.
+ * https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html
+ */
+const steadyWithinMs = 2 * 60 * 60_000;
 
 /** How soon to look again at services that are being restored; ECS events usually come first. */
 const restoringWakeMs = 10_000;
@@ -326,17 +362,19 @@ function planJudging(
     policy.approval !== 'manual' && isUnchanged(world, release)
       ? unchangedVerdict(id, nowMs)
       : firstVerdict(world, id);
+  const answerAt = policy.approval === 'manual' ? bakedAt : deadlineAt;
+  const unreadable = judgement?.known === false && nowMs < Math.max(answerAt, bakedAt) + unreadableMs;
   const settled =
-    policy.approval === 'manual' ||
     given !== undefined ||
-    (verdict === undefined ? nowMs >= deadlineAt : verdict.settled);
+    (!unreadable &&
+      (policy.approval === 'manual' || (verdict === undefined ? nowMs >= deadlineAt : verdict.settled)));
   const job = jobOf(world, release, 'judge');
   const reasons = [
     ...(nowMs < bakedAt ? [`the canary is observed for ${remaining(bakedAt - nowMs)} more`] : []),
     ...(settled ? [] : [undecided(world)]),
   ];
   if (nowMs < bakedAt || !settled) {
-    const lookMs = nextLookMs(nowMs);
+    const lookMs = nextLookMs(nowMs, release, release.canary.updatedAt);
     const nextWakeMs = nowMs < bakedAt ? Math.min(lookMs, bakedAt - nowMs) : lookMs;
     return { effects: job ? [again(job)] : [], nextWakeMs, reasons };
   }
@@ -353,7 +391,7 @@ function planJudging(
     const said = given ? { ...given, statements: [] } : verdict;
     effects.push({ ...complete(job, id), outputs: outputsOf(world, said) });
   }
-  return { effects, nextWakeMs: nextLookMs(nowMs), reasons };
+  return { effects, nextWakeMs: nextLookMs(nowMs, release, nowMs), reasons };
 }
 
 /** What a release waits for whose verdict is not settled. */
@@ -414,7 +452,7 @@ function planApproval(
     phase: 'awaitingApproval',
     release: summarise(release, health, since),
     effects,
-    nextWakeMs: nextLookMs(world.nowMs),
+    nextWakeMs: nextLookMs(world.nowMs, release, since),
     reasons: [
       ...reasons,
       passed ? 'the judge has passed it, and the policy promotes it' : 'a person decides whether to promote',
@@ -443,9 +481,13 @@ function planWatch(world: World, release: Journey, since: number, health: Health
   const job = jobOf(world, release, 'record');
   const reasons: string[] = [];
   const arrived = starts(world, release).length > 0 ? undefined : onOneImage(world);
+  const lookMs = nextLookMs(nowMs, release, since);
   if (arrived === undefined)
     reasons.push('the services are not steady on the candidate yet', ...progress(world));
   const watchedAt = since + policy.watchMs;
+  if (arrived === undefined && nowMs >= watchedAt + steadyWithinMs && job !== undefined) {
+    return askForCapacity(world, release, job, reasons);
+  }
   if (nowMs < watchedAt) reasons.push(`both services are watched for ${remaining(watchedAt - nowMs)} more`);
   if (
     arrived === undefined ||
@@ -457,7 +499,7 @@ function planWatch(world: World, release: Journey, since: number, health: Health
     return {
       good: false,
       effects: job === undefined ? [] : [again(job)],
-      nextWakeMs: nowMs < watchedAt ? Math.min(nextLookMs(nowMs), watchedAt - nowMs) : nextLookMs(nowMs),
+      nextWakeMs: nowMs < watchedAt ? Math.min(lookMs, watchedAt - nowMs) : lookMs,
       reasons,
     };
   }
@@ -476,6 +518,27 @@ function planWatch(world: World, release: Journey, since: number, health: Health
       complete(job, execution.id),
     ],
     reasons: ['both services are steady on the candidate and the watch period is over'],
+  };
+}
+
+/**
+ * Ends the pipeline's wait for services that do not become steady, and asks a person. Nothing speaks against the
+ * release, so it is not rolled back; it is recorded as good when both services are steady after all.
+ */
+function askForCapacity(world: World, release: Journey, job: Job, reasons: readonly string[]): Watch {
+  const { id, commit } = release.execution;
+  const { lastGood } = world.record;
+  return {
+    good: false,
+    effects: [
+      {
+        kind: 'notify',
+        subject: `Release ${shortId(id)} needs you: its services are not steady`,
+        message: `Release ${id}${commitText(commit)} runs on both services, but they have not become steady since its watch: ${progress(world).join('; ')}. Nothing was found wrong with the release, and it is not rolled back. See why ECS cannot place the tasks. When both services are steady, it is recorded as the last good release; until then that is ${lastGood?.imageUri ?? 'none'}.`,
+      },
+      complete(job, id),
+    ],
+    reasons: [...reasons, 'a person must see to it: the services have not become steady in time'],
   };
 }
 
@@ -508,11 +571,15 @@ function planSucceeded(world: World, release: Journey, health: Health): Plan {
       reasons.push(`${track} runs ${world[track].imageUri}, which is not the last good release`);
     }
   }
+  const stuck =
+    record.lastGood?.executionId !== execution.id &&
+    release.record?.status === 'Succeeded' &&
+    image === undefined;
   return {
-    phase: 'succeeded',
+    phase: stuck ? 'halted' : 'succeeded',
     release: summarise(release, health, execution.updatedAt),
     effects,
-    reasons,
+    reasons: stuck ? [...reasons, ...progress(world)] : reasons,
   };
 }
 

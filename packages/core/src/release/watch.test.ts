@@ -5,6 +5,7 @@ import { digestOf, type SimulatedWorld } from '../../test/simulated-world.ts';
 import type { WorkByAge } from '../../test/task-lines.ts';
 
 const minute = 60_000;
+const hour = 60 * minute;
 const work = { perSecond: 2.5 };
 
 /** Both services fail this part of their messages. */
@@ -48,6 +49,25 @@ describe('in the watch after its promotion', () => {
     expect(lookUntil('succeeded', world, 5 * minute, good)).toBe('succeeded');
     expect(world.status(id)).toBe('Succeeded');
     expect([world.digestOn('canary'), world.digestOn('stable')]).toEqual([digestOf('v2'), digestOf('v2')]);
+  });
+
+  it('whose services do not become steady, a person is asked, and nothing is rolled back', () => {
+    const { world, id } = promoted();
+    world.services.stable.running = 2;
+    observed(world, 2 * hour + 4 * minute, good);
+    expect(world.status(id)).toBe('InProgress');
+    observed(world, 2 * minute, good);
+    expect(world.notifications.at(-1)).toMatch(/needs you: its services are not steady/);
+    expect(world.status(id)).toBe('Succeeded');
+    const { phase, reasons } = world.wake();
+    expect(phase).toBe('halted');
+    expect(reasons.join(' ')).toMatch(/stable: 2 of 3 tasks running/);
+    expect(world.record().lastGood?.executionId).not.toBe(id);
+    expect(world.digestOn('stable')).toBe(digestOf('v2'));
+    world.services.stable.running = 3;
+    expect(world.settle().phase).toBe('succeeded');
+    expect(world.record().lastGood?.executionId).toBe(id);
+    expect(world.violations).toEqual([]);
   });
 
   it("a good release is not rolled back for stable's new tasks, which are cold", () => {

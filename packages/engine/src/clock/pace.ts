@@ -43,6 +43,10 @@ export const AWS_LATENCIES = {
   },
   'pipeline-continuation': { ms: 30_000, what: 'wait before CodePipeline calls a Lambda action again' },
   'schedule-minute': { ms: 60_000, what: 'one minute of an EventBridge rate or cron schedule' },
+  'lambda-event': {
+    ms: 500,
+    what: 'longest time an asynchronous event waits in Lambda; each waits for a part of it, so they overtake each other. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html promises no order',
+  },
   'lambda-retry': {
     ms: 60_000,
     what: 'wait before Lambda retries a failed asynchronous event; doubled for the second',

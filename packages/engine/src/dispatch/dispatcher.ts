@@ -1,10 +1,12 @@
 import type { Clock } from '../clock/clock.ts';
+import type { Pace } from '../clock/pace.ts';
 import { AwsFault, InvariantError } from '../errors.ts';
 import type { Authorizer } from '../iam/authorizer.ts';
 import type { Ids } from '../ids.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { State } from '../state/state.ts';
 import { type Shape, shapeOf } from '../wire/shapes.ts';
+import { RateLimits } from './rate-limits.ts';
 import { SERVICES, type ServiceDescription, type ServiceName } from './sdk.ts';
 import type { Call, Operation, Principal, Service } from './service.ts';
 
@@ -43,7 +45,8 @@ const NEVER = new AbortController().signal;
 
 /**
  * The one way in. Every call, from a socket or from another service, is (principal, service, operation,
- * input): validated against the SDK's schema, authorised, run, journaled, and answered only once what it
+ * input): counted against the account's rate limits, validated
+ * against the SDK's schema, authorised, run, journaled, and answered only once what it
  * wrote is committed, or on the disk if the answer leaves the engine.
  */
 export class Dispatcher {
@@ -54,13 +57,22 @@ export class Dispatcher {
   readonly #clock: Clock;
   readonly #ids: Ids;
   readonly #authorizer: Authorizer;
+  readonly #rateLimits: RateLimits;
 
-  constructor(parts: { state: State; journal: Journal; clock: Clock; ids: Ids; authorizer: Authorizer }) {
+  constructor(parts: {
+    state: State;
+    journal: Journal;
+    clock: Clock;
+    ids: Ids;
+    authorizer: Authorizer;
+    pace: Pace;
+  }) {
     this.#state = parts.state;
     this.#journal = parts.journal;
     this.#clock = parts.clock;
     this.#ids = parts.ids;
     this.#authorizer = parts.authorizer;
+    this.#rateLimits = new RateLimits(parts.clock, parts.pace);
   }
 
   register(service: Service): void {
@@ -108,6 +120,7 @@ export class Dispatcher {
         501,
       );
     }
+    this.#rateLimits.admit(principal, serviceName, operationName, options.external ?? false);
     requireMembers(serviceName, model.input, input);
     this.#authorizer.authorize({
       principal,

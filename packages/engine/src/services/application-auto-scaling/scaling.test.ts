@@ -41,6 +41,7 @@ class ScalingWorld {
       clock: this.clock,
       ids,
       authorizer,
+      pace: new Pace(1),
     });
     const engine: Engine = {
       clock: this.clock,

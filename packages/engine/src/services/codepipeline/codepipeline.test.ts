@@ -599,6 +599,42 @@ describe('invoke Lambda', () => {
     await world.happened('execution.succeeded');
   });
 
+  test('that does not answer within 20 minutes of a job has failed, however often it answered before', async () => {
+    const world = new World();
+    await world.create([SOURCE, invoke()]);
+    const first = await job(world, 1);
+    await world.clock.advanceBy(19 * 60_000);
+    await world.ask('PutJobSuccessResult', { jobId: first.id, continuationToken: 'watching' });
+    await world.clock.advanceBy(30_000);
+    const second = await job(world, 2);
+    await world.clock.advanceBy(10 * 60_000);
+    await world.restart();
+    await job(world, 3);
+    await world.clock.advanceBy(10 * 60_000);
+    const failed = await world.happened('action.failed');
+    expect(failed.detail).toMatchObject({
+      code: 'TimedOut',
+      message: expect.stringContaining('controller did not answer its job within 20 minutes'),
+    });
+    const late = world.ask('PutJobSuccessResult', { jobId: second.id });
+    await expect(late).rejects.toMatchObject({ code: 'InvalidJobStateException' });
+  });
+
+  test('that goes on asking for more has failed after 24 hours', async () => {
+    const world = new World();
+    await world.create([SOURCE, invoke()]);
+    for (let hour = 0, calls = 0; hour < 24; hour += 1) {
+      for (let third = 0; third < 3; third += 1) {
+        calls += 1;
+        const { id } = await job(world, calls);
+        await world.ask('PutJobSuccessResult', { jobId: id, continuationToken: 'watching' });
+        await world.clock.advanceBy(1_200_000);
+      }
+    }
+    const failed = await world.happened('action.failed');
+    expect(failed.detail).toMatchObject({ code: 'TimedOut' });
+  });
+
   test('a failure result fails the action with its message', async () => {
     const world = new World();
     await world.create([SOURCE, invoke()]);

@@ -14,9 +14,17 @@ const DEFAULT_RETRIES = 2;
 const DEFAULT_AGE_SECONDS = 6 * 3600;
 
 /**
+ * Part of the events that a function gets once more although it has dealt with them, since Lambda's queue is eventually
+ * consistent. AWS says that it happens, and not how often.
+ * https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+ */
+const REPEATED = 0.001;
+
+/**
  * Lambda's queue of asynchronous events. An event is kept until the function has dealt with it or has failed
  * often enough; one that was being dealt with when the engine died is handed over again, so functions see events
- * at least once. Events that find no room wait for it; those that fail are tried again after one and two minutes.
+ * at least once, and in no particular order. Events that find no room wait for it; those that fail are tried again after
+ * one and two minutes.
  */
 export class AsyncEvents {
   readonly #engine: Engine;
@@ -39,7 +47,11 @@ export class AsyncEvents {
 
   /** Takes over an event. It is durable once the caller's turn is committed. */
   add(event: Omit<AsyncEvent, 'attempts' | 'dueAtMs'>): void {
-    this.#store.events.put(event.requestId, { ...event, attempts: 0, dueAtMs: event.receivedAtMs });
+    this.#store.events.put(event.requestId, {
+      ...event,
+      attempts: 0,
+      dueAtMs: event.receivedAtMs + this.#waitMs(),
+    });
     this.#consider(event.requestId);
   }
 
@@ -111,6 +123,13 @@ export class AsyncEvents {
     if (this.#invoker.stopping && attempt.kind !== 'success') return;
     if (!this.#store.events.has(event.requestId)) return;
     if (attempt.kind === 'success') {
+      if (this.#engine.ids.random() < REPEATED) {
+        this.#store.events.put(event.requestId, {
+          ...event,
+          dueAtMs: this.#engine.clock.nowMs() + this.#waitMs(),
+        });
+        return;
+      }
       await this.#destinations.succeeded(event, attempt);
       this.#store.events.delete(event.requestId);
       return;
@@ -153,6 +172,11 @@ export class AsyncEvents {
         : { error: attempt.kind === 'fault' ? attempt.message : errorText(attempt.payload) }),
     });
     this.#store.events.delete(event.requestId);
+  }
+
+  /** How long an event waits in the queue. */
+  #waitMs(): number {
+    return this.#engine.pace.ms('lambda-event') * this.#engine.ids.random();
   }
 
   #maximumAgeMs(event: AsyncEvent): number {

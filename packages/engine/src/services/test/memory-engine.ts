@@ -27,16 +27,18 @@ export class MemoryEngine {
     this.journal = new Journal(this.state, this.clock);
     this.authorizer = new PolicyAuthorizer({ state: this.state, accountId: ACCOUNT });
     const ids = ByteIds.seeded(this.journal.seq + 1);
+    const pace = new Pace(options.pace ?? 1);
     this.#dispatcher = new Dispatcher({
       state: this.state,
       journal: this.journal,
       clock: this.clock,
       ids,
       authorizer: this.authorizer,
+      pace,
     });
     this.engine = {
       clock: this.clock,
-      pace: new Pace(options.pace ?? 1),
+      pace,
       ids,
       state: this.state,
       journal: this.journal,

@@ -1,16 +1,25 @@
 import { sleep } from '../../../clock/clock.ts';
 import type { StoredArtifact, StoredJob } from '../store.ts';
-import { type ActionContext, type Executor, interrupted } from './action.ts';
+import { type ActionContext, type ActionOutcome, type Executor, interrupted } from './action.ts';
+
+/**
+ * How long CodePipeline waits for the answer to one job; an answer with a continuation token begins another. It is the
+ * customer's function that takes this time, so the pace leaves it alone.
+ * https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html
+ */
+const ANSWER_WITHIN_MS = 20 * 60_000;
 
 interface LambdaProgress {
   readonly jobId?: string;
+  readonly answerByMs?: number;
   readonly continuationToken?: string;
   readonly resumeAtMs?: number;
 }
 
 /**
  * Invokes a Lambda function with a job and waits for PutJobSuccessResult or PutJobFailureResult. A result with a
- * continuation token means "call me again": a new job with that token, after CodePipeline's own pause.
+ * continuation token means "call me again": a new job with that token, after CodePipeline's own pause. The action fails
+ * when a job goes unanswered, and after 24 hours in all.
  *
  * A job that was out when the engine went down is handed to the function again under the same id.
  */
@@ -23,6 +32,7 @@ export const lambdaInvoke: Executor = async (context) => {
       if (signal.aborted) return interrupted;
     }
     const jobId = progress.jobId ?? engine.ids.uuid();
+    const answerByMs = progress.answerByMs ?? engine.clock.nowMs() + ANSWER_WITHIN_MS;
     if (progress.jobId === undefined) {
       putJob({
         id: jobId,
@@ -33,10 +43,11 @@ export const lambdaInvoke: Executor = async (context) => {
           : { continuationToken: progress.continuationToken }),
       });
       const { resumeAtMs: _due, ...rest } = progress;
-      note({ progress: { ...rest, jobId } });
+      note({ progress: { ...rest, jobId, answerByMs } });
     }
-    const result = await work(context, jobId);
-    if (!result) return interrupted;
+    const result = await work(context, jobId, answerByMs);
+    if (signal.aborted) return interrupted;
+    if (!result) return unanswered(context.configuration.FunctionName);
     if (result.kind === 'failure') {
       if (result.externalExecutionId !== undefined) note({ externalExecutionId: result.externalExecutionId });
       return { status: 'Failed', code: failureCode(result.type), message: result.message };
@@ -64,26 +75,45 @@ export const lambdaInvoke: Executor = async (context) => {
   }
 };
 
-/** Gives the job to the function, unless its result is already there, and waits for the result. */
-async function work(context: ActionContext, jobId: string): Promise<StoredJob['result']> {
+/** Gives the job to the function, unless its result is already there, and waits for the result; undefined without one. */
+async function work(
+  context: ActionContext,
+  jobId: string,
+  answerByMs: number,
+): Promise<StoredJob['result'] | undefined> {
   const { engine, principal, configuration, job, changed, signal } = context;
   let handedOver = false;
-  for (;;) {
-    const next = changed();
-    const current = job(jobId);
-    if (current?.result) return current.result;
-    if (!handedOver) {
-      handedOver = true;
-      await engine.call(principal, 'lambda', 'Invoke', {
-        FunctionName: configuration.FunctionName,
-        InvocationType: 'Event',
-        Payload: Buffer.from(JSON.stringify({ 'CodePipeline.job': jobEvent(context, current!) })),
-      });
-      continue;
+  const overdue = Promise.withResolvers<void>();
+  const timer = engine.clock.setTimer(answerByMs - engine.clock.nowMs(), () => overdue.resolve());
+  try {
+    for (;;) {
+      const next = changed();
+      const current = job(jobId);
+      if (current?.result) return current.result;
+      if (engine.clock.nowMs() >= answerByMs) return undefined;
+      if (!handedOver) {
+        handedOver = true;
+        await engine.call(principal, 'lambda', 'Invoke', {
+          FunctionName: configuration.FunctionName,
+          InvocationType: 'Event',
+          Payload: Buffer.from(JSON.stringify({ 'CodePipeline.job': jobEvent(context, current!) })),
+        });
+        continue;
+      }
+      await Promise.race([next, overdue.promise]);
+      if (signal.aborted) return undefined;
     }
-    await next;
-    if (signal.aborted) return undefined;
+  } finally {
+    timer.cancel();
   }
+}
+
+function unanswered(functionName: string | undefined): ActionOutcome {
+  return {
+    status: 'Failed',
+    code: 'TimedOut',
+    message: `The Lambda function ${functionName} did not answer its job within ${ANSWER_WITHIN_MS / 60_000} minutes. It must call PutJobSuccessResult or PutJobFailureResult, and be allowed to.`,
+  };
 }
 
 function failureCode(type: string) {

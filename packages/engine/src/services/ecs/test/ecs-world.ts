@@ -108,6 +108,7 @@ export class EcsWorld {
       clock: this.clock,
       ids,
       authorizer: this.authorizer,
+      pace: new Pace(1),
     });
     const engine: Engine = {
       clock: this.clock,

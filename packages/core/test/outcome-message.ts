@@ -1,4 +1,4 @@
-import type { Line } from '@queue-canary/core';
+import type { Line } from '../src/index.ts';
 
 /** An outcome line as a worker writes it to its log, as far as it is judged. */
 export function outcomeMessage(line: Line): string {
