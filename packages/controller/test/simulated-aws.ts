@@ -72,6 +72,21 @@ export class SimulatedAws {
         if (input.continuationToken !== undefined) this.continued.push(String(input.jobId));
         else this.world.apply({ kind: 'completeJob', jobId: String(input.jobId), executionId: '' });
         return {};
+      case 'PutJobFailureResult':
+        this.world.apply({ kind: 'failJob', jobId: String(input.jobId), reason: '' });
+        return {};
+      case 'StopPipelineExecution': {
+        const { pipelineExecutionId: executionId, reason } = input;
+        this.world.apply({
+          kind: 'stopExecution',
+          executionId: String(executionId),
+          reason: String(reason),
+        });
+        return {};
+      }
+      case 'UpdateService':
+        this.#restore(input.service as Track, String(input.taskDefinition));
+        return {};
       case 'PutApprovalResult':
         this.world.approve();
         return {};
@@ -182,6 +197,17 @@ export class SimulatedAws {
       runningCount: running,
       deployments: [shown('PRIMARY')(primary), ...others.map(shown('ACTIVE'))],
     };
+  }
+
+  #restore(track: Track, taskDefinitionArn: string): void {
+    this.world.apply({
+      kind: 'restoreService',
+      executionId: '',
+      track,
+      taskDefinitionArn,
+      observedTaskDefinitionArn: this.world.services[track].primary.taskDefinitionArn,
+      forceNew: true,
+    });
   }
 
   #taskDefinition(arn: string): object {
