@@ -23,6 +23,7 @@ export const simulatedNames: Names = {
   imageParameter: '/image',
   alarms: ['dead-letters'],
   deadLetterQueue: 'dead-letters',
+  imageRepository: 'registry/worker',
   topicArn: 'arn:aws:sns:us-east-1:123456789012:topic',
 };
 
@@ -71,6 +72,21 @@ export class SimulatedAws {
       case 'PutJobSuccessResult':
         if (input.continuationToken !== undefined) this.continued.push(String(input.jobId));
         else this.world.apply({ kind: 'completeJob', jobId: String(input.jobId), executionId: '' });
+        return {};
+      case 'PutJobFailureResult':
+        this.world.apply({ kind: 'failJob', jobId: String(input.jobId), reason: '' });
+        return {};
+      case 'StopPipelineExecution': {
+        const { pipelineExecutionId: executionId, reason } = input;
+        this.world.apply({
+          kind: 'stopExecution',
+          executionId: String(executionId),
+          reason: String(reason),
+        });
+        return {};
+      }
+      case 'UpdateService':
+        this.#restore(input.service as Track, String(input.taskDefinition));
         return {};
       case 'PutApprovalResult':
         this.world.approve();
@@ -184,6 +200,17 @@ export class SimulatedAws {
     };
   }
 
+  #restore(track: Track, taskDefinitionArn: string): void {
+    this.world.apply({
+      kind: 'restoreService',
+      executionId: '',
+      track,
+      taskDefinitionArn,
+      observedTaskDefinitionArn: this.world.services[track].primary.taskDefinitionArn,
+      forceNew: true,
+    });
+  }
+
   #taskDefinition(arn: string): object {
     const definition = this.world.taskDefinitions.get(arn);
     const [, track = ''] = /\/(\w+):/.exec(arn) ?? [];
@@ -192,7 +219,7 @@ export class SimulatedAws {
       containerDefinitions: [
         {
           name: 'worker',
-          image: `registry/worker@${definition?.digest}`,
+          image: definition?.imageUri,
           logConfiguration: {
             logDriver: 'awslogs',
             options: { 'awslogs-group': track, 'awslogs-stream-prefix': 'worker' },
