@@ -213,10 +213,15 @@ function permissions(
       ],
       [pipelineArn],
     ),
-    allow(
-      ['codepipeline:PutApprovalResult'],
-      [`${pipelineArn}/${approvalAction.stage}/${approvalAction.action}`],
-    ),
+    // Where a person has to approve, the controller is not able to.
+    ...(props.approval === 'automatic'
+      ? [
+          allow(
+            ['codepipeline:PutApprovalResult'],
+            [`${pipelineArn}/${approvalAction.stage}/${approvalAction.action}`],
+          ),
+        ]
+      : []),
     allow(
       ['codepipeline:DisableStageTransition', 'codepipeline:EnableStageTransition'],
       [`${pipelineArn}/${props.canaryStage}`],

@@ -257,7 +257,7 @@ describe('a bad release', () => {
     expectBothOn(world, 'v1');
   });
 
-  it('is rejected while it waits for approval, and only the canary is touched', () => {
+  it('is stopped while it waits for approval, and only the canary is touched', () => {
     const world = adopted();
     const stableBefore = world.services.stable.primary;
     const id = awaitingApproval(world, 'bad');
@@ -266,10 +266,10 @@ describe('a bad release', () => {
     expect(effects.map(({ kind }) => kind)).toEqual([
       'recordDecision',
       'notify',
-      'rejectApproval',
+      'stopExecution',
       'restoreService',
     ]);
-    expect(world.status(id)).toBe('Failed');
+    expect(world.status(id)).toBe('Stopped');
     expect(world.settle().phase).toBe('rolledBack');
     expectBothOn(world, 'v1');
     expect(world.services.stable.primary).toBe(stableBefore);
@@ -462,7 +462,7 @@ describe('an alarm that is not about the release', () => {
     const newer = world.push('v3');
     world.setAlarm('ALARM');
     world.wake();
-    expect(world.status(bad)).toBe('Failed');
+    expect(world.status(bad)).toBe('Stopped');
     expect(world.status(newer)).toBe('InProgress');
     world.setAlarm('OK');
     expect(world.settle().phase).toBe('awaitingApproval');
@@ -492,7 +492,7 @@ describe('the very first release without a last good one', () => {
     const halted = world.wake();
     expect(halted.phase).toBe('halted');
     expect(halted.reasons.join()).toContain('there is no last good release to return to');
-    expect(world.status(id)).toBe('Failed');
+    expect(world.status(id)).toBe('Stopped');
     expect(world.settle().phase).toBe('halted');
     expect(world.services.canary.primary).toBe(canary);
     expect(world.violations).toEqual([]);
@@ -685,7 +685,7 @@ describe('a newer commit', () => {
     world.advance();
     world.advance();
     expect(world.wake().reasons[0]).toContain(`a newer commit is ready for the canary (execution ${newer}`);
-    expect(world.status(older)).toBe('Failed');
+    expect(world.status(older)).toBe('Stopped');
     expect(world.digestOn('canary')).toBe(digestOf('v1'));
     expect(world.settle()).toMatchObject({ phase: 'awaitingApproval', release: { executionId: newer } });
     expect(world.digestOn('canary')).toBe(digestOf('v3'));
@@ -776,7 +776,7 @@ describe('a newer commit', () => {
     world.advance();
     expect(world.activeReleases()).toEqual([older, newer]);
     expect(world.wake()).toMatchObject({ phase: 'deploying', release: { executionId: newer } });
-    expect(world.status(older)).toBe('Failed');
+    expect(world.status(older)).toBe('Stopped');
     expect(world.settle()).toMatchObject({ phase: 'awaitingApproval', release: { executionId: newer } });
   });
 
@@ -790,7 +790,7 @@ describe('a newer commit', () => {
     world.advance();
     world.stopByPerson(newer);
     world.settle();
-    expect(world.status(older)).toBe('Failed');
+    expect(world.status(older)).toBe('Stopped');
     expectBothOn(world, 'v1');
   });
 
@@ -812,7 +812,7 @@ describe('a newer commit', () => {
     expect(world.violations).toEqual([]);
   });
 
-  it('has its own approval rejected, not that of the release that is being promoted', () => {
+  it('is stopped itself when it waits for approval, and so is the release that is being promoted', () => {
     const world = adopted();
     const older = onStable(world, 'v2');
     const newer = world.push('v3');
@@ -828,7 +828,7 @@ describe('a newer commit', () => {
       world.apply({ kind: 'completeJob', jobId, executionId: newer });
     world.wake();
     expect(world.status(older)).toBe('Stopped');
-    expect(world.status(newer)).toBe('Failed');
+    expect(world.status(newer)).toBe('Stopped');
     world.settle();
     expectBothOn(world, 'v1');
   });
