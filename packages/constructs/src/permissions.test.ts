@@ -35,7 +35,6 @@ describe('every role', () => {
     );
     expect(actionsOf(all).filter((action) => action.includes('*'))).toEqual([]);
     expect(onAnything(all)).toEqual([
-      'cloudwatch:DescribeAlarms',
       'cloudwatch:GetMetricData',
       'codepipeline:PutJobFailureResult',
       'codepipeline:PutJobSuccessResult',
