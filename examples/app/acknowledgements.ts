@@ -1,3 +1,4 @@
+import type { WorkerService } from '@queue-canary/constructs';
 import type { CfnElement } from 'aws-cdk-lib';
 import { Stack, Validations } from 'aws-cdk-lib';
 import type { IConstruct } from 'constructs';
@@ -26,6 +27,7 @@ export function acknowledgeFindings(system: QueueCanary): void {
 export function acknowledgements({ imageStack, pipelineStack }: QueueCanary): Acknowledgement[] {
   const { image } = imageStack;
   const { services, controller, pipeline } = pipelineStack;
+  const encrypted = pipeline.artifactBucket.encryptionKey !== undefined;
   const inPipeline = (role: string) => pipeline.node.findChild(role);
   const artifacts = (keys: string) =>
     `AwsSolutions-IAM5[Resource::<${logicalId(pipeline.artifactBucket)}.Arn>/${keys}]`;
@@ -36,12 +38,16 @@ export function acknowledgements({ imageStack, pipelineStack }: QueueCanary): Ac
 
   return [
     { at: image.buildRole, id: anyResource, reason: registryLogin },
-    {
-      at: image.buildProject,
-      id: 'AwsSolutions-CB4',
-      reason:
-        'Build output is encrypted with the AWS managed key of S3; a key of its own costs a dollar a month and protects nothing more here',
-    },
+    ...(encrypted
+      ? []
+      : [
+          {
+            at: image.buildProject,
+            id: 'AwsSolutions-CB4',
+            reason:
+              'Build output is encrypted with the AWS managed key of S3 unless keyArn names a key; one costs a dollar a month',
+          },
+        ]),
     ...[services.canary, services.stable].flatMap((track): Acknowledgement[] => [
       { at: track.executionRole, id: anyResource, reason: registryLogin },
       {
@@ -50,6 +56,9 @@ export function acknowledgements({ imageStack, pipelineStack }: QueueCanary): Ac
         reason: 'The variables name the queue and the track; there is no secret among them',
       },
     ]),
+    ...protectedTracks(services).map(
+      (track): Acknowledgement => ({ at: track.taskRole, id: tasksOfCluster, reason: taskIdsAreUnknown }),
+    ),
     {
       at: services.cluster,
       id: 'AwsSolutions-ECS4',
@@ -60,7 +69,7 @@ export function acknowledgements({ imageStack, pipelineStack }: QueueCanary): Ac
       at: controller,
       id: anyResource,
       reason:
-        'Job results, DescribeTaskDefinition and DescribeAlarms have no resource to name, ListTasks is restricted to this cluster by condition, and RegisterScalableTarget, whose ARN is not known beforehand, to the task counts of ECS services; all that changes a service or the pipeline is limited to those of this stack',
+        'Job results and DescribeTaskDefinition have no resource to name, ListTasks is restricted to this cluster by condition, and RegisterScalableTarget, whose ARN is not known beforehand, to the task counts of ECS services; all that changes a service or the pipeline is limited to those of this stack',
     },
     { at: controller, id: tasksOfCluster, reason: taskIdsAreUnknown },
     {
@@ -116,6 +125,11 @@ export function acknowledgements({ imageStack, pipelineStack }: QueueCanary): Ac
       }),
     ),
   ];
+}
+
+/** Tracks whose tasks may protect themselves. */
+function protectedTracks({ canary, stable }: QueueCanary['pipelineStack']['services']): WorkerService[] {
+  return [canary, stable].filter(({ protectedMinutesMax }) => protectedMinutesMax !== undefined);
 }
 
 function ecsFinding(resource: string, name: string): string {

@@ -6,6 +6,7 @@ import {
 } from '@queue-canary/constructs';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
+import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Node } from 'constructs';
 
 /** What the app can be told with `-c name=value`. */
@@ -14,6 +15,10 @@ export interface Settings {
   readonly app: string;
   readonly architecture: CpuArchitecture;
   readonly removalPolicy: RemovalPolicy;
+  /** ARN of the key that encrypts everything. */
+  readonly keyArn: string | undefined;
+  readonly logRetention: RetentionDays | undefined;
+  readonly imageCountMax: number | undefined;
   /** Only what was given; the constructs know the defaults. */
   readonly pipeline: {
     readonly natGateways?: number;
@@ -25,6 +30,12 @@ export interface Settings {
     readonly memoryLimitMiB?: number;
     readonly spot?: boolean;
     readonly containerInsights?: boolean;
+    readonly protectTasks?: 'stable' | 'all';
+    readonly user?: string;
+    readonly readonlyRootFilesystem?: boolean;
+    readonly egressPorts?: readonly number[];
+    readonly restrictDefaultSecurityGroup?: boolean;
+    readonly reservedConcurrentExecutions?: number;
     readonly maxReceiveCount?: number;
     readonly visibilityTimeout?: Duration;
     readonly stopTimeout?: Duration;
@@ -50,6 +61,11 @@ export interface Settings {
 
 /** The longest time in which a release may be observed or decided. */
 const OBSERVED_MINUTES_MAX = 12 * 60;
+
+/** Days for which CloudWatch Logs can keep a log. */
+const RETENTION_DAYS = Object.values(RetentionDays)
+  .filter((days) => typeof days === 'number' && days < RetentionDays.INFINITE)
+  .map(String);
 
 interface WholeNumber {
   readonly min: number;
@@ -93,6 +109,14 @@ export function readSettings(node: Node): Settings {
   const retryDelay = context.wholeNumber('retryDelaySeconds', { min: 0, max: 43_200 });
   const approval = context.choice('approval', ['manual', 'automatic', 'automatic-then-manual']);
   const onNewerCommit = context.choice('onNewerCommit', ['supersede', 'wait']);
+  const protectTasks = context.choice('protectTasks', ['off', 'stable', 'all']);
+  const keyArn = context.text(
+    'keyArn',
+    /^arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+$/,
+    'the ARN of a KMS key (arn:aws:kms:REGION:ACCOUNT:key/ID; not of an alias)',
+  );
+  const logRetentionDays = context.choice('logRetentionDays', RETENTION_DAYS);
+  const imageCountMax = context.wholeNumber('imageCountMax', { min: 10, max: 10_000 });
   const pipeline: Settings['pipeline'] = {
     ...some('natGateways', context.wholeNumber('natGateways', { min: 0, max: 2 })),
     ...some('canaryTasks', context.wholeNumber('canaryTasks', { min: 1, max: 100 })),
@@ -103,6 +127,15 @@ export function readSettings(node: Node): Settings {
     ...some('memoryLimitMiB', context.wholeNumber('memoryMiB', { min: 512, max: 122_880 })),
     ...some('spot', context.flag('spot')),
     ...some('containerInsights', context.flag('containerInsights')),
+    ...some('protectTasks', protectTasks === 'off' ? undefined : protectTasks),
+    ...some('user', context.text('user', /^[\w.-]+(:[\w.-]+)?$/, 'a user, or user:group, by id or name')),
+    ...some('readonlyRootFilesystem', context.flag('readonlyRootFilesystem')),
+    ...some('egressPorts', context.ports('egressPorts')),
+    ...some('restrictDefaultSecurityGroup', context.flag('restrictDefaultSecurityGroup')),
+    ...some(
+      'reservedConcurrentExecutions',
+      context.wholeNumber('reservedConcurrentExecutions', { min: 3, max: 1000 }),
+    ),
     ...some('maxReceiveCount', context.wholeNumber('maxReceiveCount', { min: 1, max: 1000 })),
     ...some('visibilityTimeout', context.seconds('visibilityTimeoutSeconds', { min: 2, max: 43_200 })),
     ...some('stopTimeout', context.seconds('stopTimeoutSeconds', { min: 2, max: 120 })),
@@ -143,7 +176,10 @@ export function readSettings(node: Node): Settings {
   return {
     app: app ?? 'QueueCanary',
     architecture: architecture === 'x86_64' ? CpuArchitecture.X86_64 : CpuArchitecture.ARM64,
-    removalPolicy: removal === 'retain' ? RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE : RemovalPolicy.DESTROY,
+    removalPolicy: removal === 'destroy' ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+    keyArn,
+    logRetention: logRetentionDays === undefined ? undefined : Number(logRetentionDays),
+    imageCountMax,
     pipeline,
   };
 }
@@ -187,6 +223,13 @@ class Context {
     return this.#read(name, `a number from ${min} to ${max}`, (value) => {
       const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN;
       return number >= min && number <= max ? convert(number) : undefined;
+    });
+  }
+
+  ports(name: string): readonly number[] | undefined {
+    return this.#read(name, 'ports from 1 to 65535 with commas between them', (value) => {
+      const ports = value.split(',').map((each) => (/^\d+$/.test(each.trim()) ? Number(each) : 0));
+      return ports.every((port) => port >= 1 && port <= 65_535) ? ports : undefined;
     });
   }
 

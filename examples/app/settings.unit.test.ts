@@ -12,11 +12,11 @@ const notDryRun =
   'dryRun must be true, false or one or more of failures,broken,latency,crashes,throughput,counters, not';
 
 describe('readSettings', () => {
-  it('leaves to the constructs what nobody set, and makes a system that can be destroyed', () => {
+  it('leaves to the constructs what nobody set, and keeps what holds data when the stacks go', () => {
     expect(read({})).toEqual({
       app: 'QueueCanary',
       architecture: CpuArchitecture.ARM64,
-      removalPolicy: RemovalPolicy.DESTROY,
+      removalPolicy: RemovalPolicy.RETAIN,
       pipeline: {},
     });
   });
@@ -25,7 +25,16 @@ describe('readSettings', () => {
     const settings = read({
       app: 'Shop',
       architecture: 'x86_64',
-      removal: 'retain',
+      removal: 'destroy',
+      protectTasks: 'stable',
+      user: '1000:1000',
+      readonlyRootFilesystem: 'false',
+      egressPorts: '443, 5432',
+      restrictDefaultSecurityGroup: 'true',
+      reservedConcurrentExecutions: '5',
+      keyArn: 'arn:aws:kms:eu-central-1:123456789012:key/1234abcd',
+      logRetentionDays: '731',
+      imageCountMax: '200',
       natGateways: '0',
       canaryTasks: '2',
       stableTasks: '0',
@@ -58,8 +67,17 @@ describe('readSettings', () => {
     expect(settings.architecture).toBe(CpuArchitecture.X86_64);
     expect(settings).toMatchObject({
       app: 'Shop',
-      removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+      removalPolicy: RemovalPolicy.DESTROY,
+      keyArn: 'arn:aws:kms:eu-central-1:123456789012:key/1234abcd',
+      logRetention: 731,
+      imageCountMax: 200,
       pipeline: {
+        protectTasks: 'stable',
+        user: '1000:1000',
+        readonlyRootFilesystem: false,
+        egressPorts: [443, 5432],
+        restrictDefaultSecurityGroup: true,
+        reservedConcurrentExecutions: 5,
         natGateways: 0,
         canaryTasks: 2,
         stableTasksMin: 0,
@@ -157,6 +175,17 @@ describe('readSettings', () => {
     ['falseRollbackRate', '1', 'falseRollbackRate must be a number from 0 to 0.2, not "1"'],
     ['warmUpSeconds', '-5', 'warmUpSeconds must be a whole number from 0 to 3600, not "-5"'],
     ['spot', 'yes', 'spot must be true or false, not "yes"'],
+    ['protectTasks', 'canary', 'protectTasks must be off or stable or all, not "canary"'],
+    [
+      'egressPorts',
+      '443,https',
+      'egressPorts must be ports from 1 to 65535 with commas between them, not "443,https"',
+    ],
+    [
+      'keyArn',
+      'alias/mine',
+      'keyArn must be the ARN of a KMS key (arn:aws:kms:REGION:ACCOUNT:key/ID; not of an alias), not "alias/mine"',
+    ],
     ['onNewerCommit', 'panic', 'onNewerCommit must be supersede or wait, not "panic"'],
   ])('refuses -c %s=%s', (name, value, message) => {
     expect(() => read({ [name]: value })).toThrow(

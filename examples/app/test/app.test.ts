@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -9,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleController } from '../../../tools/bundle-controller.ts';
 import { acknowledgements } from '../acknowledgements.ts';
 import { addQueueCanary } from '../queue-canary-app.ts';
+import { findings } from './template-validator.ts';
 
 const root = join(import.meta.dirname, '..', '..', '..');
 const run = promisify(execFile);
@@ -103,20 +103,6 @@ describe('the app', () => {
     expect(manifest.missing ?? []).toEqual([]);
   });
 
-  it('has no findings in its cheap and in its large variant either', async () => {
-    await synth('cheap', 'app=Cheap', 'natGateways=0', 'spot=true', 'stableTasks=0', 'architecture=x86_64');
-    await synth('large', 'natGateways=2', 'removal=retain', 'stableTasks=20', 'cpu=1024', 'memoryMiB=2048');
-    await synth(
-      'automatic',
-      'approval=automatic',
-      'latencyMargin=0.05',
-      'bakeMinutes=0.25',
-      'warmUpSeconds=15',
-      'counters={"shipped":{"worse":"less","tolerance":0.25}}',
-      'dryRun=latency,throughput',
-    );
-  });
-
   it.each([
     ['stableTasks=lots', 'stableTasks must be a whole number from 0 to 1000, not "lots"'],
     ['bakeMinutes=720', '- decideWithinMinutes must be later than the shortest bake, 720 minutes'],
@@ -134,32 +120,3 @@ describe('the app', () => {
     expect(failure.stderr).not.toMatch(/^ +at /m);
   });
 });
-
-interface Finding {
-  readonly severity: string;
-  readonly ruleId: string;
-  readonly message: string;
-}
-
-interface Validator {
-  readonly CompositeEngine: new () => {
-    validateTemplate(template: unknown): { diagnostics: Finding[] };
-    free(): void;
-  };
-  readonly TemplateContent: new (content: string) => unknown;
-}
-
-/** What the validator inside aws-cdk-lib has against a template, hints aside. */
-function findings(template: string): Finding[] {
-  const fromCdk = createRequire(createRequire(import.meta.url).resolve('aws-cdk-lib'));
-  const { CompositeEngine, TemplateContent }: Validator = fromCdk('@aws/cloudformation-validate');
-  const engine = new CompositeEngine();
-  try {
-    return engine
-      .validateTemplate(new TemplateContent(template))
-      .diagnostics.filter(({ severity }) => severity !== 'INFO')
-      .map(({ severity, ruleId, message }) => ({ severity, ruleId, message }));
-  } finally {
-    engine.free();
-  }
-}

@@ -112,8 +112,9 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
         '--cdk-app <command>',
         'command that synthesizes your CDK app (default: the one of this repository)',
       )
-      .option('-c, --context <name=value>', 'context for the CDK app; repeatable', collect, []);
-  type DeployFlags = Common & { cdkApp?: string; context: string[] };
+      .option('-c, --context <name=value>', 'context for the CDK app; repeatable', collect, [])
+      .option('--yes', 'on AWS, do not ask about changes that broaden permissions');
+  type DeployFlags = Common & { cdkApp?: string; context: string[]; yes?: boolean };
   const deploy = program.command('deploy').description('deploy the stacks with cdk deploy');
   deployCommand('image', 'repository, registry and build', deploy).action(async (options: DeployFlags) => {
     const { deployImage } = await import('./commands/deploy.ts');

@@ -8,6 +8,8 @@ export interface ProgramOptions {
   /** Gets each line of standard output and standard error. */
   readonly onLine?: (line: string) => void;
   readonly signal?: AbortSignal;
+  /** Lets the program talk to the user itself; its output is then neither read nor returned. @default false */
+  readonly interactive?: boolean;
   /** What an error calls the program. @default - its file name and first two arguments */
   readonly name?: string;
 }
@@ -24,13 +26,14 @@ export async function runProgram(
   const child = spawn(command, args, {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: options.environment,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: options.interactive ? 'inherit' : ['ignore', 'pipe', 'pipe'],
   });
   const stop = () => child.kill('SIGINT');
   options.signal?.addEventListener('abort', stop, { once: true });
   const last: string[] = [];
   const output: string[] = [];
-  const read = async (stream: NodeJS.ReadableStream, keep: boolean) => {
+  const read = async (stream: NodeJS.ReadableStream | null, keep: boolean) => {
+    if (stream === null) return;
     for await (const line of createInterface({ input: stream })) {
       if (keep) output.push(line);
       last.push(line);
@@ -47,7 +50,7 @@ export async function runProgram(
     if (options.signal?.aborted) throw new CliError('interrupted');
     if (status !== 0) {
       throw new CliError(
-        `${options.name ?? [command.split('/').at(-1), ...args.slice(0, 2)].join(' ')} failed (${status}):\n${last.join('\n')}`,
+        `${options.name ?? [command.split('/').at(-1), ...args.slice(0, 2)].join(' ')} failed (${status})${last.length === 0 ? '' : `:\n${last.join('\n')}`}`,
       );
     }
     return output.join('\n');

@@ -1,4 +1,4 @@
-import { Aws, RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
+import { Aws, Duration, RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
 import * as codebuild from 'aws-cdk-lib/aws-codebuild';
 import * as codecommit from 'aws-cdk-lib/aws-codecommit';
 import * as ecr from 'aws-cdk-lib/aws-ecr';
@@ -7,10 +7,11 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
+import { allowServices, allowUse, type EncryptionProps } from './encryption.ts';
 import { NO_IMAGE_YET, WORKER_CONTAINER_NAME } from './names.ts';
 
 /** Options of {@link CanaryImage}. */
-export interface CanaryImageProps {
+export interface CanaryImageProps extends EncryptionProps {
   /**
    * Name of the CodeCommit repository. CloudFormation cannot generate one.
    *
@@ -45,16 +46,17 @@ export interface CanaryImageProps {
    * How many images the repository keeps; older ones expire.
    *
    * A task can only start while its image exists, and a rollback needs the image of the last good
-   * release, so a limit must exceed the releases that can fail in a row.
+   * release, so a limit must exceed the builds that can follow it without one that is promoted. ECR has no
+   * rule that spares an image by what runs, so no limit is safe by itself.
    *
-   * @default - every image is kept
+   * @default - every image that has a tag is kept; without one, which no release's image is, for a week
    */
   readonly imageCountMax?: number;
 
   /**
    * How long build logs are kept.
    *
-   * @default - one month
+   * @default - one year
    */
   readonly logRetention?: logs.RetentionDays;
 
@@ -97,6 +99,7 @@ export class CanaryImage extends Construct {
 
   constructor(scope: Construct, id: string, props: CanaryImageProps = {}) {
     super(scope, id);
+    const { encryptionKey } = props;
     const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE;
     this.branch = props.branch ?? 'main';
     this.architecture = props.architecture ?? ecs.CpuArchitecture.ARM64;
@@ -110,8 +113,14 @@ export class CanaryImage extends Construct {
     this.imageRepository = new ecr.Repository(this, 'Images', {
       imageTagMutability: ecr.TagMutability.IMMUTABLE,
       imageScanOnPush: true,
+      ...(encryptionKey === undefined ? {} : { encryption: ecr.RepositoryEncryption.KMS, encryptionKey }),
       emptyOnDelete: removalPolicy === RemovalPolicy.DESTROY,
       removalPolicy,
+    });
+    // A build pushes under its commit and tags are immutable, so what has no tag is no release's image.
+    this.imageRepository.addLifecycleRule({
+      tagStatus: ecr.TagStatus.UNTAGGED,
+      maxImageAge: Duration.days(7),
     });
     if (props.imageCountMax !== undefined) {
       this.imageRepository.addLifecycleRule({ maxImageCount: props.imageCountMax });
@@ -119,7 +128,8 @@ export class CanaryImage extends Construct {
     this.imageRepositoryUri = (this.imageRepository.node.defaultChild as ecr.CfnRepository).attrRepositoryUri;
 
     const buildLogs = new logs.LogGroup(this, 'BuildLogs', {
-      retention: props.logRetention ?? logs.RetentionDays.ONE_MONTH,
+      retention: props.logRetention ?? logs.RetentionDays.ONE_YEAR,
+      ...(encryptionKey === undefined ? {} : { encryptionKey }),
       removalPolicy: RemovalPolicy.DESTROY,
     });
     this.buildRole = new iam.Role(this, 'BuildRole', {
@@ -142,7 +152,12 @@ export class CanaryImage extends Construct {
       },
       logging: { cloudWatch: { logGroup: buildLogs } },
       grantReportGroupPermissions: false,
+      ...(encryptionKey === undefined ? {} : { encryptionKey }),
     });
+    if (encryptionKey !== undefined) {
+      allowServices(this, encryptionKey);
+      allowUse(encryptionKey, this.buildRole);
+    }
     buildLogs.grantWrite(this.buildRole);
     this.codeRepository.grantPull(this.buildRole);
     this.imageRepository.grantPullPush(this.buildRole);

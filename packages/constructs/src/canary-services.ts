@@ -1,11 +1,12 @@
 import { CfnCondition, Duration, Fn } from 'aws-cdk-lib';
-import type * as ec2 from 'aws-cdk-lib/aws-ec2';
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { BacklogScaling } from './backlog-scaling.ts';
 import type { CanaryImage } from './canary-image.ts';
+import type { EncryptionProps } from './encryption.ts';
 import { NO_IMAGE_YET } from './names.ts';
 import type { WorkerQueue } from './worker-queue.ts';
 import { WorkerService } from './worker-service.ts';
@@ -105,15 +106,45 @@ export interface WorkerCapacityProps {
   readonly environment?: Record<string, string>;
 
   /**
+   * Tasks that ECS does not stop while they have messages in work: those of stable, or of both tracks. For messages that
+   * take longer than the stop timeout. A protected canary delays the removal of a bad version. A busy task is protected
+   * for half of the deployment timeout at most.
+   *
+   * @default - none
+   */
+  readonly protectTasks?: 'stable' | 'all';
+
+  /**
+   * User that the worker runs as, by id or by a name that the image knows.
+   *
+   * @default - 1000, in the official Node images the user `node`
+   */
+  readonly user?: string;
+
+  /**
+   * Whether the worker can write no file. The worker runtime writes none.
+   *
+   * @default - true
+   */
+  readonly readonlyRootFilesystem?: boolean;
+
+  /**
+   * TCP ports that tasks may connect to, at any address. Rules that say more can be added to the services' `securityGroup`.
+   *
+   * @default - 443 only, which is all that the worker runtime and ECS need
+   */
+  readonly egressPorts?: readonly number[];
+
+  /**
    * How long the logs of workers and controller are kept.
    *
-   * @default - one month
+   * @default - one year
    */
   readonly logRetention?: logs.RetentionDays;
 }
 
 /** Options of {@link CanaryServices}. */
-export interface CanaryServicesProps extends WorkerCapacityProps {
+export interface CanaryServicesProps extends WorkerCapacityProps, EncryptionProps {
   /** Name under which outcomes are reported. */
   readonly appName: string;
   /** Where the worker's image comes from. */
@@ -126,6 +157,12 @@ export interface CanaryServicesProps extends WorkerCapacityProps {
   readonly subnets: ec2.SubnetSelection;
   /** Whether tasks get public addresses. */
   readonly assignPublicIp: boolean;
+  /**
+   * Time within which a service must reach steady state on a new version, which bounds how long tasks are protected.
+   *
+   * @default - 30 minutes
+   */
+  readonly deploymentTimeout?: Duration;
 }
 
 /**
@@ -140,6 +177,8 @@ export class CanaryServices extends Construct {
   readonly canary: WorkerService;
   /** Carries the load; scales with the backlog. */
   readonly stable: WorkerService;
+  /** What the tasks of both services may reach. It admits nobody. */
+  readonly securityGroup: ec2.SecurityGroup;
   /** How stable follows the backlog. */
   readonly scaling: BacklogScaling;
   /** Tasks that each of the two has, once there is an image. */
@@ -187,7 +226,28 @@ export class CanaryServices extends Construct {
     const hasImage = new CfnCondition(this, 'HasImage', {
       expression: Fn.conditionNot(Fn.conditionEquals(imageUri, NO_IMAGE_YET)),
     });
+    this.securityGroup = new ec2.SecurityGroup(this, 'SecurityGroup', {
+      vpc: props.vpc,
+      description: 'Tasks of the canary and the stable service',
+      allowAllOutbound: false,
+    });
+    for (const port of props.egressPorts ?? [443]) {
+      this.securityGroup.addEgressRule(ec2.Peer.anyIpv4(), ec2.Port.tcp(port));
+    }
+    const deploymentTimeout = props.deploymentTimeout ?? Duration.minutes(30);
+    const protectedMinutesMax = Math.floor(deploymentTimeout.toMinutes() / 2);
+    if (props.protectTasks !== undefined && protectedMinutesMax < 1) {
+      throw new Error(
+        `deploymentTimeout must be at least 2 minutes where tasks are protected, got ${deploymentTimeout.toMinutes()}: a protected task would outlast it`,
+      );
+    }
+    const protection = { protectedMinutesMax };
     const common = {
+      ...(props.encryptionKey === undefined ? {} : { encryptionKey: props.encryptionKey }),
+      // Under exactOptionalPropertyTypes the class does not match its own interface.
+      securityGroup: this.securityGroup as ec2.ISecurityGroup,
+      user: props.user ?? '1000',
+      readonlyRootFilesystem: props.readonlyRootFilesystem ?? true,
       appName: props.appName,
       image: props.image,
       imageUri,
@@ -201,10 +261,11 @@ export class CanaryServices extends Construct {
       memoryLimitMiB: props.memoryLimitMiB ?? 512,
       stopTimeout,
       environment: props.environment ?? {},
-      logRetention: props.logRetention ?? logs.RetentionDays.ONE_MONTH,
+      logRetention: props.logRetention ?? logs.RetentionDays.ONE_YEAR,
     };
     this.canary = new WorkerService(this, 'Canary', {
       ...common,
+      ...(props.protectTasks === 'all' ? protection : {}),
       track: 'canary',
       desiredCount: canaryTasks,
       minHealthyPercent: 100,
@@ -213,6 +274,7 @@ export class CanaryServices extends Construct {
     });
     this.stable = new WorkerService(this, 'Stable', {
       ...common,
+      ...(props.protectTasks === undefined ? {} : protection),
       track: 'stable',
       minHealthyPercent,
       maxHealthyPercent,

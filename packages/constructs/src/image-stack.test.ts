@@ -120,15 +120,19 @@ describe('ImageStack', () => {
     ]);
   });
 
-  it('expires images only when a limit is set', () => {
-    expect(resource(stacks.image, 'AWS::ECR::Repository').properties).not.toHaveProperty('LifecyclePolicy');
-    const { image } = synthesize({}, { imageCountMax: 50 });
-    const { LifecyclePolicy } = resource(image, 'AWS::ECR::Repository').properties as {
-      LifecyclePolicy: { LifecyclePolicyText: string };
+  it('expires no image that has a tag, which each release has, unless a limit is set', () => {
+    const selections = (of: Synthesized) => {
+      const { properties } = resource(of.image, 'AWS::ECR::Repository');
+      const { LifecyclePolicyText } = properties.LifecyclePolicy as { LifecyclePolicyText: string };
+      const { rules } = JSON.parse(LifecyclePolicyText) as { rules: { selection: unknown }[] };
+      return rules.map(({ selection }) => selection);
     };
-    expect(JSON.parse(LifecyclePolicy.LifecyclePolicyText).rules[0].selection).toMatchObject({
-      countNumber: 50,
-    });
+    const untagged = expect.objectContaining({ tagStatus: 'untagged', countNumber: 7, countUnit: 'days' });
+    expect(selections(stacks)).toEqual([untagged]);
+    expect(selections(synthesize({}, { imageCountMax: 50 }))).toEqual([
+      untagged,
+      expect.objectContaining({ tagStatus: 'any', countType: 'imageCountMoreThan', countNumber: 50 }),
+    ]);
   });
 
   it('is made of these resources', () => {

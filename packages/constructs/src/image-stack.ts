@@ -1,9 +1,10 @@
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { CanaryImage, type CanaryImageProps } from './canary-image.ts';
+import { keyOf, type StackEncryptionProps } from './encryption.ts';
 
 /** Options of {@link ImageStack}. */
-export interface ImageStackProps extends StackProps, CanaryImageProps {}
+export interface ImageStackProps extends StackProps, CanaryImageProps, StackEncryptionProps {}
 
 /**
  * The first of the two stacks: source, build and images of the worker.
@@ -16,7 +17,7 @@ export class ImageStack extends Stack {
 
   constructor(scope: Construct, id: string, props: ImageStackProps = {}) {
     super(scope, id, props);
-    this.image = new CanaryImage(this, 'Image', props);
+    this.image = new CanaryImage(this, 'Image', { ...props, ...keyOf(this, props) });
     const outputs = {
       RepositoryCloneUrlHttp: this.image.codeRepository.repositoryCloneUrlHttp,
       RepositoryName: this.image.codeRepository.repositoryName,

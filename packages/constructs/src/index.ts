@@ -2,6 +2,7 @@ export { type CounterPolicy, type JudgedMetric, judgedMetrics } from '@queue-can
 export { BacklogScaling, type BacklogScalingProps } from './backlog-scaling.ts';
 export { CanaryImage, type CanaryImageProps } from './canary-image.ts';
 export { CanaryServices, type CanaryServicesProps, type WorkerCapacityProps } from './canary-services.ts';
+export type { EncryptionProps, StackEncryptionProps } from './encryption.ts';
 export { ImageStack, type ImageStackProps } from './image-stack.ts';
 export type { Track } from './names.ts';
 export { PipelineStack, type PipelineStackProps } from './pipeline-stack.ts';

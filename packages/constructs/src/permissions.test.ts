@@ -36,7 +36,6 @@ describe('every role', () => {
     expect(actionsOf(all).filter((action) => action.includes('*'))).toEqual([]);
     expect(onAnything(all)).toEqual([
       'application-autoscaling:RegisterScalableTarget',
-      'cloudwatch:DescribeAlarms',
       'codepipeline:PutJobFailureResult',
       'codepipeline:PutJobSuccessResult',
       'ecr:GetAuthorizationToken',
@@ -186,18 +185,35 @@ describe('the pipeline', () => {
 });
 
 describe('the controller', () => {
+  const controllerOf = (approval: 'manual' | 'automatic' | 'automatic-then-manual') => {
+    const { pipeline } = synthesize({ approval });
+    return statementsOf(pipeline, resource(pipeline, 'AWS::IAM::Role', 'ControllerRole').logicalId);
+  };
+
   it('may call exactly the operations that its gateways call', () => {
-    const allowed = actionsOf(statements('ControllerRole')).filter(
+    const allowed = actionsOf(controllerOf('automatic')).filter(
       // For its own log, and a permission that UpdateService asks for.
       (action) => !['logs:CreateLogStream', 'logs:PutLogEvents', 'iam:PassRole'].includes(action),
     );
     expect(allowed).toEqual(operationsOfGateways());
   });
 
+  it.each(['manual', 'automatic-then-manual'] as const)(
+    'cannot approve or reject anything under %s, where a person must',
+    (approval) => {
+      expect(actionsOf(controllerOf(approval))).not.toContain('codepipeline:PutApprovalResult');
+    },
+  );
+
+  it('answers its own approval action only, where a pass counts as an approval', () => {
+    expect(resourcesOf(controllerOf('automatic'), 'codepipeline:PutApprovalResult')).toContain(
+      '/Verdict/Approve',
+    );
+  });
+
   it('changes the two services, the release’s parameters and its own pipeline only', () => {
     const of = statements('ControllerRole');
     expect(resourcesOf(of, 'ecs:UpdateService')).toMatch(/ServicesCanaryService.*ServicesStableService/);
-    expect(resourcesOf(of, 'codepipeline:PutApprovalResult')).toContain('/Verdict/Approve');
     expect(resourcesOf(of, 'codepipeline:DisableStageTransition')).toContain('/Canary');
     expect(resourcesOf(of, 'ssm:PutParameter')).toMatch(/ControllerRelease.*ImageParameter/);
   });

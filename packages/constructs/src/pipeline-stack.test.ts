@@ -90,9 +90,9 @@ describe('two copies in one account', () => {
           .map(([property, value]) => `${type}.${property} = ${JSON.stringify(value)}`),
       ),
     );
-  /** Names within a role or a scaling target, and texts for people. */
+  /** Names within a role or a scaling target, names of metrics of AWS, and texts for people. */
   const scoped =
-    /^AWS::(IAM::Policy|ApplicationAutoScaling::ScalingPolicy)\.PolicyName|^AWS::EC2::VPCEndpoint\.|\.DisplayName /;
+    /^AWS::(IAM::Policy|ApplicationAutoScaling::ScalingPolicy)\.PolicyName|^AWS::EC2::VPCEndpoint\.|\.MetricName |\.DisplayName /;
 
   it('have no name in common', () => {
     const first = physicalNames(synthesize({}, {}, 'One')).filter((name) => !scoped.test(name));

@@ -8,11 +8,13 @@ import {
   Stack,
   type StackProps,
 } from 'aws-cdk-lib';
+import * as iam from 'aws-cdk-lib/aws-iam';
 import type * as logs from 'aws-cdk-lib/aws-logs';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
 import type { CanaryImage } from './canary-image.ts';
 import { CanaryServices, type WorkerCapacityProps } from './canary-services.ts';
+import { allowServices, keyOf, type StackEncryptionProps } from './encryption.ts';
 import { ReleaseController } from './release-controller.ts';
 import { ReleaseDashboard } from './release-dashboard.ts';
 import { ReleasePipeline } from './release-pipeline.ts';
@@ -21,7 +23,11 @@ import { WorkerNetwork } from './worker-network.ts';
 import { WorkerQueue } from './worker-queue.ts';
 
 /** Options of {@link PipelineStack}. */
-export interface PipelineStackProps extends StackProps, WorkerCapacityProps, ReleasePolicyProps {
+export interface PipelineStackProps
+  extends StackProps,
+    WorkerCapacityProps,
+    ReleasePolicyProps,
+    StackEncryptionProps {
   /** What is released: the construct of the image stack. */
   readonly image: CanaryImage;
 
@@ -62,11 +68,25 @@ export interface PipelineStackProps extends StackProps, WorkerCapacityProps, Rel
   readonly deploymentTimeout?: Duration;
 
   /**
-   * How long logs are kept.
+   * How long logs are kept, flow logs among them.
    *
-   * @default - one month; flow logs one week
+   * @default - one year
    */
   readonly logRetention?: logs.RetentionDays;
+
+  /**
+   * Take all rules from the VPC's default security group; see {@link WorkerNetworkProps}.
+   *
+   * @default - false
+   */
+  readonly restrictDefaultSecurityGroup?: boolean;
+
+  /**
+   * Invocations that are kept for the controller; see {@link ReleaseControllerProps}.
+   *
+   * @default - none
+   */
+  readonly reservedConcurrentExecutions?: number;
 
   /**
    * What happens to both queues, with their messages, when the stack is deleted.
@@ -112,14 +132,36 @@ export class PipelineStack extends Stack {
     const { image } = props;
     const appName = props.appName ?? this.stackName;
     const pipelineName = Aws.STACK_NAME;
+    const key = keyOf(this, props);
     const given = <K extends keyof PipelineStackProps>(...keys: K[]): Pick<PipelineStackProps, K> =>
       Object.fromEntries(
         keys.filter((key) => props[key] !== undefined).map((key) => [key, props[key]]),
       ) as Pick<PipelineStackProps, K>;
 
-    this.network = new WorkerNetwork(this, 'Network', given('natGateways'));
+    this.approvalTopic = new sns.Topic(this, 'ApprovalTopic', {
+      displayName: `${appName} releases`,
+      enforceSSL: true,
+      ...(key.encryptionKey === undefined ? {} : { masterKey: key.encryptionKey }),
+    });
+    // A topic with a policy of its own admits nobody else, CloudWatch's alarms included.
+    this.approvalTopic.addToResourcePolicy(
+      new iam.PolicyStatement({
+        principals: [new iam.ServicePrincipal('cloudwatch.amazonaws.com')],
+        actions: ['sns:Publish'],
+        resources: [this.approvalTopic.topicArn],
+        conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
+      }),
+    );
+    if (key.encryptionKey !== undefined) allowServices(this, key.encryptionKey, 'cloudwatch');
+    this.network = new WorkerNetwork(this, 'Network', {
+      ...given('natGateways', 'restrictDefaultSecurityGroup'),
+      ...key,
+      ...(props.logRetention === undefined ? {} : { flowLogRetention: props.logRetention }),
+    });
     this.workerQueue = new WorkerQueue(this, 'Queue', {
       ...given('visibilityTimeout', 'maxReceiveCount', 'alarmThreshold'),
+      ...key,
+      alarmTopic: this.approvalTopic,
       ...(props.queueRemovalPolicy === undefined ? {} : { removalPolicy: props.queueRemovalPolicy }),
     });
     this.services = new CanaryServices(this, 'Services', {
@@ -136,18 +178,20 @@ export class PipelineStack extends Stack {
         'minHealthyPercent',
         'maxHealthyPercent',
         'environment',
+        'protectTasks',
+        'user',
+        'readonlyRootFilesystem',
+        'egressPorts',
+        'deploymentTimeout',
         'logRetention',
       ),
+      ...key,
       appName,
       image,
       queue: this.workerQueue,
       vpc: this.network.vpc,
       subnets: this.network.taskSubnets,
       assignPublicIp: this.network.assignPublicIp,
-    });
-    this.approvalTopic = new sns.Topic(this, 'ApprovalTopic', {
-      displayName: `${appName} releases`,
-      enforceSSL: true,
     });
     this.dashboard = new ReleaseDashboard(this, 'Dashboard', {
       appName,
@@ -173,7 +217,9 @@ export class PipelineStack extends Stack {
         'onNewerCommit',
         'alarmThreshold',
         'logRetention',
+        'reservedConcurrentExecutions',
       ),
+      ...key,
       appName,
       pipelineName,
       approvalAction: ReleasePipeline.APPROVAL_ACTION,
@@ -185,6 +231,7 @@ export class PipelineStack extends Stack {
     });
     this.pipeline = new ReleasePipeline(this, 'Pipeline', {
       ...given('deploymentTimeout'),
+      ...key,
       ...(props.artifactRemovalPolicy === undefined ? {} : { removalPolicy: props.artifactRemovalPolicy }),
       pipelineName,
       image,

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ArnFormat, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import * as actions from 'aws-cdk-lib/aws-cloudwatch-actions';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
 import * as iam from 'aws-cdk-lib/aws-iam';
@@ -12,6 +14,7 @@ import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import type { CanaryImage } from './canary-image.ts';
 import type { CanaryServices } from './canary-services.ts';
+import { allowServices, allowUse, type EncryptionProps, queueEncryption } from './encryption.ts';
 import { WORKER_CONTAINER_NAME } from './names.ts';
 import { type ReleasePolicyProps, renderPolicy } from './release-policy.ts';
 import type { WorkerQueue } from './worker-queue.ts';
@@ -19,8 +22,10 @@ import type { WorkerQueue } from './worker-queue.ts';
 /** The bundle that the package ships; see `tools/bundle-controller.ts`. */
 const CONTROLLER_BUNDLE = join(import.meta.dirname, '..', 'assets', 'controller');
 
+const TIMEOUT = Duration.minutes(5);
+
 /** Options of {@link ReleaseController}. */
-export interface ReleaseControllerProps extends ReleasePolicyProps {
+export interface ReleaseControllerProps extends ReleasePolicyProps, EncryptionProps {
   /** Name under which outcomes are reported. */
   readonly appName: string;
   /** Pipeline that the controller watches. Its name, because the pipeline in turn invokes the controller. */
@@ -40,9 +45,16 @@ export interface ReleaseControllerProps extends ReleasePolicyProps {
   /**
    * How long the controller's log is kept.
    *
-   * @default - one month
+   * @default - one year
    */
   readonly logRetention?: logs.RetentionDays;
+  /**
+   * Invocations that are kept for the controller, and the most that it gets; at least 3, since one that answers a job
+   * lasts for minutes while alarms come in.
+   *
+   * @default - none: they are taken from all other functions of the account, and a new account has none to give
+   */
+  readonly reservedConcurrentExecutions?: number;
 }
 
 /**
@@ -69,12 +81,20 @@ export class ReleaseController extends Construct {
       );
     }
 
+    const { encryptionKey, reservedConcurrentExecutions: reserved } = props;
+    if (reserved !== undefined && !(reserved >= 3)) {
+      throw new Error(
+        `reservedConcurrentExecutions must be at least 3, got ${reserved}: alarms would wait for minutes`,
+      );
+    }
+
     // As with the image parameter: a change here would make CloudFormation write the value again and
     // forget the last good release.
     this.releaseParameter = new ssm.StringParameter(this, 'Release', { stringValue: '{"version":1}' });
 
     this.logGroup = new logs.LogGroup(this, 'Logs', {
-      retention: props.logRetention ?? logs.RetentionDays.ONE_MONTH,
+      retention: props.logRetention ?? logs.RetentionDays.ONE_YEAR,
+      ...(encryptionKey === undefined ? {} : { encryptionKey }),
       removalPolicy: RemovalPolicy.DESTROY,
     });
     const role = new iam.Role(this, 'Role', { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') });
@@ -90,7 +110,8 @@ export class ReleaseController extends Construct {
       handler: 'index.handler',
       // Every line of a release is held, and replayed at each look.
       memorySize: 1536,
-      timeout: Duration.minutes(5),
+      timeout: TIMEOUT,
+      ...(reserved === undefined ? {} : { reservedConcurrentExecutions: reserved }),
       role,
       logGroup: this.logGroup,
       environment: {
@@ -115,10 +136,18 @@ export class ReleaseController extends Construct {
 
     this.undeliveredEvents = new sqs.Queue(this, 'UndeliveredEvents', {
       enforceSSL: true,
-      encryption: sqs.QueueEncryption.SQS_MANAGED,
+      ...queueEncryption(props),
       retentionPeriod: Duration.days(14),
       removalPolicy: RemovalPolicy.DESTROY,
     });
+    if (encryptionKey !== undefined) {
+      allowServices(this, encryptionKey, 'events');
+      // To publish to the topic.
+      allowUse(encryptionKey, role);
+    }
+    for (const [alarmId, alarm] of Object.entries(this.#ownAlarms())) {
+      new cloudwatch.Alarm(this, alarmId, alarm).addAlarmAction(new actions.SnsAction(props.topic));
+    }
     for (const [ruleId, rule] of Object.entries(wakeUps(props))) {
       new events.Rule(this, ruleId, {
         ...rule,
@@ -131,6 +160,50 @@ export class ReleaseController extends Construct {
         ],
       });
     }
+  }
+
+  /** What is wrong with the controller itself, which nobody else watches. A failure now and then is retried. */
+  #ownAlarms(): Record<string, cloudwatch.AlarmProps> {
+    const period = Duration.minutes(5);
+    const { SUM, MAXIMUM } = cloudwatch.Stats;
+    const common = {
+      comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+    };
+    return {
+      Failing: {
+        ...common,
+        alarmDescription: 'The release controller has failed for a quarter of an hour: its log says why',
+        metric: this.function.metricErrors({ period, statistic: SUM }),
+        threshold: 1,
+        evaluationPeriods: 3,
+      },
+      Throttled: {
+        ...common,
+        alarmDescription: 'Lambda has refused to run the release controller for a quarter of an hour',
+        metric: this.function.metricThrottles({ period, statistic: SUM }),
+        threshold: 1,
+        evaluationPeriods: 3,
+      },
+      Slow: {
+        ...common,
+        alarmDescription: 'The release controller runs into its timeout',
+        metric: this.function.metricDuration({ period, statistic: MAXIMUM }),
+        threshold: TIMEOUT.toMilliseconds() * 0.95,
+        evaluationPeriods: 1,
+      },
+      Undelivered: {
+        ...common,
+        alarmDescription:
+          'Events did not reach the release controller or the pipeline: a push may have started no release',
+        metric: this.undeliveredEvents.metricApproximateNumberOfMessagesVisible({
+          period,
+          statistic: MAXIMUM,
+        }),
+        threshold: 1,
+        evaluationPeriods: 1,
+      },
+    };
   }
 }
 
@@ -217,10 +290,15 @@ function permissions(
       ],
       [pipelineArn],
     ),
-    allow(
-      ['codepipeline:PutApprovalResult'],
-      [`${pipelineArn}/${approvalAction.stage}/${approvalAction.action}`],
-    ),
+    // Where a person has to approve, the controller is not able to.
+    ...(props.approval === 'automatic'
+      ? [
+          allow(
+            ['codepipeline:PutApprovalResult'],
+            [`${pipelineArn}/${approvalAction.stage}/${approvalAction.action}`],
+          ),
+        ]
+      : []),
     allow(
       ['codepipeline:DisableStageTransition', 'codepipeline:EnableStageTransition'],
       [`${pipelineArn}/${props.canaryStage}`],
@@ -264,7 +342,7 @@ function permissions(
     ),
     // What the workers report; the ARNs end in `:*`, without which they grant nothing in the groups.
     allow(['logs:FilterLogEvents'], [canary.logGroup.logGroupArn, stable.logGroup.logGroupArn]),
-    allow(['cloudwatch:DescribeAlarms'], ['*']),
+    allow(['cloudwatch:DescribeAlarms'], [queue.deadLetterAlarm.alarmArn]),
     allow(['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], [queue.deadLetterQueue.queueArn]),
     allow(
       ['ssm:GetParameter', 'ssm:PutParameter'],

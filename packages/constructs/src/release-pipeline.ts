@@ -3,6 +3,7 @@ import * as codepipeline from 'aws-cdk-lib/aws-codepipeline';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import type * as kms from 'aws-cdk-lib/aws-kms';
 import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import type * as sns from 'aws-cdk-lib/aws-sns';
@@ -10,6 +11,7 @@ import type * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct, type IDependable } from 'constructs';
 import type { CanaryImage } from './canary-image.ts';
 import type { CanaryServices } from './canary-services.ts';
+import { allowUse, type EncryptionProps } from './encryption.ts';
 import type { WorkerService } from './worker-service.ts';
 
 const PIPELINE_NAME_LENGTH_MAX = 100;
@@ -20,7 +22,7 @@ const SOURCE = 'Source';
 const IMAGE = 'Image';
 
 /** Options of {@link ReleasePipeline}. */
-export interface ReleasePipelineProps {
+export interface ReleasePipelineProps extends EncryptionProps {
   /** Name of the pipeline; the controller has to know it before the pipeline exists. */
   readonly pipelineName: string;
   /** What is built. */
@@ -89,7 +91,7 @@ export class ReleasePipeline extends Construct {
 
   constructor(scope: Construct, id: string, props: ReleasePipelineProps) {
     super(scope, id);
-    const { image, services } = props;
+    const { image, services, encryptionKey } = props;
     const timeout = props.deploymentTimeout ?? Duration.minutes(30);
     if (timeout.toMinutes() > ECS_DEPLOYMENT_MINUTES_MAX) {
       throw new Error(
@@ -104,7 +106,9 @@ export class ReleasePipeline extends Construct {
 
     this.artifactBucket = new s3.Bucket(this, 'Artifacts', {
       blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
-      encryption: s3.BucketEncryption.S3_MANAGED,
+      ...(encryptionKey === undefined
+        ? { encryption: s3.BucketEncryption.S3_MANAGED }
+        : { encryption: s3.BucketEncryption.KMS, encryptionKey, bucketKeyEnabled: true }),
       enforceSSL: true,
       objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
       lifecycleRules: [
@@ -119,7 +123,8 @@ export class ReleasePipeline extends Construct {
     const pipelineRole = new iam.Role(this, 'Role', {
       assumedBy: new iam.ServicePrincipal('codepipeline.amazonaws.com'),
     });
-    const roles = new ActionRoles(this, this.artifactBucket, pipelineRole);
+    const roles = new ActionRoles(this, this.artifactBucket, pipelineRole, encryptionKey);
+    if (encryptionKey !== undefined) allowUse(encryptionKey, pipelineRole);
     pipelineRole.addToPolicy(roles.bucketAccess());
     pipelineRole.addToPolicy(roles.objectAccess('*', 's3:GetObject', 's3:GetObjectVersion', 's3:PutObject'));
 
@@ -151,7 +156,11 @@ export class ReleasePipeline extends Construct {
       pipelineType: 'V1',
       executionMode: 'SUPERSEDED',
       roleArn: pipelineRole.roleArn,
-      artifactStore: { type: 'S3', location: this.artifactBucket.bucketName },
+      artifactStore: {
+        type: 'S3',
+        location: this.artifactBucket.bucketName,
+        ...(encryptionKey === undefined ? {} : { encryptionKey: { type: 'KMS', id: encryptionKey.keyArn } }),
+      },
       stages: [
         stage('Source', {
           name: 'Source',
@@ -289,11 +298,13 @@ class ActionRoles {
   readonly #scope: Construct;
   readonly #bucket: s3.Bucket;
   readonly #pipelineRole: iam.Role;
+  readonly #key: kms.IKey | undefined;
 
-  constructor(scope: Construct, bucket: s3.Bucket, pipelineRole: iam.Role) {
+  constructor(scope: Construct, bucket: s3.Bucket, pipelineRole: iam.Role, key: kms.IKey | undefined) {
     this.#scope = scope;
     this.#bucket = bucket;
     this.#pipelineRole = pipelineRole;
+    this.#key = key;
   }
 
   source({ codeRepository }: CanaryImage): iam.Role {
@@ -393,6 +404,9 @@ class ActionRoles {
       assumedBy: new iam.ArnPrincipal(this.#pipelineRole.roleArn),
     });
     for (const statement of statements) role.addToPolicy(statement);
+    // Artifacts and what is published are encrypted with it.
+    const data = statements.some(({ actions }) => actions.some((action) => /^(s3|sns):/.test(action)));
+    if (data && this.#key !== undefined) allowUse(this.#key, role);
     this.#pipelineRole.addToPolicy(
       new iam.PolicyStatement({ actions: ['sts:AssumeRole'], resources: [role.roleArn] }),
     );

@@ -2,9 +2,10 @@ import { RemovalPolicy } from 'aws-cdk-lib';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
+import { allowServices, type EncryptionProps } from './encryption.ts';
 
 /** Options of {@link WorkerNetwork}. */
-export interface WorkerNetworkProps {
+export interface WorkerNetworkProps extends EncryptionProps {
   /**
    * NAT gateways, up to one per zone. Tasks then run in private subnets; with one, its zone going down cuts the
    * tasks of the other zone off.
@@ -19,9 +20,17 @@ export interface WorkerNetworkProps {
   /**
    * How long flow logs are kept.
    *
-   * @default - one week
+   * @default - one year
    */
   readonly flowLogRetention?: logs.RetentionDays;
+
+  /**
+   * Take all rules from the VPC's default security group, which nothing here uses. CloudFormation cannot, so CDK adds a
+   * function of its own to the stack that does, and the local engine refuses it.
+   *
+   * @default - false
+   */
+  readonly restrictDefaultSecurityGroup?: boolean;
 }
 
 /** A VPC over two Availability Zones, with flow logs, made for tasks that only call out. */
@@ -48,14 +57,16 @@ export class WorkerNetwork extends Construct {
     const publicSubnets = { name: 'Public', subnetType: ec2.SubnetType.PUBLIC, mapPublicIpOnLaunch: false };
     const privateSubnets = { name: 'Private', subnetType: ec2.SubnetType.PRIVATE_WITH_EGRESS };
     const flowLogs = new logs.LogGroup(this, 'FlowLogs', {
-      retention: props.flowLogRetention ?? logs.RetentionDays.ONE_WEEK,
+      retention: props.flowLogRetention ?? logs.RetentionDays.ONE_YEAR,
+      ...(props.encryptionKey === undefined ? {} : { encryptionKey: props.encryptionKey }),
       removalPolicy: RemovalPolicy.DESTROY,
     });
+    if (props.encryptionKey !== undefined) allowServices(this, props.encryptionKey);
     const vpc = new ec2.Vpc(this, 'Vpc', {
       maxAzs: availabilityZones,
       natGateways,
       subnetConfiguration: this.assignPublicIp ? [publicSubnets] : [publicSubnets, privateSubnets],
-      restrictDefaultSecurityGroup: false,
+      restrictDefaultSecurityGroup: props.restrictDefaultSecurityGroup ?? false,
       flowLogs: { All: { destination: ec2.FlowLogDestination.toCloudWatchLogs(flowLogs) } },
       gatewayEndpoints: { S3: { service: ec2.GatewayVpcEndpointAwsService.S3 } },
     });

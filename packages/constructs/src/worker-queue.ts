@@ -1,7 +1,10 @@
 import { Annotations, Aws, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import * as actions from 'aws-cdk-lib/aws-cloudwatch-actions';
+import type * as sns from 'aws-cdk-lib/aws-sns';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { type EncryptionProps, queueEncryption } from './encryption.ts';
 
 const DEAD_LETTER_RETENTION = Duration.days(14);
 /** The worker renews a lease at half of its time, which SQS counts in whole seconds. */
@@ -11,7 +14,7 @@ const SQS_METRIC_PERIOD = Duration.minutes(1);
 const LATE_MINUTES = 5;
 
 /** Options of {@link WorkerQueue}. */
-export interface WorkerQueueProps {
+export interface WorkerQueueProps extends EncryptionProps {
   /**
    * Name of the queue.
    *
@@ -55,6 +58,13 @@ export interface WorkerQueueProps {
    * @default - 1
    */
   readonly alarmThreshold?: number;
+
+  /**
+   * Told of new dead letters. The topic must let CloudWatch publish.
+   *
+   * @default - nobody; the controller acts on the alarm all the same
+   */
+  readonly alarmTopic?: sns.ITopic;
 
   /**
    * What happens to both queues, and the messages in them, when the stack is deleted.
@@ -123,7 +133,7 @@ export class WorkerQueue extends Construct {
     const queueName = props.queueName ?? defaultQueueName(this);
     this.deadLetterQueue = new sqs.Queue(this, 'DeadLetterQueue', {
       enforceSSL: true,
-      encryption: sqs.QueueEncryption.SQS_MANAGED,
+      ...queueEncryption(props),
       retentionPeriod: DEAD_LETTER_RETENTION,
       redriveAllowPolicy: {
         redrivePermission: sqs.RedrivePermission.BY_QUEUE,
@@ -139,7 +149,7 @@ export class WorkerQueue extends Construct {
     this.queue = new sqs.Queue(this, 'Queue', {
       queueName,
       enforceSSL: true,
-      encryption: sqs.QueueEncryption.SQS_MANAGED,
+      ...queueEncryption(props),
       visibilityTimeout: this.visibilityTimeout,
       retentionPeriod,
       deadLetterQueue: { queue: this.deadLetterQueue, maxReceiveCount },
@@ -171,6 +181,9 @@ export class WorkerQueue extends Construct {
       datapointsToAlarm: 1,
       treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
     });
+    if (props.alarmTopic !== undefined) {
+      this.deadLetterAlarm.addAlarmAction(new actions.SnsAction(props.alarmTopic));
+    }
   }
 }
 

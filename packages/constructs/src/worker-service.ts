@@ -1,15 +1,25 @@
-import { Aws, type CfnCondition, type Duration, Fn, RemovalPolicy, Token } from 'aws-cdk-lib';
+import {
+  ArnFormat,
+  Aws,
+  type CfnCondition,
+  type Duration,
+  Fn,
+  RemovalPolicy,
+  Stack,
+  Token,
+} from 'aws-cdk-lib';
 import type * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { CanaryImage } from './canary-image.ts';
+import { allowServices, type EncryptionProps } from './encryption.ts';
 import { type Track, WORKER_CONTAINER_NAME } from './names.ts';
 import type { WorkerQueue } from './worker-queue.ts';
 
 /** What both services of a pair have in common. */
-export interface WorkerTaskProps {
+export interface WorkerTaskProps extends EncryptionProps {
   /** Where the image comes from. */
   readonly image: CanaryImage;
   /** The image that the stack's task definitions get. */
@@ -33,6 +43,12 @@ export interface WorkerTaskProps {
   readonly environment: Record<string, string>;
   /** How long the worker's log is kept. */
   readonly logRetention: logs.RetentionDays;
+  /** User that the worker runs as, by id or by a name that the image knows. */
+  readonly user: string;
+  /** Whether the worker can write no file. */
+  readonly readonlyRootFilesystem: boolean;
+  /** What may be reached from the tasks. */
+  readonly securityGroup: ec2.ISecurityGroup;
 }
 
 /** Options of {@link WorkerService}. */
@@ -55,6 +71,12 @@ export interface WorkerServiceProps extends WorkerTaskProps {
   readonly minHealthyPercent: number;
   /** Upper bound of tasks during a deployment, in percent of the desired count. */
   readonly maxHealthyPercent: number;
+  /**
+   * Minutes for which a task may be protected from deployments and scale-in while it has work.
+   *
+   * @default - tasks are not protected, and have no permission to be
+   */
+  readonly protectedMinutesMax?: number;
   /** Whether tasks beyond the first run on spare capacity that AWS may take back at two minutes' notice. */
   readonly spot: boolean;
 }
@@ -72,13 +94,17 @@ export class WorkerService extends Construct {
   readonly taskRole: iam.Role;
   /** What ECS may do to start the worker: pull the image, write the log. */
   readonly executionRole: iam.Role;
+  /** Minutes for which a task may be protected; absent where it may not be. */
+  readonly protectedMinutesMax: number | undefined;
   /** The worker's log, with the outcome lines that releases are judged by. */
   readonly logGroup: logs.LogGroup;
 
   constructor(scope: Construct, id: string, props: WorkerServiceProps) {
     super(scope, id);
+    this.protectedMinutesMax = props.protectedMinutesMax;
     this.logGroup = new logs.LogGroup(this, 'Logs', {
       retention: props.logRetention,
+      ...(props.encryptionKey === undefined ? {} : { encryptionKey: props.encryptionKey }),
       removalPolicy: RemovalPolicy.DESTROY,
     });
 
@@ -89,6 +115,26 @@ export class WorkerService extends Construct {
         resources: [props.queue.queue.queueArn],
       }),
     );
+    if (props.encryptionKey !== undefined) {
+      allowServices(this, props.encryptionKey);
+      props.encryptionKey.grantDecrypt(this.taskRole);
+    }
+    if (props.protectedMinutesMax !== undefined) {
+      // The ECS agent asks with the task's own role.
+      this.taskRole.addToPolicy(
+        new iam.PolicyStatement({
+          actions: ['ecs:UpdateTaskProtection'],
+          resources: [
+            Stack.of(this).formatArn({
+              service: 'ecs',
+              resource: 'task',
+              resourceName: `${props.cluster.clusterName}/*`,
+              arnFormat: ArnFormat.SLASH_RESOURCE_NAME,
+            }),
+          ],
+        }),
+      );
+    }
     this.executionRole = ecsTasksRole(this, 'ExecutionRole');
     props.image.imageRepository.grantPull(this.executionRole);
 
@@ -115,7 +161,12 @@ export class WorkerService extends Construct {
         QUEUE_URL: props.queue.queue.queueUrl,
         // How it knows which of the deliveries that it fails end in the dead-letter queue.
         MAX_RECEIVE_COUNT: String(props.queue.maxReceiveCount),
+        ...(props.protectedMinutesMax === undefined
+          ? {}
+          : { PROTECT_TASKS: 'all', PROTECTED_MINUTES_MAX: String(props.protectedMinutesMax) }),
       },
+      user: props.user,
+      readonlyRootFilesystem: props.readonlyRootFilesystem,
       logging: ecs.LogDrivers.awsLogs({ logGroup: this.logGroup, streamPrefix: WORKER_CONTAINER_NAME }),
       stopTimeout: props.stopTimeout,
     });
@@ -125,6 +176,7 @@ export class WorkerService extends Construct {
       taskDefinition: this.taskDefinition,
       vpcSubnets: props.subnets,
       assignPublicIp: props.assignPublicIp,
+      securityGroups: [props.securityGroup],
       minHealthyPercent: props.minHealthyPercent,
       maxHealthyPercent: props.maxHealthyPercent,
       // ECS would go back to the deployment that completed last, which on the canary may be the version that the

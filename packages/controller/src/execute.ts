@@ -64,10 +64,8 @@ function carryOut(effect: Effect, gateways: Gateways): Promise<Outcome> {
       return record.write(effect.next, effect.ifVersion);
     case 'recordImage':
       return record.writeImage(effect.imageUri);
-    case 'rejectApproval':
-      return pipeline.answerApproval(effect, 'Rejected');
     case 'grantApproval':
-      return pipeline.answerApproval(effect, 'Approved');
+      return pipeline.approve(effect);
     case 'stopExecution':
       return pipeline.stop(effect.executionId, effect.reason);
     case 'restoreService':

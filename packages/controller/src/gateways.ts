@@ -26,15 +26,12 @@ export const done: Outcome = { kind: 'done' };
 /** The pipeline: what it shows, and every way to steer it. */
 export interface PipelineGateway {
   read(): Promise<PipelineState>;
-  answerApproval(
-    approval: {
-      readonly stage: string;
-      readonly action: string;
-      readonly token: string;
-      readonly reason: string;
-    },
-    status: 'Approved' | 'Rejected',
-  ): Promise<Outcome>;
+  approve(approval: {
+    readonly stage: string;
+    readonly action: string;
+    readonly token: string;
+    readonly reason: string;
+  }): Promise<Outcome>;
   /** Stops at once, abandoning the running actions. */
   stop(executionId: string, reason: string): Promise<Outcome>;
   closeStage(stage: string, reason: string): Promise<Outcome>;

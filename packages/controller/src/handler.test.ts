@@ -111,7 +111,7 @@ describe('a wake', () => {
     deadLettered();
     const answer = await handle(alarmEvent);
     expect(answer).toMatchObject({ phase: 'rollingBack', executionId: 'e1' });
-    expect(fake.changes).toEqual(['record', 'notify', 'reject', 'restore canary']);
+    expect(fake.changes).toEqual(['record', 'notify', 'stop', 'restore canary']);
     expect(fake.taskDefinitions).toEqual({ canary: 'canary:1', stable: 'stable:1' });
   });
 
@@ -135,7 +135,7 @@ describe('a wake', () => {
       fake.recordVersion += 1;
     };
     expect(await handle(alarmEvent)).toMatchObject({ phase: 'rollingBack' });
-    expect(fake.changes).toEqual(['record: conflict', 'record', 'notify', 'reject', 'restore canary']);
+    expect(fake.changes).toEqual(['record: conflict', 'record', 'notify', 'stop', 'restore canary']);
   });
 
   it('gives up loudly when the record never stands still', async () => {
@@ -151,9 +151,9 @@ describe('a wake', () => {
   it('restores the services although the pipeline refuses, and fails so that it is retried', async () => {
     await awaitApproval();
     deadLettered();
-    fake.broken.add('reject');
+    fake.broken.add('stop');
     fake.broken.add('notify');
-    await expect(handle(alarmEvent)).rejects.toThrow('notify is refused; reject is refused');
+    await expect(handle(alarmEvent)).rejects.toThrow('notify is refused; stop is refused');
     expect(fake.changes).toEqual(['record', 'restore canary']);
     expect(lines.at(-1)).toMatchObject({ level: 'error', phase: 'rollingBack' });
   });
@@ -188,7 +188,7 @@ describe('a wake', () => {
       effects: [
         { kind: 'recordDecision', outcome: 'done', target: 'e1' },
         { kind: 'notify', outcome: 'done' },
-        { kind: 'rejectApproval', outcome: 'done', target: 'e1' },
+        { kind: 'stopExecution', outcome: 'done', target: 'e1' },
         { kind: 'restoreService', outcome: 'done', target: 'canary to canary:1' },
       ],
     });
@@ -389,7 +389,7 @@ describe("a person's rollback", () => {
     await awaitApproval();
     const answer = await handle({ queueCanary: 'rollback', executionId: 'e1', reason: 'too slow' });
     expect(answer.phase).toBe('rollingBack');
-    expect(fake.changes).toEqual(['record', 'notify', 'reject', 'restore canary']);
+    expect(fake.changes).toEqual(['record', 'notify', 'stop', 'restore canary']);
     expect(fake.written().decision).toMatchObject({ by: 'person', reason: 'too slow', kind: 'rollback' });
   });
 

@@ -66,12 +66,10 @@ export class FakeGateways implements Gateways {
       actions: this.actions,
       ...(this.approval && { approval: this.approval }),
     }),
-    answerApproval: ({ token }, status) =>
-      this.#change(status === 'Approved' ? 'approve' : 'reject', () => {
-        const { approval } = this;
-        if (approval?.token !== token) return conflict;
-        if (status === 'Rejected') this.end(approval.executionId, 'Failed');
-        else this.approval = undefined;
+    approve: ({ token }) =>
+      this.#change('approve', () => {
+        if (this.approval?.token !== token) return conflict;
+        this.approval = undefined;
         return done;
       }),
     stop: (executionId) =>

@@ -253,11 +253,8 @@ describe('the pipeline gateway', () => {
     await talking(
       () => ({ error }),
       async ({ pipeline }) => {
-        const rejected = pipeline.answerApproval(
-          { stage: 'Verdict', action: 'Approve', token: 't', reason: 'r' },
-          'Rejected',
-        );
-        expect(await rejected).toMatchObject({ kind });
+        const approved = pipeline.approve({ stage: 'Verdict', action: 'Approve', token: 't', reason: 'r' });
+        expect(await approved).toMatchObject({ kind });
       },
     );
   });

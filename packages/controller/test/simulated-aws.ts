@@ -107,8 +107,6 @@ export class SimulatedAws {
         return { tasks: (input.tasks as string[]).map((arn) => this.#task(arn)) };
       case 'DescribeAlarms':
         return { MetricAlarms: [this.#alarm()] };
-      case 'GetMetricData':
-        return this.#metrics(Number(input.StartTime), Number(input.EndTime));
       case 'GetQueueUrl':
         return { QueueUrl: 'http://127.0.0.1/queue' };
       case 'GetQueueAttributes':
@@ -258,14 +256,6 @@ export class SimulatedAws {
       StateValue: value,
       StateTransitionedTimestamp: seconds(transitionedAt),
     };
-  }
-
-  /** A value a minute. */
-  #metrics(from: number, to: number): object {
-    const Timestamps: number[] = [];
-    for (let at = from; at < Math.min(to, seconds(this.world.now)); at += 60) Timestamps.push(at);
-    const Values = Timestamps.map(() => this.world.deadLetters);
-    return { MetricDataResults: ['m0', 'm1'].map((Id) => ({ Id, Timestamps, Values })) };
   }
 
   /** Events of one group in their order, a megabyte at a time. */

@@ -442,10 +442,9 @@ export class SimulatedWorld {
       case 'recordImage':
         this.image = effect.imageUri;
         return 'done';
-      case 'rejectApproval':
       case 'grantApproval': {
         if (this.#pendingApproval()?.token !== effect.token) return 'conflict';
-        this.#answerApproval(effect.kind === 'grantApproval' ? 'Succeeded' : 'Failed', effect.reason);
+        this.#answerApproval('Succeeded', effect.reason);
         return 'done';
       }
       case 'stopExecution': {

@@ -32,7 +32,7 @@ export type RunWorkerOptions<T = string> = WorkerDefinition<T> & {
   /**
    * Whether tasks with messages in work are protected from scale-in and deployments: on no track, on all but
    * the canary, or on all. A protected canary delays the removal of a bad version.
-   * @default 'off'
+   * @default - what `PROTECT_TASKS` says; `off` without it
    */
   readonly protectTasks?: 'off' | 'stable' | 'all' | undefined;
 };
@@ -40,9 +40,9 @@ export type RunWorkerOptions<T = string> = WorkerDefinition<T> & {
 /**
  * Runs a worker until SIGTERM or SIGINT, drains it and exits with 0; the `main` of a worker program.
  *
- * Reads `QUEUE_URL`, `QC_APP`, `QC_TRACK`, `QC_REVISION`, `MAX_RECEIVE_COUNT`, `AWS_REGION`,
- * `AWS_ENDPOINT_URL_SQS` or `AWS_ENDPOINT_URL`, `ECS_AGENT_URI` and `ECS_CONTAINER_METADATA_URI_V4`. When something
- * that it needs is missing it says what, and exits with 1.
+ * Reads `QUEUE_URL`, `QC_APP`, `QC_TRACK`, `QC_REVISION`, `MAX_RECEIVE_COUNT`, `PROTECT_TASKS`,
+ * `PROTECTED_MINUTES_MAX`, `AWS_REGION`, `AWS_ENDPOINT_URL_SQS` or `AWS_ENDPOINT_URL`, `ECS_AGENT_URI` and
+ * `ECS_CONTAINER_METADATA_URI_V4`. When something that it needs is missing it says what, and exits with 1.
  */
 export async function runWorker<T = string>(options: RunWorkerOptions<T>): Promise<Worker<T>> {
   try {
@@ -77,13 +77,7 @@ async function wire<T>(options: RunWorkerOptions<T>, env: Environment): Promise<
   }
   const queueUrl = env.QUEUE_URL ?? '';
   const track = env.QC_TRACK ?? '';
-  const maxReceiveCount = env.MAX_RECEIVE_COUNT || undefined;
-  if (maxReceiveCount !== undefined && !/^\d+$/.test(maxReceiveCount)) {
-    throw new UserError(
-      'InvalidEnvironment',
-      `The worker cannot start: MAX_RECEIVE_COUNT must be a whole number, not "${maxReceiveCount}".`,
-    );
-  }
+  const maxReceiveCount = wholeNumber('MAX_RECEIVE_COUNT', env);
   const clock = new SystemClock();
   const log = (line: string) => console.log(line);
   const transport =
@@ -95,7 +89,13 @@ async function wire<T>(options: RunWorkerOptions<T>, env: Environment): Promise<
       region: env.AWS_REGION || env.AWS_DEFAULT_REGION || undefined,
       endpoint: env.AWS_ENDPOINT_URL_SQS || env.AWS_ENDPOINT_URL || undefined,
     });
-  const { protectTasks = 'off' } = options;
+  const { protectTasks = env.PROTECT_TASKS || 'off' } = options;
+  if (!['off', 'stable', 'all'].includes(protectTasks)) {
+    throw new UserError(
+      'InvalidEnvironment',
+      `The worker cannot start: PROTECT_TASKS must be off, stable or all, not "${protectTasks}".`,
+    );
+  }
   const protectedTrack = protectTasks === 'all' || (protectTasks === 'stable' && track !== 'canary');
   return new Worker<T>({
     ...options,
@@ -112,19 +112,32 @@ async function wire<T>(options: RunWorkerOptions<T>, env: Environment): Promise<
     random: Math.random,
     log,
     residentBytes: () => process.memoryUsage.rss(),
-    maxReceiveCount: maxReceiveCount === undefined ? undefined : Number(maxReceiveCount),
-    taskProtection: protectedTrack ? protectionOf(env.ECS_AGENT_URI) : undefined,
+    maxReceiveCount,
+    taskProtection: protectedTrack ? protectionOf(env) : undefined,
   });
 }
 
-function protectionOf(agentUri: string | undefined): TaskProtectionOptions {
+function wholeNumber(name: string, env: Environment): number | undefined {
+  const value = env[name] || undefined;
+  if (value === undefined || /^\d+$/.test(value)) return value === undefined ? undefined : Number(value);
+  throw new UserError(
+    'InvalidEnvironment',
+    `The worker cannot start: ${name} must be a whole number, not "${value}".`,
+  );
+}
+
+function protectionOf(env: Environment): TaskProtectionOptions {
+  const agentUri = env.ECS_AGENT_URI;
   if (!agentUri) {
     throw new UserError(
       'NoEcsAgent',
       'The worker cannot start: task protection is on, but ECS_AGENT_URI is not set. Outside ECS, turn it off.',
     );
   }
-  return { endpoint: new EcsAgentProtection(agentUri) };
+  return {
+    endpoint: new EcsAgentProtection(agentUri),
+    maximumMinutes: wholeNumber('PROTECTED_MINUTES_MAX', env),
+  };
 }
 
 /** The task's id; without it the worker names itself. */

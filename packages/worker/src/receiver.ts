@@ -13,7 +13,7 @@ export interface ReceiverParts {
   readonly receiveMax: number;
   readonly waitSeconds: number;
   readonly visibilitySeconds: number;
-  /** A promise for room when too many messages wait for their delete; nothing when there is room. */
+  /** A promise for the time from which on more may be received; nothing when that is now. */
   readonly room: () => Promise<void> | undefined;
   /** Takes over messages that were asked for at a time, and the permits that were reserved for them. */
   readonly onMessages: (messages: readonly SqsMessage[], permits: number, askedAtMs: number) => void;

@@ -62,8 +62,13 @@ export interface Parking {
 
 export interface TaskProtectionOptions {
   readonly endpoint: ProtectionEndpoint;
-  /** 1 to 2,880. @default 60 */
-  readonly expiresInMinutes?: number | undefined;
+  /**
+   * How long the task may be protected without a break, 1 to 2,880 and at least as long as a handler may take. Then it
+   * takes no messages until those in work are done and it has been unprotected for half a minute. A deployment waits
+   * for protected tasks, so one and a half times this must be less than its timeout.
+   * @default 15
+   */
+  readonly maximumMinutes?: number | undefined;
   /** Protection is dropped after so long without work. @default 30000 */
   readonly idleMs?: number | undefined;
 }
@@ -132,6 +137,8 @@ export interface Settings {
 }
 
 export const VISIBILITY_MAX_SECONDS = 43_200;
+export const PROTECTED_MINUTES = 15;
+const PROTECTED_MINUTES_MAX = 2_880;
 
 /** Checks everything at once, so that one start shows all that is wrong. */
 export function readSettings(
@@ -142,6 +149,7 @@ export function readSettings(
     readonly batchHandler?: unknown;
     readonly maxReceiveCount?: number | undefined;
     readonly parking?: Parking | undefined;
+    readonly taskProtection?: TaskProtectionOptions | undefined;
   },
 ): Settings {
   const problems: string[] = [];
@@ -212,6 +220,18 @@ export function readSettings(
     problems.push(
       'lingerMs must be less than half of the visibility, or leases lapse before deletes are sent',
     );
+  }
+  if (options.taskProtection !== undefined) {
+    const minutes = options.taskProtection.maximumMinutes ?? PROTECTED_MINUTES;
+    if (!Number.isInteger(minutes) || minutes < 1 || minutes > PROTECTED_MINUTES_MAX) {
+      problems.push(
+        `taskProtection.maximumMinutes must be a whole number from 1 to ${PROTECTED_MINUTES_MAX}, not ${minutes}`,
+      );
+    } else if (settings.handlerTimeoutMs > minutes * 60_000) {
+      problems.push(
+        `handlerTimeoutMs must not exceed the ${minutes} minutes for which the task may be protected, or a message would lose its protection while it is in work`,
+      );
+    }
   }
   if (problems.length > 0) {
     throw new UserError('InvalidWorkerOptions', `The worker cannot start: ${problems.join('; ')}.`);

@@ -2,14 +2,16 @@ import { expect, test } from 'vitest';
 import { VirtualClock } from '../test/support/virtual-clock.ts';
 import { TaskProtection } from './task-protection.ts';
 
-function protection(set?: (enabled: boolean) => Promise<void>) {
+function protection(set?: (enabled: boolean) => Promise<void>, random = 1) {
   const clock = new VirtualClock(0);
   const calls: Array<[enabled: boolean, atMs: number]> = [];
   const errors: string[] = [];
   const own = new TaskProtection({
     clock,
-    expiresInMinutes: 10,
+    maximumMs: 10 * 60_000,
+    restMs: 30_000,
     idleMs: 30_000,
+    random: () => random,
     onError: (text) => errors.push(text),
     endpoint: {
       set: (enabled) => {
@@ -37,15 +39,56 @@ test('a task is protected once for work that keeps coming, and until it has been
   ]);
 });
 
-test('protection is renewed at half its time while there is work', async () => {
+test('protection is renewed at half its time while there is work, until it has lasted its time', async () => {
   const { clock, calls, own } = protection();
   own.busy();
-  await clock.advance(10 * 60_000);
+  await clock.advance(60 * 60_000);
   expect(calls).toEqual([
     [true, 0],
     [true, 300_000],
-    [true, 600_000],
   ]);
+});
+
+test('a task that was protected for its time rests, so that work ends, and is protected again only afterwards', async () => {
+  const { clock, calls, own } = protection();
+  own.busy();
+  await clock.advance(10 * 60_000 - 1);
+  expect(own.rest()).toBeUndefined();
+  await clock.advance(1);
+  const rest = own.rest();
+  let rested = false;
+  void rest?.then(() => {
+    rested = true;
+  });
+  // What an open poll still brought.
+  own.busy();
+  await clock.advance(5_000);
+  own.idle();
+  await clock.advance(30_000);
+  expect(calls.at(-1)).toEqual([false, 635_000]);
+  await clock.advance(29_999);
+  expect(rested).toBe(false);
+  await clock.advance(1);
+  expect(rested).toBe(true);
+  expect(own.rest()).toBeUndefined();
+  own.busy();
+  await clock.settle();
+  expect(calls.at(-1)).toEqual([true, 665_000]);
+});
+
+test('tasks that begin together do not rest together', async () => {
+  const { clock, own } = protection(undefined, 0);
+  own.busy();
+  await clock.advance(5 * 60_000);
+  expect(own.rest()).toBeInstanceOf(Promise);
+});
+
+test('a task that is idle before its time need not rest', async () => {
+  const { clock, own } = protection();
+  own.busy();
+  own.idle();
+  await clock.advance(60 * 60_000);
+  expect(own.rest()).toBeUndefined();
 });
 
 test('dropping it waits for the agent, and nothing is renewed afterwards', async () => {

@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import type { Random } from './backoff.ts';
 import type { Clock, Timer } from './clock.ts';
 import { textOf } from './errors.ts';
 
@@ -51,19 +52,32 @@ export class EcsAgentProtection implements ProtectionEndpoint {
 export interface TaskProtectionParts {
   readonly endpoint: ProtectionEndpoint;
   readonly clock: Clock;
-  /** Protection ends by itself after so long, should the task hang; it is renewed at half of it. */
-  readonly expiresInMinutes: number;
+  readonly random: Random;
+  /**
+   * How long a task may be protected without a break: after half of it at the earliest, at random, it rests. It is
+   * also the time after which protection that is not renewed ends by itself, should the task hang.
+   */
+  readonly maximumMs: number;
+  /** How long a resting task stays unprotected, in which ECS may stop it. */
+  readonly restMs: number;
   /** Protection is dropped when there was no work for so long, rather than after each message. */
   readonly idleMs: number;
   readonly onError: (text: string) => void;
 }
 
-/** Protects the task while it has messages in work. Calls are made one after the other, in order. */
+/**
+ * Protects the task while it has messages in work. Calls are made one after the other, in order.
+ *
+ * Work that never ceases would protect it for ever, and a deployment waits for protected tasks. So after its time the
+ * task asks to be given no more work, lets go when there is none, and rests before it goes on.
+ */
 export class TaskProtection {
   readonly #parts: TaskProtectionParts;
   #protected = false;
   #renewal: Timer | undefined;
+  #limit: Timer | undefined;
   #idle: Timer | undefined;
+  #rest: PromiseWithResolvers<void> | undefined;
   #calls: Promise<void> = Promise.resolve();
 
   constructor(parts: TaskProtectionParts) {
@@ -74,7 +88,13 @@ export class TaskProtection {
   busy(): void {
     this.#idle?.cancel();
     this.#idle = undefined;
-    if (!this.#protected) this.#protect();
+    if (this.#protected) return;
+    this.#protect();
+    const { clock, maximumMs, random } = this.#parts;
+    // Tasks of one deployment begin together.
+    if (this.#rest === undefined) {
+      this.#limit = clock.setTimer((maximumMs * (1 + random())) / 2, () => this.#tire());
+    }
   }
 
   /** There is none, for now. */
@@ -83,14 +103,21 @@ export class TaskProtection {
     this.#idle ??= this.#parts.clock.setTimer(this.#parts.idleMs, () => void this.drop());
   }
 
+  /** The end of the rest, before which no new work may be taken; nothing while the task need not rest. */
+  rest(): Promise<void> | undefined {
+    return this.#rest?.promise;
+  }
+
   /** Drops the protection; resolves when the agent has answered. */
   drop(): Promise<void> {
     this.#idle?.cancel();
     this.#idle = undefined;
     this.#renewal?.cancel();
+    this.#limit?.cancel();
     if (this.#protected) {
       this.#protected = false;
       this.#call(false);
+      if (this.#rest !== undefined) this.#parts.clock.setTimer(this.#parts.restMs, () => this.#goOn());
     }
     return this.#calls;
   }
@@ -98,13 +125,26 @@ export class TaskProtection {
   #protect(): void {
     this.#protected = true;
     this.#call(true);
-    const renewInMs = (this.#parts.expiresInMinutes * 60_000) / 2;
-    this.#renewal = this.#parts.clock.setTimer(renewInMs, () => this.#protect());
+    if (this.#rest === undefined) {
+      this.#renewal = this.#parts.clock.setTimer(this.#parts.maximumMs / 2, () => this.#protect());
+    }
+  }
+
+  /** From here on protection is not renewed, so that it ends even if the work does not. */
+  #tire(): void {
+    this.#renewal?.cancel();
+    this.#rest = Promise.withResolvers();
+  }
+
+  #goOn(): void {
+    this.#rest?.resolve();
+    this.#rest = undefined;
   }
 
   #call(enabled: boolean): void {
+    const expiresInMinutes = Math.ceil(this.#parts.maximumMs / 60_000);
     this.#calls = this.#calls
-      .then(() => this.#parts.endpoint.set(enabled, this.#parts.expiresInMinutes))
+      .then(() => this.#parts.endpoint.set(enabled, expiresInMinutes))
       .catch((error: unknown) => this.#parts.onError(textOf(error)));
   }
 }

@@ -13,7 +13,13 @@ import { Permits } from './permits.ts';
 import { Receiver } from './receiver.ts';
 import { nextReportMs, REPORT_MS } from './rhythm.ts';
 import { Run, RunTimeouts } from './run.ts';
-import { readSettings, type Settings, VISIBILITY_MAX_SECONDS, type WorkerOptions } from './settings.ts';
+import {
+  PROTECTED_MINUTES,
+  readSettings,
+  type Settings,
+  VISIBILITY_MAX_SECONDS,
+  type WorkerOptions,
+} from './settings.ts';
 import { TaskProtection } from './task-protection.ts';
 import { asFault, type SqsMessage } from './transport.ts';
 
@@ -75,6 +81,8 @@ const DRAIN_RESERVE_MS = 5_000;
 const DRAIN_GRACE_MS = 2_000;
 /** And what is kept for dropping the task's protection and flushing metrics. */
 const EXIT_RESERVE_MS = 1_000;
+/** How long a task that was protected for its time stays unprotected, for ECS to stop it if it wants to. */
+const PROTECTION_REST_MS = 30_000;
 /** Messages that wait for their delete, beyond which no more are received. */
 const UNDELETED_MAX = 1_000;
 /** What a received lease is trusted less, because its reply was on its way: a tenth, but not more than this. */
@@ -158,7 +166,9 @@ export class Worker<T = string> {
       clock,
       random,
       permits: this.#permits,
-      room: () => (this.#deletes.size < UNDELETED_MAX ? undefined : this.#deletes.atMost(UNDELETED_MAX / 2)),
+      room: () =>
+        this.#protection?.rest() ??
+        (this.#deletes.size < UNDELETED_MAX ? undefined : this.#deletes.atMost(UNDELETED_MAX / 2)),
       onMessages: (messages, permits, askedAtMs) => this.#accept(messages, permits, askedAtMs),
       onEmpty: () => this.#metrics.count('EmptyReceives'),
       onFault: (fault, retryInMs) => this.#book.fault('receive', fault, { retryInMs }),
@@ -209,8 +219,10 @@ export class Worker<T = string> {
       options.taskProtection &&
       new TaskProtection({
         clock,
+        random,
         endpoint: options.taskProtection.endpoint,
-        expiresInMinutes: options.taskProtection.expiresInMinutes ?? 60,
+        maximumMs: (options.taskProtection.maximumMinutes ?? PROTECTED_MINUTES) * 60_000,
+        restMs: PROTECTION_REST_MS,
         idleMs: options.taskProtection.idleMs ?? 30_000,
         onError: (error) => this.#book.event('error', 'task protection failed', { error }),
       });

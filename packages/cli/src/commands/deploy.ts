@@ -15,6 +15,8 @@ export interface DeployOptions {
   readonly cdkApp?: string;
   /** Context values for the CDK app, `name=value`. */
   readonly context: readonly string[];
+  /** Deploys to AWS without asking about changes that broaden permissions. @default false */
+  readonly yes?: boolean;
 }
 
 /** The CDK app that comes with this repository. */
@@ -30,7 +32,9 @@ export async function synthesize(
   options: DeployOptions,
   directory: string,
 ): Promise<string> {
-  const pairs = [`app=${context.app}`, ...options.context];
+  // An engine is for trying things out; what a deployment to AWS holds stays unless the user says otherwise.
+  const removal = context.target.kind === 'local' && options.cdkApp === undefined ? ['removal=destroy'] : [];
+  const pairs = [`app=${context.app}`, ...removal, ...options.context];
   await cdk(context, [
     'synth',
     '--quiet',
@@ -48,17 +52,30 @@ export async function cdkDeploy(
   context: Context,
   part: 'image' | 'pipeline',
   assembly: string,
+  yes = false,
 ): Promise<void> {
   const { terminal, clock, app } = context;
   const stack = stackNames(app)[part];
   const startedAtMs = clock.nowMs();
   terminal.line(`cdk deploy ${stack}`);
-  const flags = ['--exclusively', '--require-approval', 'never', '--progress', 'events', '--no-notices'];
-  await cdk(context, ['deploy', stack, '--app', assembly, ...flags]);
+  await cdk(context, ['deploy', stack, '--app', assembly, ...deployFlags(context.target.kind, yes)], {
+    asks: asks(context.target.kind, yes),
+  });
   terminal.line(`  ${stack} deployed in ${seconds(clock.nowMs() - startedAtMs)}`);
 }
 
-async function cdk(context: Context, args: readonly string[]): Promise<void> {
+/** Whether cdk shows changes that broaden permissions and asks before it makes them. */
+function asks(target: 'local' | 'aws', yes: boolean): boolean {
+  return target === 'aws' && !yes;
+}
+
+/** The flags of `cdk deploy`. */
+export function deployFlags(target: 'local' | 'aws', yes: boolean): string[] {
+  const approval = asks(target, yes) ? 'broadening' : 'never';
+  return ['--exclusively', '--require-approval', approval, '--progress', 'events', '--no-notices'];
+}
+
+async function cdk(context: Context, args: readonly string[], { asks = false } = {}): Promise<void> {
   const { target, terminal } = context;
   const program = join(dirname(createRequire(import.meta.url).resolve('aws-cdk/package.json')), 'bin', 'cdk');
   await runProgram(process.execPath, [program, ...args], {
@@ -70,6 +87,7 @@ async function cdk(context: Context, args: readonly string[]): Promise<void> {
       ...(target.kind === 'local' ? { CDK_VALIDATION: 'false' } : {}),
     },
     name: `cdk ${args[0]}`,
+    interactive: asks,
     onLine: (line) => terminal.live(`  ${line}`),
     signal: context.signal,
   });
@@ -83,7 +101,7 @@ async function deployStack(
 ): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'queue-canary-cdk-'));
   try {
-    await cdkDeploy(context, part, await synthesize(context, options, directory));
+    await cdkDeploy(context, part, await synthesize(context, options, directory), options.yes);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

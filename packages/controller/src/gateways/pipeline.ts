@@ -75,15 +75,12 @@ export class AwsPipelineGateway implements PipelineGateway {
     };
   }
 
-  async answerApproval(
-    approval: {
-      readonly stage: string;
-      readonly action: string;
-      readonly token: string;
-      readonly reason: string;
-    },
-    status: 'Approved' | 'Rejected',
-  ): Promise<Outcome> {
+  async approve(approval: {
+    readonly stage: string;
+    readonly action: string;
+    readonly token: string;
+    readonly reason: string;
+  }): Promise<Outcome> {
     return settle(
       () =>
         this.#client.send(
@@ -92,7 +89,7 @@ export class AwsPipelineGateway implements PipelineGateway {
             stageName: approval.stage,
             actionName: approval.action,
             token: approval.token,
-            result: { status, summary: approval.reason.slice(0, 512) },
+            result: { status: 'Approved', summary: approval.reason.slice(0, 512) },
           }),
         ),
       { conflict: ['ApprovalAlreadyCompletedException', 'InvalidApprovalTokenException'] },

@@ -13,16 +13,10 @@ export type Effect =
   | RecordWrite
   /** Writes the image that new task definitions of the template use. */
   | { readonly kind: 'recordImage'; readonly imageUri: string }
-  /** Answers the pending approval with a rejection; the token makes it conditional. */
-  | {
-      readonly kind: 'rejectApproval';
-      readonly executionId: string;
-      readonly stage: string;
-      readonly action: string;
-      readonly token: string;
-      readonly reason: string;
-    }
-  /** Answers the pending approval for the judge, whose pass the policy takes for an answer. */
+  /**
+   * Answers the pending approval for the judge, whose pass the policy takes for an answer; the token makes it
+   * conditional. Under no other policy does the controller answer approvals, and it has no permission to.
+   */
   | {
       readonly kind: 'grantApproval';
       readonly executionId: string;

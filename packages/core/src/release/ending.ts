@@ -141,18 +141,13 @@ export function confirmRestored(world: World, decision: Decision): Effect[] {
   ];
 }
 
-/** The gentlest way to end an execution: by its job, by its approval, or by stopping it. */
+/** The gentlest way to end an execution: by its job, or by stopping it, which ends a waiting approval as well. */
 export function endExecution(world: World, release: Journey, reason: string): Effect[] {
   const { job } = world.observed;
-  const { approval } = world.pipeline;
   const { id } = release.execution;
   const waits = release.record?.status === 'InProgress' || release.judge?.status === 'InProgress';
   if (job !== undefined && waits && (job.executionId ?? id) === id) {
     return [{ kind: 'failJob', jobId: job.id, reason }];
-  }
-  if (approval?.executionId === id) {
-    const { stage, action, token } = approval;
-    return [{ kind: 'rejectApproval', executionId: id, stage, action, token, reason }];
   }
   return [{ kind: 'stopExecution', executionId: id, reason }];
 }

@@ -254,7 +254,7 @@ describe('a bad release', () => {
     expectBothOn(world, 'v1');
   });
 
-  it('is rejected while it waits for approval, and only the canary is touched', () => {
+  it('is stopped while it waits for approval, and only the canary is touched', () => {
     const world = adopted();
     const stableBefore = world.services.stable.primary;
     const id = awaitingApproval(world, 'bad');
@@ -263,10 +263,10 @@ describe('a bad release', () => {
     expect(effects.map(({ kind }) => kind)).toEqual([
       'recordDecision',
       'notify',
-      'rejectApproval',
+      'stopExecution',
       'restoreService',
     ]);
-    expect(world.status(id)).toBe('Failed');
+    expect(world.status(id)).toBe('Stopped');
     expect(world.settle().phase).toBe('rolledBack');
     expectBothOn(world, 'v1');
     expect(world.services.stable.primary).toBe(stableBefore);
@@ -418,7 +418,7 @@ describe('a dead letter of the canary', () => {
     const newer = world.push('v3');
     world.ruin();
     world.wake();
-    expect(world.status(bad)).toBe('Failed');
+    expect(world.status(bad)).toBe('Stopped');
     expect(world.status(newer)).toBe('InProgress');
     expect(world.settle().phase).toBe('awaitingApproval');
     expect(world.digestOn('canary')).toBe(digestOf('v3'));
@@ -469,7 +469,7 @@ describe('the very first release without a last good one', () => {
     const halted = world.wake();
     expect(halted.phase).toBe('halted');
     expect(halted.reasons.join()).toContain('there is no last good release to return to');
-    expect(world.status(id)).toBe('Failed');
+    expect(world.status(id)).toBe('Stopped');
     expect(world.settle().phase).toBe('halted');
     expect(world.services.canary.primary).toBe(canary);
     expect(world.violations).toEqual([]);
@@ -662,7 +662,7 @@ describe('a newer commit', () => {
     world.advance();
     world.advance();
     expect(world.wake().reasons[0]).toContain(`a newer commit is ready for the canary (execution ${newer}`);
-    expect(world.status(older)).toBe('Failed');
+    expect(world.status(older)).toBe('Stopped');
     expect(world.digestOn('canary')).toBe(digestOf('v1'));
     expect(world.settle()).toMatchObject({ phase: 'awaitingApproval', release: { executionId: newer } });
     expect(world.digestOn('canary')).toBe(digestOf('v3'));
@@ -752,7 +752,7 @@ describe('a newer commit', () => {
     world.advance();
     expect(world.activeReleases()).toEqual([older, newer]);
     expect(world.wake()).toMatchObject({ phase: 'deploying', release: { executionId: newer } });
-    expect(world.status(older)).toBe('Failed');
+    expect(world.status(older)).toBe('Stopped');
     expect(world.settle()).toMatchObject({ phase: 'awaitingApproval', release: { executionId: newer } });
   });
 
@@ -766,7 +766,7 @@ describe('a newer commit', () => {
     world.advance();
     world.stopByPerson(newer);
     world.settle();
-    expect(world.status(older)).toBe('Failed');
+    expect(world.status(older)).toBe('Stopped');
     expectBothOn(world, 'v1');
   });
 
@@ -788,7 +788,7 @@ describe('a newer commit', () => {
     expect(world.violations).toEqual([]);
   });
 
-  it('has its own approval rejected, not that of the release that is being promoted', () => {
+  it('is stopped itself when it waits for approval, and so is the release that is being promoted', () => {
     const world = adopted();
     const older = onStable(world, 'v2');
     const newer = world.push('v3');
@@ -804,7 +804,7 @@ describe('a newer commit', () => {
       world.apply({ kind: 'completeJob', jobId, executionId: newer });
     world.wake();
     expect(world.status(older)).toBe('Stopped');
-    expect(world.status(newer)).toBe('Failed');
+    expect(world.status(newer)).toBe('Stopped');
     world.settle();
     expectBothOn(world, 'v1');
   });
