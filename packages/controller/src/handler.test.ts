@@ -180,7 +180,7 @@ describe('a wake', () => {
         { kind: 'recordDecision', outcome: 'done', target: 'e1' },
         { kind: 'notify', outcome: 'done' },
         { kind: 'rejectApproval', outcome: 'done', target: 'e1' },
-        { kind: 'restoreService', outcome: 'done', target: 'canary to canary:1' },
+        { kind: 'restoreService', outcome: 'done', target: `canary to ${imageOf('a')}` },
       ],
     });
     expect(JSON.stringify(lines)).not.toContain('secret-token');

@@ -45,6 +45,13 @@ interface Service {
   lastCompleted: string;
 }
 
+interface TaskDefinition {
+  readonly digest: string;
+  /** What the stack update that it is of has configured besides the image. */
+  readonly configuration: number;
+  active: boolean;
+}
+
 interface Run extends ActionRun {
   status: ActionRun['status'];
   updatedAt: number;
@@ -98,9 +105,10 @@ export class SimulatedWorld {
   readonly runs: Run[] = [];
   gate: { enabled: boolean; reason?: string } = { enabled: true };
   readonly services: Record<Track, Service>;
-  readonly taskDefinitions = new Map<string, { readonly digest: string; active: boolean }>();
+  readonly taskDefinitions = new Map<string, TaskDefinition>();
   /** Revisions of CloudFormation, which sees to their deployments itself. */
   readonly #configured = new Set<string>();
+  readonly #stackRevisions: Record<Track, string>;
   recordText = '{"version":1}';
   recordVersion = 1;
   image: string;
@@ -132,6 +140,10 @@ export class SimulatedWorld {
     this.services = {
       canary: this.#freshService('canary', digest, 1, runningMs),
       stable: this.#freshService('stable', digest, 3, runningMs),
+    };
+    this.#stackRevisions = {
+      canary: this.services.canary.primary.taskDefinitionArn,
+      stable: this.services.stable.primary.taskDefinitionArn,
     };
     this.provenOnStable.add(digest);
   }
@@ -184,14 +196,27 @@ export class SimulatedWorld {
   changeConfiguration(changed: readonly Track[] = tracks): void {
     const digest = this.image.slice(this.image.indexOf('@') + 1);
     for (const track of changed) {
-      const service = this.services[track];
-      const old = service.primary.taskDefinitionArn;
-      const revision = this.#register(track, digest);
+      const old = this.#stackRevisions[track];
+      const revision = this.#register(track, digest, this.#next());
+      this.#stackRevisions[track] = revision;
       this.#configured.add(revision);
       this.#deploy(track, revision);
-      const replaced = this.taskDefinitions.get(old);
-      if (replaced) replaced.active = false;
+      this.#definition(old).active = false;
     }
+  }
+
+  /** A stack update of the service alone, or its rollback: CloudFormation deploys the revision that it registered. */
+  updateService(track: Track): void {
+    this.#deploy(track, this.#stackRevisions[track]);
+  }
+
+  /** The configuration that the stack has given the track last. */
+  configurationOfStack(track: Track): number {
+    return this.#definition(this.#stackRevisions[track]).configuration;
+  }
+
+  configurationOn(track: Track): number {
+    return this.#definition(this.services[track].primary.taskDefinitionArn).configuration;
   }
 
   requestRollback(executionId?: string): boolean {
@@ -280,7 +305,6 @@ export class SimulatedWorld {
     const record: RecordReading | undefined = parsed.ok
       ? { record: parsed.record, version: this.recordVersion }
       : undefined;
-    const lastGood = record?.record.lastGood;
     const approval = this.#pendingApproval();
     const arrived = this.arrivals
       .filter(({ at }) => release !== undefined && at > release.startedAt + 60_000)
@@ -334,10 +358,6 @@ export class SimulatedWorld {
           ? known(this.tasks.measurement(pipeline, this.now))
           : unknown(this.outcomesProblem),
       image: known(this.image),
-      restorePoints: known({
-        canary: this.#isActiveDefinition(lastGood?.canaryTaskDefinitionArn),
-        stable: this.#isActiveDefinition(lastGood?.stableTaskDefinitionArn),
-      }),
       ...(job && { job }),
     };
   }
@@ -381,7 +401,8 @@ export class SimulatedWorld {
       case 'recordDecision':
       case 'recordRestored':
       case 'recordVerdict':
-      case 'recordLastGood': {
+      case 'recordLastGood':
+      case 'recordDrift': {
         if (effect.ifVersion !== this.recordVersion) return 'conflict';
         this.recordText = formatRecord(effect.next);
         this.recordVersion += 1;
@@ -411,11 +432,21 @@ export class SimulatedWorld {
         const { primary } = this.services[effect.track];
         if (!effect.forceNew && primary.taskDefinitionArn === effect.taskDefinitionArn) return 'alreadyDone';
         if (primary.taskDefinitionArn !== effect.observedTaskDefinitionArn) return 'conflict';
-        const digest = this.#digest(effect.taskDefinitionArn);
+        const digest = effect.imageUri.slice(effect.imageUri.indexOf('@') + 1);
         if (!this.provenOnStable.has(digest)) {
           this.violations.push(`${effect.track} is restored to ${digest}, which stable never ran`);
         }
-        this.#deploy(effect.track, effect.taskDefinitionArn);
+        const { configuration } = this.#definition(primary.taskDefinitionArn);
+        const recorded =
+          effect.taskDefinitionArn === undefined
+            ? undefined
+            : this.taskDefinitions.get(effect.taskDefinitionArn);
+        const isReady =
+          recorded?.active === true && recorded.digest === digest && recorded.configuration === configuration;
+        this.#deploy(
+          effect.track,
+          isReady ? effect.taskDefinitionArn! : this.#register(effect.track, digest, configuration),
+        );
         return 'done';
       }
       case 'closeCanaryStage':
@@ -479,12 +510,6 @@ export class SimulatedWorld {
     return this.#digest(this.services[track].primary.taskDefinitionArn);
   }
 
-  /** Whether the recorded task definitions can still be deployed. */
-  canRestore(): boolean {
-    const { restorePoints } = this.observe();
-    return restorePoints.known && restorePoints.value.canary && restorePoints.value.stable;
-  }
-
   isSteady(track: Track): boolean {
     const service = this.services[track];
     return (
@@ -509,7 +534,7 @@ export class SimulatedWorld {
   }
 
   #freshService(track: Track, digest: string, desired: number, runningMs: number): Service {
-    const taskDefinitionArn = this.#register(track, digest);
+    const taskDefinitionArn = this.#register(track, digest, 0);
     const id = `d${this.#next()}`;
     this.tasks.start(track, id, desired, this.now - runningMs);
     return {
@@ -521,9 +546,9 @@ export class SimulatedWorld {
     };
   }
 
-  #register(track: Track, digest: string): string {
+  #register(track: Track, digest: string, configuration: number): string {
     const arn = `arn:task-definition/${track}:${this.#next()}`;
-    this.taskDefinitions.set(arn, { digest, active: true });
+    this.taskDefinitions.set(arn, { digest, configuration, active: true });
     return arn;
   }
 
@@ -557,13 +582,13 @@ export class SimulatedWorld {
   }
 
   #digest(arn: string): string {
-    const definition = this.taskDefinitions.get(arn);
-    if (definition === undefined) throw new Error(`no task definition ${arn}`);
-    return definition.digest;
+    return this.#definition(arn).digest;
   }
 
-  #isActiveDefinition(arn: string | undefined): boolean {
-    return arn !== undefined && this.taskDefinitions.get(arn)?.active === true;
+  #definition(arn: string): TaskDefinition {
+    const definition = this.taskDefinitions.get(arn);
+    if (definition === undefined) throw new Error(`no task definition ${arn}`);
+    return definition;
   }
 
   /** Moves executions into free stages; in front of one, a newer execution supersedes older ones. */
@@ -599,7 +624,7 @@ export class SimulatedWorld {
     });
     if (step === stages.canary || step === stages.stable) {
       const track: Track = step === stages.canary ? 'canary' : 'stable';
-      const arn = this.#register(track, execution.digest);
+      const arn = this.#register(track, execution.digest, this.configurationOn(track));
       execution.taskDefinitionArn = arn;
       this.#deploy(track, arn);
       if (track === 'canary') this.lookedSinceCanary = false;

@@ -154,12 +154,6 @@ export interface RecordReading {
   readonly version: number;
 }
 
-/** Whether each task definition of the last good release can still be deployed. */
-export interface RestorePoints {
-  readonly canary: boolean;
-  readonly stable: boolean;
-}
-
 /** A CodePipeline job that this wake has to answer. */
 export interface Job {
   readonly id: string;
@@ -181,7 +175,5 @@ export interface Observed {
   readonly outcomes: Reading<Measurement | undefined>;
   /** The image that new task definitions of the template use. */
   readonly image: Reading<string>;
-  /** Known once there is a last good release. */
-  readonly restorePoints: Reading<RestorePoints>;
   readonly job?: Job;
 }

@@ -2,13 +2,15 @@ import type { Verdict } from '../judge/evidence.ts';
 import { reportMs } from '../measurement/line.ts';
 import type { ReleasePolicy } from '../policy/policy.ts';
 import {
+  adoptedLastGood,
   followBaseline,
   followImage,
   followTaskDefinitions,
   lastGoodFrom,
   writeRecord,
 } from './bookkeeping.ts';
-import type { Effect } from './effect.ts';
+import { driftHistory, planDrift, withoutDrift } from './drift.ts';
+import { type Effect, isBarrier } from './effect.ts';
 import {
   confirmRestored,
   decide,
@@ -23,9 +25,9 @@ import { closeGate, openGate } from './gate.ts';
 import { assessHealth, type Health } from './health.ts';
 import { currentRelease, isActive, type Journey } from './journey.ts';
 import { approvalMessage, judgementOf, recordedVerdict, unchangedVerdict } from './judgement.ts';
-import { type Job, type Observed, stages, tracks } from './observed.ts';
-import { initialExecutionId } from './record.ts';
-import { finishEarlierRollback, restoration } from './restoration.ts';
+import { type Job, type Observed, stages } from './observed.ts';
+import { type Decision, initialExecutionId, type ReleaseRecord } from './record.ts';
+import { finishEarlierRestoration, restoration } from './restoration.ts';
 import { commitText, onOneImage, progress, shortId, type World } from './world.ts';
 
 /**
@@ -40,6 +42,7 @@ import { commitText, onOneImage, progress, shortId, type World } from './world.t
  * - `rollingBack`: the release was ended; both services are on their way to the last good release.
  * - `rolledBack`: the release was ended and both services run the last good release.
  * - `aborted`: the same, for a release that was ended on request before stable was touched.
+ * - `drifted`: no release is under way, but a service was changed from outside; it returns to the last good release.
  * - `halted`: the controller cannot see, or has nothing to return to; a person must act.
  */
 export type Phase =
@@ -52,6 +55,7 @@ export type Phase =
   | 'rollingBack'
   | 'rolledBack'
   | 'aborted'
+  | 'drifted'
   | 'halted';
 
 /** The release that a plan is about. */
@@ -108,7 +112,7 @@ export function plan(observed: Observed, policy: ReleasePolicy, nowMs: number): 
       reasons: problems,
     };
   }
-  const world: World = {
+  const seen: World = {
     observed,
     policy,
     nowMs,
@@ -118,12 +122,27 @@ export function plan(observed: Observed, policy: ReleasePolicy, nowMs: number): 
     record: record.value.record,
     recordVersion: record.value.version,
   };
-  return answeringJob(world, planRelease(world));
+  const release = currentRelease(seen.pipeline);
+  const world = { ...seen, record: trueRecord(seen, release) };
+  const planned = release === undefined ? planIdle(world) : planRelease(world, release);
+  return answeringJob(world, writingRecord(seen, world, planned));
 }
 
-function planRelease(world: World): Plan {
-  const release = currentRelease(world.pipeline);
-  if (release === undefined) return planIdle(world);
+/** The record, true to what is seen of the time between releases. */
+function trueRecord(seen: World, release: Journey | undefined): ReleaseRecord {
+  const lastGood = release && adoptedLastGood(seen);
+  return lastGood === undefined ? withoutDrift(seen) : { ...seen.record, lastGood };
+}
+
+/** What the record was made true to is written by itself, unless a write of the plan holds it anyway. */
+function writingRecord(seen: World, { record }: World, planned: Plan): Plan {
+  if (record === seen.record || planned.effects.some(isBarrier)) return planned;
+  const kind = record.lastGood === seen.record.lastGood ? 'recordDrift' : 'recordLastGood';
+  const about = record.lastGood?.executionId ?? initialExecutionId;
+  return { ...planned, effects: [writeRecord(seen, kind, about, record), ...planned.effects] };
+}
+
+function planRelease(world: World, release: Journey): Plan {
   const { observed, policy, nowMs, record } = world;
   const judgement = judgementOf(observed, policy, release, nowMs);
   const judged: World = { ...world, ...(judgement && { judgement }) };
@@ -196,21 +215,22 @@ function planEnding(world: World, release: Journey, health: Health, end: End): P
   const decided = record.decision?.executionId === id ? record.decision : undefined;
   const reasons = [end.reason];
   const summary = summarise(release, health, decided ? Date.parse(decided.decidedAt) : world.nowMs);
+  const phase = end.kind === 'abort' ? 'aborted' : 'rolledBack';
+  if (decided !== undefined && !active && wasRestored(decided, release)) {
+    const effects = [...followTaskDefinitions(world, []), ...openGate(world)];
+    return unlessDrifted(world, release, { phase, release: summary, effects, reasons });
+  }
 
   const stops = active ? endExecution(world, release, end.reason) : [];
-  const { restores, inPlace, restored, obstacles } = restoration(world, release);
+  const { restores, restored, obstacles } = restoration(world, release);
   const effects: Effect[] = [];
   if (decided === undefined) {
     const failing = end.by === 'judge' ? failingVerdict(world)?.verdict : undefined;
     const verdict = failing && recordedVerdict(failing, id, world.nowMs);
     effects.push(...decide(release, end, record, world.recordVersion, world.nowMs, verdict));
   }
-  if (decided !== undefined && decided.restoredAt === undefined && restored && !active) {
-    effects.push(...confirmRestored(world, decided));
-  }
-  // Once both services were seen restored, tasks that come and go are ECS's business, not a rollback's.
-  const settled = restored || (decided?.restoredAt !== undefined && inPlace);
-  const going = obstacles.length === 0 && (active || !settled);
+  if (decided !== undefined && restored && !active) effects.push(...confirmRestored(world, decided));
+  const going = obstacles.length === 0 && (active || !restored);
   // The stage is closed before the execution ends, or the next one would enter it at that very moment.
   if (going) effects.push(...closeGate(world, release));
   effects.push(...stops, ...endIntruders(world, release), ...restores);
@@ -229,11 +249,28 @@ function planEnding(world: World, release: Journey, health: Health, end: End): P
     };
   }
   effects.push(...followTaskDefinitions(world, effects), ...openGate(world));
+  return { phase, release: summary, effects, reasons };
+}
+
+/**
+ * Whether both services were seen restored since the release last touched them. From then on tasks that come and go
+ * are ECS's business, and what else runs was changed from outside.
+ */
+function wasRestored({ restoredAt }: Decision, { canaryLastStartedAt, stable }: Journey): boolean {
+  const touchedAt = Math.max(canaryLastStartedAt, stable?.startedAt ?? 0);
+  return restoredAt !== undefined && Date.parse(restoredAt) >= touchedAt;
+}
+
+/** The plan of a time in which no release is under way, unless a service was changed from outside. */
+function unlessDrifted(world: World, release: Journey | undefined, planned: Plan): Plan {
+  const drift = planDrift(world, release);
+  if (drift === undefined)
+    return { ...planned, reasons: [...planned.reasons, ...driftHistory(world.record)] };
+  const { since, ...rest } = drift;
   return {
-    phase: end.kind === 'abort' ? 'aborted' : 'rolledBack',
-    release: summary,
-    effects,
-    reasons,
+    ...rest,
+    ...(planned.release && { release: { ...planned.release, since } }),
+    nextWakeMs: restoringWakeMs,
   };
 }
 
@@ -267,7 +304,7 @@ function planActive(world: World, release: Journey, health: Health): Plan {
     };
   }
   effects.push(...followTaskDefinitions(world, effects));
-  effects.push(...standing, ...finishEarlierRollback(world, release));
+  effects.push(...standing, ...finishEarlierRestoration(world, release));
   if (release.stable !== undefined || approval?.status === 'Succeeded') {
     return {
       phase: 'promoting',
@@ -487,17 +524,15 @@ function planSucceeded(world: World, release: Journey, health: Health): Plan {
       }
     }
   }
-  for (const track of tracks) {
-    if (record.lastGood && world[track].imageDigest !== record.lastGood.imageDigest) {
-      reasons.push(`${track} runs ${world[track].imageUri}, which is not the last good release`);
-    }
-  }
-  return {
+  const planned: Plan = {
     phase: 'succeeded',
     release: summarise(release, health, execution.updatedAt),
     effects,
     reasons,
   };
+  // Both services may be on their way to what the record does not hold yet.
+  const unrecorded = record.lastGood?.executionId !== execution.id && release.record?.status === 'Succeeded';
+  return unrecorded ? planned : unlessDrifted(world, release, planned);
 }
 
 /** No release yet: adopts what both services were created with, so that the first release has a way back. */
@@ -519,7 +554,7 @@ function planIdle(world: World): Plan {
     reasons.push('no release has reached the canary');
   }
   effects.push(...openGate(world));
-  return { phase: 'idle', effects, reasons };
+  return unlessDrifted(world, undefined, { phase: 'idle', effects, reasons });
 }
 
 /** A job that nobody answers keeps its pipeline action waiting until it times out: every one gets an answer. */
