@@ -96,14 +96,14 @@ describe.each(cases)('when %s and %s is changed from outside', (situation, _name
     const waiting = world.wake();
     expect(waiting.phase).toBe('drifted');
     expect(waiting.effects.map(({ kind }) => kind)).toEqual(['closeCanaryStage']);
-    expect(waiting.reasons.join()).toMatch(/is being brought to .* although no release is under way/);
+    expect(waiting.reasons.join()).toMatch(/is being brought to .* instead of the last good release/);
     finish(world);
     const seen = world.wake();
     expect(seen.phase).toBe('drifted');
     for (const track of changed) {
       expect(seen.reasons.join()).toMatch(
         new RegExp(
-          `${track} runs .* although no release is under way: it was changed from outside, for example by a stack update.* returns to the last good release, ${imageOf(good)}`,
+          `${track} runs .* instead of the last good release: it was changed from outside, for example by a stack update.* returns to ${imageOf(good)}`,
         ),
       );
       expect(world.digestOn(track)).toBe(digestOf(good));
@@ -182,6 +182,24 @@ describe.each(cases)('when %s and %s is changed from outside', (situation, _name
     world.requestRollback();
     expect(world.settle().phase).toBe('rolledBack');
     expectGood(world, good);
+  });
+});
+
+describe('when stable is changed from outside during a release', () => {
+  it('is restored while the release waits for its approval, and the release goes on', () => {
+    const world = succeeded('v2');
+    const id = awaitingApproval(world, 'v3');
+    const told = world.notifications.length;
+    world.updateService('stable');
+    expect(world.wake().reasons.join()).toMatch(/stable is being brought to .* instead of the last good/);
+    world.finishRollout('stable');
+    expect(world.wake().phase).toBe('awaitingApproval');
+    expect(world.digestOn('stable')).toBe(digestOf('v2'));
+    expect(world.settle()).toMatchObject({ phase: 'awaitingApproval', release: { executionId: id } });
+    expect(world.notifications.slice(told)).toEqual(['stable changed from outside: being restored']);
+    world.approve();
+    expect(world.settle().phase).toBe('succeeded');
+    expectGood(world, 'v3');
   });
 });
 

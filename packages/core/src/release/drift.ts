@@ -1,6 +1,5 @@
 import { writeRecord } from './bookkeeping.ts';
 import type { Effect } from './effect.ts';
-import { holdGate, openGate } from './gate.ts';
 import { isBeingDeployed, type Journey, mayBeEnteringCanary } from './journey.ts';
 import { type Track, tracks } from './observed.ts';
 import type { Drift, LastGood, ReleaseRecord } from './record.ts';
@@ -12,7 +11,8 @@ const restorationsMax = 3;
 
 /** What is to be done about a track that was changed from outside. */
 export interface DriftPlan {
-  readonly phase: 'drifted' | 'halted';
+  /** Whether it is left to a person, since restoring has not helped. */
+  readonly halted: boolean;
   /** When it was first seen, epoch milliseconds. */
   readonly since: number;
   readonly effects: readonly Effect[];
@@ -20,20 +20,24 @@ export interface DriftPlan {
 }
 
 /**
- * Brings back a track that runs something else than the last good release although no release is under way;
- * undefined while none does.
+ * Brings back the given tracks, which no release is to change now, where they run something else than the last good
+ * release; undefined where none does.
  *
  * A stack update that changes any property of a service, and the rollback of a stack update, hand ECS the revision
  * that CloudFormation registered itself, which may be months old
  * (https://github.com/aws/containers-roadmap/issues/117). A person can do the same in the console. Whoever it was is
  * left to finish: a deployment that is under way is only reported.
  */
-export function planDrift(world: World, release: Journey | undefined): DriftPlan | undefined {
+export function planDrift(
+  world: World,
+  release: Journey | undefined,
+  kept: readonly Track[],
+): DriftPlan | undefined {
   const { record, pipeline, nowMs } = world;
   const { lastGood } = record;
   if (lastGood === undefined) return undefined;
   const open = openDrift(record);
-  const astray = tracks.filter((track) => isAstray(world, lastGood, open, track, release));
+  const astray = kept.filter((track) => isAstray(world, lastGood, open, track, release));
   if (astray.length === 0 && open === undefined) return undefined;
 
   const over = astray.filter(
@@ -52,7 +56,7 @@ export function planDrift(world: World, release: Journey | undefined): DriftPlan
       if (left.includes(track)) return leftSentence(world, track, lastGood);
       return changedSentence(world, track, lastGood, over.includes(track));
     }),
-    ...tracks.flatMap((track) => {
+    ...kept.flatMap((track) => {
       const ran = drift[track];
       if (ran === undefined || astray.includes(track)) return [];
       return [`${track} ran ${imageText(ran.imageDigest)}: ${fromOutside}; it is being restored`];
@@ -72,10 +76,8 @@ export function planDrift(world: World, release: Journey | undefined): DriftPlan
       message: `${told.join('. ')}.`,
     });
   }
-  // The next release would be compared with what should not run. A halt lets the one in that may mend it.
-  effects.push(...(halted ? openGate(world) : holdGate(world, lastGood.executionId, 'is being restored')));
   effects.push(...restores.filter(({ track }) => over.includes(track) && !left.includes(track)));
-  return { phase: halted ? 'halted' : 'drifted', since: Date.parse(drift.seenAt), effects, reasons };
+  return { halted, since: Date.parse(drift.seenAt), effects, reasons };
 }
 
 /** The record with the drift closed, once both services run the last good release at steady state again. */
@@ -136,8 +138,8 @@ function changedSentence(world: World, track: Track, lastGood: LastGood, isOver:
   const wanted = `${lastGood.imageUri}${commitText(lastGood.commit)}`;
   if (imageUri === lastGood.imageUri) return `${failedSentence(world, track)}; it is deployed again`;
   return isOver
-    ? `${track} runs ${imageUri} although no release is under way: ${fromOutside}. It returns to the last good release, ${wanted}`
-    : `${track} is being brought to ${imageUri} although no release is under way: ${fromOutside}. When that deployment is over, it returns to the last good release, ${wanted}`;
+    ? `${track} runs ${imageUri} instead of the last good release: ${fromOutside}. It returns to ${wanted}`
+    : `${track} is being brought to ${imageUri} instead of the last good release: ${fromOutside}. When that deployment is over, it returns to ${wanted}`;
 }
 
 function leftSentence(world: World, track: Track, lastGood: LastGood): string {

@@ -21,13 +21,13 @@ import {
   failingVerdict,
   promotesItself,
 } from './ending.ts';
-import { closeGate, openGate } from './gate.ts';
+import { closeGate, holdGate, openGate } from './gate.ts';
 import { assessHealth, type Health } from './health.ts';
-import { currentRelease, isActive, type Journey } from './journey.ts';
+import { currentRelease, hasReachedStable, isActive, type Journey } from './journey.ts';
 import { approvalMessage, judgementOf, recordedVerdict, unchangedVerdict } from './judgement.ts';
-import { type Job, type Observed, stages } from './observed.ts';
+import { type Job, type Observed, stages, tracks } from './observed.ts';
 import { type Decision, initialExecutionId, type ReleaseRecord } from './record.ts';
-import { finishEarlierRestoration, restoration } from './restoration.ts';
+import { finishEarlierRollback, restoration } from './restoration.ts';
 import { commitText, onOneImage, progress, shortId, type World } from './world.ts';
 
 /**
@@ -263,14 +263,19 @@ function wasRestored({ restoredAt }: Decision, { canaryLastStartedAt, stable }: 
 
 /** The plan of a time in which no release is under way, unless a service was changed from outside. */
 function unlessDrifted(world: World, release: Journey | undefined, planned: Plan): Plan {
-  const drift = planDrift(world, release);
+  const drift = planDrift(world, release, tracks);
   if (drift === undefined)
     return { ...planned, reasons: [...planned.reasons, ...driftHistory(world.record)] };
-  const { since, ...rest } = drift;
+  const { halted, since, effects, reasons } = drift;
+  const id = release?.execution.id ?? initialExecutionId;
+  // The next release would be compared with what should not run. A halt lets in the one that may mend it.
+  const gate = halted ? openGate(world) : holdGate(world, id, 'is being restored');
   return {
-    ...rest,
+    phase: halted ? 'halted' : 'drifted',
     ...(planned.release && { release: { ...planned.release, since } }),
+    effects: [...effects, ...gate],
     nextWakeMs: restoringWakeMs,
+    reasons,
   };
 }
 
@@ -304,7 +309,9 @@ function planActive(world: World, release: Journey, health: Health): Plan {
     };
   }
   effects.push(...followTaskDefinitions(world, effects));
-  effects.push(...standing, ...finishEarlierRestoration(world, release));
+  const stable = keepStable(world, release, effects);
+  effects.push(...stable.effects, ...standing);
+  reasons.push(...stable.reasons);
   if (release.stable !== undefined || approval?.status === 'Succeeded') {
     return {
       phase: 'promoting',
@@ -333,6 +340,22 @@ function planActive(world: World, release: Journey, health: Health): Plan {
     nextWakeMs: judging.nextWakeMs,
     reasons: [...reasons, ...judging.reasons],
   };
+}
+
+/** Until the release is let through to stable, stable runs the last good release, whoever else has changed it. */
+function keepStable(
+  world: World,
+  release: Journey,
+  before: readonly Effect[],
+): Pick<Plan, 'effects' | 'reasons'> {
+  if (hasReachedStable(release) || release.approval?.status === 'Succeeded')
+    return { effects: [], reasons: [] };
+  const { decision } = world.record;
+  if (decision !== undefined && decision.restoredAt === undefined) {
+    return { effects: finishEarlierRollback(world, release), reasons: [] };
+  }
+  const { effects, reasons } = planDrift(world, release, ['stable']) ?? { effects: [], reasons: [] };
+  return { effects: before.some(isBarrier) ? [] : effects, reasons };
 }
 
 /** What the judge needs to see and does not. */

@@ -1,5 +1,5 @@
 import type { Effect } from './effect.ts';
-import { hasReachedStable, type Journey, mayBeEnteringCanary } from './journey.ts';
+import { type Journey, mayBeEnteringCanary } from './journey.ts';
 import { tracks } from './observed.ts';
 import { initialExecutionId } from './record.ts';
 import { isSteady, type World } from './world.ts';
@@ -57,12 +57,9 @@ export function restoration(
 }
 
 /**
- * Brings stable back where this release has overtaken the rollback of an earlier one, or a restoration between
- * releases. The closed Canary stage prevents that; a person who opens it does not.
+ * Brings stable back for an earlier release whose rollback was overtaken by this one. The closed Canary stage
+ * prevents that; a person who opens it does not.
  */
-export function finishEarlierRestoration(world: World, release: Journey): Effect[] {
-  const { decision, drift } = world.record;
-  const unfinished = [decision, drift].some((begun) => begun && begun.restoredAt === undefined);
-  if (!unfinished || hasReachedStable(release) || release.approval?.status === 'Succeeded') return [];
+export function finishEarlierRollback(world: World, release: Journey): Effect[] {
   return restoration(world, release).restores.filter(({ track }) => track === 'stable');
 }
