@@ -69,9 +69,16 @@ export function acknowledgements({ imageStack, pipelineStack }: QueueCanary): Ac
       at: controller,
       id: anyResource,
       reason:
-        'Job results and DescribeTaskDefinition have no resource to name, ListTasks is restricted to this cluster by condition, and RegisterScalableTarget, whose ARN is not known beforehand, to the task counts of ECS services; all that changes a service or the pipeline is limited to those of this stack',
+        'Job results, DescribeTaskDefinition and RegisterTaskDefinition have no resource to name, ListTasks is restricted to this cluster by condition, and RegisterScalableTarget, whose ARN is not known beforehand, to the task counts of ECS services; all that changes a service or the pipeline is limited to those of this stack',
     },
     { at: controller, id: tasksOfCluster, reason: taskIdsAreUnknown },
+    ...[services.canary, services.stable].map(
+      ({ taskDefinition }): Acknowledgement => ({
+        at: controller,
+        id: ecsFinding('task-definition', `${taskDefinition.family}:*`),
+        reason: 'The revision number is known only when the controller has registered it',
+      }),
+    ),
     {
       at: controller.undeliveredEvents,
       id: 'AwsSolutions-SQS3',

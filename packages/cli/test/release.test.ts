@@ -2,9 +2,13 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { CloudFormation } from '@aws-sdk/client-cloudformation';
+import { ECS } from '@aws-sdk/client-ecs';
 import type { Phase, ReleaseView } from '@queue-canary/core';
 import { SystemClock, sleep } from '@queue-canary/engine';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { pipelineOutputs } from '../src/stacks.ts';
+import { local, readEngineFile } from '../src/target.ts';
 import { type Finished, run, type Started, start } from './program.ts';
 
 const SAMPLE_APP = fileURLToPath(new URL('../../../examples/sample-app', import.meta.url));
@@ -104,6 +108,33 @@ test('after kill -9 in mid-release and up, messages are there, tasks run again a
   expect(new Set(digests(end)).size).toBe(1);
   expect(end.tracks.map(({ commit }) => commit)).toEqual([after.release?.commit, after.release?.commit]);
   expect(end.deadLetterDepth).toBe(0);
+});
+
+test('a service that is put back to its first revision between releases is restored, and people are told once', async () => {
+  const { lastGood } = await status();
+  const { connection } = local(readEngineFile(state));
+  const { ClusterName: cluster, CanaryServiceName: service } = await pipelineOutputs(
+    new CloudFormation(connection),
+    'QueueCanary',
+  );
+  const ecs = new ECS(connection);
+  const { services } = await ecs.describeServices({ cluster, services: [service] });
+  const current = services?.[0]?.taskDefinition ?? '';
+  // As CloudFormation does when an update fails and is rolled back.
+  await ecs.updateService({ cluster, service, taskDefinition: current.replace(/:\d+$/, ':1') });
+  const drifted = await until(inPhase('drifted'));
+  expect(drifted.reasons.join()).toMatch(
+    /^canary (is being brought to|runs|ran) .*it was changed from outside, for example by a stack update, by its rollback or by hand/,
+  );
+  const end = await until(inPhase('succeeded'));
+  expect(digests(end)).toEqual([lastGood?.imageDigest, lastGood?.imageDigest]);
+  expect(end.tracks.every(({ steady }) => steady)).toBe(true);
+  expect(end.drift?.canary?.times).toBe(1);
+  expect(end.reasons.join()).toMatch(/canary ran the image sha256:.* it was restored at/);
+  const told = (await cli('logs', 'controller', '--raw')).output.match(
+    /"kind":"notify","target":"[^"]*from outside[^"]*","outcome":"done"/g,
+  );
+  expect(told).toHaveLength(1);
 });
 
 test('an approval with a stale token is refused and changes nothing', async () => {

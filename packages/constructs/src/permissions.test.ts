@@ -192,8 +192,9 @@ describe('the controller', () => {
 
   it('may call exactly the operations that its gateways call', () => {
     const allowed = actionsOf(controllerOf('automatic')).filter(
-      // For its own log, and a permission that UpdateService asks for.
-      (action) => !['logs:CreateLogStream', 'logs:PutLogEvents', 'iam:PassRole'].includes(action),
+      // For its own log, and permissions that UpdateService and RegisterTaskDefinition ask for.
+      (action) =>
+        !['logs:CreateLogStream', 'logs:PutLogEvents', 'iam:PassRole', 'ecs:TagResource'].includes(action),
     );
     expect(allowed).toEqual(operationsOfGateways());
   });

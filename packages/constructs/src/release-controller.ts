@@ -278,6 +278,8 @@ function permissions(
   const { canary, stable, cluster } = services;
   const stack = Stack.of(scope);
   const pipelineArn = stack.formatArn({ service: 'codepipeline', resource: pipelineName });
+  const ecsArn = (resource: string, resourceName: string) =>
+    stack.formatArn({ service: 'ecs', resource, resourceName, arnFormat: ArnFormat.SLASH_RESOURCE_NAME });
   const allow = (actions: string[], resources: string[], conditions: iam.Conditions = {}) =>
     new iam.PolicyStatement({ actions, resources, conditions });
   return [
@@ -316,20 +318,16 @@ function permissions(
         'application-autoscaling:scalable-dimension': 'ecs:service:DesiredCount',
       },
     }),
-    // ECS does not authorise these two by resource.
-    allow(['ecs:DescribeTaskDefinition'], ['*']),
-    allow(['ecs:ListTasks'], ['*'], { ArnEquals: { 'ecs:cluster': cluster.clusterArn } }),
+    // ECS does not authorise these by resource.
+    allow(['ecs:DescribeTaskDefinition', 'ecs:RegisterTaskDefinition'], ['*']),
+    // A restored image keeps the configuration of a stack update, and with it the tags.
     allow(
-      ['ecs:DescribeTasks'],
-      [
-        stack.formatArn({
-          service: 'ecs',
-          resource: 'task',
-          resourceName: `${cluster.clusterName}/*`,
-          arnFormat: ArnFormat.SLASH_RESOURCE_NAME,
-        }),
-      ],
+      ['ecs:TagResource'],
+      [canary, stable].map(({ taskDefinition }) => ecsArn('task-definition', `${taskDefinition.family}:*`)),
+      { StringEquals: { 'ecs:CreateAction': 'RegisterTaskDefinition' } },
     ),
+    allow(['ecs:ListTasks'], ['*'], { ArnEquals: { 'ecs:cluster': cluster.clusterArn } }),
+    allow(['ecs:DescribeTasks'], [ecsArn('task', `${cluster.clusterName}/*`)]),
     allow(
       ['iam:PassRole'],
       [

@@ -61,6 +61,7 @@ function carryOut(effect: Effect, gateways: Gateways): Promise<Outcome> {
     case 'recordRestored':
     case 'recordBaseline':
     case 'recordVerdict':
+    case 'recordDrift':
       return record.write(effect.next, effect.ifVersion);
     case 'recordImage':
       return record.writeImage(effect.imageUri);
@@ -90,7 +91,7 @@ function carryOut(effect: Effect, gateways: Gateways): Promise<Outcome> {
 function targetOf(effect: Effect): { target?: string } {
   switch (effect.kind) {
     case 'restoreService':
-      return { target: `${effect.track} to ${effect.taskDefinitionArn}` };
+      return { target: `${effect.track} to ${effect.imageUri}` };
     case 'startService':
       return { target: effect.track };
     case 'recordImage':

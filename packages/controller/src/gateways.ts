@@ -1,6 +1,7 @@
 import type {
   AlarmState,
   DeadLetterDepth,
+  Effect,
   Line,
   Measurement,
   PipelineState,
@@ -47,17 +48,17 @@ export interface ServiceGateway {
   tasks(track: Track): Promise<readonly TaskLife[]>;
   /** Where the tasks of a task definition log. */
   log(taskDefinitionArn: string): Promise<TaskLog>;
-  /** Whether the task definition exists and can be deployed. */
-  isDeployable(taskDefinitionArn: string): Promise<boolean>;
-  restore(restore: {
-    readonly track: Track;
-    readonly taskDefinitionArn: string;
-    readonly observedTaskDefinitionArn: string;
-    readonly forceNew: boolean;
-  }): Promise<Outcome>;
+  /** Deploys the image with the configuration that the service has. */
+  restore(restore: Restore): Promise<Outcome>;
   /** Brings a service that has no task to its size; stable's may change from then on. */
   start(track: Track): Promise<Outcome>;
 }
+
+/** What a service is to return to; see the effect `restoreService`. */
+export type Restore = Pick<
+  Extract<Effect, { kind: 'restoreService' }>,
+  'track' | 'imageUri' | 'taskDefinitionArn' | 'observedTaskDefinitionArn' | 'forceNew'
+>;
 
 export interface AlarmGateway {
   read(): Promise<readonly AlarmState[]>;

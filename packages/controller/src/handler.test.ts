@@ -189,7 +189,7 @@ describe('a wake', () => {
         { kind: 'recordDecision', outcome: 'done', target: 'e1' },
         { kind: 'notify', outcome: 'done' },
         { kind: 'stopExecution', outcome: 'done', target: 'e1' },
-        { kind: 'restoreService', outcome: 'done', target: 'canary to canary:1' },
+        { kind: 'restoreService', outcome: 'done', target: `canary to ${imageOf('a')}` },
       ],
     });
     expect(JSON.stringify(lines)).not.toContain('secret-token');

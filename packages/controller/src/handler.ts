@@ -80,7 +80,12 @@ export function createHandler(options: ControllerOptions): (event: unknown) => P
         : planned.effects.filter((effect) => effect.kind !== 'continueJob');
     const report = await execute(effects, gateways);
     log({
-      level: report.errors.length > 0 ? 'error' : planned.phase === 'halted' ? 'warn' : 'info',
+      level:
+        report.errors.length > 0
+          ? 'error'
+          : planned.phase === 'halted' || planned.phase === 'drifted'
+            ? 'warn'
+            : 'info',
       request,
       ...answer(planned, report.effects),
     });

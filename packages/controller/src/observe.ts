@@ -8,8 +8,6 @@ import {
   type Observed,
   type PipelineState,
   type Reading,
-  type RecordReading,
-  type RestorePoints,
   reportMs,
   type ServiceState,
   type Track,
@@ -40,10 +38,9 @@ export function observerOver(gateways: Gateways): Observer {
       reading('the release record', () => gateways.record.read()),
       reading('the image parameter', () => gateways.record.readImage()),
     ]);
-    const [restorePoints, outcomes] = await Promise.all([
-      reading('the recorded task definitions', () => deployable(gateways, record, canary, stable)),
-      reading('the outcomes of the workers', () => measure(gateways, pipeline, { canary, stable }, nowMs)),
-    ]);
+    const outcomes = await reading('the outcomes of the workers', () =>
+      measure(gateways, pipeline, { canary, stable }, nowMs),
+    );
     return {
       pipeline,
       canary,
@@ -53,7 +50,6 @@ export function observerOver(gateways: Gateways): Observer {
       record,
       outcomes,
       image,
-      restorePoints,
       imageRepository: gateways.imageRepository,
       ...(job && { job }),
     };
@@ -100,26 +96,6 @@ async function measure(
 async function logOf(gateways: Gateways, service: Reading<ServiceState>): Promise<TaskLog> {
   if (!service.known) throw new Error(service.problem);
   return gateways.services.log(service.value.primary.taskDefinitionArn);
-}
-
-/** Asks only about task definitions that are not deployed at this moment: those that are, can be. */
-async function deployable(
-  gateways: Gateways,
-  record: Reading<RecordReading>,
-  canary: Reading<ServiceState>,
-  stable: Reading<ServiceState>,
-): Promise<RestorePoints> {
-  const lastGood = record.known ? record.value.record.lastGood : undefined;
-  if (lastGood === undefined) return { canary: false, stable: false };
-  const check = (service: Reading<ServiceState>, arn: string): Promise<boolean> =>
-    service.known && service.value.primary.taskDefinitionArn === arn
-      ? Promise.resolve(true)
-      : gateways.services.isDeployable(arn);
-  const [canaryReady, stableReady] = await Promise.all([
-    check(canary, lastGood.canaryTaskDefinitionArn),
-    check(stable, lastGood.stableTaskDefinitionArn),
-  ]);
-  return { canary: canaryReady, stable: stableReady };
 }
 
 async function reading<T>(what: string, read: () => Promise<T>): Promise<Reading<T>> {

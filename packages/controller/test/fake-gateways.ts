@@ -99,11 +99,12 @@ export class FakeGateways implements Gateways {
     read: async (track) => this.#service(track),
     tasks: async (track) => this.lives[track],
     log: async (arn) => ({ group: `log of ${arn}`, streamPrefix: 'worker/worker/' }),
-    isDeployable: async (arn) => this.images[arn] !== undefined,
-    restore: ({ track, taskDefinitionArn, observedTaskDefinitionArn }) =>
+    restore: ({ track, imageUri, taskDefinitionArn, observedTaskDefinitionArn }) =>
       this.#change(`restore ${track}`, () => {
         if (this.taskDefinitions[track] !== observedTaskDefinitionArn) return conflict;
-        this.taskDefinitions[track] = taskDefinitionArn;
+        const arn = taskDefinitionArn ?? `${observedTaskDefinitionArn} with the last good image`;
+        this.taskDefinitions[track] = arn;
+        this.images[arn] = imageUri;
         return done;
       }),
     start: (track) => this.#change(`start ${track}`, () => done),

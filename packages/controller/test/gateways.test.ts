@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createAwsGateways } from '../src/gateways/aws.ts';
-import type { Gateways } from '../src/gateways.ts';
+import type { Gateways, Outcome, Restore } from '../src/gateways.ts';
 import { createObserver } from '../src/index.ts';
 import { type Call, type Script, ScriptedAws } from './scripted-aws.ts';
 
@@ -22,12 +22,12 @@ const names = {
 const digest = `sha256:${'a'.repeat(64)}`;
 const at = (second: number): number => 1_767_225_600 + second;
 
-async function talking(
+async function talking<T>(
   script: Script,
-  use: (gateways: Gateways, calls: readonly Call[]) => Promise<void>,
-): Promise<void> {
+  use: (gateways: Gateways, calls: readonly Call[]) => Promise<T>,
+): Promise<T> {
   await using aws = await ScriptedAws.start(script);
-  await use(createAwsGateways(names, aws.connection), aws.calls);
+  return await use(createAwsGateways(names, aws.connection), aws.calls);
 }
 
 describe('the pipeline gateway', () => {
@@ -444,24 +444,121 @@ describe('the service gateway', () => {
     );
   });
 
-  it('restores only what it was seen to deploy', async () => {
-    await talking(
-      () => service('td:2'),
-      async ({ services }, calls) => {
-        const restore = (taskDefinitionArn: string, observedTaskDefinitionArn: string, forceNew = false) =>
-          services.restore({ track: 'stable', taskDefinitionArn, observedTaskDefinitionArn, forceNew });
-        expect(await restore('td:1', 'td:3')).toMatchObject({ kind: 'conflict' });
-        expect(await restore('td:2', 'td:3')).toMatchObject({ kind: 'alreadyDone' });
-        expect(calls.some(({ operation }) => operation === 'UpdateService')).toBe(false);
-        expect(await restore('td:1', 'td:2')).toEqual({ kind: 'done' });
-        expect(calls.at(-1)).toEqual({
+  describe('restoring', () => {
+    const imageUri = `r@sha256:${'a'.repeat(64)}`;
+    const revision = (image: string, cpu: string, more: object = {}) => ({
+      family: 'td',
+      status: 'ACTIVE',
+      registeredAt: 1,
+      compatibilities: ['EC2', 'FARGATE'],
+      cpu,
+      containerDefinitions: [
+        { name: 'log', image: 'router' },
+        { name: 'worker', image },
+      ],
+      ...more,
+    });
+    const stack = { key: 'team', value: 'blue' };
+
+    /** Restores stable from `td:2` to `td:1` by the given revisions, and says which calls that took. */
+    async function restoring(
+      revisions: Readonly<Record<string, object>>,
+      restore: Partial<Restore> = {},
+    ): Promise<{ outcome: Outcome; calls: readonly Call[] }> {
+      return await talking(
+        ({ operation, input }) => {
+          if (operation === 'DescribeServices') return service('td:2');
+          if (operation === 'RegisterTaskDefinition')
+            return { taskDefinition: { taskDefinitionArn: 'td:3' } };
+          if (operation !== 'DescribeTaskDefinition') return {};
+          const taskDefinitionArn = String(input.taskDefinition);
+          const found = revisions[taskDefinitionArn];
+          if (found === undefined) return { error: 'ClientException' };
+          const tags = [stack, { key: 'aws:cloudformation:stack-name', value: 's' }];
+          return { taskDefinition: { ...found, taskDefinitionArn }, tags };
+        },
+        async ({ services }, calls) => {
+          const outcome = await services.restore({
+            track: 'stable',
+            imageUri,
+            taskDefinitionArn: 'td:1',
+            observedTaskDefinitionArn: 'td:2',
+            forceNew: false,
+            ...restore,
+          });
+          return { outcome, calls: calls.filter(({ operation }) => !operation.startsWith('Describe')) };
+        },
+      );
+    }
+
+    it.each([
+      ['conflict', 'td:1', 'td:3'],
+      ['alreadyDone', 'td:2', 'td:3'],
+    ])('is a %s when the service deploys something else', async (kind, taskDefinitionArn, observed) => {
+      const { outcome, calls } = await restoring(
+        {},
+        { taskDefinitionArn, observedTaskDefinitionArn: observed },
+      );
+      expect(outcome).toMatchObject({ kind });
+      expect(calls).toEqual([]);
+    });
+
+    it('deploys the recorded revision when only the image differs', async () => {
+      const revisions = { 'td:1': revision(imageUri, '256'), 'td:2': revision('bad', '256') };
+      const { outcome, calls } = await restoring(revisions);
+      expect(outcome).toEqual({ kind: 'done' });
+      expect(calls).toEqual([
+        {
           operation: 'UpdateService',
           input: { cluster: 'c', service: 'stable-service', taskDefinition: 'td:1' },
-        });
-        expect(await restore('td:2', 'td:2', true)).toEqual({ kind: 'done' });
-        expect(calls.at(-1)?.input).toMatchObject({ taskDefinition: 'td:2', forceNewDeployment: true });
-      },
-    );
+        },
+      ]);
+    });
+
+    it.each([
+      ['a stack update has changed the configuration', { 'td:1': revision(imageUri, '256') }],
+      ['the recorded one was deregistered', { 'td:1': revision(imageUri, '512', { status: 'INACTIVE' }) }],
+      ['the recorded one was deleted', {}],
+    ])('registers the image with the present configuration when %s', async (_when, recorded) => {
+      const { calls } = await restoring({ ...recorded, 'td:2': revision('bad', '512') });
+      expect(calls).toEqual([
+        {
+          operation: 'RegisterTaskDefinition',
+          input: {
+            family: 'td',
+            cpu: '512',
+            containerDefinitions: [
+              { name: 'log', image: 'router' },
+              { name: 'worker', image: imageUri },
+            ],
+            tags: [stack],
+          },
+        },
+        {
+          operation: 'UpdateService',
+          input: { cluster: 'c', service: 'stable-service', taskDefinition: 'td:3' },
+        },
+      ]);
+    });
+
+    it('keeps nothing of a revision of another family', async () => {
+      const foreign = revision('bad', '512', { family: 'somebody' });
+      const { calls } = await restoring({ 'td:1': revision(imageUri, '256'), 'td:2': foreign });
+      expect(calls.map(({ input }) => input.taskDefinition)).toEqual(['td:1']);
+    });
+
+    it('says what to do when no revision is left', async () => {
+      await expect(restoring({})).rejects.toThrow(
+        `neither td:2 nor td:1 exists any more, so nothing says how to run ${imageUri}; deploy the pipeline stack again`,
+      );
+    });
+
+    it('deploys a revision again whose deployment failed', async () => {
+      const { calls } = await restoring({}, { taskDefinitionArn: 'td:2', forceNew: true });
+      expect(calls.map(({ input }) => input)).toEqual([
+        expect.objectContaining({ taskDefinition: 'td:2', forceNewDeployment: true }),
+      ]);
+    });
   });
 
   it('starts the canary with its size, and stable with one task at least and the range that it scales in', async () => {
@@ -496,29 +593,16 @@ describe('the service gateway', () => {
       ({ operation }) =>
         operation === 'DescribeServices'
           ? { services: [{ ...service('td:2').services[0], desiredCount: 0 }] }
-          : { taskDefinition: { containerDefinitions: [{ name: 'worker', image }] } },
+          : { taskDefinition: { family: 'td', status: 'ACTIVE', containerDefinitions: [{ name: 'worker', image }] } },
       async ({ services }, calls) => {
         await services.restore({
           track: 'canary',
+          imageUri: `registry/worker@${digest}`,
           taskDefinitionArn: 'td:1',
           observedTaskDefinitionArn: 'td:2',
           forceNew: false,
         });
         expect(calls.some(({ input }) => input.desiredCount === 2)).toBe(started);
-      },
-    );
-  });
-
-  it('says whether a task definition can still be deployed', async () => {
-    await talking(
-      ({ input }) => {
-        if (input.taskDefinition === 'gone') return { error: 'ClientException' };
-        return { taskDefinition: { status: input.taskDefinition === 'old' ? 'INACTIVE' : 'ACTIVE' } };
-      },
-      async ({ services }) => {
-        expect(await services.isDeployable('new')).toBe(true);
-        expect(await services.isDeployable('old')).toBe(false);
-        expect(await services.isDeployable('gone')).toBe(false);
       },
     );
   });

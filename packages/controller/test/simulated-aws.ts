@@ -203,6 +203,7 @@ export class SimulatedAws {
       kind: 'restoreService',
       executionId: '',
       track,
+      imageUri: this.world.taskDefinitions.get(taskDefinitionArn)?.imageUri ?? '',
       taskDefinitionArn,
       observedTaskDefinitionArn: this.world.services[track].primary.taskDefinitionArn,
       forceNew: true,
@@ -213,6 +214,7 @@ export class SimulatedAws {
     const definition = this.world.taskDefinitions.get(arn);
     const [, track = ''] = /\/(\w+):/.exec(arn) ?? [];
     return {
+      family: track,
       status: definition?.active ? 'ACTIVE' : 'INACTIVE',
       containerDefinitions: [
         {

@@ -47,6 +47,13 @@ interface Service {
   lastCompleted: string;
 }
 
+interface TaskDefinition {
+  readonly imageUri: string;
+  /** What the stack update that it is of has configured besides the image. */
+  readonly configuration: number;
+  active: boolean;
+}
+
 interface Run extends ActionRun {
   status: ActionRun['status'];
   updatedAt: number;
@@ -113,11 +120,12 @@ export class SimulatedWorld {
   readonly runs: Run[] = [];
   gate: { enabled: boolean; reason?: string } = { enabled: true };
   readonly services: Record<Track, Service>;
-  readonly taskDefinitions = new Map<string, { readonly imageUri: string; active: boolean }>();
+  readonly taskDefinitions = new Map<string, TaskDefinition>();
   /** Services that got a desired count and have no task yet. */
   readonly #starting = new Set<Track>();
   /** Revisions of CloudFormation, which sees to their deployments itself. */
   readonly #configured = new Set<string>();
+  readonly #stackRevisions: Record<Track, string>;
   recordText = '{"version":1}';
   recordVersion = 1;
   image: string;
@@ -153,12 +161,20 @@ export class SimulatedWorld {
         canary: this.#freshService('canary', noImage, 0, 0),
         stable: this.#freshService('stable', noImage, 0, 0),
       };
+      this.#stackRevisions = {
+        canary: this.services.canary.primary.taskDefinitionArn,
+        stable: this.services.stable.primary.taskDefinitionArn,
+      };
       return;
     }
     this.image = imageOf('v1');
     this.services = {
       canary: this.#freshService('canary', this.image, 1, runningMs),
       stable: this.#freshService('stable', this.image, 3, runningMs),
+    };
+    this.#stackRevisions = {
+      canary: this.services.canary.primary.taskDefinitionArn,
+      stable: this.services.stable.primary.taskDefinitionArn,
     };
     this.provenOnStable.add(digestOf('v1'));
   }
@@ -212,14 +228,27 @@ export class SimulatedWorld {
   /** CloudFormation replaces task definitions: new configuration, the image of the parameter. */
   changeConfiguration(changed: readonly Track[] = tracks): void {
     for (const track of changed) {
-      const service = this.services[track];
-      const old = service.primary.taskDefinitionArn;
-      const revision = this.#register(track, this.image);
+      const old = this.#stackRevisions[track];
+      const revision = this.#register(track, this.image, this.#next());
+      this.#stackRevisions[track] = revision;
       this.#configured.add(revision);
       this.#deploy(track, revision);
-      const replaced = this.taskDefinitions.get(old);
-      if (replaced) replaced.active = false;
+      this.#definition(old).active = false;
     }
+  }
+
+  /** A stack update of the service alone, or its rollback: CloudFormation deploys the revision that it registered. */
+  updateService(track: Track): void {
+    this.#deploy(track, this.#stackRevisions[track]);
+  }
+
+  /** The configuration that the stack has given the track last. */
+  configurationOfStack(track: Track): number {
+    return this.#definition(this.#stackRevisions[track]).configuration;
+  }
+
+  configurationOn(track: Track): number {
+    return this.#definition(this.services[track].primary.taskDefinitionArn).configuration;
   }
 
   requestRollback(executionId?: string): boolean {
@@ -331,7 +360,6 @@ export class SimulatedWorld {
     const record: RecordReading | undefined = parsed.ok
       ? { record: parsed.record, version: this.recordVersion }
       : undefined;
-    const lastGood = record?.record.lastGood;
     const approval = this.#pendingApproval();
     const pipeline: PipelineState = {
       name: 'pipeline',
@@ -382,10 +410,6 @@ export class SimulatedWorld {
           : unknown(this.outcomesProblem),
       image: known(this.image),
       imageRepository: repository,
-      restorePoints: known({
-        canary: this.#isActiveDefinition(lastGood?.canaryTaskDefinitionArn),
-        stable: this.#isActiveDefinition(lastGood?.stableTaskDefinitionArn),
-      }),
       ...(job && { job }),
     };
   }
@@ -429,7 +453,8 @@ export class SimulatedWorld {
       case 'recordDecision':
       case 'recordRestored':
       case 'recordVerdict':
-      case 'recordLastGood': {
+      case 'recordLastGood':
+      case 'recordDrift': {
         if (effect.ifVersion !== this.recordVersion) return 'conflict';
         this.recordText = formatRecord(effect.next);
         this.recordVersion += 1;
@@ -458,11 +483,21 @@ export class SimulatedWorld {
         const { primary } = this.services[effect.track];
         if (!effect.forceNew && primary.taskDefinitionArn === effect.taskDefinitionArn) return 'alreadyDone';
         if (primary.taskDefinitionArn !== effect.observedTaskDefinitionArn) return 'conflict';
-        const digest = this.#digest(effect.taskDefinitionArn);
+        const digest = effect.imageUri.slice(effect.imageUri.indexOf('@') + 1);
         if (!this.provenOnStable.has(digest)) {
           this.violations.push(`${effect.track} is restored to ${digest}, which stable never ran`);
         }
-        this.#deploy(effect.track, effect.taskDefinitionArn);
+        const { configuration } = this.#definition(primary.taskDefinitionArn);
+        const recorded =
+          effect.taskDefinitionArn === undefined
+            ? undefined
+            : this.taskDefinitions.get(effect.taskDefinitionArn);
+        const isReady =
+          recorded?.active === true && recorded.imageUri === effect.imageUri && recorded.configuration === configuration;
+        this.#deploy(
+          effect.track,
+          isReady ? effect.taskDefinitionArn! : this.#register(effect.track, effect.imageUri, configuration),
+        );
         return 'done';
       }
       case 'startService': {
@@ -534,12 +569,6 @@ export class SimulatedWorld {
     return this.#digest(this.services[track].primary.taskDefinitionArn);
   }
 
-  /** Whether the recorded task definitions can still be deployed. */
-  canRestore(): boolean {
-    const { restorePoints } = this.observe();
-    return restorePoints.known && restorePoints.value.canary && restorePoints.value.stable;
-  }
-
   isSteady(track: Track): boolean {
     const service = this.services[track];
     return (
@@ -564,7 +593,7 @@ export class SimulatedWorld {
   }
 
   #freshService(track: Track, imageUri: string, desired: number, runningMs: number): Service {
-    const taskDefinitionArn = this.#register(track, imageUri);
+    const taskDefinitionArn = this.#register(track, imageUri, 0);
     const id = `d${this.#next()}`;
     this.tasks.start(track, id, desired, this.now - runningMs);
     return {
@@ -576,9 +605,9 @@ export class SimulatedWorld {
     };
   }
 
-  #register(track: Track, imageUri: string): string {
+  #register(track: Track, imageUri: string, configuration: number): string {
     const arn = `arn:task-definition/${track}:${this.#next()}`;
-    this.taskDefinitions.set(arn, { imageUri, active: true });
+    this.taskDefinitions.set(arn, { imageUri, configuration, active: true });
     return arn;
   }
 
@@ -626,17 +655,17 @@ export class SimulatedWorld {
   }
 
   #image(arn: string): string {
-    const definition = this.taskDefinitions.get(arn);
-    if (definition === undefined) throw new Error(`no task definition ${arn}`);
-    return definition.imageUri;
+    return this.#definition(arn).imageUri;
   }
 
   #digest(arn: string): string {
     return this.#image(arn).replace(/.*@/, '');
   }
 
-  #isActiveDefinition(arn: string | undefined): boolean {
-    return arn !== undefined && this.taskDefinitions.get(arn)?.active === true;
+  #definition(arn: string): TaskDefinition {
+    const definition = this.taskDefinitions.get(arn);
+    if (definition === undefined) throw new Error(`no task definition ${arn}`);
+    return definition;
   }
 
   /** Moves executions into free stages; in front of one, a newer execution supersedes older ones. */
@@ -672,7 +701,7 @@ export class SimulatedWorld {
     });
     if (step === stages.canary || step === stages.stable) {
       const track: Track = step === stages.canary ? 'canary' : 'stable';
-      const arn = this.#register(track, execution.deploys);
+      const arn = this.#register(track, execution.deploys, this.configurationOn(track));
       execution.taskDefinitionArn = arn;
       this.#deploy(track, arn);
       if (track === 'canary') this.lookedSinceCanary = false;

@@ -10,6 +10,9 @@ import type { Traffic } from './traffic.ts';
 
 const FINAL_PHASES: readonly Phase[] = ['succeeded', 'rolledBack', 'aborted', 'halted'];
 
+/** Phases of which a person wants to know why. */
+const EXPLAINED_PHASES: readonly Phase[] = ['rolledBack', 'aborted', 'drifted', 'halted'];
+
 /** Longest wait for any single step; the demo fails rather than hangs. */
 const STEP_LIMIT_MS = 180_000;
 
@@ -125,7 +128,7 @@ export class FollowedRelease {
         if (this.#phases.at(-1)?.phase !== phase) {
           this.#phases.push({ phase, at: clock.nowMs() });
           terminal.line(
-            `  ${seconds(clock.nowMs() - this.#demoStartedAt).padStart(7)}  version ${this.#version}: ${phase}${FINAL_PHASES.includes(phase) && phase !== 'succeeded' ? ` (${reasons.join('; ')})` : ''}`,
+            `  ${seconds(clock.nowMs() - this.#demoStartedAt).padStart(7)}  version ${this.#version}: ${phase}${EXPLAINED_PHASES.includes(phase) ? ` (${reasons.join('; ')})` : ''}`,
           );
         }
         if (phase === 'halted') throw new CliError(`the release halted: ${reasons.join('; ')}`);

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   type ApplicationAutoScalingClient,
   RegisterScalableTargetCommand,
@@ -10,12 +11,16 @@ import {
   DescribeTasksCommand,
   type ECSClient,
   ListTasksCommand,
+  RegisterTaskDefinitionCommand,
+  type RegisterTaskDefinitionCommandInput,
   type Service,
+  type Tag,
   type Task,
+  type TaskDefinition,
   UpdateServiceCommand,
 } from '@aws-sdk/client-ecs';
 import type { ServiceDeployment, ServiceState, TaskLife, Track } from '@queue-canary/core';
-import { done, type Outcome, type ServiceGateway, type TaskLog } from '../gateways.ts';
+import { done, type Outcome, type Restore, type ServiceGateway, type TaskLog } from '../gateways.ts';
 import type { TaskCounts } from '../names.ts';
 import { awsErrorCode } from '../thrown.ts';
 import { UserError } from '../user-error.ts';
@@ -114,48 +119,31 @@ export class AwsServiceGateway implements ServiceGateway {
     return { group, streamPrefix: `${prefix}/${container}/` };
   }
 
-  async isDeployable(taskDefinitionArn: string): Promise<boolean> {
-    try {
-      const output = await this.#client.send(
-        new DescribeTaskDefinitionCommand({ taskDefinition: taskDefinitionArn }),
-      );
-      return output.taskDefinition?.status === 'ACTIVE';
-    } catch (error) {
-      // ECS says ClientException, and nothing more exact, for a revision that does not exist.
-      if (awsErrorCode(error) === 'ClientException') return false;
-      throw error;
-    }
-  }
-
   /**
-   * Deploys the task definition, unless the service has moved on since it was observed.
+   * Deploys the image, unless the service has moved on since it was observed.
    *
    * `UpdateService` has no condition, so the service is read once more just before; what is left is the
    * moment between the two calls, and the next wake sees what happened in it.
    */
-  async restore(restore: {
-    readonly track: Track;
-    readonly taskDefinitionArn: string;
-    readonly observedTaskDefinitionArn: string;
-    readonly forceNew: boolean;
-  }): Promise<Outcome> {
-    const service = await this.#describe(restore.track);
+  async restore(restore: Restore): Promise<Outcome> {
+    const { track, forceNew, observedTaskDefinitionArn: observed } = restore;
+    const service = await this.#describe(track);
     const current = service.deployments?.find((candidate) => candidate.status === 'PRIMARY');
-    if (!restore.forceNew && current?.taskDefinition === restore.taskDefinitionArn) {
-      return { kind: 'alreadyDone', detail: `${restore.track} deploys ${restore.taskDefinitionArn} already` };
+    if (!forceNew && current?.taskDefinition === restore.taskDefinitionArn) {
+      return { kind: 'alreadyDone', detail: `${track} deploys ${restore.taskDefinitionArn} already` };
     }
-    if (current?.taskDefinition !== restore.observedTaskDefinitionArn) {
+    if (current?.taskDefinition !== observed) {
       return {
         kind: 'conflict',
-        detail: `${restore.track} deploys ${current?.taskDefinition} now, not ${restore.observedTaskDefinitionArn}`,
+        detail: `${track} deploys ${current?.taskDefinition} now, not ${observed}`,
       };
     }
     await this.#client.send(
       new UpdateServiceCommand({
         cluster: this.#names.cluster,
-        service: this.#names[restore.track],
-        taskDefinition: restore.taskDefinitionArn,
-        ...(restore.forceNew && { forceNewDeployment: true }),
+        service: this.#names[track],
+        taskDefinition: forceNew ? observed : await this.#revisionWith(restore),
+        ...(forceNew && { forceNewDeployment: true }),
       }),
     );
     // An update of the stack that failed may have put back what it made before there was an image: no task.
@@ -195,6 +183,52 @@ export class AwsServiceGateway implements ServiceGateway {
     return done;
   }
 
+  /**
+   * The revision that runs the image with the configuration that the service has now: the recorded one, or a new one
+   * where a stack update has changed the configuration since, or has deregistered the recorded revision. A revision
+   * of another family is none of the stack's, so its configuration is not kept.
+   */
+  async #revisionWith({ taskDefinitionArn, observedTaskDefinitionArn, imageUri }: Restore): Promise<string> {
+    const present = await this.#revision(observedTaskDefinitionArn);
+    const recorded = taskDefinitionArn === undefined ? undefined : await this.#revision(taskDefinitionArn);
+    const source = recorded && recorded.definition.family !== present?.definition.family ? recorded : present;
+    if (source === undefined) {
+      throw new UserError(
+        'TaskDefinitionNotFound',
+        `neither ${observedTaskDefinitionArn} nor ${taskDefinitionArn} exists any more, so nothing says how to run ${imageUri}; deploy the pipeline stack again`,
+      );
+    }
+    const { container } = this.#names;
+    const wanted = withImage(source.definition, container, imageUri);
+    if (
+      recorded?.definition.status === 'ACTIVE' &&
+      isDeepStrictEqual(configurationOf(recorded.definition), wanted)
+    ) {
+      return recorded.definition.taskDefinitionArn ?? '';
+    }
+    const tags = source.tags.filter(({ key }) => !key?.startsWith('aws:'));
+    const output = await this.#client.send(
+      new RegisterTaskDefinitionCommand({ ...wanted, ...(tags.length > 0 && { tags }) }),
+    );
+    return output.taskDefinition?.taskDefinitionArn ?? '';
+  }
+
+  /** A revision with its tags; undefined when it has been deleted. */
+  async #revision(
+    taskDefinitionArn: string,
+  ): Promise<{ readonly definition: TaskDefinition; readonly tags: readonly Tag[] } | undefined> {
+    try {
+      const { taskDefinition: definition, tags = [] } = await this.#client.send(
+        new DescribeTaskDefinitionCommand({ taskDefinition: taskDefinitionArn, include: ['TAGS'] }),
+      );
+      return definition && { definition, tags };
+    } catch (error) {
+      // ECS says ClientException, and nothing more exact, for a revision that does not exist.
+      if (awsErrorCode(error) === 'ClientException') return undefined;
+      throw error;
+    }
+  }
+
   async #describe(track: Track): Promise<Service> {
     const { cluster } = this.#names;
     const name = this.#names[track];
@@ -232,6 +266,36 @@ export class AwsServiceGateway implements ServiceGateway {
 /** The digest of an image that is named by one. */
 function digestOf(imageUri: string): string | undefined {
   return /@(sha256:[0-9a-f]{64})$/.exec(imageUri)?.[1];
+}
+
+/** What of a revision can be registered again: all but what ECS itself says of it. */
+function configurationOf(definition: TaskDefinition): RegisterTaskDefinitionCommandInput {
+  const {
+    taskDefinitionArn: _arn,
+    revision: _revision,
+    status: _status,
+    requiresAttributes: _requiresAttributes,
+    compatibilities: _compatibilities,
+    registeredAt: _registeredAt,
+    registeredBy: _registeredBy,
+    deregisteredAt: _deregisteredAt,
+    deleteRequestedAt: _deleteRequestedAt,
+    ...configuration
+  } = definition;
+  return { family: undefined, containerDefinitions: undefined, ...configuration };
+}
+
+function withImage(
+  definition: TaskDefinition,
+  container: string,
+  image: string,
+): RegisterTaskDefinitionCommandInput {
+  return {
+    ...configurationOf(definition),
+    containerDefinitions: definition.containerDefinitions?.map((each) =>
+      each.name === container ? { ...each, image } : each,
+    ),
+  };
 }
 
 function taskLife(task: Task): TaskLife {

@@ -3,7 +3,7 @@ import { type Effect, isBarrier, type RecordWrite } from './effect.ts';
 import { type Health, isDepthUnsettled } from './health.ts';
 import type { Journey } from './journey.ts';
 import type { Track } from './observed.ts';
-import type { Baseline, LastGood, ReleaseRecord } from './record.ts';
+import { type Baseline, initialExecutionId, type LastGood, type ReleaseRecord } from './record.ts';
 import { isSteady, type World } from './world.ts';
 
 /** Remembers what the release begins with and how its dead letters were taken, as soon as it is known. */
@@ -43,6 +43,21 @@ function depthAtStart(
   return { deadLetters: Math.max(before ?? 0, depth.value.visible + depth.value.hidden) };
 }
 
+/**
+ * The last good release of a pipeline whose first execution came to the canary before the controller ever looked: the
+ * image that the services were created with, as long as stable runs nothing else. Without it the first release would
+ * have no way back.
+ */
+export function adoptedLastGood(world: World): LastGood | undefined {
+  const { observed, canary, stable, record } = world;
+  const { imageDigest, imageUri } = stable;
+  if (record.lastGood !== undefined || imageDigest === undefined || !isSteady(stable)) return undefined;
+  if (!observed.image.known || observed.image.value !== imageUri) return undefined;
+  const image = { imageDigest, imageUri };
+  const { canaryTaskDefinitionArn, ...lastGood } = lastGoodFrom(world, image, initialExecutionId, undefined);
+  return { ...lastGood, ...(canary.imageDigest === imageDigest && { canaryTaskDefinitionArn }) };
+}
+
 export function lastGoodFrom(
   world: World,
   image: { readonly imageUri: string; readonly imageDigest: string },
@@ -62,14 +77,13 @@ export function lastGoodFrom(
 /**
  * Keeps the record's task definitions current when only the configuration has changed.
  *
- * CloudFormation deregisters the revision that it replaces, so a record that still names it could not be
- * restored. The image is the same, so this is not a new release.
+ * CloudFormation deregisters the revision that it replaces. The image is the same, so this is not a new release.
  */
 export function followTaskDefinitions(world: World, before: readonly Effect[]): Effect[] {
   const { record } = world;
   const { lastGood } = record;
   if (lastGood === undefined || before.some(isBarrier)) return [];
-  const current = (track: Track, recorded: string): string => {
+  const current = <T extends string | undefined>(track: Track, recorded: T): T | string => {
     const service = world[track];
     return isSteady(service) && service.imageDigest === lastGood.imageDigest
       ? service.primary.taskDefinitionArn
@@ -86,7 +100,11 @@ export function followTaskDefinitions(world: World, before: readonly Effect[]): 
   return [
     writeRecord(world, 'recordLastGood', lastGood.executionId, {
       ...record,
-      lastGood: { ...lastGood, canaryTaskDefinitionArn, stableTaskDefinitionArn },
+      lastGood: {
+        ...lastGood,
+        ...(canaryTaskDefinitionArn !== undefined && { canaryTaskDefinitionArn }),
+        stableTaskDefinitionArn,
+      },
     }),
   ];
 }

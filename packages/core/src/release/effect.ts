@@ -27,12 +27,17 @@ export type Effect =
     }
   /** Stops the execution at once. What its actions have started, an ECS deployment above all, goes on. */
   | { readonly kind: 'stopExecution'; readonly executionId: string; readonly reason: string }
-  /** Deploys a recorded task definition, superseding whatever deployment is under way. */
+  /**
+   * Deploys the last good image, superseding whatever deployment is under way. The configuration stays as the
+   * service has it, since that is CloudFormation's and not a release's.
+   */
   | {
       readonly kind: 'restoreService';
       readonly executionId: string;
       readonly track: Track;
-      readonly taskDefinitionArn: string;
+      readonly imageUri: string;
+      /** The revision that ran this image last; not deployed where its configuration is not the service's any more. */
+      readonly taskDefinitionArn?: string;
       /** What the service was seen to deploy; if that has changed, look again instead. */
       readonly observedTaskDefinitionArn: string;
       /** Deploys it anew although the service names it already, because that deployment failed. */
@@ -58,7 +63,13 @@ export type Effect =
 
 /** A conditional write of the record: it takes place only at the parameter version that was observed. */
 export interface RecordWrite {
-  readonly kind: 'recordLastGood' | 'recordDecision' | 'recordRestored' | 'recordBaseline' | 'recordVerdict';
+  readonly kind:
+    | 'recordLastGood'
+    | 'recordDecision'
+    | 'recordRestored'
+    | 'recordBaseline'
+    | 'recordVerdict'
+    | 'recordDrift';
   readonly executionId: string;
   readonly next: ReleaseRecord;
   readonly ifVersion: number;
@@ -71,6 +82,7 @@ export function isBarrier(effect: Effect): effect is RecordWrite {
     effect.kind === 'recordDecision' ||
     effect.kind === 'recordRestored' ||
     effect.kind === 'recordBaseline' ||
-    effect.kind === 'recordVerdict'
+    effect.kind === 'recordVerdict' ||
+    effect.kind === 'recordDrift'
   );
 }

@@ -13,10 +13,14 @@ export const holdPrefix = 'queue-canary release ';
  * Keeps newer executions out of the Canary stage. Stage locks alone do not: the canary's stage is free again
  * as soon as a release waits for its verdict, and the next execution would replace what is being judged.
  */
-export function closeGate(world: World, release: Journey): Effect[] {
+export function closeGate(world: World, { execution }: Journey): Effect[] {
+  return holdGate(world, execution.id, 'is under way');
+}
+
+/** Closes the gate while what has become of a release is put right. */
+export function holdGate(world: World, executionId: string, why: string): Effect[] {
   if (stageNamed(world.pipeline, stages.canary.stage)?.transitionEnabled !== true) return [];
-  const { id } = release.execution;
-  return [{ kind: 'closeCanaryStage', executionId: id, reason: `${holdPrefix}${id} is under way` }];
+  return [{ kind: 'closeCanaryStage', executionId, reason: `${holdPrefix}${executionId} ${why}` }];
 }
 
 export function openGate(world: World): Effect[] {

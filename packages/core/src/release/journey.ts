@@ -1,6 +1,13 @@
 import { reportMs } from '../measurement/line.ts';
 import type { Unread } from '../measurement/measurement.ts';
-import { type ActionRun, type Execution, type PipelineState, type StageState, stages } from './observed.ts';
+import {
+  type ActionRun,
+  type Execution,
+  type PipelineState,
+  type StageState,
+  stages,
+  type Track,
+} from './observed.ts';
 
 type Step = keyof typeof stages;
 
@@ -129,18 +136,26 @@ export function waitingForCanary(pipeline: PipelineState, release: Journey): rea
  * may deploy to the canary before its run is listed. What it deploys must not be mistaken for residue of the
  * release that ended before.
  */
-export function mayBeEnteringCanary(pipeline: PipelineState, release: Journey): boolean {
+export function mayBeEnteringCanary(pipeline: PipelineState, release: Journey | undefined): boolean {
   // While the release's own deployment runs, it holds the stage's lock.
-  if (isActive(release.execution) && release.canary.status === 'InProgress') return false;
+  if (release && isActive(release.execution) && release.canary.status === 'InProgress') return false;
   const stage = stageNamed(pipeline, stages.canary.stage);
   return pipeline.executions.some(
     (execution) =>
       isActive(execution) &&
-      execution.id !== release.execution.id &&
+      execution.id !== release?.execution.id &&
       latestRun(pipeline, execution.id, 'canary') === undefined &&
       (stage?.latestExecutionId === execution.id ||
         (stage?.transitionEnabled === true &&
           latestRun(pipeline, execution.id, 'build')?.status === 'Succeeded')),
+  );
+}
+
+/** Whether the pipeline itself deploys to the track at this moment, also in an execution that is no release. */
+export function isBeingDeployed(pipeline: PipelineState, track: Track): boolean {
+  const { stage, action } = stages[track];
+  return pipeline.actions.some(
+    (run) => run.stage === stage && run.action === action && run.status === 'InProgress',
   );
 }
 

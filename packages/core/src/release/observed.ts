@@ -152,12 +152,6 @@ export interface RecordReading {
   readonly version: number;
 }
 
-/** Whether each task definition of the last good release can still be deployed. */
-export interface RestorePoints {
-  readonly canary: boolean;
-  readonly stable: boolean;
-}
-
 /** A CodePipeline job that this wake has to answer. */
 export interface Job {
   readonly id: string;
@@ -179,8 +173,6 @@ export interface Observed {
   readonly outcomes: Reading<Measurement | undefined>;
   /** The image that new task definitions of the template use. */
   readonly image: Reading<string>;
-  /** Known once there is a last good release. */
-  readonly restorePoints: Reading<RestorePoints>;
   /** Address of the application's own image repository, without a tag: others' images are not released. */
   readonly imageRepository: string;
   readonly job?: Job;

@@ -33,6 +33,7 @@ const happening = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('deadLetter' as const), count: fc.nat(3) }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'rollback' as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'configuration' as const }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('outside' as const), track }) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.nat(200_000) }) },
   { weight: 8, arbitrary: fc.constant({ kind: 'wake' as const }) },
   { weight: 4, arbitrary: fc.constant({ kind: 'jobs' as const }) },
@@ -134,6 +135,9 @@ class History {
       case 'configuration':
         world.changeConfiguration();
         break;
+      case 'outside':
+        world.updateService(what.track);
+        break;
       case 'pass':
         world.pass(what.ms);
         break;
@@ -215,10 +219,14 @@ describe('whatever happens, in whatever order', { timeout: 30_000 }, () => {
         const world = run(given);
         const { phase } = world.settle();
         expect(world.violations).toEqual([]);
-        // A stack update in the middle of a promotion may deregister what a rollback would return to.
-        if (!world.canRestore()) return;
         if (phase === 'awaitingApproval') {
           expect(world.digestOn('stable')).toBe(world.record().lastGood?.imageDigest);
+          return;
+        }
+        const { drift } = world.record();
+        if (phase === 'halted') {
+          // Somebody has changed a service again and again.
+          expect(Math.max(drift?.canary?.times ?? 0, drift?.stable?.times ?? 0)).toBeGreaterThan(3);
           return;
         }
         expect(['idle', 'succeeded', 'rolledBack', 'aborted']).toContain(phase);
@@ -226,6 +234,32 @@ describe('whatever happens, in whatever order', { timeout: 30_000 }, () => {
         expect([world.digestOn('canary'), world.digestOn('stable')]).toEqual([good, good]);
         expect(world.isSteady('canary') && world.isSteady('stable')).toBe(true);
         expect(world.gate.enabled).toBe(true);
+      }),
+      runs,
+    );
+  });
+
+  it('restores what is changed from outside of a release, tells it once, and is again where it was', () => {
+    const changes = fc.subarray(['canary', 'stable'] as const, { minLength: 1 });
+    fc.assert(
+      fc.property(histories, changes, (given, changed) => {
+        const world = run(given);
+        if (world.settle().phase === 'awaitingApproval') world.reject();
+        const { phase } = world.settle();
+        fc.pre(phase !== 'halted' && phase !== 'awaitingApproval');
+        const good = world.record().lastGood?.imageDigest;
+        const told = world.notifications.length;
+        for (const each of changed) world.updateService(each);
+        const astray = changed.filter((each) => world.digestOn(each) !== good);
+        if (astray.length > 0) expect(world.wake().phase).toBe('drifted');
+        for (const each of changed) world.finishRollout(each);
+        expect(world.settle().phase).toBe(phase);
+        expect([world.digestOn('canary'), world.digestOn('stable')]).toEqual([good, good]);
+        expect(world.notifications.length - told).toBe(astray.length > 0 ? 1 : 0);
+        expect(world.violations).toEqual([]);
+        for (const each of ['canary', 'stable'] as const) {
+          expect(world.configurationOn(each)).toBe(world.configurationOfStack(each));
+        }
       }),
       runs,
     );

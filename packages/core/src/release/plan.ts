@@ -2,6 +2,7 @@ import type { Verdict } from '../judge/evidence.ts';
 import { reportMs } from '../measurement/line.ts';
 import type { ReleasePolicy } from '../policy/policy.ts';
 import {
+  adoptedLastGood,
   followBaseline,
   followImage,
   followTaskDefinitions,
@@ -9,7 +10,8 @@ import {
   writeRecord,
 } from './bookkeeping.ts';
 import { hasArrived } from './candidate.ts';
-import type { Effect } from './effect.ts';
+import { driftHistory, planDrift, withoutDrift } from './drift.ts';
+import { type Effect, isBarrier } from './effect.ts';
 import {
   confirmRestored,
   decide,
@@ -21,13 +23,13 @@ import {
   promotesItself,
 } from './ending.ts';
 import { firstVerdict, hasNothingAlongside, starts } from './first-release.ts';
-import { closeGate, openGate } from './gate.ts';
+import { closeGate, holdGate, openGate } from './gate.ts';
 import { assessHealth, type Health } from './health.ts';
-import { currentRelease, isActive, type Journey } from './journey.ts';
+import { currentRelease, hasReachedStable, isActive, type Journey } from './journey.ts';
 import { approvalMessage, judgementOf, recordedVerdict, unchangedVerdict } from './judgement.ts';
 import { type Job, type Observed, stages, tracks } from './observed.ts';
 import { type Position, positionOf } from './position.ts';
-import { initialExecutionId } from './record.ts';
+import { type Decision, initialExecutionId, type ReleaseRecord } from './record.ts';
 import { finishEarlierRollback, restoration } from './restoration.ts';
 import { commitText, onOneImage, progress, shortId, type World } from './world.ts';
 
@@ -43,6 +45,7 @@ import { commitText, onOneImage, progress, shortId, type World } from './world.t
  * - `rollingBack`: the release was ended; both services are on their way to the last good release.
  * - `rolledBack`: the release was ended and both services run the last good release.
  * - `aborted`: the same, for a release that was ended on request before stable was touched.
+ * - `drifted`: no release is under way, but a service was changed from outside; it returns to the last good release.
  * - `halted`: the controller cannot see, or has nothing to return to; a person must act.
  */
 export type Phase =
@@ -55,6 +58,7 @@ export type Phase =
   | 'rollingBack'
   | 'rolledBack'
   | 'aborted'
+  | 'drifted'
   | 'halted';
 
 /** The release that a plan is about. */
@@ -152,7 +156,7 @@ export function plan(observed: Observed, policy: ReleasePolicy, nowMs: number): 
       reasons: problems,
     };
   }
-  const world: World = {
+  const seen: World = {
     observed,
     policy,
     nowMs,
@@ -162,12 +166,27 @@ export function plan(observed: Observed, policy: ReleasePolicy, nowMs: number): 
     record: record.value.record,
     recordVersion: record.value.version,
   };
-  return answeringJob(world, planRelease(world));
+  const release = currentRelease(seen.pipeline);
+  const world = { ...seen, record: trueRecord(seen, release) };
+  const planned = release === undefined ? planIdle(world) : planRelease(world, release);
+  return answeringJob(world, writingRecord(seen, world, planned));
 }
 
-function planRelease(world: World): Plan {
-  const release = currentRelease(world.pipeline);
-  if (release === undefined) return planIdle(world);
+/** The record, true to what is seen of the time between releases. */
+function trueRecord(seen: World, release: Journey | undefined): ReleaseRecord {
+  const lastGood = release && adoptedLastGood(seen);
+  return lastGood === undefined ? withoutDrift(seen) : { ...seen.record, lastGood };
+}
+
+/** What the record was made true to is written by itself, unless a write of the plan holds it anyway. */
+function writingRecord(seen: World, { record }: World, planned: Plan): Plan {
+  if (record === seen.record || planned.effects.some(isBarrier)) return planned;
+  const kind = record.lastGood === seen.record.lastGood ? 'recordDrift' : 'recordLastGood';
+  const about = record.lastGood?.executionId ?? initialExecutionId;
+  return { ...planned, effects: [writeRecord(seen, kind, about, record), ...planned.effects] };
+}
+
+function planRelease(world: World, release: Journey): Plan {
   const { observed, policy, nowMs, record } = world;
   const judgement = judgementOf(observed, policy, release, nowMs);
   const judged: World = { ...world, ...(judgement && { judgement }) };
@@ -241,21 +260,22 @@ function planEnding(world: World, release: Journey, health: Health, end: End): P
   const reasons = [end.reason];
   const undecided = decided === undefined && active ? { undecided: positionOf(world, release) } : {};
   const summary = summarise(release, health, decided ? Date.parse(decided.decidedAt) : world.nowMs);
+  const phase = end.kind === 'abort' ? 'aborted' : 'rolledBack';
+  if (decided !== undefined && !active && wasRestored(decided, release)) {
+    const effects = [...followTaskDefinitions(world, []), ...openGate(world)];
+    return unlessDrifted(world, release, { phase, release: summary, effects, reasons });
+  }
 
   const stops = active ? endExecution(world, release, end.reason) : [];
-  const { restores, inPlace, restored, obstacles } = restoration(world, release);
+  const { restores, restored, obstacles } = restoration(world, release);
   const effects: Effect[] = [];
   if (decided === undefined) {
     const failing = end.by === 'judge' ? failingVerdict(world)?.verdict : undefined;
     const verdict = failing && recordedVerdict(failing, id, world.nowMs);
     effects.push(...decide(release, end, record, world.recordVersion, world.nowMs, verdict));
   }
-  if (decided !== undefined && decided.restoredAt === undefined && restored && !active) {
-    effects.push(...confirmRestored(world, decided));
-  }
-  // Once both services were seen restored, tasks that come and go are ECS's business, not a rollback's.
-  const settled = restored || (decided?.restoredAt !== undefined && inPlace);
-  const going = obstacles.length === 0 && (active || !settled);
+  if (decided !== undefined && restored && !active) effects.push(...confirmRestored(world, decided));
+  const going = obstacles.length === 0 && (active || !restored);
   // The stage is closed before the execution ends, or the next one would enter it at that very moment.
   if (going) effects.push(...closeGate(world, release));
   effects.push(...stops, ...endIntruders(world, release), ...restores);
@@ -275,10 +295,32 @@ function planEnding(world: World, release: Journey, health: Health, end: End): P
     };
   }
   effects.push(...followTaskDefinitions(world, effects), ...openGate(world));
+  return { phase, release: summary, effects, reasons };
+}
+
+/**
+ * Whether both services were seen restored since the release last touched them. From then on tasks that come and go
+ * are ECS's business, and what else runs was changed from outside.
+ */
+function wasRestored({ restoredAt }: Decision, { canaryLastStartedAt, stable }: Journey): boolean {
+  const touchedAt = Math.max(canaryLastStartedAt, stable?.startedAt ?? 0);
+  return restoredAt !== undefined && Date.parse(restoredAt) >= touchedAt;
+}
+
+/** The plan of a time in which no release is under way, unless a service was changed from outside. */
+function unlessDrifted(world: World, release: Journey | undefined, planned: Plan): Plan {
+  const drift = planDrift(world, release, tracks);
+  if (drift === undefined)
+    return { ...planned, reasons: [...planned.reasons, ...driftHistory(world.record)] };
+  const { halted, since, effects, reasons } = drift;
+  const id = release?.execution.id ?? initialExecutionId;
+  // The next release would be compared with what should not run. A halt lets in the one that may mend it.
+  const gate = halted ? openGate(world) : holdGate(world, id, 'is being restored');
   return {
-    phase: end.kind === 'abort' ? 'aborted' : 'rolledBack',
-    release: summary,
-    effects,
+    phase: halted ? 'halted' : 'drifted',
+    ...(planned.release && { release: { ...planned.release, since } }),
+    effects: [...effects, ...gate],
+    nextWakeMs: restoringWakeMs,
     reasons,
   };
 }
@@ -314,7 +356,9 @@ function planActive(world: World, release: Journey, health: Health): Plan {
     };
   }
   effects.push(...followTaskDefinitions(world, effects));
-  effects.push(...standing, ...finishEarlierRollback(world, release));
+  const stable = keepStable(world, release, effects);
+  effects.push(...stable.effects, ...standing);
+  reasons.push(...stable.reasons);
   if (phase === 'promoting') {
     return {
       phase,
@@ -341,6 +385,22 @@ function planActive(world: World, release: Journey, health: Health): Plan {
     nextWakeMs: judging.nextWakeMs,
     reasons: [...reasons, ...judging.reasons],
   };
+}
+
+/** Until the release is let through to stable, stable runs the last good release, whoever else has changed it. */
+function keepStable(
+  world: World,
+  release: Journey,
+  before: readonly Effect[],
+): Pick<Plan, 'effects' | 'reasons'> {
+  if (hasReachedStable(release) || release.approval?.status === 'Succeeded')
+    return { effects: [], reasons: [] };
+  const { decision } = world.record;
+  if (decision !== undefined && decision.restoredAt === undefined) {
+    return { effects: finishEarlierRollback(world, release), reasons: [] };
+  }
+  const { effects, reasons } = planDrift(world, release, ['stable']) ?? { effects: [], reasons: [] };
+  return { effects: before.some(isBarrier) ? [] : effects, reasons };
 }
 
 /** What the judge needs to see and does not. */
@@ -566,21 +626,19 @@ function planSucceeded(world: World, release: Journey, health: Health): Plan {
       }
     }
   }
-  for (const track of tracks) {
-    if (record.lastGood && world[track].imageDigest !== record.lastGood.imageDigest) {
-      reasons.push(`${track} runs ${world[track].imageUri}, which is not the last good release`);
-    }
-  }
   const stuck =
     record.lastGood?.executionId !== execution.id &&
     release.record?.status === 'Succeeded' &&
     image === undefined;
-  return {
+  const planned: Plan = {
     phase: stuck ? 'halted' : 'succeeded',
     release: summarise(release, health, execution.updatedAt),
     effects,
     reasons: stuck ? [...reasons, ...progress(world)] : reasons,
   };
+  // Both services may be on their way to what the record does not hold yet.
+  const unrecorded = record.lastGood?.executionId !== execution.id && release.record?.status === 'Succeeded';
+  return unrecorded ? planned : unlessDrifted(world, release, planned);
 }
 
 /** No release yet: adopts what both services were created with, so that the first release has a way back. */
@@ -606,7 +664,7 @@ function planIdle(world: World): Plan {
     reasons.push('no release has reached the canary');
   }
   effects.push(...openGate(world));
-  return { phase: 'idle', effects, reasons };
+  return unlessDrifted(world, undefined, { phase: 'idle', effects, reasons });
 }
 
 /** A job that nobody answers keeps its pipeline action waiting until it times out: every one gets an answer. */

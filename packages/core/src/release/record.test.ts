@@ -39,6 +39,11 @@ const verdict: RecordedVerdict = {
   canaryUnits: 10,
   canaryFailed: 1,
 };
+const driftedTrack = fc
+  .record({ imageDigest: digest }, optional)
+  .chain((known) =>
+    fc.record({ deploymentId: text, times: fc.nat() }).map((base) => ({ ...base, ...known })),
+  );
 const records: fc.Arbitrary<ReleaseRecord> = fc
   .tuple(
     fc.option(
@@ -72,12 +77,18 @@ const records: fc.Arbitrary<ReleaseRecord> = fc
         .record({ deadLetters: fc.nat(), candidateDigest: digest }, optional)
         .map((known) => ({ executionId: 'e', ...known })),
     ),
+    fc.option(
+      fc
+        .record({ restoredAt: text, canary: driftedTrack, stable: driftedTrack }, optional)
+        .map((known) => ({ seenAt: '2026-01-01T00:00:00.000Z', ...known })),
+    ),
   )
-  .map(([lastGood, decision, baseline]) => ({
+  .map(([lastGood, decision, baseline, drift]) => ({
     version: 1 as const,
     ...(lastGood && { lastGood }),
     ...(decision && { decision }),
     ...(baseline && { baseline }),
+    ...(drift && { drift }),
   }));
 
 describe('parseRecord', () => {
@@ -108,6 +119,7 @@ describe('parseRecord', () => {
     ['{"version":1,"lastGood":"v1"}', 'lastGood is not an object'],
     ['{"version":1,"decision":{"executionId":"e"}}', 'decision.kind is missing'],
     ['{"version":1,"baseline":{"executionId":"e","deadLetters":-1}}', 'baseline.deadLetters cannot be -1'],
+    ['{"version":1,"drift":{"seenAt":"t","stable":{"times":1}}}', 'drift.stable.deploymentId is missing'],
   ])('refuses %s', (document, problem) => {
     const result = parseRecord(document);
     expect(result.ok ? '' : result.problem).toContain(problem);
@@ -199,8 +211,10 @@ describe('the largest record', () => {
     if (written?.kind !== 'recordDecision') throw new Error('the decision is not written first');
     const { decision, verdict } = written.next;
     const restored = decision && { ...decision, restoredAt: at };
+    const drifted = { deploymentId: `ecs-svc/${'1'.repeat(19)}`, imageDigest, times: 4 };
+    const drift = { seenAt: at, restoredAt: at, canary: drifted, stable: drifted };
     const bytes = new TextEncoder().encode(
-      formatRecord({ ...written.next, ...(restored && { decision: restored }) }),
+      formatRecord({ ...written.next, ...(restored && { decision: restored }), drift }),
     ).length;
     expect(bytes).toBeLessThanOrEqual(4096);
     // Cut between characters, and marked as cut.

@@ -1,4 +1,5 @@
 import type { Verdict, VerdictCode } from '../judge/evidence.ts';
+import type { Track } from './observed.ts';
 
 /** A release that both services ran at steady state: what every rollback returns to. */
 export interface LastGood {
@@ -8,7 +9,8 @@ export interface LastGood {
   readonly commit?: string;
   readonly imageDigest: string;
   readonly imageUri: string;
-  readonly canaryTaskDefinitionArn: string;
+  /** Unknown where the canary has not run this image since the controller first looked. */
+  readonly canaryTaskDefinitionArn?: string;
   readonly stableTaskDefinitionArn: string;
   /** ISO 8601. */
   readonly recordedAt: string;
@@ -57,6 +59,24 @@ export interface Decision {
   readonly restoredAt?: string;
 }
 
+/** One track that ran something else than the last good release although no release was under way. */
+export interface DriftedTrack {
+  /** The ECS deployment that was seen last: another one later is another change. */
+  readonly deploymentId: string;
+  /** The digest of what it ran then; absent where the image is named by tag. */
+  readonly imageDigest?: string;
+  /** How often it was seen to be changed since both services last ran the last good release. */
+  readonly times: number;
+}
+
+/** The last change of the services from outside, written before they are restored. It stays as history until the next one. */
+export interface Drift extends Partial<Readonly<Record<Track, DriftedTrack>>> {
+  /** ISO 8601. */
+  readonly seenAt: string;
+  /** ISO 8601; when both services were back on the last good release. */
+  readonly restoredAt?: string;
+}
+
 /** What the current release began with, to tell later what has changed since. */
 export interface Baseline {
   readonly executionId: string;
@@ -77,6 +97,7 @@ export interface ReleaseRecord {
   readonly decision?: Decision;
   readonly baseline?: Baseline;
   readonly verdict?: RecordedVerdict;
+  readonly drift?: Drift;
 }
 
 export type RecordResult =
@@ -109,7 +130,7 @@ export function parseRecord(text: string): RecordResult {
     ...s.optionalText('commit'),
     imageDigest: s.text('imageDigest', digest),
     imageUri: s.text('imageUri'),
-    canaryTaskDefinitionArn: s.text('canaryTaskDefinitionArn'),
+    ...s.optionalText('canaryTaskDefinitionArn'),
     stableTaskDefinitionArn: s.text('stableTaskDefinitionArn'),
     recordedAt: s.text('recordedAt'),
   }));
@@ -138,6 +159,17 @@ export function parseRecord(text: string): RecordResult {
     canaryUnits: s.count('canaryUnits'),
     canaryFailed: s.count('canaryFailed'),
   }));
+  const driftedTrack = (s: SectionReader): DriftedTrack => ({
+    deploymentId: s.text('deploymentId'),
+    ...s.optionalText('imageDigest', digest),
+    times: s.count('times'),
+  });
+  const drift = reader.section(document, 'drift', (s) => ({
+    seenAt: s.text('seenAt'),
+    ...s.optionalText('restoredAt'),
+    ...s.optionalSection('canary', driftedTrack),
+    ...s.optionalSection('stable', driftedTrack),
+  }));
   if (reader.problems.length > 0) return { ok: false, problem: reader.problems.join('; ') };
   return {
     ok: true,
@@ -147,6 +179,7 @@ export function parseRecord(text: string): RecordResult {
       ...(decision && { decision }),
       ...(baseline && { baseline }),
       ...(verdict && { verdict }),
+      ...(drift && { drift }),
     },
   };
 }
@@ -223,14 +256,22 @@ class FieldReader {
     name: string,
     read: (section: SectionReader) => T,
   ): T | undefined {
-    const value = document[name];
-    if (value === undefined) return undefined;
-    if (!isObject(value)) {
-      this.problems.push(`${name} is not an object`);
-      return undefined;
-    }
-    return read(new SectionReader(name, value, this.problems));
+    return readSection(document[name], name, this.problems, read);
   }
+}
+
+function readSection<T>(
+  value: unknown,
+  name: string,
+  problems: string[],
+  read: (section: SectionReader) => T,
+): T | undefined {
+  if (value === undefined) return undefined;
+  if (!isObject(value)) {
+    problems.push(`${name} is not an object`);
+    return undefined;
+  }
+  return read(new SectionReader(name, value, problems));
 }
 
 class SectionReader {
@@ -275,6 +316,13 @@ class SectionReader {
   optionalCount<K extends string>(field: K): { [P in K]?: number } {
     const optional: { [P in K]?: number } = {};
     if (this.#values[field] !== undefined) optional[field] = this.count(field);
+    return optional;
+  }
+
+  optionalSection<K extends string, T>(field: K, read: (section: SectionReader) => T): { [P in K]?: T } {
+    const optional: { [P in K]?: T } = {};
+    const value = readSection(this.#values[field], `${this.#name}.${field}`, this.#problems, read);
+    if (value !== undefined) optional[field] = value;
     return optional;
   }
 

@@ -1,7 +1,10 @@
 import type { Effect } from './effect.ts';
-import { hasReachedStable, type Journey, mayBeEnteringCanary } from './journey.ts';
+import { type Journey, mayBeEnteringCanary } from './journey.ts';
 import { tracks } from './observed.ts';
+import { initialExecutionId } from './record.ts';
 import { isSteady, type World } from './world.ts';
+
+type Restore = Extract<Effect, { kind: 'restoreService' }>;
 
 /**
  * What brings both services back, whether they are told to run the last good release (`inPlace`), whether they
@@ -9,10 +12,9 @@ import { isSteady, type World } from './world.ts';
  */
 export function restoration(
   world: World,
-  release: Journey,
-): { restores: Effect[]; inPlace: boolean; restored: boolean; obstacles: string[] } {
-  const { record, observed } = world;
-  const { lastGood } = record;
+  release: Journey | undefined,
+): { restores: Restore[]; inPlace: boolean; restored: boolean; obstacles: string[] } {
+  const { lastGood } = world.record;
   if (lastGood === undefined) {
     return {
       restores: [],
@@ -23,8 +25,7 @@ export function restoration(
       ],
     };
   }
-  const restores: Effect[] = [];
-  const obstacles: string[] = [];
+  const restores: Restore[] = [];
   let deferred = false;
   for (const track of tracks) {
     const service = world[track];
@@ -35,30 +36,24 @@ export function restoration(
       deferred = true;
       continue;
     }
-    const points = observed.restorePoints;
     const taskDefinitionArn = onImage
       ? service.primary.taskDefinitionArn
       : track === 'canary'
         ? lastGood.canaryTaskDefinitionArn
         : lastGood.stableTaskDefinitionArn;
-    if (!onImage && points.known && !points.value[track]) {
-      obstacles.push(
-        `${track} cannot return to ${taskDefinitionArn}: it has been deregistered. Push a commit that fixes the worker and approve its release, or deploy a task definition with ${lastGood.imageUri} by hand`,
-      );
-      continue;
-    }
     restores.push({
       kind: 'restoreService',
-      executionId: release.execution.id,
+      executionId: release?.execution.id ?? initialExecutionId,
       track,
-      taskDefinitionArn,
+      imageUri: lastGood.imageUri,
+      ...(taskDefinitionArn !== undefined && { taskDefinitionArn }),
       observedTaskDefinitionArn: service.primary.taskDefinitionArn,
       forceNew: broken,
     });
   }
-  const inPlace = !deferred && restores.length === 0 && obstacles.length === 0;
+  const inPlace = !deferred && restores.length === 0;
   const restored = inPlace && tracks.every((track) => isSteady(world[track]));
-  return { restores, inPlace, restored, obstacles };
+  return { restores, inPlace, restored, obstacles: [] };
 }
 
 /**
@@ -66,10 +61,5 @@ export function restoration(
  * prevents that; a person who opens it does not.
  */
 export function finishEarlierRollback(world: World, release: Journey): Effect[] {
-  const { decision } = world.record;
-  if (decision === undefined || decision.restoredAt !== undefined) return [];
-  if (hasReachedStable(release) || release.approval?.status === 'Succeeded') return [];
-  return restoration(world, release).restores.filter(
-    (effect) => effect.kind === 'restoreService' && effect.track === 'stable',
-  );
+  return restoration(world, release).restores.filter(({ track }) => track === 'stable');
 }

@@ -21,6 +21,7 @@ const phaseTones: Readonly<Record<Phase, Tone>> = {
   rollingBack: 'bad',
   rolledBack: 'bad',
   aborted: 'bad',
+  drifted: 'bad',
   halted: 'bad',
 };
 
@@ -34,6 +35,7 @@ const phaseNames: Readonly<Record<Phase, string>> = {
   rollingBack: 'rolling back',
   rolledBack: 'rolled back',
   aborted: 'aborted',
+  drifted: 'changed from outside, being restored',
   halted: 'halted: a person must act',
 };
 

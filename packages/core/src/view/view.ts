@@ -13,7 +13,7 @@ import {
   type Track,
 } from '../release/observed.ts';
 import type { Phase, Plan } from '../release/plan.ts';
-import type { Decision, LastGood, RecordedVerdict, ReleaseRecord } from '../release/record.ts';
+import type { Decision, Drift, LastGood, RecordedVerdict, ReleaseRecord } from '../release/record.ts';
 import { isSteady } from '../release/world.ts';
 
 export type StageStatus = 'waiting' | 'running' | 'succeeded' | 'failed' | 'stopped';
@@ -102,6 +102,8 @@ export interface ReleaseView {
   readonly failedBuild?: ExecutionView & { readonly stage: string; readonly note?: string };
   readonly lastGood?: LastGood;
   readonly decision?: Decision;
+  /** The last change of the services from outside of a release. */
+  readonly drift?: Drift;
   /** What the judge says now, or what it said when the release ended. */
   readonly verdict?: VerdictView;
   readonly reasons: readonly string[];
@@ -153,6 +155,7 @@ export function viewRelease(observed: Observed, planned: Plan): ReleaseView {
     ...failedBuildView(pipeline),
     ...(record?.lastGood && { lastGood: record.lastGood }),
     ...(record?.decision && { decision: record.decision }),
+    ...(record?.drift && { drift: record.drift }),
     ...verdictView(planned, record),
     reasons: planned.reasons,
     problems: [
