@@ -105,7 +105,16 @@ describe('the app', () => {
 
   it('has no findings in its cheap and in its large variant either', async () => {
     await synth('cheap', 'app=Cheap', 'natGateways=0', 'spot=true', 'stableTasks=0', 'architecture=x86_64');
-    await synth('large', 'natGateways=2', 'removal=retain', 'stableTasks=20', 'cpu=1024', 'memoryMiB=2048');
+    await synth(
+      'large',
+      'natGateways=2',
+      'removal=retain',
+      'stableTasks=20',
+      'cpu=1024',
+      'memoryMiB=2048',
+      'spot=false',
+      'containerInsights=true',
+    );
     await synth(
       'automatic',
       'approval=automatic',
