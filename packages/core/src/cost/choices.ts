@@ -66,7 +66,7 @@ export function costChoices(configuration: CostConfiguration): CostChoice[] {
       setting: `stableTasks=${stableTasks + 1}`,
       savesUsd: dearer({ stableTasks: stableTasks + 1 }),
       givesUp:
-        'the canary gets a larger share of the messages, and the judge has fewer tasks to compare it with',
+        'the canary gets a larger share of the messages, so a bad version harms more of them until it is rolled back',
     },
     ...(containerInsights
       ? []
