@@ -530,16 +530,16 @@ export class SimulatedWorld {
   /** Lets everything happen that happens by itself, until nothing more does. People do nothing. */
   settle(): Plan {
     let quiet = 0;
-    for (let round = 0; round < 100; round += 1) {
+    for (let round = 0; round < 60; round += 1) {
       const before = this.fingerprint();
       const effects = this.wake().effects.length;
       for (const track of tracks) this.finishRollout(track);
       this.advance();
       this.callJobs();
-      this.pass(60_000);
+      const still = effects === 0 && this.openJobs.size === 0 && this.fingerprint() === before;
       const waits = this.#holder(canaryAt) !== undefined || this.#holder(stableAt) !== undefined;
-      const still = effects === 0 && this.openJobs.size === 0 && !waits && this.fingerprint() === before;
-      quiet = still ? quiet + 1 : 0;
+      this.pass(still && waits ? deploymentTimeoutMs : 60_000);
+      quiet = still && !waits ? quiet + 1 : 0;
       // Some things are waited for: a late alarm, for one.
       if (quiet === 4) return this.wake();
     }
