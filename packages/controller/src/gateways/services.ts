@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import {
   type ContainerDefinition,
   type Deployment,
@@ -157,9 +156,10 @@ export class AwsServiceGateway implements ServiceGateway {
     }
     const { container } = this.#names;
     const wanted = withImage(source.definition, container, imageUri);
+    // Lists that ECS returns in another order only cost a revision.
     if (
       recorded?.definition.status === 'ACTIVE' &&
-      isDeepStrictEqual(configurationOf(recorded.definition), wanted)
+      JSON.stringify(configurationOf(recorded.definition)) === JSON.stringify(wanted)
     ) {
       return recorded.definition.taskDefinitionArn ?? '';
     }
