@@ -138,6 +138,32 @@ describe('a wake', () => {
     expect(fake.changes).toEqual(['record: conflict', 'record', 'notify', 'stop', 'restore canary']);
   });
 
+  it('restores a service that was changed from outside, and tells it once', async () => {
+    await handle({});
+    fake.changes.length = 0;
+    fake.images['stable:9'] = imageOf('c');
+    fake.taskDefinitions.stable = 'stable:9';
+    expect(await handle({})).toMatchObject({ phase: 'drifted' });
+    expect(fake.changes).toEqual(['record', 'notify', 'restore stable', 'close']);
+    expect(fake.taskDefinitions.stable).toBe('stable:1');
+    expect(await handle({})).toMatchObject({ phase: 'idle' });
+    expect(await handle({})).toMatchObject({ phase: 'idle', effects: [] });
+    expect(fake.changes.slice(4)).toEqual(['record', 'open']);
+    expect(lines.map(({ level }) => level)).toEqual(['info', 'warn', 'info', 'info']);
+  });
+
+  it('tells once that a service was changed, also when its restoration is refused', async () => {
+    await handle({});
+    fake.images['stable:9'] = imageOf('c');
+    fake.taskDefinitions.stable = 'stable:9';
+    fake.broken.add('restore stable');
+    await expect(handle({})).rejects.toThrow('restore stable is refused');
+    fake.broken.clear();
+    await handle({});
+    expect(fake.changes.filter((change) => change === 'notify')).toHaveLength(1);
+    expect(fake.taskDefinitions.stable).toBe('stable:1');
+  });
+
   it('gives up loudly when the record never stands still', async () => {
     await awaitApproval();
     deadLettered();

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import {
   type ApplicationAutoScalingClient,
   RegisterScalableTargetCommand,
@@ -200,9 +199,10 @@ export class AwsServiceGateway implements ServiceGateway {
     }
     const { container } = this.#names;
     const wanted = withImage(source.definition, container, imageUri);
+    // Lists that ECS returns in another order only cost a revision.
     if (
       recorded?.definition.status === 'ACTIVE' &&
-      isDeepStrictEqual(configurationOf(recorded.definition), wanted)
+      JSON.stringify(configurationOf(recorded.definition)) === JSON.stringify(wanted)
     ) {
       return recorded.definition.taskDefinitionArn ?? '';
     }

@@ -42,6 +42,34 @@ describe('viewRelease', () => {
     ]);
   });
 
+  it('shows which track was changed from outside, and until the next release that it was', () => {
+    const w = world();
+    w.push('v2');
+    w.settle();
+    w.approve();
+    w.settle();
+    w.updateService('stable');
+    w.finishRollout('stable');
+    const drifted = viewOf(w);
+    expect(drifted).toMatchObject({
+      phase: 'drifted',
+      tracks: [
+        { track: 'canary', runs: 'lastGood' },
+        { track: 'stable', runs: 'other', imageDigest: digestOf('v1') },
+      ],
+    });
+    expect(renderStatus(drifted, w.now)[0]).toContain('changed from outside, being restored');
+    w.settle();
+    const view = viewOf(w);
+    expect(view).toMatchObject({ phase: 'succeeded', drift: { stable: { imageDigest: digestOf('v1') } } });
+    expect(view.reasons.join()).toContain(`stable ran the image ${digestOf('v1')}`);
+    w.push('v3');
+    w.settle();
+    w.approve();
+    w.settle();
+    expect(viewOf(w).reasons).toEqual([]);
+  });
+
   it('never carries the approval token', () => {
     const w = world();
     w.push('v2');
