@@ -302,7 +302,7 @@ test('an alarm on the increase of a queue goes off at each new message, over res
     new PutMetricAlarmCommand({
       AlarmName: 'new-dead-letters',
       Metrics: [
-        { Id: 'new', Expression: 'IF(DIFF(visible) > 0, DIFF(visible), 0)' },
+        { Id: 'new', Expression: 'DIFF(visible)' },
         {
           Id: 'visible',
           ReturnData: false,
@@ -317,7 +317,9 @@ test('an alarm on the increase of a queue goes off at each new message, over res
           },
         },
       ],
-      EvaluationPeriods: 1,
+      // The metric is late, and an increase is seen only while both its minutes are looked at.
+      EvaluationPeriods: 5,
+      DatapointsToAlarm: 1,
       Threshold: 1,
       ComparisonOperator: 'GreaterThanOrEqualToThreshold',
       // OK then means that there is a difference to tell: the queue's metric has begun.

@@ -139,7 +139,7 @@ export interface AlarmState {
   readonly reason?: string;
 }
 
-/** What the dead-letter queue holds, by SQS's approximate counts: see `depthSettlesWithinMs`. */
+/** What the dead-letter queue holds, by SQS's counts, which are approximate and up to a minute late. */
 export interface DeadLetterDepth {
   readonly visible: number;
   /** In the hands of whoever looks at them, or delayed. */
