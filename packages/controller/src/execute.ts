@@ -61,6 +61,7 @@ function carryOut(effect: Effect, gateways: Gateways): Promise<Outcome> {
     case 'recordRestored':
     case 'recordBaseline':
     case 'recordVerdict':
+    case 'recordHalt':
       return record.write(effect.next, effect.ifVersion);
     case 'recordImage':
       return record.writeImage(effect.imageUri);

@@ -381,6 +381,7 @@ export class SimulatedWorld {
       case 'recordDecision':
       case 'recordRestored':
       case 'recordVerdict':
+      case 'recordHalt':
       case 'recordLastGood': {
         if (effect.ifVersion !== this.recordVersion) return 'conflict';
         this.recordText = formatRecord(effect.next);

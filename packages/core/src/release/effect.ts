@@ -56,7 +56,14 @@ export type Effect =
 
 /** A conditional write of the record: it takes place only at the parameter version that was observed. */
 export interface RecordWrite {
-  readonly kind: 'recordLastGood' | 'recordDecision' | 'recordRestored' | 'recordBaseline' | 'recordVerdict';
+  readonly kind:
+    | 'recordLastGood'
+    | 'recordDecision'
+    | 'recordRestored'
+    | 'recordBaseline'
+    | 'recordVerdict'
+    | 'recordHalt';
+  /** The release that it is about; of a halt without one, the last good one's. */
   readonly executionId: string;
   readonly next: ReleaseRecord;
   readonly ifVersion: number;
@@ -69,6 +76,7 @@ export function isBarrier(effect: Effect): effect is RecordWrite {
     effect.kind === 'recordDecision' ||
     effect.kind === 'recordRestored' ||
     effect.kind === 'recordBaseline' ||
-    effect.kind === 'recordVerdict'
+    effect.kind === 'recordVerdict' ||
+    effect.kind === 'recordHalt'
   );
 }

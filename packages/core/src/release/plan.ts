@@ -20,6 +20,7 @@ import {
   promotesItself,
 } from './ending.ts';
 import { closeGate, openGate } from './gate.ts';
+import { announcingHalt } from './halt.ts';
 import { assessHealth, type Health } from './health.ts';
 import { currentRelease, isActive, type Journey } from './journey.ts';
 import { approvalMessage, judgementOf, recordedVerdict, unchangedVerdict } from './judgement.ts';
@@ -99,6 +100,10 @@ const restoringWakeMs = 10_000;
  * wakes yield the same plan, and a plan whose effects have been carried out yields none.
  */
 export function plan(observed: Observed, policy: ReleasePolicy, nowMs: number): Plan {
+  return announcingHalt(observed, planWhatIsSeen(observed, policy, nowMs), nowMs);
+}
+
+function planWhatIsSeen(observed: Observed, policy: ReleasePolicy, nowMs: number): Plan {
   const { pipeline, canary, stable, record } = observed;
   if (!(pipeline.known && canary.known && stable.known && record.known)) {
     const problems = [pipeline, canary, stable, record].flatMap((r) => (r.known ? [] : [r.problem]));

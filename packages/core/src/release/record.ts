@@ -67,6 +67,14 @@ export interface Baseline {
   readonly deadLettersAccepted?: number;
 }
 
+/** Since when the controller has been halted. It stays until it is not. */
+export interface Halt {
+  /** ISO 8601. */
+  readonly since: string;
+  /** ISO 8601; when people were told. */
+  readonly toldAt?: string;
+}
+
 /** The durable record of one application's releases (SSM parameter, JSON). */
 export interface ReleaseRecord {
   readonly version: 1;
@@ -74,6 +82,7 @@ export interface ReleaseRecord {
   readonly decision?: Decision;
   readonly baseline?: Baseline;
   readonly verdict?: RecordedVerdict;
+  readonly halt?: Halt;
 }
 
 export type RecordResult =
@@ -135,6 +144,10 @@ export function parseRecord(text: string): RecordResult {
     canaryUnits: s.count('canaryUnits'),
     canaryFailed: s.count('canaryFailed'),
   }));
+  const halt = reader.section(document, 'halt', (s) => ({
+    since: s.text('since'),
+    ...s.optionalText('toldAt'),
+  }));
   if (reader.problems.length > 0) return { ok: false, problem: reader.problems.join('; ') };
   return {
     ok: true,
@@ -144,6 +157,7 @@ export function parseRecord(text: string): RecordResult {
       ...(decision && { decision }),
       ...(baseline && { baseline }),
       ...(verdict && { verdict }),
+      ...(halt && { halt }),
     },
   };
 }
