@@ -25,7 +25,7 @@ export interface WorkerCapacityProps {
   /**
    * Fewest tasks of the stable service. With 0 it sleeps when nothing waits.
    *
-   * @default - 2, one in each Availability Zone
+   * @default - 3: with fewer the judge needs more messages to find a bad version
    */
   readonly stableTasksMin?: number;
 
@@ -187,7 +187,7 @@ export class CanaryServices extends Construct {
   constructor(scope: Construct, id: string, props: CanaryServicesProps) {
     super(scope, id);
     const canaryTasks = wholeNumber('canaryTasks', props.canaryTasks ?? 1, 1);
-    const minCapacity = wholeNumber('stableTasksMin', props.stableTasksMin ?? 2, 0);
+    const minCapacity = wholeNumber('stableTasksMin', props.stableTasksMin ?? 3, 0);
     const maxCapacity = wholeNumber('stableTasksMax', props.stableTasksMax ?? Math.max(10, minCapacity), 1);
     if (maxCapacity < minCapacity) {
       throw new Error(`stableTasksMax (${maxCapacity}) must not be below stableTasksMin (${minCapacity})`);

@@ -329,7 +329,7 @@ describe('services', () => {
       'AWS::ApplicationAutoScaling::ScalableTarget',
     ).properties;
     expect([MinCapacity, MaxCapacity]).toEqual(
-      [2, 10].map((count) => ({ 'Fn::If': [hasImage(), count, 0] })),
+      [3, 10].map((count) => ({ 'Fn::If': [hasImage(), count, 0] })),
     );
   });
 
@@ -477,7 +477,7 @@ describe('services', () => {
 });
 
 describe('scaling of stable', () => {
-  it('follows the backlog per running task, between two and ten tasks', () => {
+  it('follows the backlog per running task, between three and ten tasks', () => {
     stacks.pipeline.hasResourceProperties('AWS::ApplicationAutoScaling::ScalableTarget', {
       ScalableDimension: 'ecs:service:DesiredCount',
       ResourceId: Match.objectLike({

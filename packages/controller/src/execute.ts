@@ -62,6 +62,7 @@ function carryOut(effect: Effect, gateways: Gateways): Promise<Outcome> {
     case 'recordBaseline':
     case 'recordVerdict':
     case 'recordDrift':
+    case 'recordHalt':
       return record.write(effect.next, effect.ifVersion);
     case 'recordImage':
       return record.writeImage(effect.imageUri);

@@ -57,7 +57,7 @@ export interface Answer {
  * The controller as a function of Lambda events: observe, plan, execute.
  *
  * It throws when an effect failed or the world would not stand still, after everything else has been done,
- * so that Lambda's and EventBridge's retries look again.
+ * so that Lambda's and EventBridge's retries look again; and when the record cannot be read.
  */
 export function createHandler(options: ControllerOptions): (event: unknown) => Promise<Answer> {
   const { gateways, policy, nowMs, sleep, log } = options;
@@ -67,9 +67,15 @@ export function createHandler(options: ControllerOptions): (event: unknown) => P
     request: string,
     job: Job | undefined,
     vigilUntil: number,
-  ): Promise<{ plan: Plan; report: ExecutionReport; lookAgainMs: number | undefined }> {
+  ): Promise<{
+    plan: Plan;
+    report: ExecutionReport;
+    lookAgainMs: number | undefined;
+    unreadable: string | undefined;
+  }> {
     const now = nowMs();
-    const planned = plan(await observe(now, job), policy, now);
+    const observed = await observe(now, job);
+    const planned = plan(observed, policy, now);
     const seenAt = nowMs();
     // The next look may take as long as this one has, and must end in time as well.
     const tookMs = seenAt - now;
@@ -89,7 +95,8 @@ export function createHandler(options: ControllerOptions): (event: unknown) => P
       request,
       ...answer(planned, report.effects),
     });
-    return { plan: planned, report, lookAgainMs };
+    const unreadable = observed.record.known ? undefined : observed.record.problem;
+    return { plan: planned, report, lookAgainMs, unreadable };
   }
 
   async function settle(request: string, job?: Job): Promise<Answer> {
@@ -97,11 +104,13 @@ export function createHandler(options: ControllerOptions): (event: unknown) => P
     const vigilUntil = nowMs() + vigilMs;
     let unanswered = job;
     for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
-      const { plan: planned, report, lookAgainMs } = await look(request, unanswered, vigilUntil);
+      const { plan: planned, report, lookAgainMs, unreadable } = await look(request, unanswered, vigilUntil);
       reports.push(...report.effects);
       // A job takes one answer: a later look must not try to give it another.
       if (report.effects.some(answersJob)) unanswered = undefined;
       if (report.errors.length > 0) throw failure([...report.errors, ...(await keepAlive(unanswered))]);
+      // A halt that cannot be written down: the alarm on failing invocations tells people of it.
+      if (unreadable !== undefined) throw new UserError('Halted', unreadable);
       if (report.conflict) continue;
       if (lookAgainMs === undefined) return answer(planned, reports);
       await sleep(lookAgainMs);

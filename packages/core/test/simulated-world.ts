@@ -454,6 +454,7 @@ export class SimulatedWorld {
       case 'recordRestored':
       case 'recordVerdict':
       case 'recordLastGood':
+      case 'recordHalt':
       case 'recordDrift': {
         if (effect.ifVersion !== this.recordVersion) return 'conflict';
         this.recordText = formatRecord(effect.next);

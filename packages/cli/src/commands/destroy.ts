@@ -40,7 +40,7 @@ export async function destroy(context: Context, options: DestroyOptions): Promis
       }
     }
     for (const { type, physicalId } of resources.filter(stays))
-      terminal.line(`  ${type} ${physicalId} stays: the stack retains it`);
+      terminal.line(`  ${type} ${physicalId} stays: the stack retains it${removedWith(type, physicalId)}`);
     terminal.line('  and what is in them: messages, images, source history and logs, but for what stays');
   }
   if (!options.yes) {
@@ -50,6 +50,11 @@ export async function destroy(context: Context, options: DestroyOptions): Promis
     if (answer.trim() !== context.app) throw new CliError('not destroyed: the answer was not the name');
   }
   for (const stack of existing) await removeStack(context, stack);
+}
+
+/** How to remove what stays, where that is not plain. */
+function removedWith(type: string, physicalId: string): string {
+  return type === 'AWS::S3::Bucket' ? `; "aws s3 rb s3://${physicalId} --force" removes it` : '';
 }
 
 interface Resource {

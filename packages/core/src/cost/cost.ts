@@ -48,7 +48,7 @@ export const SAMPLE_WORKLOAD = {
 export const DEFAULT_CONFIGURATION: CostConfiguration = {
   ...SAMPLE_WORKLOAD,
   canaryTasks: 1,
-  stableTasks: 2,
+  stableTasks: 3,
   vcpuPerTask: 0.25,
   gbPerTask: 0.5,
   architecture: 'arm64',

@@ -69,7 +69,9 @@ export interface RecordWrite {
     | 'recordRestored'
     | 'recordBaseline'
     | 'recordVerdict'
-    | 'recordDrift';
+    | 'recordDrift'
+    | 'recordHalt';
+  /** The release that it is about; of a halt without one, the last good one's. */
   readonly executionId: string;
   readonly next: ReleaseRecord;
   readonly ifVersion: number;
@@ -83,6 +85,7 @@ export function isBarrier(effect: Effect): effect is RecordWrite {
     effect.kind === 'recordRestored' ||
     effect.kind === 'recordBaseline' ||
     effect.kind === 'recordVerdict' ||
-    effect.kind === 'recordDrift'
+    effect.kind === 'recordDrift' ||
+    effect.kind === 'recordHalt'
   );
 }

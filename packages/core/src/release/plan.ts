@@ -24,6 +24,7 @@ import {
 } from './ending.ts';
 import { firstVerdict, hasNothingAlongside, starts } from './first-release.ts';
 import { closeGate, holdGate, openGate } from './gate.ts';
+import { announcingHalt } from './halt.ts';
 import { assessHealth, type Health } from './health.ts';
 import { currentRelease, hasReachedStable, isActive, type Journey } from './journey.ts';
 import { approvalMessage, judgementOf, recordedVerdict, unchangedVerdict } from './judgement.ts';
@@ -147,6 +148,10 @@ const restoringWakeMs = 10_000;
  * wakes yield the same plan, and a plan whose effects have been carried out yields none.
  */
 export function plan(observed: Observed, policy: ReleasePolicy, nowMs: number): Plan {
+  return announcingHalt(observed, planWhatIsSeen(observed, policy, nowMs), nowMs);
+}
+
+function planWhatIsSeen(observed: Observed, policy: ReleasePolicy, nowMs: number): Plan {
   const { pipeline, canary, stable, record } = observed;
   if (!(pipeline.known && canary.known && stable.known && record.known)) {
     const problems = [pipeline, canary, stable, record].flatMap((r) => (r.known ? [] : [r.problem]));

@@ -90,6 +90,14 @@ export interface Baseline {
   readonly deadLettersAccepted?: number;
 }
 
+/** Since when the controller has been halted. It stays until it is not. */
+export interface Halt {
+  /** ISO 8601. */
+  readonly since: string;
+  /** ISO 8601; when people were told. */
+  readonly toldAt?: string;
+}
+
 /** The durable record of one application's releases (SSM parameter, JSON). */
 export interface ReleaseRecord {
   readonly version: 1;
@@ -98,6 +106,7 @@ export interface ReleaseRecord {
   readonly baseline?: Baseline;
   readonly verdict?: RecordedVerdict;
   readonly drift?: Drift;
+  readonly halt?: Halt;
 }
 
 export type RecordResult =
@@ -170,6 +179,10 @@ export function parseRecord(text: string): RecordResult {
     ...s.optionalSection('canary', driftedTrack),
     ...s.optionalSection('stable', driftedTrack),
   }));
+  const halt = reader.section(document, 'halt', (s) => ({
+    since: s.text('since'),
+    ...s.optionalText('toldAt'),
+  }));
   if (reader.problems.length > 0) return { ok: false, problem: reader.problems.join('; ') };
   return {
     ok: true,
@@ -180,6 +193,7 @@ export function parseRecord(text: string): RecordResult {
       ...(baseline && { baseline }),
       ...(verdict && { verdict }),
       ...(drift && { drift }),
+      ...(halt && { halt }),
     },
   };
 }
