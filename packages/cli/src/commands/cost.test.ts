@@ -20,8 +20,8 @@ describe('the cost command', () => {
 
   it('prints as JSON the same, with every price and its source', () => {
     const document = JSON.parse(cost({ json: true })[0]!);
-    expect(document.totalUsd).toBeCloseTo(39.74, 2);
-    expect(document.totalUsd - document.freeUsd).toBeCloseTo(28.01, 2);
+    expect(document.totalUsd).toBeCloseTo(45.87, 2);
+    expect(document.totalUsd - document.freeUsd).toBeCloseTo(33.85, 2);
     expect(document.sample.statedUsd).toBe(79.83);
     expect(document.prices.natHour).toMatchObject({
       usd: 0.045,

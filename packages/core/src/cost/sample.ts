@@ -34,7 +34,7 @@ export function sampleBill(): SampleLine[] {
       rebuiltUsd: fargate(3),
       basis: '3 x 0.25 vCPU, 1 GB, x86, on demand',
       ours: ['Stable tasks', 'Stable tasks on Spot'],
-      difference: 'ARM, half the memory, one task less, and tasks beyond the first on Spot',
+      difference: 'ARM, half the memory, and tasks beyond the first on Spot',
     },
     {
       item: 'Low-capacity service',
