@@ -161,6 +161,6 @@ describe('a choice', () => {
       architecture: 'x86_64',
       containerInsights: true,
     }).map(({ setting }) => setting);
-    expect(settings).toEqual(['stableTasks=3', undefined, undefined]);
+    expect(settings).toEqual(['stableTasks=4', undefined, undefined]);
   });
 });
