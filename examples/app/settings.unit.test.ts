@@ -16,7 +16,7 @@ describe('readSettings', () => {
     expect(read({})).toEqual({
       app: 'QueueCanary',
       architecture: CpuArchitecture.ARM64,
-      removalPolicy: RemovalPolicy.RETAIN,
+      removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
       pipeline: {},
     });
   });

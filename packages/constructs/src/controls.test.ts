@@ -60,8 +60,8 @@ describe('as controls of AWS want it', () => {
           (properties.NetworkConfiguration as { AwsvpcConfiguration: { AssignPublicIp: string } })
             .AwsvpcConfiguration.AssignPublicIp,
       );
-    expect(assigned(stacks)).toEqual(['DISABLED', 'DISABLED']);
-    expect(assigned(synthesize({ natGateways: 0 }))).toEqual(['ENABLED', 'ENABLED']);
+    expect(assigned(stacks)).toEqual(['ENABLED', 'ENABLED']);
+    expect(assigned(synthesize({ natGateways: 1 }))).toEqual(['DISABLED', 'DISABLED']);
   });
 
   it('the image repository has a lifecycle (ECR.3)', () => {

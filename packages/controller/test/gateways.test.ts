@@ -593,7 +593,13 @@ describe('the service gateway', () => {
       ({ operation }) =>
         operation === 'DescribeServices'
           ? { services: [{ ...service('td:2').services[0], desiredCount: 0 }] }
-          : { taskDefinition: { family: 'td', status: 'ACTIVE', containerDefinitions: [{ name: 'worker', image }] } },
+          : {
+              taskDefinition: {
+                family: 'td',
+                status: 'ACTIVE',
+                containerDefinitions: [{ name: 'worker', image }],
+              },
+            },
       async ({ services }, calls) => {
         await services.restore({
           track: 'canary',

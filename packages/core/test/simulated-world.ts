@@ -494,7 +494,9 @@ export class SimulatedWorld {
             ? undefined
             : this.taskDefinitions.get(effect.taskDefinitionArn);
         const isReady =
-          recorded?.active === true && recorded.imageUri === effect.imageUri && recorded.configuration === configuration;
+          recorded?.active === true &&
+          recorded.imageUri === effect.imageUri &&
+          recorded.configuration === configuration;
         this.#deploy(
           effect.track,
           isReady ? effect.taskDefinitionArn! : this.#register(effect.track, effect.imageUri, configuration),

@@ -4,9 +4,9 @@ import { cost } from './cost.ts';
 describe('the cost command', () => {
   it('bills the defaults, shows the sample alongside them, and what the choices save', () => {
     const text = cost({}).join('\n');
-    expect(text).toMatch(/total at list prices +39\.74/);
-    expect(text).toMatch(/to pay +28\.01/);
-    expect(text).toMatch(/\n {2}total +79\.83 +79\.83 +39\.74 /);
+    expect(text).toMatch(/total at list prices +46\.17/);
+    expect(text).toMatch(/to pay +33\.85/);
+    expect(text).toMatch(/\n {2}total +79\.83 +79\.83 +46\.17 /);
     expect(text).toMatch(/natGateways=1/);
   });
 
@@ -15,12 +15,12 @@ describe('the cost command', () => {
     expect(text).toMatch(/NAT gateways +32\.85/);
     expect(text).toMatch(/Container Insights +18\.\d\d/);
     expect(text).not.toMatch(/Stable tasks on Spot/);
-    expect(text).toMatch(/\n {2}total +79\.83 +79\.83 +39\.74 /);
+    expect(text).toMatch(/\n {2}total +79\.83 +79\.83 +46\.17 /);
   });
 
   it('prints as JSON the same, with every price and its source', () => {
     const document = JSON.parse(cost({ json: true })[0]!);
-    expect(document.totalUsd).toBeCloseTo(45.87, 2);
+    expect(document.totalUsd).toBeCloseTo(46.17, 2);
     expect(document.totalUsd - document.freeUsd).toBeCloseTo(33.85, 2);
     expect(document.sample.statedUsd).toBe(79.83);
     expect(document.prices.natHour).toMatchObject({

@@ -63,7 +63,7 @@ export const DEFAULT_CONFIGURATION: CostConfiguration = {
 };
 
 /** Metrics of the templates' alarms, each of which is paid for: of dead letters, of sleep, and two of target tracking. */
-export const ALARM_METRICS = 7;
+export const ALARM_METRICS = 10;
 
 const SECONDS_PER_MONTH = HOURS_PER_MONTH * 3600;
 const MINUTES_PER_MONTH = HOURS_PER_MONTH * 60;

@@ -65,15 +65,15 @@ export function planDrift(
   ];
   const effects: Effect[] = [];
   if (changed.length > 0) {
-    const told = changed.map((track) =>
-      left.includes(track)
-        ? leftSentence(world, track, lastGood)
-        : changedSentence(world, track, lastGood, true),
-    );
-    effects.push(writeRecord(world, 'recordDrift', lastGood.executionId, { ...record, drift }), {
+    effects.push(writeRecord(world, 'recordDrift', lastGood.executionId, { ...record, drift }));
+  }
+  // Of what is left as it is, people are told as of everything that halts the controller.
+  const restored = changed.filter((track) => !left.includes(track));
+  if (restored.length > 0) {
+    effects.push({
       kind: 'notify',
-      subject: `${changed.join(' and ')} changed from outside: ${halted ? 'a person must act' : 'being restored'}`,
-      message: `${told.join('. ')}.`,
+      subject: `${restored.join(' and ')} changed from outside: being restored`,
+      message: `${restored.map((track) => changedSentence(world, track, lastGood, true)).join('. ')}.`,
     });
   }
   effects.push(...restores.filter(({ track }) => over.includes(track) && !left.includes(track)));
