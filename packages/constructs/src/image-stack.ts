@@ -1,6 +1,7 @@
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { CanaryImage, type CanaryImageProps } from './canary-image.ts';
+import { fixArchitecture } from './fixed-architecture.ts';
 
 /** Options of {@link ImageStack}. */
 export interface ImageStackProps extends StackProps, CanaryImageProps {}
@@ -17,6 +18,7 @@ export class ImageStack extends Stack {
   constructor(scope: Construct, id: string, props: ImageStackProps = {}) {
     super(scope, id, props);
     this.image = new CanaryImage(this, 'Image', props);
+    fixArchitecture(this, this.image.architecture);
     const outputs = {
       RepositoryCloneUrlHttp: this.image.codeRepository.repositoryCloneUrlHttp,
       RepositoryName: this.image.codeRepository.repositoryName,

@@ -13,6 +13,7 @@ import * as sns from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
 import type { CanaryImage } from './canary-image.ts';
 import { CanaryServices, type WorkerCapacityProps } from './canary-services.ts';
+import { fixArchitecture } from './fixed-architecture.ts';
 import { ReleaseController } from './release-controller.ts';
 import { ReleaseDashboard } from './release-dashboard.ts';
 import { ReleasePipeline } from './release-pipeline.ts';
@@ -110,6 +111,7 @@ export class PipelineStack extends Stack {
     // The image stack must not go, nor lose a role, while the services live on what it holds.
     CrossStackReferences.of(this).consume(ReferenceStrength.STRONG);
     const { image } = props;
+    fixArchitecture(this, image.architecture);
     const appName = props.appName ?? this.stackName;
     const pipelineName = Aws.STACK_NAME;
     const given = <K extends keyof PipelineStackProps>(...keys: K[]): Pick<PipelineStackProps, K> =>
