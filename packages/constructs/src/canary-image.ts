@@ -28,7 +28,8 @@ export interface CanaryImageProps extends EncryptionProps {
 
   /**
    * CPU architecture of the image and of the tasks that run it. CodeBuild builds on the same
-   * architecture, so nothing is emulated.
+   * architecture, so nothing is emulated. A running system keeps its architecture until the change is asked for with
+   * the parameter `Architecture`, after a release of an image that is built for both.
    *
    * @default - ARM64, about a fifth cheaper on Fargate than x86
    */

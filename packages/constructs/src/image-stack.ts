@@ -2,6 +2,7 @@ import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { CanaryImage, type CanaryImageProps } from './canary-image.ts';
 import { keyOf, type StackEncryptionProps } from './encryption.ts';
+import { fixArchitecture } from './fixed-architecture.ts';
 
 /** Options of {@link ImageStack}. */
 export interface ImageStackProps extends StackProps, CanaryImageProps, StackEncryptionProps {}
@@ -18,6 +19,7 @@ export class ImageStack extends Stack {
   constructor(scope: Construct, id: string, props: ImageStackProps = {}) {
     super(scope, id, props);
     this.image = new CanaryImage(this, 'Image', { ...props, ...keyOf(this, props) });
+    fixArchitecture(this, this.image.architecture);
     const outputs = {
       RepositoryCloneUrlHttp: this.image.codeRepository.repositoryCloneUrlHttp,
       RepositoryName: this.image.codeRepository.repositoryName,

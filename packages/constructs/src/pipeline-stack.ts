@@ -15,6 +15,7 @@ import type { Construct } from 'constructs';
 import type { CanaryImage } from './canary-image.ts';
 import { CanaryServices, type WorkerCapacityProps } from './canary-services.ts';
 import { allowServices, keyOf, type StackEncryptionProps } from './encryption.ts';
+import { fixArchitecture } from './fixed-architecture.ts';
 import { ReleaseController } from './release-controller.ts';
 import { ReleaseDashboard } from './release-dashboard.ts';
 import { ReleasePipeline } from './release-pipeline.ts';
@@ -130,6 +131,7 @@ export class PipelineStack extends Stack {
     // The image stack must not go, nor lose a role, while the services live on what it holds.
     CrossStackReferences.of(this).consume(ReferenceStrength.STRONG);
     const { image } = props;
+    fixArchitecture(this, image.architecture);
     const appName = props.appName ?? this.stackName;
     const pipelineName = Aws.STACK_NAME;
     const key = keyOf(this, props);

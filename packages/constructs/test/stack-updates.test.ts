@@ -1,8 +1,9 @@
 import { Duration } from 'aws-cdk-lib';
+import { CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { describe, expect, it } from 'vitest';
 import type { PipelineStackProps, WorkerCapacityProps } from '../src/index.ts';
-import { DeployedStacks, IMAGE_STACK } from './deployed-stacks.ts';
+import { DeployedStacks, IMAGE_STACK, PIPELINE_STACK } from './deployed-stacks.ts';
 import { synthesize } from './synthesize.ts';
 
 type Props = Omit<PipelineStackProps, 'image'>;
@@ -62,6 +63,23 @@ describe('a stack update after a promotion', () => {
     }
     expect(strayed).toEqual([]);
   });
+});
+
+it('refuses another architecture in both stacks until it is asked for by the parameter', {
+  timeout: 120_000,
+}, async () => {
+  const stacks = await DeployedStacks.start({ pace: 60 });
+  await firstImage(stacks);
+  expect((await stacks.deploy(BEFORE)).StackStatus).toBe('CREATE_COMPLETE');
+  const other = synthesize(BEFORE, { architecture: CpuArchitecture.X86_64 });
+  const inTwoSteps = /changed in two steps: .* with --parameters Architecture=X86_64/;
+  await expect(stacks.deployStack(IMAGE_STACK, other.image)).rejects.toThrow(inTwoSteps);
+  await expect(stacks.deployStack(PIPELINE_STACK, other.pipeline)).rejects.toThrow(inTwoSteps);
+  const asked = { Parameters: [{ ParameterKey: 'Architecture', ParameterValue: 'X86_64' }] };
+  expect((await stacks.deployStack(IMAGE_STACK, other.image, asked)).StackStatus).toBe('UPDATE_COMPLETE');
+  expect((await stacks.deployStack(PIPELINE_STACK, other.pipeline, asked)).StackStatus).toBe(
+    'UPDATE_COMPLETE',
+  );
 });
 
 /** The image stack and an image that new services start with. */
