@@ -153,11 +153,11 @@ describe('the lines of a release', () => {
 
   it('are read on every page', async () => {
     const { log, look, asked } = await world();
-    for (let task = 0; task < 10; task += 1) {
+    for (let task = 0; task < 20; task += 1) {
       const stable = new Worker('stable', `s${task}`, releaseMs - 10 * minute);
       await log(stable, stable.until(releaseMs));
     }
-    expect((await look(releaseMs)).stable).toHaveLength(1_200);
+    expect((await look(releaseMs)).stable).toHaveLength(2_400);
     expect(asked.some(({ nextToken }) => nextToken !== undefined)).toBe(true);
   });
 

@@ -43,15 +43,13 @@ describe('an asynchronous event', () => {
   });
 
   test('may be handed over again under its request id although nothing failed, as Lambda does now and then', async () => {
-    const drawn = [0.5, 0, 0.5];
-    class Rarely extends ByteIds {
+    class Rarest extends ByteIds {
       override random(): number {
-        return drawn.shift() ?? 0.5;
+        return 0;
       }
     }
-    const world = await LambdaWorld.start({ ids: new Rarely() });
+    const world = await LambdaWorld.start({ ids: new Rarest() });
     await world.create('fn', ECHO, await world.role('fn', []));
-    drawn.splice(0, drawn.length, 0.5, 0, 0.5);
     const after = world.engine.journal.seq;
     await event(world, 'fn', {});
     const invoked = ({ type }: { readonly type: string }) => type === 'function.invoked';
