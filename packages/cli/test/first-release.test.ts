@@ -70,7 +70,9 @@ async function cdkDeployAll({ endpoint, region, accessKeyId, secretAccessKey }: 
   return stderr;
 }
 
-test('cdk deploy --all on an empty account, a push, and the first release starts both services', { timeout: 300_000 }, async () => {
+test('cdk deploy --all on an empty account, a push, and the first release starts both services', {
+  timeout: 300_000,
+}, async () => {
   const state = mkdtempSync(join(tmpdir(), 'queue-canary-first-'));
   const engine = start(['up', '--state', state, '--port', '0', '--pace', '40']);
   onTestFinished(async () => {
