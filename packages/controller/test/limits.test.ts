@@ -10,7 +10,7 @@ const minute = 60_000;
 const hour = 60 * minute;
 const day = 24 * hour;
 
-/** What tasks do in a long wait: little, as far as their lines are concerned. */
+/** What tasks do in a long wait: little, by their lines. */
 const quiet = { canary: { perSecond: 0.1 }, stable: { perSecond: 0.1 } };
 
 const schedule = { source: 'aws.events', 'detail-type': 'Scheduled Event' };
@@ -58,7 +58,7 @@ function wait(world: SimulatedWorld, ms: number): void {
 }
 
 describe('an approval that waits for seven days', () => {
-  it('costs as many calls and bytes at each look as one that waits for four hours, started anew or not', async () => {
+  it('costs as many calls and bytes at each look as one that waits for four hours, started again or not', async () => {
     const world = waiting();
     await controlling(world, async (started, aws) => {
       wait(world, 4 * hour);
@@ -68,12 +68,12 @@ describe('an approval that waits for seven days', () => {
       const early = await cost(warm(schedule), aws);
       wait(world, 7 * day - 4 * hour);
       const late = await cost(warm(schedule), aws);
-      const anew = await cost(started()(schedule), aws);
-      expect([first, early, late, anew].map(({ phase }) => phase)).toEqual(Array(4).fill('awaitingApproval'));
+      const restarted = await cost(started()(schedule), aws);
+      expect([first, early, late, restarted].map(({ phase }) => phase)).toEqual(Array(4).fill('awaitingApproval'));
       expect(late.calls).toEqual(early.calls);
       expect(late.bytes).toBeLessThanOrEqual(early.bytes * 1.01);
-      expect(anew.calls).toEqual(first.calls);
-      expect(anew.bytes).toBeLessThanOrEqual(first.bytes * 1.01);
+      expect(restarted.calls).toEqual(first.calls);
+      expect(restarted.bytes).toBeLessThanOrEqual(first.bytes * 1.01);
     });
   });
 
