@@ -127,6 +127,23 @@ describe('what a verdict says', () => {
     );
   });
 
+  it('of what keeps a canary from a pass against which much speaks already', () => {
+    const short = { bakeMsMin: 15_000, visibilityTimeoutMs: 5_000, margin: 0.1 };
+    const verdicts = times(60, (index) =>
+      judged({ blocks: index + 1, canary: () => ({ medianMs: 200 }) }, short),
+    );
+    const held = verdicts.filter(({ statements }) =>
+      statements.some((each) => each.includes('it passes only below')),
+    );
+    expect(held.length).toBeGreaterThan(0);
+    for (const { code, evidence } of held) {
+      expect(code).toBe('undecided');
+      expect(evidence.certification.every(({ certified }) => certified)).toBe(true);
+      expect(evidence.total).toBeGreaterThan(10);
+    }
+    expect(verdicts.at(-1)?.kind).toBe('fail');
+  });
+
   it('of the metrics that failed it', () => {
     const slow = judged({ ...good, canary: () => ({ medianMs: 200 }) }).summary;
     expect(slow).toMatch(

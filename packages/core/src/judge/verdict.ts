@@ -207,6 +207,9 @@ function silenceIn(
   return undefined;
 }
 
+/** Nothing passes while the evidence against it is this part of what fails it: it may be about to. */
+const DOUBTFUL = 10;
+
 /** What a pass still lacks, each in a sentence; empty when nothing. */
 function missingForPass(situation: Situation): string[] {
   const { policy, startedAtMs, nowMs, evidence, warmUpMs } = situation;
@@ -229,6 +232,11 @@ function missingForPass(situation: Situation): string[] {
   }
   for (const certification of evidence.certification) {
     if (!certification.certified) missing.push(remaining(certification));
+  }
+  if (evidence.total * DOUBTFUL >= evidence.totalNeeded) {
+    missing.push(
+      `The evidence against the canary is ${odds(evidence.total)}, where ${odds(evidence.totalNeeded)} would fail it: it passes only below ${odds(evidence.totalNeeded / DOUBTFUL)}.`,
+    );
   }
   return missing;
 }
