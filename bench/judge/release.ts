@@ -40,8 +40,8 @@ export interface Run {
 /** The default policy's bake, after which a release may pass. */
 export const BAKE_MS = defaultReleasePolicy.bakeMs;
 
-/** A pass that was held back is asked for again after this time. */
-const ASK_AGAIN_MS = 600_000;
+/** A pass that was held back is asked for again after this time, as often as the controller looks. */
+const ASK_AGAIN_MS = 60_000;
 
 export function policyOf({ counter }: Pick<World, 'counter'>): JudgePolicy {
   const policy = { ...defaultReleasePolicy.judge, deadlineMs: HORIZON_MS };
@@ -72,10 +72,12 @@ export function runRelease(world: World, seed: number, run: Run): Release {
 
 /** Until the first moment at which it would be promoted. */
 function promote(judge: Judge, fleet: Fleet): Release {
+  const passes = new Passes(judge);
   for (let block = fleet.next(); block !== undefined; block = fleet.next()) {
     const failed = observe(judge, fleet, block);
     if (failed !== undefined) return { judge: failed };
-    if (block.toMs >= BAKE_MS && judge.isCertified) return { passedAtMs: block.toMs };
+    passes.ask(block.toMs, false);
+    if (passes.outcome.passedAtMs !== undefined) return passes.outcome;
   }
   return {};
 }

@@ -69,7 +69,9 @@ describe('an approval that waits for seven days', () => {
       wait(world, 7 * day - 4 * hour);
       const late = await cost(warm(schedule), aws);
       const restarted = await cost(started()(schedule), aws);
-      expect([first, early, late, restarted].map(({ phase }) => phase)).toEqual(Array(4).fill('awaitingApproval'));
+      expect([first, early, late, restarted].map(({ phase }) => phase)).toEqual(
+        Array(4).fill('awaitingApproval'),
+      );
       expect(late.calls).toEqual(early.calls);
       expect(late.bytes).toBeLessThanOrEqual(early.bytes * 1.01);
       expect(restarted.calls).toEqual(first.calls);

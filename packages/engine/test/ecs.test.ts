@@ -250,10 +250,9 @@ test('an engine that stops leaves no process, and one that starts again brings t
   expect(it.lines().at(-1)).toMatchObject({ saw: 'SIGTERM' });
   expect(processIdentity(pid)).toBeUndefined();
   const again = await testEngine({ directory, pace: 40 });
-  await again.journal.waitFor(
-    steady,
-    again.journal.read().findLast(({ type }) => type === 'engine.started')!.seq,
-  );
+  const restarted = again.journal.read().findLast(({ type }) => type === 'engine.started')!.seq;
+  await again.journal.waitFor(steady, restarted);
+  await again.journal.waitFor(reported, restarted);
   expect(it.lines().filter(({ saw }) => saw === 'start')).toHaveLength(2);
   const ecs = new ECS(again.client);
   const { tasks } = await ecs.describeTasks({

@@ -143,7 +143,7 @@ test('aborting kills everything that the build has started, and ends it as STOPP
 
 test('what a build leaves running in the background ends with it', async () => {
   const witness = await startWitness();
-  const script = `${witness.connect('left')}require('fs').writeFileSync('ready', '')`.replaceAll("'", "''");
+  const script = witness.connect('left', "require('fs').writeFileSync('ready', '')").replaceAll("'", "''");
   const result = await build(
     `phases: { build: { commands: ['node -e "${script}" &', 'until [ -f ready ]; do :; done'] } }\n`,
   );

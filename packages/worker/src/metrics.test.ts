@@ -603,6 +603,18 @@ test('a worker says how long it asked for messages: all the time where there are
   await world.drain(worker);
 });
 
+test('a worker whose receives fail still asks for messages', async () => {
+  const world = new World();
+  const plan: Plan = (operation) => (operation === 'receiveMessage' ? 'unavailable' : 'none');
+  const worker = world.run(
+    { handler: async () => undefined },
+    new TroubledOperations(world.queue, world.clock, plan),
+  );
+  await world.clock.advance(10_000);
+  expect(world.total('PollingMs')).toBe(10_000);
+  await world.drain(worker);
+});
+
 test('first deliveries are counted by the type that the worker names', async () => {
   const world = new World();
   const asked: string[] = [];

@@ -70,7 +70,7 @@ export interface MetricsParts {
   readonly random: Random;
   /** Memory that the process holds. */
   readonly residentBytes: () => number;
-  /** How long receives were open since this was last called, milliseconds. */
+  /** How long the worker has asked for messages since this was last called, milliseconds. */
   readonly pollingMs: () => number;
   readonly emit: (line: string) => void;
 }

@@ -62,7 +62,10 @@ export class Receiver {
     return this.#lastReplyAtMs;
   }
 
-  /** How long receives were open since this was last called, milliseconds: so long the worker had room for more. */
+  /**
+   * How long the worker has asked for messages since this was last called, milliseconds: so long it had room for more. The
+   * pause after a failed receive counts as well.
+   */
   takePollingMs(): number {
     if (this.#open > 0) this.#addPolling();
     const ms = this.#pollingMs;
@@ -95,7 +98,11 @@ export class Receiver {
       const granted = await permits.reserve(receiveMax);
       if (granted === 0) return;
       const startedAtMs = clock.nowMs();
+      if (this.#open === 0) this.#openSinceMs = startedAtMs;
+      this.#open += 1;
       const messages = await this.#receive(granted);
+      this.#open -= 1;
+      if (this.#open === 0) this.#addPolling();
       if (messages === undefined || messages.length === 0) permits.release(granted);
       else this.#parts.onMessages(messages, granted, startedAtMs);
       if (messages?.length === 0) this.#parts.onEmpty();
@@ -114,22 +121,18 @@ export class Receiver {
   /** Messages, or `undefined` after a failure and its pause. */
   async #receive(most: number): Promise<readonly SqsMessage[] | undefined> {
     const { clock, random, queueUrl, transport, visibilitySeconds, waitSeconds } = this.#parts;
-    if (this.#open === 0) this.#openSinceMs = clock.nowMs();
-    this.#open += 1;
     try {
-      const { Messages = [] } = await transport
-        .receiveMessage(
-          {
-            QueueUrl: queueUrl,
-            MaxNumberOfMessages: most,
-            WaitTimeSeconds: waitSeconds,
-            VisibilityTimeout: visibilitySeconds,
-            MessageSystemAttributeNames: SYSTEM_ATTRIBUTES,
-            MessageAttributeNames: MESSAGE_ATTRIBUTES,
-          },
-          this.#abandoned.signal,
-        )
-        .finally(() => this.#closed());
+      const { Messages = [] } = await transport.receiveMessage(
+        {
+          QueueUrl: queueUrl,
+          MaxNumberOfMessages: most,
+          WaitTimeSeconds: waitSeconds,
+          VisibilityTimeout: visibilitySeconds,
+          MessageSystemAttributeNames: SYSTEM_ATTRIBUTES,
+          MessageAttributeNames: MESSAGE_ATTRIBUTES,
+        },
+        this.#abandoned.signal,
+      );
       this.#faultsInARow = 0;
       this.#lastReplyAtMs = clock.nowMs();
       return Messages;
@@ -141,12 +144,6 @@ export class Receiver {
       await pause(clock, retryInMs, this.#stopping.signal);
       return undefined;
     }
-  }
-
-  /** A receive was answered, or failed. */
-  #closed(): void {
-    this.#open -= 1;
-    if (this.#open === 0) this.#addPolling();
   }
 
   #addPolling(): void {

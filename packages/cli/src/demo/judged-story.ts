@@ -6,15 +6,16 @@ import type { DemoRun, Story } from './demo-run.ts';
  * tasks are slow and fail a little in their first seconds; a version 4 that fails one message in ten; a version 5 that
  * is merely slow; a version 6 that fails everything, at ten messages per second.
  *
- * No watch, because it is a demonstration, and a short bake: the sample's tasks are warm within a quarter of a minute,
- * and the visibility timeout is then the shortest time until a pass. The error rates and the margin are the defaults.
+ * No watch, because it is a demonstration, and a short bake: the sample's tasks are warm within a quarter of a minute, and
+ * what no version can process is a dead letter half a minute after it was sent, so that the judge has seen both tracks
+ * fail it before the release leaves them. The error rates and the margin are the defaults.
  * Five deliveries, so that a message which the canary fails finds stable in time. A whole vCPU per task, because the
  * limit is real here and a quarter of one makes Node start slowly.
  */
 export const judgedStory: Story = {
   cdkContext: [
     'approval=automatic',
-    'bakeMinutes=0.25',
+    'bakeMinutes=0.75',
     'watchMinutes=0',
     'warmUpSeconds=15',
     'maxReceiveCount=5',

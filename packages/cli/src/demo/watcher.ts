@@ -89,6 +89,8 @@ export class FollowedRelease {
   #executionId: string | undefined;
   #commit = '';
   #last: ReleaseStatus | undefined;
+  /** Whether the judge was seen to pass it. What it says later is about the promotion. */
+  #hasPassed = false;
 
   constructor(
     watcher: Watcher,
@@ -124,6 +126,7 @@ export class FollowedRelease {
       }
       if (release?.executionId === this.#executionId && this.#executionId !== undefined) {
         this.#last = status;
+        this.#hasPassed ||= status.view.verdict?.kind === 'pass';
         this.#commit = release?.commit ?? this.#commit;
         if (this.#phases.at(-1)?.phase !== phase) {
           this.#phases.push({ phase, at: clock.nowMs() });
@@ -167,9 +170,8 @@ export class FollowedRelease {
   #decided(): Pick<ReleaseReport, 'decidedBy' | 'canaryFailures' | 'canaryUnits' | 'evidence'> {
     const { decision, verdict } = this.#last?.view ?? {};
     const ended = decision?.executionId === this.#executionId ? decision : undefined;
-    const passed = ended === undefined && verdict?.kind === 'pass';
     return {
-      decidedBy: ended?.by ?? (passed ? 'judge' : 'person'),
+      decidedBy: ended?.by ?? (this.#hasPassed ? 'judge' : 'person'),
       ...(verdict && {
         canaryFailures: verdict.canaryFailed,
         canaryUnits: verdict.canaryUnits,

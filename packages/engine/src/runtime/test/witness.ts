@@ -5,8 +5,8 @@ import { onTestFinished } from 'vitest';
 /** Sees processes live and die without asking again and again: each holds a connection open while it lives. */
 export interface Witness {
   readonly port: number;
-  /** JavaScript that connects the process that runs it under a name, and keeps it alive. */
-  connect(name: string): string;
+  /** JavaScript that connects the process that runs it under a name, keeps it alive, and then runs what comes next. */
+  connect(name: string, then?: string): string;
   /** Resolves when a process has connected under the name. */
   seen(name: string): Promise<void>;
   /** Resolves when the process that connected under the name is gone. */
@@ -41,7 +41,8 @@ export async function startWitness(): Promise<Witness> {
   const { port } = address;
   return {
     port,
-    connect: (name) => `require('net').connect(${port}, '127.0.0.1').write('${name}');`,
+    connect: (name, then = '') =>
+      `require('net').connect(${port}, '127.0.0.1').write('${name}', () => {${then}});`,
     seen: (name) => of(seen, name).promise,
     gone: (name) => of(gone, name).promise,
   };
