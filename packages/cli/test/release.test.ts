@@ -189,7 +189,7 @@ test.each([
     'an image of another repository',
     (text: string) =>
       text.replace('"$REPOSITORY_URI" "$IMAGE_DIGEST" >', 'elsewhere.example/any "$IMAGE_DIGEST" >'),
-    /canary runs elsewhere\.example\/any@sha256:.* instead of the candidate .*Only images/,
+    /canary runs elsewhere\.example\/any@sha256:.* instead of the candidate sha256:.*imagedefinitions\.json names another image/,
   ],
   [
     'a build that says nothing of its image',

@@ -29,8 +29,9 @@ export type Observer = (nowMs: number, job?: Job) => Promise<Observed>;
  */
 export function observerOver(gateways: Gateways): Observer {
   return async (nowMs, job) => {
-    const [pipeline, canary, stable, alarms, deadLetters, record, image] = await Promise.all([
-      reading('the pipeline', () => gateways.pipeline.read()),
+    // First: what it says has happened to the services must be in what they say.
+    const pipeline = await reading('the pipeline', () => gateways.pipeline.read());
+    const [canary, stable, alarms, deadLetters, record, image] = await Promise.all([
       reading('the canary service', () => gateways.services.read('canary')),
       reading('the stable service', () => gateways.services.read('stable')),
       reading('the alarms', () => gateways.alarms.read()),

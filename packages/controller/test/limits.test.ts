@@ -111,7 +111,7 @@ describe('a release that has ended', () => {
   });
 });
 
-/** Everything that a look asks for. */
+/** What a look asks for, but for the record. */
 const reads = [
   'GetPipelineState',
   'ListPipelineExecutions',
@@ -120,25 +120,29 @@ const reads = [
   'ListTasks',
   'DescribeTasks',
   'DescribeAlarms',
-  'GetMetricData',
   'GetQueueAttributes',
   'FilterLogEvents',
-  'GetParameter',
 ];
+
+/** A release whose canary has just run for as long as it is judged, without a look. */
+function unseen(): SimulatedWorld {
+  const { world } = judging('automatic');
+  world.pass(judgedMs);
+  world.report(good);
+  return world;
+}
 
 describe('a throttled look', () => {
   // Together, since each waits for the retries of the SDK.
   it.concurrent.each(reads)(
     'at which %s is refused decides nothing, and the next look goes on',
     async (operation) => {
-      const { world } = judging('automatic');
-      world.pass(judgedMs);
-      world.report(good);
+      const world = unseen();
       await controlling(world, async (started, aws) => {
         const look = started();
         aws.throttled.add(operation);
         const refused = await look(schedule);
-        const decided = refused.effects.filter(({ kind }) => !/Baseline|Verdict/.test(kind));
+        const decided = refused.effects.filter(({ kind }) => !/Baseline|Verdict|Halt/.test(kind));
         expect(decided).toEqual([]);
         expect(aws.answered.filter((one) => one.operation === operation).length).toBeGreaterThan(1);
         expect(world.record().decision).toBeUndefined();
@@ -147,4 +151,16 @@ describe('a throttled look', () => {
       });
     },
   );
+
+  it.concurrent('at which GetParameter is refused fails the invocation, and the next look goes on', async () => {
+    const world = unseen();
+    await controlling(world, async (started, aws) => {
+      const look = started();
+      aws.throttled.add('GetParameter');
+      await expect(look(schedule)).rejects.toThrow('the release record cannot be read: Rate exceeded');
+      expect(world.record().decision).toBeUndefined();
+      aws.throttled.clear();
+      expect((await look(schedule)).phase).toBe('baking');
+    });
+  });
 });

@@ -178,6 +178,7 @@ export class SimulatedAws {
           status: run.status,
           startTime: seconds(run.startedAt),
           lastUpdateTime: seconds(run.updatedAt),
+          ...(run.variables && { output: { outputVariables: run.variables } }),
         })),
     };
   }

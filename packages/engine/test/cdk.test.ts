@@ -160,7 +160,9 @@ test('both stacks of the example app deploy, run their tasks, and go away withou
   const world = await CloudFormationWorld.start();
   const repository = join(import.meta.dirname, '../../..');
   const cdk = new Cdk(world, ['--conditions=@queue-canary/source', join(repository, 'examples/app/app.ts')]);
-  const image = await cdk.run('deploy', 'QueueCanaryImage');
+  // The default keeps queues, code and images.
+  const removal = ['-c', 'removal=destroy'];
+  const image = await cdk.run('deploy', 'QueueCanaryImage', ...removal);
   expect(image.output).toContain('QueueCanaryImage | 8/8');
   expect(image.status).toBe(0);
   const { ImageRepositoryUri, ImageParameterName } = cdk.outputs().QueueCanaryImage!;
@@ -180,7 +182,7 @@ test('both stacks of the example app deploy, run their tasks, and go away withou
     new PutParameterCommand({ Name: ImageParameterName!, Value: pushed, Overwrite: true }),
   );
 
-  const pipeline = await cdk.run('deploy', 'QueueCanaryPipeline', '--exclusively');
+  const pipeline = await cdk.run('deploy', 'QueueCanaryPipeline', '--exclusively', ...removal);
   expect(pipeline.output).toContain('✅  QueueCanaryPipeline');
   expect(pipeline.status).toBe(0);
   const outputs = cdk.outputs().QueueCanaryPipeline!;
@@ -200,7 +202,7 @@ test('both stacks of the example app deploy, run their tasks, and go away withou
     expect(service.runningCount).toBeGreaterThan(0);
   }
 
-  const destroyed = await cdk.run('destroy', '--all');
+  const destroyed = await cdk.run('destroy', '--all', ...removal);
   expect(destroyed.output).toContain('QueueCanaryImage: destroyed');
   expect(destroyed.status).toBe(0);
   expect((await world.sqs.send(new ListQueuesCommand({}))).QueueUrls ?? []).toEqual([]);

@@ -28,6 +28,12 @@ export const digestVariable = 'IMAGE_DIGEST';
 const exitsMax = 3;
 
 /**
+ * How long after a deployment began ECS's answers may not show it: they are eventually consistent
+ * (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html), and AWS names no time.
+ */
+const consistentWithinMs = 15_000;
+
+/**
  * The image that the release is about: the digest that its build has exported, in the application's own repository.
  * What the canary runs says nothing of it: ECS may have gone back, and imagedefinitions.json may name any image.
  *
@@ -100,7 +106,7 @@ function strayed(
 ): string | undefined {
   const service = world[track];
   if (runsCandidate(service, candidate)) return undefined;
-  const runs = `${track} runs ${service.imageUri} instead of the candidate ${candidate.imageUri}`;
+  const runs = `${track} runs ${service.imageUri} instead of the candidate ${candidate.imageDigest}`;
   const { baseline } = world.record;
   const wasThere =
     track === 'canary' &&
@@ -109,10 +115,11 @@ function strayed(
   if (wasThere) {
     return `${runs}: ECS went back, or it was changed from outside, perhaps by a stack update. Release the change again`;
   }
-  // Until the action has begun its deployment, the service runs what it ran before.
+  // Until the action has begun its deployment, the service runs what it ran before; and for a moment ECS may still say so.
   const isOurs = (service.primary.createdAt ?? 0) >= run.startedAt;
-  if (run.status !== 'Succeeded' && !isOurs) return undefined;
-  return `${runs}, which its build has pushed: ECS went back, it was changed from outside, or the build's imagedefinitions.json names another image. Only images of the application's own repository are released`;
+  const isPast = run.status === 'Succeeded' && world.nowMs - run.updatedAt >= consistentWithinMs;
+  if (!isOurs && !isPast) return undefined;
+  return `${runs}, which its build has pushed to the application's repository: imagedefinitions.json names another image, ECS went back, or it was changed from outside`;
 }
 
 /** Why the track's deployment, which the action waits for, will not complete. */

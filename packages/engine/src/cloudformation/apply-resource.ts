@@ -111,7 +111,7 @@ async function create(
   });
   const id = type.identify(context, record.properties);
   if (resumed && before.creatingId !== '') {
-    await type.delete(context, existing({ ...record, id: before.creatingId! }));
+    if (!type.isCreatedOnce) await type.delete(context, existing({ ...record, id: before.creatingId! }));
   } else if (id !== undefined && (await type.exists(context, id))) {
     throw new AwsFault('AlreadyExists', `${id} already exists`);
   }

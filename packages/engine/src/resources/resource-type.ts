@@ -71,6 +71,8 @@ export interface ResourceDefinition<M extends Members> {
   readonly identify?: (context: ResourceContext, properties: Properties<M>) => string;
   /** Whether something with this id exists already. Needed where users may choose the name. */
   readonly exists?: (context: ResourceContext, id: string) => Promise<boolean>;
+  /** What a crash left behind is given back by `create`, if it is asked for the same; otherwise it is deleted first. */
+  readonly isCreatedOnce?: true;
   readonly create: (context: ResourceContext, properties: Properties<M>) => Promise<Created> | Created;
   /** Changes in place; returns the attributes. May give a new id, as ECS task definitions of a service do not. */
   readonly update?: (
@@ -86,6 +88,7 @@ export interface ResourceDefinition<M extends Members> {
 export interface ResourceType {
   readonly name: string;
   readonly recordedOnly: boolean;
+  readonly isCreatedOnce: boolean;
   readonly attributes: readonly string[];
   /** Names of properties that the type knows. */
   readonly propertyNames: readonly string[];
@@ -119,6 +122,7 @@ export function defineResource<M extends Members>(
   return {
     name,
     recordedOnly: definition.recordedOnly ?? false,
+    isCreatedOnce: definition.isCreatedOnce ?? false,
     attributes: definition.attributes ?? [],
     propertyNames: Object.keys(definition.properties),
     checkNames: (properties) => checkPropertyNames(definition.properties, properties),

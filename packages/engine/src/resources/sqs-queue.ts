@@ -57,6 +57,8 @@ export const sqsQueue = defineResource('AWS::SQS::Queue', {
   createOnly: ['QueueName', 'FifoQueue'],
   identify: nameOf,
   exists: async (context, name) => (await urlOf(context, name)) !== undefined,
+  // SQS gives a queue of the same attributes back, and refuses the name of one that was deleted a moment ago.
+  isCreatedOnce: true,
   async create(context, queue) {
     const name = nameOf(context, queue);
     const tags = mergedTags(context, queue.Tags);
