@@ -68,7 +68,7 @@ export function assessHealth(
         unread || (deploying && reported !== undefined) || (beside !== undefined && mayExcuse(beside));
       if (excused) {
         notes.push(`${words}; stable fails such messages as well, so they are not held against the release`);
-      } else if (mayBe && !overdue(record, release, nowMs)) {
+      } else if (mayBe && !areReported(record, release, judgement, nowMs)) {
         pending = true;
         notes.push(`${words}; waiting for the workers' reports of them`);
       } else {
@@ -130,10 +130,17 @@ function deadLettersOf(
   };
 }
 
-/** Whether reports of the dead letters must have come by now. */
-function overdue(record: ReleaseRecord, release: Journey, nowMs: number): boolean {
+/** Whether reports of the dead letters have come, of both tracks, or must have by now. */
+function areReported(
+  record: ReleaseRecord,
+  release: Journey,
+  judgement: Reading<Judgement> | undefined,
+  nowMs: number,
+): boolean {
   const seenAt = baselineOf(record, release)?.deadLettersSeenAt;
-  return seenAt !== undefined && nowMs - seenAt >= reportsWithinMs;
+  if (seenAt === undefined) return false;
+  const settledUntilMs = judgement?.known ? judgement.value.settledUntilMs : 0;
+  return settledUntilMs > seenAt || nowMs - seenAt >= reportsWithinMs;
 }
 
 function baselineOf(record: ReleaseRecord, release: Journey): Baseline | undefined {

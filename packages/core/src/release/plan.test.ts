@@ -162,7 +162,7 @@ describe('a good release', () => {
     world.pass(50_000);
     expect(world.wake()).toMatchObject({
       phase: 'baking',
-      nextWakeMs: 1_000,
+      nextWakeMs: 2_000,
       reasons: expect.arrayContaining(['the canary is observed for 70 s more']),
     });
     world.pass(69_500);

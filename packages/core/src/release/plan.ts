@@ -1,4 +1,5 @@
 import type { Verdict } from '../judge/evidence.ts';
+import type { Lateness } from '../measurement/lateness.ts';
 import { reportMs } from '../measurement/line.ts';
 import type { ReleasePolicy } from '../policy/policy.ts';
 import {
@@ -73,6 +74,8 @@ export interface Plan {
   readonly release?: ReleaseSummary;
   /** What the judge says now; absent before the canary is steady, and when it cannot be told. */
   readonly verdict?: Verdict;
+  /** How late the workers' lines come; absent while nothing is judged. */
+  readonly lateness?: Lateness;
   /** In the order in which to carry them out; see {@link Effect} for which depend on which. */
   readonly effects: readonly Effect[];
   /** When looking again can show something new without an event, in milliseconds from now. */
@@ -86,8 +89,11 @@ function nextLookMs(nowMs: number): number {
   return reportMs - ((nowMs - reportedWithinMs) % reportMs);
 }
 
-/** Time after which reports are usually there. */
-const reportedWithinMs = 1_000;
+/**
+ * How long after the end of an interval its reports are usually there: the log driver sends every five seconds, each
+ * task's at its own time, and a second later the last of them can be read. Modulo the workers' interval, two seconds.
+ */
+const reportedWithinMs = 7_000;
 
 /** How soon to look again at services that are being restored; ECS events usually come first. */
 const restoringWakeMs = 10_000;
@@ -139,6 +145,7 @@ function planRelease(world: World): Plan {
   return {
     ...planned,
     ...(judgement?.known && { verdict: judgement.value.watch ?? judgement.value.verdict }),
+    ...(judgement?.known && judgement.value.lateness && { lateness: judgement.value.lateness }),
     reasons: [...planned.reasons, ...notes],
   };
 }
