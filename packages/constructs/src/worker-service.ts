@@ -1,4 +1,4 @@
-import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { type Duration, RemovalPolicy, Size } from 'aws-cdk-lib';
 import type * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as iam from 'aws-cdk-lib/aws-iam';
@@ -118,7 +118,14 @@ export class WorkerService extends Construct {
         // How it knows which of the deliveries that it fails end in the dead-letter queue.
         MAX_RECEIVE_COUNT: String(props.queue.maxReceiveCount),
       },
-      logging: ecs.LogDrivers.awsLogs({ logGroup: this.logGroup, streamPrefix: WORKER_CONTAINER_NAME }),
+      logging: ecs.LogDrivers.awsLogs({
+        logGroup: this.logGroup,
+        streamPrefix: WORKER_CONTAINER_NAME,
+        // Given, since ECS's own default has changed. A log that takes nothing must not stop the work: lines are numbered, so
+        // that those which a full buffer drops are noticed and left out, and it holds hours of them.
+        mode: ecs.AwsLogDriverMode.NON_BLOCKING,
+        maxBufferSize: Size.mebibytes(25),
+      }),
       stopTimeout: props.stopTimeout,
     });
 

@@ -62,7 +62,8 @@ class Worker {
 
 /** The real engine with both log groups, a gateway to it, and what that asks for. */
 async function world() {
-  const engine = await testEngine({ clock: new VirtualClock(releaseMs + 2 * hour) });
+  const clock = new VirtualClock(releaseMs + 2 * hour);
+  const engine = await testEngine({ clock });
   const owner = new CloudWatchLogs(engine.client);
   for (const { group } of Object.values(logs)) await owner.createLogGroup({ logGroupName: group });
   const asked: FilterLogEventsCommandInput[] = [];
@@ -93,6 +94,8 @@ async function world() {
       if (!streams.has(logStreamName)) await owner.createLogStream({ logGroupName, logStreamName });
       streams.add(logStreamName);
       await owner.putLogEvents({ logGroupName, logStreamName, logEvents });
+      // By then it can be read.
+      await clock.advanceBy(15 * second);
     },
     async look(nowMs: number, stableTasks?: readonly string[], fromMs = releaseMs): Promise<Outcomes> {
       asked.length = 0;

@@ -54,6 +54,7 @@ export class AwsOutcomeGateway implements OutcomeGateway {
       ]);
     }
     const starts = await this.#starts(release, logs.stable);
+    const unreadableMs = [canary, stable].flatMap((track) => track.unreadableMs ?? []);
     const problems = [
       ...(full
         ? [
@@ -67,6 +68,7 @@ export class AwsOutcomeGateway implements OutcomeGateway {
       canary: [...canary.lines.values()],
       stable: [...stable.lines.values()],
       starts,
+      ...(unreadableMs.length > 0 && { unreadableMs: Math.max(...unreadableMs) }),
       ...(problems.length > 0 && { problems }),
     };
   }
@@ -82,7 +84,9 @@ export class AwsOutcomeGateway implements OutcomeGateway {
       [begun, known.fromMs],
     ];
     let newestMs = known.newestMs ?? 0;
+    let resumes = true;
     const take = (events: readonly FilteredLogEvent[]): void => {
+      if (resumes) known.watch(events);
       known.take(events);
       // A task whose clock is ahead must not make the next look skip the others.
       for (const { timestamp = 0 } of events) newestMs = Math.max(newestMs, Math.min(timestamp, nowMs));
@@ -90,6 +94,7 @@ export class AwsOutcomeGateway implements OutcomeGateway {
     for (const [streams, fromMs] of ranges) {
       if (streams.length === 0) continue;
       const range = rangeOf(log, fromMs);
+      resumes = streams === resumed;
       if (tasks === undefined) await this.#reader.read(range, take);
       const existing = tasks === undefined ? streams : await this.#reader.readStreams(range, streams, take);
       for (const stream of existing) known.streams.add(stream);
@@ -102,6 +107,7 @@ export class AwsOutcomeGateway implements OutcomeGateway {
     }
     // Only now: after a read that failed half way, the next look must ask for the same again.
     known.newestMs = newestMs;
+    known.lookedAt = nowMs;
   }
 
   /**
@@ -157,6 +163,10 @@ class TrackLines {
   readonly streams = new Set<string>();
   /** Time of the newest event that is known. */
   newestMs: number | undefined;
+  /** When the last look that read everything began. */
+  lookedAt: number | undefined;
+  /** The longest that a line was surely in the log without being readable. */
+  unreadableMs: number | undefined;
   readonly #track: Track;
 
   constructor(track: Track, fromMs: number) {
@@ -164,14 +174,29 @@ class TrackLines {
     this.fromMs = fromMs;
   }
 
+  /** Measures for how long lines that are new were not readable: those that the last look should have seen. */
+  watch(events: readonly FilteredLogEvent[]): void {
+    if (this.lookedAt === undefined) return;
+    for (const { message = '', ingestionTime } of events) {
+      const line = parseLine(message);
+      if (line === undefined || 'problem' in line || this.lines.has(keyOf(line))) continue;
+      const hiddenMs = this.lookedAt - (ingestionTime ?? this.lookedAt);
+      this.unreadableMs = Math.max(this.unreadableMs ?? 0, hiddenMs);
+    }
+  }
+
   take(events: readonly FilteredLogEvent[]): void {
-    for (const { eventId = '', message = '' } of events) {
+    for (const { eventId = '', message = '', ingestionTime } of events) {
       const line = parseLine(message);
       if (line === undefined) continue;
       if ('problem' in line) this.problems.set(eventId, line.problem);
       // The first line of the span may be about the interval before it, and both tracks may share a log group.
       else if (line.track === this.#track && line.toMs > this.fromMs) {
-        this.lines.set(`${line.task} ${line.startedAt} ${line.sequence}`, line);
+        const key = keyOf(line);
+        // The log driver may send a line twice: it came when it came first.
+        const before = this.lines.get(key)?.ingestedAt ?? Number.POSITIVE_INFINITY;
+        const ingestedAt = Math.min(before, ingestionTime ?? Number.POSITIVE_INFINITY);
+        this.lines.set(key, Number.isFinite(ingestedAt) ? { ...line, ingestedAt } : line);
       }
     }
   }
@@ -192,6 +217,10 @@ class ReleaseLines {
     this.canary = new TrackLines('canary', fromMs);
     this.stable = new TrackLines('stable', fromMs - pastMs);
   }
+}
+
+function keyOf({ task, startedAt, sequence }: Line): string {
+  return `${task} ${startedAt} ${sequence}`;
 }
 
 function rangeOf({ group }: TaskLog, fromMs: number, untilMs?: number): EventRange {
