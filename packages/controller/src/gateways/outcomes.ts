@@ -86,8 +86,7 @@ export class AwsOutcomeGateway implements OutcomeGateway {
     let newestMs = known.newestMs ?? 0;
     let resumes = true;
     const take = (events: readonly FilteredLogEvent[]): void => {
-      if (resumes) known.watch(events);
-      known.take(events);
+      known.take(events, resumes);
       // A task whose clock is ahead must not make the next look skip the others.
       for (const { timestamp = 0 } of events) newestMs = Math.max(newestMs, Math.min(timestamp, nowMs));
     };
@@ -138,7 +137,7 @@ export class AwsOutcomeGateway implements OutcomeGateway {
           Math.min(youngest.at + startsMs, stable.fromMs) + writtenWithinMs,
         ),
         together.map(({ id }) => log.streamPrefix + id),
-        (events) => starts.take(events),
+        (events) => starts.take(events, false),
       );
       for (const { id } of together) startsRead.add(id);
     }
@@ -174,18 +173,8 @@ class TrackLines {
     this.fromMs = fromMs;
   }
 
-  /** Measures for how long lines that are new were not readable: those that the last look should have seen. */
-  watch(events: readonly FilteredLogEvent[]): void {
-    if (this.lookedAt === undefined) return;
-    for (const { message = '', ingestionTime } of events) {
-      const line = parseLine(message);
-      if (line === undefined || 'problem' in line || this.lines.has(keyOf(line))) continue;
-      const hiddenMs = this.lookedAt - (ingestionTime ?? this.lookedAt);
-      this.unreadableMs = Math.max(this.unreadableMs ?? 0, hiddenMs);
-    }
-  }
-
-  take(events: readonly FilteredLogEvent[]): void {
+  /** @param resumes whether the last look asked for the same, so that what is new has become readable since. */
+  take(events: readonly FilteredLogEvent[], resumes: boolean): void {
     for (const { eventId = '', message = '', ingestionTime } of events) {
       const line = parseLine(message);
       if (line === undefined) continue;
@@ -194,8 +183,14 @@ class TrackLines {
       else if (line.track === this.#track && line.toMs > this.fromMs) {
         const key = keyOf(line);
         // The log driver may send a line twice: it came when it came first.
-        const before = this.lines.get(key)?.ingestedAt ?? Number.POSITIVE_INFINITY;
-        const ingestedAt = Math.min(before, ingestionTime ?? Number.POSITIVE_INFINITY);
+        const known = this.lines.get(key);
+        const ingestedAt = Math.min(
+          known?.ingestedAt ?? Number.POSITIVE_INFINITY,
+          ingestionTime ?? Number.POSITIVE_INFINITY,
+        );
+        if (known === undefined && resumes && this.lookedAt !== undefined) {
+          this.unreadableMs = Math.max(this.unreadableMs ?? 0, this.lookedAt - ingestedAt);
+        }
         this.lines.set(key, Number.isFinite(ingestedAt) ? { ...line, ingestedAt } : line);
       }
     }
