@@ -1,7 +1,7 @@
 import type { Block, Cell, Crashes } from '../judge/block.ts';
 import { cellOf, withDeath } from './cell.ts';
 import { coursesByAge, endOf, intervalOf } from './course.ts';
-import { isLate, type Lateness, latenessOf, settledAfterMs } from './lateness.ts';
+import { isLate, type Lateness, latenessOf } from './lateness.ts';
 import { type Line, reportMs } from './line.ts';
 import { type Measurement, pastMs, startsMs, type TaskLife, type TrackMeasurement } from './measurement.ts';
 import { aheadMs, contradictionNotes, lateNotes, type Missed, missedNotes } from './notes.ts';
@@ -44,8 +44,8 @@ export function blocksFrom(measurement: Measurement, judgedFromMs: number, nowMs
   const begun = begunSince(measurement.canary, fromMs - clocksMs);
   const canary = trackOf(inTime(begun), { first: began, last: end }, false);
   const stable = trackOf(inTime(measurement.stable), { first, last: end }, stableSample !== undefined);
-  // Those that may still come are left out, so that every look has the same.
-  const byAge = startsByAge(measurement.starts.filter(isInTime), judgedFromMs - settledAfterMs);
+  // Before anything is judged stable's past is settled, and with it all of these.
+  const byAge = startsByAge(measurement.starts.filter(isInTime), judgedFrom * reportMs);
   const starts = [...byAge.values()].flat().map(({ lines, ageMs }) => cellOf(lines, ageMs));
   const missed: Missed = { intervals: new Set(), tasks: new Set(), silent: new Set() };
   const past: Block[] = [];
