@@ -5,6 +5,7 @@ import {
   type Duration,
   Fn,
   RemovalPolicy,
+  Size,
   Stack,
   Token,
 } from 'aws-cdk-lib';
@@ -167,7 +168,14 @@ export class WorkerService extends Construct {
       },
       user: props.user,
       readonlyRootFilesystem: props.readonlyRootFilesystem,
-      logging: ecs.LogDrivers.awsLogs({ logGroup: this.logGroup, streamPrefix: WORKER_CONTAINER_NAME }),
+      logging: ecs.LogDrivers.awsLogs({
+        logGroup: this.logGroup,
+        streamPrefix: WORKER_CONTAINER_NAME,
+        // Given, since ECS's own default has changed. A log that takes nothing must not stop the work: lines are numbered, so
+        // that those which a full buffer drops are noticed and left out, and it holds hours of them.
+        mode: ecs.AwsLogDriverMode.NON_BLOCKING,
+        maxBufferSize: Size.mebibytes(25),
+      }),
       stopTimeout: props.stopTimeout,
     });
 

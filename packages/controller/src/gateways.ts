@@ -89,7 +89,8 @@ export interface OutcomeGateway {
 }
 
 /** Of a measurement what the log tells: the lines by track, and what it says of them. */
-export type Outcomes = Readonly<Record<Track, readonly Line[]>> & Pick<Measurement, 'starts' | 'problems'>;
+export type Outcomes = Readonly<Record<Track, readonly Line[]>> &
+  Pick<Measurement, 'starts' | 'unreadableMs' | 'problems'>;
 
 export interface RecordGateway {
   read(): Promise<RecordReading>;

@@ -30,6 +30,7 @@ interface LogEvent {
 class Worker {
   readonly track: 'canary' | 'stable';
   readonly id: string;
+  readonly startedAtMs: number;
   readonly #metrics: Metrics;
   readonly #written: string[] = [];
   #atMs: number;
@@ -37,6 +38,7 @@ class Worker {
   constructor(track: 'canary' | 'stable', id: string, startedAtMs: number) {
     this.track = track;
     this.id = id;
+    this.startedAtMs = startedAtMs;
     this.#atMs = startedAtMs;
     this.#metrics = new Metrics({
       identity: { app: 'shop', track, revision: 'r1', taskId: id },
@@ -86,10 +88,16 @@ async function world() {
   const streams = new Set<string>();
   return {
     owner,
+    clock,
     asked,
     /** What the calls fail with from now on. */
     fail: (how: Fault) => {
       fault = how;
+    },
+    /** Logs in a stream that exists; it can be read some time later. */
+    async put({ track, id }: Pick<Worker, 'track' | 'id'>, logEvents: LogEvent[]): Promise<void> {
+      const { group: logGroupName, streamPrefix } = logs[track];
+      await owner.putLogEvents({ logGroupName, logStreamName: streamPrefix + id, logEvents });
     },
     async log({ track, id }: Pick<Worker, 'track' | 'id'>, logEvents: LogEvent[]): Promise<void> {
       const { group: logGroupName, streamPrefix } = logs[track];
@@ -97,6 +105,8 @@ async function world() {
       if (!streams.has(logStreamName)) await owner.createLogStream({ logGroupName, logStreamName });
       streams.add(logStreamName);
       await owner.putLogEvents({ logGroupName, logStreamName, logEvents });
+      // By then it can be read.
+      await clock.advanceBy(15 * second);
     },
     async look(nowMs: number, stableTasks?: readonly string[], fromMs = releaseMs): Promise<Outcomes> {
       asked.length = 0;
@@ -203,6 +213,21 @@ describe('a second look', () => {
     expect(canary.filter(({ task }) => task === 'c2').map(({ sequence }) => sequence)).toEqual(
       Array.from({ length: 36 }, (_, index) => index),
     );
+  });
+
+  it('knows when a line was ingested, and for how long one was there that could not be read', async () => {
+    const { log, look, clock, put } = await world();
+    const canary = new Worker('canary', 'c1', clock.nowMs());
+    await log(canary, canary.until(clock.nowMs() + 5 * second));
+    await look(clock.nowMs(), undefined, canary.startedAtMs);
+    const ingestedAt = clock.nowMs();
+    await put(canary, canary.until(clock.nowMs() + 5 * second));
+    await clock.advanceBy(1);
+    const hidden = (await look(clock.nowMs(), undefined, canary.startedAtMs)).canary.length === 1;
+    await clock.advanceBy(15 * second);
+    const { canary: lines, unreadableMs } = await look(clock.nowMs(), undefined, canary.startedAtMs);
+    expect(lines.at(-1)).toMatchObject({ ingestedAt });
+    expect(unreadableMs).toBe(hidden ? 1 : 0);
   });
 
   it('tells a container that was started again in its task from lines that came twice', async () => {

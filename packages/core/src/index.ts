@@ -43,6 +43,7 @@ export {
 } from './judge/judge-policy.ts';
 export { type RequiredSample, requiredSample, type SamplePlan } from './judge/required-sample.ts';
 export { type Blocks, blocksFrom } from './measurement/blocks.ts';
+export { type Lateness, readableWithinMs, settledAfterMs } from './measurement/lateness.ts';
 export * from './measurement/line.ts';
 export * from './measurement/measurement.ts';
 export { parseLine } from './measurement/parse-line.ts';

@@ -288,7 +288,7 @@ export class SimulatedWorld {
     this.pass(1_000);
     this.deadLetterOn('canary', 1);
     this.applyAll(this.plan().effects.filter(({ kind }) => kind === 'recordBaseline'));
-    this.pass(15_000);
+    this.pass(60_000);
   }
 
   /** Every task reports that it has done this since it last did. */

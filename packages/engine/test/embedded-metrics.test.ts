@@ -6,6 +6,8 @@ import { type TestEngine, testEngine } from './harness.ts';
 
 const NOON_MS = Date.UTC(2026, 0, 20, 12);
 const HOUR_MS = 3_600_000;
+/** At the tests' pace the metrics in a line have been recorded by then. */
+const RECORDED_MS = 180_000 / 60;
 
 type Fields = Readonly<Record<string, number | readonly number[]>>;
 
@@ -39,7 +41,7 @@ function emfLine(track: string, [afterMs, fields]: Flush): string {
 /** An engine one minute after noon, and a way to log there what the workers of a track flush. */
 async function world() {
   const clock = new VirtualClock(NOON_MS + 60_000);
-  const engine = await testEngine({ clock, pace: 1 });
+  const engine = await testEngine({ clock });
   const logs = new CloudWatchLogs(engine.client);
   const flush = async (track: string, flushes: readonly Flush[]) => {
     const where = { logGroupName: `/shop/${track}`, logStreamName: 'task' };
@@ -49,6 +51,7 @@ async function world() {
       ...where,
       logEvents: flushes.map((one) => ({ timestamp: NOON_MS + one[0], message: emfLine(track, one) })),
     });
+    await clock.advanceBy(RECORDED_MS);
   };
   return { clock, engine, flush, cloudWatch: new CloudWatch(engine.client), read: reader(engine) };
 }
@@ -256,7 +259,7 @@ describe('metrics that a worker logs', () => {
         [40, 30],
       ],
     };
-    await clock.advanceBy(3 * HOUR_MS - 60_000);
+    await clock.advanceBy(3 * HOUR_MS - 60_000 - RECORDED_MS);
     expect(await read(by(1))).toEqual(bySecond);
     await clock.advanceBy(120_000);
     expect(await read(by(1))).toEqual({ received: [], median: [] });

@@ -15,16 +15,23 @@ async function world(streams: readonly string[] = ['one']) {
   const logs = new CloudWatchLogs(engine.client);
   await logs.createLogGroup({ logGroupName: GROUP });
   for (const logStreamName of streams) await logs.createLogStream({ logGroupName: GROUP, logStreamName });
-  return { clock, engine, logs, put: putter(logs) };
+  return { clock, engine, logs, put: putter(logs, clock) };
 }
 
-function putter(logs: CloudWatchLogs) {
-  return (messages: readonly string[], { stream = 'one', fromMs = NOON_MS } = {}) =>
-    logs.putLogEvents({
+/** At the tests' pace by then all that was put can be read, and the metrics in it have been recorded. */
+const READABLE_MS = 15_000 / 60;
+const RECORDED_MS = 180_000 / 60;
+
+function putter(logs: CloudWatchLogs, clock: VirtualClock) {
+  return async (messages: readonly string[], { stream = 'one', fromMs = NOON_MS } = {}) => {
+    const answer = await logs.putLogEvents({
       logGroupName: GROUP,
       logStreamName: stream,
       logEvents: messages.map((message, index) => ({ timestamp: fromMs + index, message })),
     });
+    await clock.advanceBy(RECORDED_MS);
+    return answer;
+  };
 }
 
 async function filterAll(logs: CloudWatchLogs, input: object = {}) {
@@ -137,7 +144,7 @@ test('streams are listed by name or by their last event, and deleted with their 
   expect(stream).toMatchObject({
     firstEventTimestamp: NOON_MS + 1,
     lastEventTimestamp: NOON_MS + 2,
-    lastIngestionTime: NOON_MS,
+    lastIngestionTime: NOON_MS + RECORDED_MS,
   });
 
   await logs.deleteLogStream({ logGroupName: GROUP, logStreamName: 'b' });
@@ -335,7 +342,7 @@ describe('FilterLogEvents', () => {
 });
 
 test('PutLogEvents tells which events it left out, and stores the others', async () => {
-  const { logs } = await world();
+  const { logs, clock } = await world();
   const { rejectedLogEventsInfo } = await logs.putLogEvents({
     logGroupName: GROUP,
     logStreamName: 'one',
@@ -345,11 +352,13 @@ test('PutLogEvents tells which events it left out, and stores the others', async
     ],
   });
   expect(rejectedLogEventsInfo).toEqual({ tooNewLogEventStartIndex: 1 });
+  await clock.advanceBy(READABLE_MS);
   expect((await filterAll(logs)).messages).toEqual(['now']);
 });
 
 test('events and definitions outlive the engine', async () => {
-  const first = await testEngine({ clock: new VirtualClock(NOON_MS) });
+  const clock = new VirtualClock(NOON_MS);
+  const first = await testEngine({ clock });
   const before = new CloudWatchLogs(first.client);
   await before.createLogGroup({ logGroupName: GROUP, tags: { App: 'orders' } });
   await before.createLogStream({ logGroupName: GROUP, logStreamName: 'one' });
@@ -359,14 +368,14 @@ test('events and definitions outlive the engine', async () => {
     filterPattern: 'ERROR',
     metricTransformations: [{ metricName: 'Errors', metricNamespace: 'App', metricValue: '1' }],
   });
-  await putter(before)(['kept']);
+  await putter(before, clock)(['kept']);
   const events = (await filterAll(before)).events;
   await first.close();
 
-  const second = await testEngine({ clock: new VirtualClock(NOON_MS + 1000), directory: first.directory });
+  const second = await testEngine({ clock, directory: first.directory });
   const after = new CloudWatchLogs(second.client);
   expect((await filterAll(after)).events).toEqual(events);
-  await putter(after)(['ERROR again']);
+  await putter(after, clock)(['ERROR again']);
   expect(await sumOf(second, 'App', 'Errors')).toBe(1);
 });
 
@@ -383,6 +392,31 @@ async function sumOf(engine: TestEngine, namespace: string, name: string, dimens
   return Datapoints?.reduce((sum, { Sum = 0 }) => sum + Sum, 0);
 }
 
+test('events can be read some time after they were ingested, and those of several batches in another order', async () => {
+  const { logs, clock } = await world(['one', 'two']);
+  for (let batch = 0; batch < 20; batch += 1) {
+    await logs.putLogEvents({
+      logGroupName: GROUP,
+      logStreamName: batch % 2 === 0 ? 'one' : 'two',
+      logEvents: [{ timestamp: NOON_MS + batch, message: String(batch) }],
+    });
+  }
+  const seen: string[] = [];
+  for (let passedMs = 0; passedMs <= READABLE_MS; passedMs += 1) {
+    const { events = [] } = await logs.filterLogEvents({ logGroupName: GROUP });
+    for (const { message = '', ingestionTime } of events) {
+      expect(ingestionTime).toBe(NOON_MS);
+      if (!seen.includes(message)) seen.push(message);
+    }
+    if (passedMs === 0) expect(seen.length).toBeLessThan(20);
+    await clock.advanceBy(1);
+  }
+  expect(seen).toHaveLength(20);
+  expect(seen).not.toEqual([...seen].sort((a, b) => Number(a) - Number(b)));
+  const { events = [] } = await logs.getLogEvents({ logGroupName: GROUP, logStreamName: 'two' });
+  expect(events).toHaveLength(10);
+});
+
 describe('embedded metrics', () => {
   const line = (members: object, metrics: object[] = [{ Name: 'Received', Unit: 'Count' }]) =>
     JSON.stringify({
@@ -397,11 +431,16 @@ describe('embedded metrics', () => {
       ...members,
     });
 
-  test('are in CloudWatch when the events are acknowledged', async () => {
-    const { put, engine } = await world();
-    await put([line({ Received: 2 }), 'plain', line({ Received: [1, 4] })]);
+  test('are in CloudWatch some time after the events were acknowledged', async () => {
+    const { put, engine, logs, clock } = await world();
+    const event = { timestamp: NOON_MS, message: line({ Received: 7 }) };
+    await logs.putLogEvents({ logGroupName: GROUP, logStreamName: 'one', logEvents: [event] });
+    expect(await sumOf(engine, 'Worker', 'Received', { App: 'orders' })).toBe(0);
+    await clock.advanceBy(RECORDED_MS);
     expect(await sumOf(engine, 'Worker', 'Received', { App: 'orders' })).toBe(7);
-    expect(await sumOf(engine, 'Worker', 'Received', { App: 'orders', Track: 'canary' })).toBe(7);
+    await put([line({ Received: 2 }), 'plain', line({ Received: [1, 4] })]);
+    expect(await sumOf(engine, 'Worker', 'Received', { App: 'orders' })).toBe(7 + 7);
+    expect(await sumOf(engine, 'Worker', 'Received', { App: 'orders', Track: 'canary' })).toBe(7 + 7);
   });
 
   test('all count, however many lines come in one millisecond', async () => {

@@ -50,7 +50,10 @@ function bench(options: Partial<ProcessRunnerOptions> & { clock?: Clock } = {}):
       image: { repository: 'app', reference: 'v1' },
       environment: {},
       stopTimeoutMs: 30_000,
-      onLog: ({ stream, text }) => log.push(`${stream}: ${text}`),
+      onLog: ({ stream, text }) => {
+        log.push(`${stream}: ${text}`);
+        return undefined;
+      },
       ...spec,
     });
   return { directory, images, runner, log, run };

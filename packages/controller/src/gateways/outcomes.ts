@@ -64,6 +64,7 @@ export class AwsOutcomeGateway implements OutcomeGateway {
       ]);
     }
     const starts = await this.#starts(release, logs.stable);
+    const unreadableMs = [canary, stable].flatMap((track) => track.unreadableMs ?? []);
     const problems = [
       ...(full
         ? [
@@ -77,6 +78,7 @@ export class AwsOutcomeGateway implements OutcomeGateway {
       canary: [...canary.lines.values()],
       stable: [...stable.lines.values()],
       starts,
+      ...(unreadableMs.length > 0 && { unreadableMs: Math.max(...unreadableMs) }),
       ...(problems.length > 0 && { problems }),
     };
   }
@@ -98,13 +100,15 @@ export class AwsOutcomeGateway implements OutcomeGateway {
       [begun, known.fromMs],
     ];
     let newestMs = known.newestMs ?? 0;
+    let resumes = true;
     const take = (events: readonly FilteredLogEvent[]): void => {
-      known.take(events);
+      known.take(events, resumes);
       // A task whose clock is ahead must not make the next look skip the others.
       for (const { timestamp = 0 } of events) newestMs = Math.max(newestMs, Math.min(timestamp, nowMs));
     };
     for (const [streams, fromMs] of ranges) {
       if (streams.length === 0) continue;
+      resumes = streams === resumed;
       for (const range of rangesOf(log, fromMs, unread)) {
         if (tasks === undefined) await this.#reader.read(range, take);
         const existing = tasks === undefined ? streams : await this.#reader.readStreams(range, streams, take);
@@ -119,6 +123,7 @@ export class AwsOutcomeGateway implements OutcomeGateway {
     }
     // Only now: after a read that failed half way, the next look must ask for the same again.
     known.newestMs = newestMs;
+    known.lookedAt = nowMs;
   }
 
   /**
@@ -149,7 +154,7 @@ export class AwsOutcomeGateway implements OutcomeGateway {
           Math.min(youngest.at + startsMs, stable.fromMs) + writtenWithinMs,
         ),
         together.map(({ id }) => log.streamPrefix + id),
-        (events) => starts.take(events),
+        (events) => starts.take(events, false),
       );
       for (const { id } of together) startsRead.add(id);
     }
@@ -174,6 +179,10 @@ class TrackLines {
   readonly streams = new Set<string>();
   /** Time of the newest event that is known. */
   newestMs: number | undefined;
+  /** When the last look that read everything began. */
+  lookedAt: number | undefined;
+  /** The longest that a line was surely in the log without being readable. */
+  unreadableMs: number | undefined;
   readonly #track: Track;
 
   constructor(track: Track, fromMs: number) {
@@ -181,14 +190,25 @@ class TrackLines {
     this.fromMs = fromMs;
   }
 
-  take(events: readonly FilteredLogEvent[]): void {
-    for (const { eventId = '', message = '' } of events) {
+  /** @param resumes whether the last look asked for the same, so that what is new has become readable since. */
+  take(events: readonly FilteredLogEvent[], resumes: boolean): void {
+    for (const { eventId = '', message = '', ingestionTime } of events) {
       const line = parseLine(message);
       if (line === undefined) continue;
       if ('problem' in line) this.problems.set(eventId, line.problem);
       // The first line of the span may be about the interval before it, and both tracks may share a log group.
       else if (line.track === this.#track && line.toMs > this.fromMs) {
-        this.lines.set(`${line.task} ${line.startedAt} ${line.sequence}`, line);
+        const key = keyOf(line);
+        // The log driver may send a line twice: it came when it came first.
+        const known = this.lines.get(key);
+        const ingestedAt = Math.min(
+          known?.ingestedAt ?? Number.POSITIVE_INFINITY,
+          ingestionTime ?? Number.POSITIVE_INFINITY,
+        );
+        if (known === undefined && resumes && this.lookedAt !== undefined) {
+          this.unreadableMs = Math.max(this.unreadableMs ?? 0, this.lookedAt - ingestedAt);
+        }
+        this.lines.set(key, Number.isFinite(ingestedAt) ? { ...line, ingestedAt } : line);
       }
     }
   }
@@ -209,6 +229,10 @@ class ReleaseLines {
     this.canary = new TrackLines('canary', fromMs);
     this.stable = new TrackLines('stable', fromMs - pastMs);
   }
+}
+
+function keyOf({ task, startedAt, sequence }: Line): string {
+  return `${task} ${startedAt} ${sequence}`;
 }
 
 function rangeOf({ group }: TaskLog, fromMs: number, untilMs?: number): EventRange {

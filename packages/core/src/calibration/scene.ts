@@ -1,8 +1,7 @@
 import type { Cell } from '../judge/block.ts';
 import { cellOf, withDeath } from '../measurement/cell.ts';
-import { coursesByTask, intervalOf } from '../measurement/course.ts';
+import { coursesByTask, endOf, intervalOf } from '../measurement/course.ts';
 import { reportMs } from '../measurement/line.ts';
-import { endOf } from '../measurement/track.ts';
 import type { History, Life } from './history.ts';
 
 /** What each of stable's tasks did in each interval of a span of time. */

@@ -3,12 +3,16 @@ import { describe, expect, it } from 'vitest';
 import type { Block, Cell } from '../judge/block.ts';
 import { blocksFrom } from './blocks.ts';
 import { diedInHand } from './cell.ts';
+import { settledAfterMs } from './lateness.ts';
 import type { Line } from './line.ts';
 import { type Measurement, pastMs, type TaskLife } from './measurement.ts';
 
 /** When the canary's deployment began. Seconds in the tests are counted from here. */
 const start = Date.UTC(2026, 0, 1);
 const at = (seconds: number) => start + seconds * 1000;
+
+/** So many seconds after its end an interval is judged, whatever is missing of it. */
+const settled = settledAfterMs / 1000;
 
 /** Tasks of the past run since then. */
 const LONG_AGO = -3600;
@@ -177,7 +181,7 @@ describe('blocks', () => {
       lines: [...old, ...reports('c', { from: -0.5, to: 60, startedAt: -0.5 })],
       tasks: [crashed, life('c', -0.5)],
     };
-    const { blocks } = judged(measured(60, { canary }), 75);
+    const { blocks } = judged(measured(60, { canary }), 60 + settled);
     expect(blocks.map((block) => ids(block.canary))).toEqual(Array(6).fill(['c']));
     expect(failures(blocks)).toEqual(Array(6).fill(0));
     expect(blocks.map(({ crashes }) => crashes?.canary)).toEqual(Array(6).fill({ count: 0, taskSeconds: 5 }));
@@ -194,10 +198,10 @@ describe('blocks', () => {
       ],
     };
     const measurement = measured(40, { stable, stableSample: { tasks: 4, read: 1 } });
-    const { blocks, notes } = judged(measurement, 40);
+    const { blocks, notes } = judged(measurement, 40 + settled);
     expect(blocks.map(({ crashes }) => crashes?.stable)).toEqual([
-      // The crashed one counts until the interval's end, the one that was told to stop until it did.
-      { count: 1, taskSeconds: 5 + 5 + 4 + 2 },
+      // Those that stopped count until the interval's end.
+      { count: 1, taskSeconds: 5 + 5 + 4 + 5 },
       { count: 0, taskSeconds: 10 },
     ]);
     expect(notes).toEqual([]);
@@ -219,8 +223,8 @@ describe('a block', () => {
 
   it('waits for a line that must have been written, and with it later ones', () => {
     const measurement = measured(60, { stable: late(60, (to) => to === 40) });
-    expect(seconds(judged(measurement, 54.9).blocks)).toEqual([30]);
-    const { blocks, notes } = judged(measurement, 60);
+    expect(seconds(judged(measurement, 40 + settled - 0.1).blocks)).toEqual([30]);
+    const { blocks, notes } = judged(measurement, 60 + settled);
     expect(seconds(blocks)).toEqual([30, 35, 40, 45, 50, 55]);
     expect(blocks.map(({ stable }) => stable.length)).toEqual([1, 0, 1, 1, 1, 1]);
     expect(notes).toEqual([
@@ -236,9 +240,9 @@ describe('a block', () => {
 
   it('waits for the last line of tasks that run', () => {
     const measurement = measured(60, { stable: late(60, (to) => to > 50) });
-    expect(seconds(judged(measurement, 60).blocks)).toEqual([30, 35, 40, 45]);
-    expect(seconds(judged(measurement, 70).blocks)).toEqual([30, 35, 40, 45, 50]);
-    expect(judged(measurement, 75).notes).toEqual([
+    expect(seconds(judged(measurement, 55 + settled - 0.1).blocks)).toEqual([30, 35, 40, 45]);
+    expect(seconds(judged(measurement, 55 + settled).blocks)).toEqual([30, 35, 40, 45, 50]);
+    expect(judged(measurement, 60 + settled).notes).toEqual([
       expect.stringMatching(/^in 2 of 132 intervals lines of 1 task are missing/),
     ]);
   });
@@ -249,7 +253,7 @@ describe('a block', () => {
     };
     const measurement = measured(45, { canary });
     expect(seconds(judged(measurement, 45).blocks)).toEqual([30]);
-    expect(judged(measurement, 55).blocks.map((block) => block.canary.length)).toEqual([1, 0, 1]);
+    expect(judged(measurement, 45 + settled).blocks.map((block) => block.canary.length)).toEqual([1, 0, 1]);
   });
 
   it('waits for the rest of a young task that reports each second', () => {
@@ -258,9 +262,8 @@ describe('a block', () => {
       tasks: [life('c', 28)],
     };
     expect(seconds(judged(measured(45, { canary }), 40.5).blocks)).toEqual([30]);
-    expect(judged(measured(45, { canary }), 60).blocks.map((block) => block.canary.length)).toEqual([
-      1, 0, 0,
-    ]);
+    const { blocks } = judged(measured(45, { canary }), 45 + settled);
+    expect(blocks.map((block) => block.canary.length)).toEqual([1, 0, 0]);
   });
 
   it('does not wait for lines that a task can no longer write, or not yet', () => {
@@ -273,14 +276,22 @@ describe('a block', () => {
         life('s'),
         // ECS may hear of the end later.
         life('drained'),
-        life('booting', 20),
         life('pending', 20),
-        life('stopped', 10, { stopping: 20, stopped: 34 }),
+        life('stopped', -30, { stopping: -20, stopped: -16 }),
       ].map(({ startedAt, ...task }) => (task.id === 'pending' ? task : { startedAt, ...task })),
     };
     const { blocks, notes } = judged(measured(40, { stable }), 40);
     expect(blocks.map((block) => ids(block.stable))).toEqual([['drained', 's'], ['s']]);
     expect(notes).toEqual([]);
+  });
+
+  it('waits for the first lines of a task that runs, and misses none while it may still boot', () => {
+    const { lines, tasks } = measured(60).stable;
+    const stable = { lines, tasks: [...tasks, life('booting', 22)] };
+    const measurement = measured(60, { stable });
+    expect(seconds(judged(measurement, 25 + settled - 0.1).blocks)).toEqual([]);
+    const { blocks, notes } = judged(measurement, 40 + settled);
+    expect([seconds(blocks), notes]).toEqual([[30, 35], []]);
   });
 
   it('takes no gap in time for a missing line when the numbers have none', () => {
@@ -309,7 +320,7 @@ describe('a block', () => {
       lines: reports('c', { from: 32, to: 60, startedAt: 32 }).slice(2),
       tasks: [life('c', 31)],
     };
-    const { blocks, notes } = judged(measured(60, { canary }), 60);
+    const { blocks, notes } = judged(measured(60, { canary }), 60 + settled);
     expect(blocks.map((block) => block.canary.length)).toEqual([0, 0, 1, 1, 1, 1]);
     expect(notes).toEqual([expect.stringMatching(/^in 2 of 132/)]);
   });
@@ -317,9 +328,9 @@ describe('a block', () => {
   it('waits a while, not for ever, for a task that ECS does not know', () => {
     const stable = { lines: reports('laptop', { from: -600, to: 35 }), tasks: [] };
     const measurement = measured(60, { stable });
-    expect(seconds(judged(measurement, 49).blocks)).toEqual([30]);
-    expect(seconds(judged(measurement, 50).blocks)).toEqual([30, 35, 40, 45]);
-    expect(judged(measurement, 60).notes).toEqual([]);
+    expect(seconds(judged(measurement, 40 + settled - 0.1).blocks)).toEqual([30]);
+    expect(seconds(judged(measurement, 40 + settled).blocks)).toEqual([30, 35, 40, 45, 50, 55]);
+    expect(judged(measurement, 40 + settled).notes).toEqual([]);
   });
 
   it('names the tasks that report nothing', () => {
@@ -327,7 +338,7 @@ describe('a block', () => {
     const silent = ['e', 'd', 'b', 'a'].map((id) => life(id));
     const stable = { lines, tasks: [...tasks, ...silent] };
     const canary = { lines: [], tasks: [life('c', 0)] };
-    const { blocks, notes } = judged(measured(60, { canary, stable }), 75);
+    const { blocks, notes } = judged(measured(60, { canary, stable }), 60 + settled);
     expect(blocks).toHaveLength(6);
     expect(notes).toEqual([
       expect.stringMatching(/^tasks a, b, d and 2 more reported nothing at all; the image may lack/),
@@ -363,7 +374,7 @@ describe('crashes', () => {
     (at) => {
       const canary = { lines: reports('c', { from: 0, to: 30, startedAt: 0 }), tasks: lives('c', at) };
       const stable = { lines: reports('s', { from: -600, to: 30 }), tasks: lives('s', at) };
-      const { blocks } = judged(measured(40, { canary, stable }), 55);
+      const { blocks } = judged(measured(40, { canary, stable }), 40 + settled);
       expect(blocks[0]?.crashes).toEqual({
         canary: { count: 1, taskSeconds: 5 },
         stable: { count: 1, taskSeconds: 5 },
@@ -384,7 +395,7 @@ describe('a task that died', () => {
   const crashed = { ...life('c', 0, { stopping: 42, stopped: 43 }), crash: 'exit code 137' };
 
   it('with messages in hand counts as one failure, in the interval in which it stopped', () => {
-    const { blocks } = judged(measured(60, died(40, crashed)), 75);
+    const { blocks } = judged(measured(60, died(40, crashed)), 60 + settled);
     expect(failures(blocks)).toEqual([0, 0, 1, 0, 0, 0]);
     expect(blocks[2]?.canary).toEqual([
       expect.objectContaining({
@@ -400,7 +411,7 @@ describe('a task that died', () => {
 
   it('keeps what it reported in that interval', () => {
     const lines = reports('c', { from: 0, to: 43, startedAt: 0, every: 1 }, inHand(7));
-    const { blocks } = judged(measured(60, { canary: { lines, tasks: [crashed] } }), 75);
+    const { blocks } = judged(measured(60, { canary: { lines, tasks: [crashed] } }), 60 + settled);
     expect(blocks[2]?.canary).toEqual([
       expect.objectContaining({ received: 30, finished: 31, failed: 1, saturated: false }),
     ]);
@@ -408,8 +419,8 @@ describe('a task that died', () => {
 
   it('is waited for: its last line may be late', () => {
     const measurement = measured(60, died(40, crashed));
-    expect(seconds(judged(measurement, 57.9).blocks)).toEqual([30, 35]);
-    expect(seconds(judged(measurement, 58).blocks)).toEqual([30, 35, 40, 45, 50]);
+    expect(seconds(judged(measurement, 45 + settled - 0.1).blocks)).toEqual([30, 35]);
+    expect(seconds(judged(measurement, 45 + settled).blocks)).toEqual([30, 35, 40, 45, 50, 55]);
     const drained = reports('c', { from: 0, to: 42.5, startedAt: 0 }, (to) => ({ final: to === 42.5 }));
     const { blocks } = judged(measured(60, { canary: { lines: drained, tasks: [crashed] } }), 60);
     expect(failures(blocks)).toEqual([0, 0, 0, 0, 0, 0]);
@@ -417,20 +428,22 @@ describe('a task that died', () => {
 
   it('counts as well when it was told to drain and had to be killed', () => {
     const killed = life('c', 0, { stopping: 32, stopped: 43 });
-    expect(failures(judged(measured(60, died(40, killed)), 75).blocks)).toEqual([0, 0, 1, 0, 0, 0]);
+    expect(failures(judged(measured(60, died(40, killed)), 60 + settled).blocks)).toEqual([0, 0, 1, 0, 0, 0]);
   });
 
   it('counts for nothing when it had nothing in hand', () => {
     const stopped = life('c', 0, { stopping: 32, stopped: 43 });
-    const { blocks, notes } = judged(measured(60, died(35, stopped, inHand(0))), 75);
+    const { blocks, notes } = judged(measured(60, died(35, stopped, inHand(0))), 60 + settled);
     expect([failures(blocks), notes]).toEqual([[0, 0, 0, 0, 0, 0], []]);
-    const { blocks: alike } = judged(measured(60, died(40, crashed, inHand(0))), 75);
+    const { blocks: alike } = judged(measured(60, died(40, crashed, inHand(0))), 60 + settled);
     expect(failures(alike)).toEqual([0, 0, 0, 0, 0, 0]);
     expect(alike.map(({ crashes }) => crashes?.canary.count)).toEqual([0, 0, 1, 0, 0, 0]);
   });
 
   it('counts for nothing while it runs, however long it is silent', () => {
-    expect(failures(judged(measured(60, died(40, life('c', 0))), 75).blocks)).toEqual([0, 0, 0, 0, 0, 0]);
+    expect(failures(judged(measured(60, died(40, life('c', 0))), 60 + settled).blocks)).toEqual([
+      0, 0, 0, 0, 0, 0,
+    ]);
   });
 
   it('counts on stable as well, also in its past', () => {
@@ -440,15 +453,17 @@ describe('a task that died', () => {
       ...reports('u', { from: -600, to: 40 }, () => ({ inFlight: 1 })),
     ];
     const tasks = [life('s'), life('t', LONG_AGO, { stopped: -298 }), life('u', LONG_AGO, { stopped: 41 })];
-    const { past, blocks } = judged(measured(60, { stable: { lines, tasks } }), 75);
+    const { past, blocks } = judged(measured(60, { stable: { lines, tasks } }), 60 + settled);
     expect(failures(blocks, 'stable')).toEqual([0, 0, 1, 0, 0, 0]);
     expect(seconds(past.filter((block) => failures([block], 'stable')[0] === 1))).toEqual([-300]);
   });
 
-  it('does not hold anything back when it ended before it could report', () => {
+  it('holds nothing back but the interval in which it stopped, of which it may have reported', () => {
     const boot = { ...life('boot', 30, { stopped: 33 }), crash: 'exit code 1' };
     const { lines, tasks } = measured(60).canary;
-    const { blocks } = judged(measured(60, { canary: { lines, tasks: [...tasks, boot] } }), 60);
+    const measurement = measured(60, { canary: { lines, tasks: [...tasks, boot] } });
+    expect(seconds(judged(measurement, 60).blocks)).toEqual([]);
+    const { blocks } = judged(measurement, 35 + settled);
     expect(blocks.map(({ crashes }) => crashes?.canary.count)).toEqual([1, 0, 0, 0, 0, 0]);
   });
 });
@@ -547,11 +562,10 @@ describe('starts', () => {
       tasks: [life('c', 19)],
     };
     const { blocks } = judged(measured(60, { canary, stable, starts }), 60);
-    // At the ages of 10 to 20 s it was not yet judged.
-    expect(blocks.map((block) => ids(block.starts))).toEqual([
-      ['s', 'y'],
-      ['s', 'y'],
-      ...Array(4).fill(['s']),
+    expect(blocks.map(({ starts }) => [ids(starts), starts[0]!.ageMs / 1000])).toEqual([
+      // At the ages of 10 to 20 s it was not yet judged.
+      ...[15, 20].map((age) => [['s', 'y'], age]),
+      ...[25, 30, 35, 40].map((age) => [['s'], age]),
     ]);
   });
 
@@ -665,20 +679,21 @@ describe('whatever the lines are', () => {
     fc
       .record({
         every: fc.constantFrom(1, 5),
+        began: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.integer({ min: 1, max: 19 })),
         all: fc.array(counts, { minLength: lengthS, maxLength: lengthS }),
         stop: fc.option(
           fc.record({ at: fc.integer({ min: 20, max: 59 }), drains: fc.boolean(), crash: fc.boolean() }),
         ),
       })
-      .map(({ every, all, stop }) => {
+      .map(({ every, began, all, stop }) => {
         const to = stop?.at ?? lengthS;
         let index = 0;
-        const lines = reports(id, { from: 0, to, startedAt: 0, every }, (end) => ({
+        const lines = reports(id, { from: began, to, startedAt: began, every }, (end) => ({
           ...all[index++],
           final: stop?.drains === true && end === to,
         }));
         const ended = stop === null ? {} : { stopping: stop.at, stopped: stop.at + 0.5 };
-        return { lines, life: { ...life(id, 0, ended), ...(stop?.crash && { crash: 'exit code 1' }) } };
+        return { lines, life: { ...life(id, began, ended), ...(stop?.crash && { crash: 'exit code 1' }) } };
       });
 
   const worlds = fc
@@ -777,7 +792,7 @@ describe('whatever the lines are', () => {
     const names = ['received', 'finished', 'failed', 'retried', 'retriedFailed'] as const;
     fc.assert(
       fc.property(worlds, (world) => {
-        const { past, blocks, notes } = judged(world, 80, 10);
+        const { past, blocks, notes } = judged(world, 60 + settled, 10);
         expect(notes).toEqual([]);
         for (const track of ['canary', 'stable'] as const) {
           const { lines, tasks } = world[track];
@@ -802,36 +817,81 @@ describe('whatever the lines are', () => {
     );
   });
 
-  it('a block never changes while lines come within fifteen seconds', () => {
+  /** How late a line is: until it is ingested, which may be too late, or never, and until it can be read from then on. */
+  const delays = fc.record({
+    ingested: fc.oneof(
+      { weight: 12, arbitrary: fc.integer({ min: 0, max: 6_000 }) },
+      { weight: 2, arbitrary: fc.integer({ min: 0, max: 120_000 }) },
+      { weight: 1, arbitrary: fc.constant(Number.MAX_SAFE_INTEGER) },
+    ),
+    readable: fc.oneof(
+      { weight: 4, arbitrary: fc.integer({ min: 0, max: 3_000 }) },
+      { weight: 1, arbitrary: fc.integer({ min: 0, max: 15_000 }) },
+    ),
+  });
+
+  it('blocks that were judged are judged again with the same digits, however late lines are and whenever one looks', () => {
+    const looks = fc.array(fc.integer({ min: 20, max: 250 }), { minLength: 25, maxLength: 25 });
+    const many = fc.array(delays, { minLength: 97, maxLength: 97 });
     fc.assert(
-      fc.property(worlds, fc.array(fc.nat(14_900), { minLength: 20, maxLength: 20 }), (world, delays) => {
-        const seen = (now: number): Measurement => {
-          const track = ({ lines, tasks }: Measurement['canary']) => ({
-            lines: lines.filter(({ toMs }, index) => toMs + delays[index % delays.length]! <= at(now)),
-            tasks: tasks.map(({ id, startedAt, ...ended }) =>
-              ended.stoppingAt !== undefined && ended.stoppingAt <= at(now)
-                ? { id, ...(startedAt !== undefined && { startedAt }), ...ended }
-                : { id, ...(startedAt !== undefined && { startedAt }) },
-            ),
+      fc.property(worlds, many, looks, (world, delays, times) => {
+        let next = 0;
+        const late = (lines: readonly Line[]) =>
+          lines.map((line) => {
+            const { ingested, readable } = delays[next++ % delays.length]!;
+            return {
+              line: { ...line, ingestedAt: line.toMs + ingested },
+              readableAt: line.toMs + ingested + readable,
+            };
           });
-          return { ...world, canary: track(world.canary), stable: track(world.stable) };
+        const written = {
+          canary: late(world.canary.lines),
+          stable: late(world.stable.lines),
+          starts: late(world.starts),
         };
-        const last = judged(seen(100), 100, 20);
-        expect(last.blocks).toHaveLength(8);
-        for (let now = 20; now < 100; now += 1) {
-          const { past, blocks } = judged(seen(now), now, 20);
-          expect(past).toEqual(last.past.slice(0, past.length));
-          expect(blocks).toEqual(last.blocks.slice(0, blocks.length));
+        const readAt = (lines: ReturnType<typeof late>, now: number) =>
+          lines.filter(({ readableAt }) => readableAt <= at(now)).map(({ line }) => line);
+        const livesAt = (tasks: readonly TaskLife[], now: number) =>
+          tasks.flatMap(({ id, startedAt, ...ended }) => [
+            {
+              id,
+              ...(startedAt !== undefined && startedAt <= at(now) && { startedAt }),
+              ...(ended.stoppingAt !== undefined && ended.stoppingAt <= at(now) && ended),
+            },
+          ]);
+        const look = (now: number) =>
+          judged(
+            {
+              ...world,
+              canary: { lines: readAt(written.canary, now), tasks: livesAt(world.canary.tasks, now) },
+              stable: { lines: readAt(written.stable, now), tasks: livesAt(world.stable.tasks, now) },
+              starts: [...readAt(written.starts, now), ...readAt(written.stable, now)],
+            },
+            now,
+            20,
+          );
+        const digits = (all: readonly (Block | Cell)[]) => all.map((each) => JSON.stringify(each));
+        const last = look(300);
+        const [past, starts, blocks] = [digits(last.past), digits(last.starts), digits(last.blocks)];
+        expect(blocks).toHaveLength(8);
+        for (const now of times) {
+          const seen = look(now);
+          expect(digits(seen.past)).toEqual(past.slice(0, seen.past.length));
+          if (seen.blocks.length > 0) expect(digits(seen.starts)).toEqual(starts);
+          expect(digits(seen.blocks)).toEqual(blocks.slice(0, seen.blocks.length));
         }
       }),
-      { numRuns: 6 },
+      { numRuns: 10 },
     );
   });
 
   it('nonsense takes no longer than sense', () => {
     const line = { ...reports('c', { from: 5, to: 10, startedAt: 0 })[0]!, sequence: 7 };
     const lines = [line, { ...line, startedAt: 0 }, { ...line, sequence: 9, fromMs: 1e15, toMs: 1e15 + 1 }];
-    const { blocks } = judged(measured(60, { canary: { lines }, stable: { lines }, starts: lines }), 90);
+    const { blocks } = judged(
+      measured(60, { canary: { lines }, stable: { lines }, starts: lines }),
+      60 + settled,
+    );
     expect(blocks).toHaveLength(6);
   });
 });

@@ -1,10 +1,11 @@
 import type { Block, Cell, Crashes } from '../judge/block.ts';
 import { cellOf, withDeath } from './cell.ts';
-import { coursesByAge, intervalOf } from './course.ts';
+import { coursesByAge, endOf, intervalOf } from './course.ts';
+import { isLate, type Lateness, latenessOf } from './lateness.ts';
 import { type Line, reportMs } from './line.ts';
-import { type Measurement, pastMs, startsMs, type Unread } from './measurement.ts';
-import { aheadMs, contradictionNotes, type Missed, missedNotes } from './notes.ts';
-import { begunSince, endOf, isHeldBack, isLeaving, isMissed, type Track, trackOf } from './track.ts';
+import { type Measurement, pastMs, startsMs, type TrackMeasurement, type Unread } from './measurement.ts';
+import { aheadMs, contradictionNotes, lateNotes, type Missed, missedNotes } from './notes.ts';
+import { begunSince, isHeldBack, isLeaving, isMissed, isWhole, type Track, trackOf } from './track.ts';
 
 /** Blocks for the judge, and what a person should know of how they were measured. */
 export interface Blocks {
@@ -16,11 +17,18 @@ export interface Blocks {
   readonly blocks: readonly Block[];
   /** What the canary's tasks have reported since the last complete block, one cell for each line. */
   readonly latest: readonly Cell[];
+  /** All that happened until then is in the blocks, as far as it will ever be; epoch milliseconds. */
+  readonly settledUntilMs: number;
+  /** How late the lines of both tracks were; absent where that is not known. */
+  readonly lateness?: Lateness;
   readonly notes: readonly string[];
 }
 
 /**
  * The blocks in `measurement` that can be judged at `nowMs`.
+ *
+ * Whenever and however often one looks, blocks are the same: those at an earlier look begin those at a later one. So a
+ * line counts by when it was ingested, and an interval is judged once no line about it that counts can come any more.
  *
  * Of the canary's tasks only those count that began after its deployment did. The others, which report while they are
  * replaced, run the version before.
@@ -34,9 +42,10 @@ export function blocksFrom(measurement: Measurement, judgedFromMs: number, nowMs
   const end = Math.floor(Math.min(toMs + reportMs, nowMs) / reportMs);
   const began = Math.floor(fromMs / reportMs);
   const begun = begunSince(measurement.canary, fromMs);
-  const canary = trackOf(begun, { first: began, last: end }, false);
-  const stable = trackOf(measurement.stable, { first, last: end }, stableSample !== undefined);
-  const byAge = startsByAge(measurement.starts, judgedFromMs);
+  const canary = trackOf(inTime(begun), { first: began, last: end }, false);
+  const stable = trackOf(inTime(measurement.stable), { first, last: end }, stableSample !== undefined);
+  // Before anything is judged stable's past is settled, and with it all of these.
+  const byAge = startsByAge(measurement.starts.filter(isInTime), judgedFrom * reportMs);
   const starts = [...byAge.values()].flat().map(({ lines, ageMs }) => cellOf(lines, ageMs));
   const missed: Missed = { intervals: new Set(), tasks: new Set(), silent: new Set() };
   const past: Block[] = [];
@@ -60,13 +69,18 @@ export function blocksFrom(measurement: Measurement, judgedFromMs: number, nowMs
       },
     });
   }
+  const since = [...begun.lines, ...measurement.stable.lines.filter(({ toMs: endMs }) => endMs > fromMs)];
+  const lateness = latenessOf(since, measurement.unreadableMs);
   return {
     past,
     starts,
     blocks,
     latest: latestOf(canary, Math.max(interval, judgedFrom), nowMs),
+    settledUntilMs: interval * reportMs,
+    ...(lateness && { lateness }),
     notes: [
       ...(problems ?? []),
+      ...lateNotes(lateness),
       ...missedNotes(missed, interval - first),
       ...contradictionNotes([...canary.tasks, ...stable.tasks], nowMs),
     ],
@@ -78,22 +92,30 @@ function isUnread(interval: number, unread: Unread | undefined): boolean {
   return unread.toMs === undefined || interval * reportMs < unread.toMs;
 }
 
+function inTime({ lines, tasks }: TrackMeasurement): TrackMeasurement {
+  return { lines: lines.filter(isInTime), tasks };
+}
+
+function isInTime(line: Line): boolean {
+  return !isLate(line);
+}
+
 /** A cell for each task that reported. One of which lines are missing has none: what is there makes it look slow. */
-function cellsOf({ tasks }: Track, interval: number, missed: Missed): Cell[] {
+function cellsOf(track: Track, interval: number, missed: Missed): Cell[] {
   const cells: Cell[] = [];
-  for (const task of tasks) {
-    const lines = task.course?.lines.get(interval);
-    if (isMissed(task, interval)) {
+  for (const task of track.tasks) {
+    if (isWhole(task, interval, track)) {
+      const lines = task.course!.lines.get(interval)!;
+      const cell = cellOf(lines, endOf(interval) - lines.at(-1)!.startedAt);
+      // A task that drains receives nothing because it goes, not because it has its hands full.
+      cells.push(isLeaving(task, interval) ? { ...cell, saturated: false } : cell);
+    } else if (isMissed(task, interval)) {
       if (task.course === undefined) {
         missed.silent.add(task.id);
       } else {
         missed.intervals.add(interval);
         missed.tasks.add(task.id);
       }
-    } else if (lines !== undefined) {
-      const cell = cellOf(lines, endOf(interval) - lines.at(-1)!.startedAt);
-      // A task that drains receives nothing because it goes, not because it has its hands full.
-      cells.push(isLeaving(task, interval) ? { ...cell, saturated: false } : cell);
     }
   }
   return cells;
@@ -117,17 +139,15 @@ function withDeaths(cells: readonly Cell[], { died }: Track, interval: number): 
 }
 
 /**
- * A task that crashed counts until the end of the interval. The odds that a crash was the canary's are the tracks'
+ * A task that stopped counts until the end of the interval. The odds that a crash was the canary's are the tracks'
  * time: if it ended with the crash, an early one would make itself look unlikely.
  */
-function crashesOf({ lives, crashed }: Track, interval: number): Crashes {
+function crashesOf({ lives, stopped, crashed }: Track, interval: number): Crashes {
   const endMs = endOf(interval);
   let livedMs = 0;
-  for (const life of lives) {
-    const { startedAt, stoppedAt = endMs } = life;
-    if (startedAt === undefined || stoppedAt <= endMs - reportMs) continue;
-    const untilMs = life.crash === undefined ? Math.min(endMs, stoppedAt) : endMs;
-    livedMs += Math.max(0, untilMs - Math.max(endMs - reportMs, startedAt));
+  for (const { id, startedAt } of lives) {
+    if (startedAt === undefined || (stopped.get(id) ?? interval) < interval) continue;
+    livedMs += Math.max(0, endMs - Math.max(endMs - reportMs, startedAt));
   }
   return { count: crashed.get(interval) ?? 0, taskSeconds: livedMs / 1000 };
 }
@@ -139,14 +159,15 @@ export interface Start {
 }
 
 /**
- * What stable's tasks did in each interval of their own lives. What they did since the judging began is left out: the
- * blocks have it already, and nothing is a control twice.
+ * What stable's tasks did in each interval of their own lives that was over by `untilMs`. What they did since the judging
+ * began is left out: the blocks have it already, and nothing is a control twice.
  */
-export function startsByAge(lines: readonly Line[], judgedFromMs: number): Map<number, Start[]> {
+export function startsByAge(all: readonly Line[], untilMs: number): Map<number, Start[]> {
   const byAge = new Map<number, Start[]>();
+  const lines = all.filter(({ toMs }) => toMs <= untilMs);
   for (const course of coursesByAge(lines, { first: 0, last: intervalOf(startsMs) })) {
     for (const [interval, its] of course.lines) {
-      if (course.missing.has(interval) || its.at(-1)!.toMs > judgedFromMs) continue;
+      if (course.missing.has(interval) || its[0]!.startedAt + endOf(interval) > untilMs) continue;
       const starts = byAge.get(interval) ?? [];
       byAge.set(interval, starts);
       starts.push({ lines: its, ageMs: endOf(interval) });

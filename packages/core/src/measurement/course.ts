@@ -6,6 +6,8 @@ export interface Course {
   readonly last: Line;
   /** Intervals of which lines are missing, as the numbers on the lines around them say. */
   readonly missing: ReadonlySet<number>;
+  /** The line after the last one of an interval, for those intervals whose last line ends before they do. */
+  readonly followed: ReadonlyMap<number, Line>;
   /** Whether lines are about the same time although they are numbered differently, or the other way round. */
   readonly contradictory: boolean;
 }
@@ -13,6 +15,11 @@ export interface Course {
 /** The interval that ends at or after an instant: a line belongs to the one that its end lies in. */
 export function intervalOf(ms: number): number {
   return Math.max(0, Math.ceil(ms / reportMs) - 1);
+}
+
+/** When an interval ends, milliseconds. */
+export function endOf(interval: number): number {
+  return (interval + 1) * reportMs;
 }
 
 /** The intervals that matter. What is missing outside of them was not read, or is not to be judged. */
@@ -46,6 +53,7 @@ export function coursesByAge(lines: readonly Line[], span: Span): Course[] {
 function courseOf(unordered: readonly Line[], span: Span, zeroMs: number): Course {
   const byInterval = new Map<number, Line[]>();
   const missing = new Set<number>();
+  const followed = new Map<number, Line>();
   let contradictory = false;
   let previous: Line | undefined;
   for (const line of [...unordered].sort(inOrder)) {
@@ -63,12 +71,16 @@ function courseOf(unordered: readonly Line[], span: Span, zeroMs: number): Cours
       for (let interval = Math.max(span.first, first); interval <= last; interval += 1) missing.add(interval);
     }
     const interval = intervalOf(line.toMs - zeroMs);
+    if (previous !== undefined) {
+      const left = intervalOf(previous.toMs - zeroMs);
+      if (left < interval && previous.toMs - zeroMs < endOf(left)) followed.set(left, line);
+    }
     const others = byInterval.get(interval);
     if (others === undefined) byInterval.set(interval, [line]);
     else others.push(line);
     previous = line;
   }
-  return { lines: byInterval, last: previous!, missing, contradictory };
+  return { lines: byInterval, last: previous!, missing, followed, contradictory };
 }
 
 function inOrder(a: Line, b: Line): number {

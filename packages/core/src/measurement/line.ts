@@ -44,6 +44,8 @@ export interface Line {
   readonly types: Readonly<Record<string, readonly [finished: number, failed: number]>>;
   /** Counters of the team's own. */
   readonly counters: Readonly<Record<string, number>>;
+  /** When the log took it in, epoch milliseconds, as the log says; absent where it does not. */
+  readonly ingestedAt?: number;
 }
 
 /** How often a worker reports: a line for each wall-clock interval of this length. */

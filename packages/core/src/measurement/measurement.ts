@@ -47,6 +47,8 @@ export interface Measurement {
   readonly starts: readonly Line[];
   /** Of stable's tasks, lines of only so many were read where there are very many; absent when of all. */
   readonly stableSample?: { readonly tasks: number; readonly read: number };
+  /** The longest that a line was seen to be in the log without being readable, milliseconds; absent where nobody watched. */
+  readonly unreadableMs?: number;
   /** What could not be read of the log, in words: what those lines report is missing, and not zero. */
   readonly problems?: readonly string[];
 }

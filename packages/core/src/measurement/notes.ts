@@ -1,4 +1,5 @@
 import type { Course } from './course.ts';
+import { ingestedWithinMs, type Lateness, readableWithinMs } from './lateness.ts';
 import type { Task } from './track.ts';
 
 /** What was not judged because lines of it are missing. */
@@ -26,6 +27,23 @@ export function missedNotes({ intervals, tasks, silent }: Missed, all: number): 
   if (silent.size > 0) {
     notes.push(
       `${named([...silent])} reported nothing at all; the image may lack the worker runtime, or the log does not arrive`,
+    );
+  }
+  return notes;
+}
+
+/** What a person should know of lines that came too late. */
+export function lateNotes(lateness: Lateness | undefined): string[] {
+  const { leftOut = 0, maxMs = 0, unreadableMs = 0 } = lateness ?? {};
+  const notes: string[] = [];
+  if (leftOut > 0) {
+    notes.push(
+      `${leftOut} ${leftOut === 1 ? 'line' : 'lines'} came later than ${ingestedWithinMs / 1000} s after the interval, at most ${Math.round(maxMs / 1000)} s, and ${leftOut === 1 ? 'was' : 'were'} left out: what was judged is not judged again`,
+    );
+  }
+  if (unreadableMs > readableWithinMs) {
+    notes.push(
+      `a line was in the log for ${Math.round(unreadableMs / 1000)} s before it could be read, where ${readableWithinMs / 1000} s are allowed for: an earlier look may have judged without it`,
     );
   }
   return notes;

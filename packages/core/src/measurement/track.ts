@@ -1,4 +1,5 @@
-import { type Course, coursesByTask, type Span } from './course.ts';
+import { type Course, coursesByTask, endOf, type Span } from './course.ts';
+import { ingestedWithinMs, settledAfterMs } from './lateness.ts';
 import { type Line, reportMs } from './line.ts';
 import type { TaskLife, TrackMeasurement } from './measurement.ts';
 
@@ -14,13 +15,12 @@ export interface Track {
   readonly tasks: readonly Task[];
   /** All of them, also where only some were read. */
   readonly lives: readonly TaskLife[];
+  /** The interval in which a task stopped, by its id. */
+  readonly stopped: ReadonlyMap<string, number>;
   /** By interval: tasks that died with messages in hand, and how many tasks crashed. */
   readonly died: ReadonlyMap<number, readonly Task[]>;
   readonly crashed: ReadonlyMap<number, number>;
 }
-
-/** How long to wait for lines that tasks must have written, and for the last ones of a task that has stopped. */
-const LATE_MS = 15_000;
 
 /** How long after its start a task need not have written its first line. */
 const BOOT_MS = 15_000;
@@ -48,18 +48,40 @@ export function trackOf({ lines, tasks: lives }: TrackMeasurement, span: Span, i
     const course = courses.get(id);
     return { id, ...(life && { life }), ...(course && { course }) };
   });
+  const stopped = new Map(lives.flatMap((life) => stopOf(life, courses.get(life.id))));
+  const crashes = lives.filter(({ crash }) => crash !== undefined).map(({ id }) => id);
   return {
     tasks,
     lives,
-    died: Map.groupBy(tasks.filter(diedInHand), ({ life }) => stopOf(life)!),
-    crashed: countBy(lives.flatMap((life) => (life.crash === undefined ? [] : (stopOf(life) ?? [])))),
+    stopped,
+    died: Map.groupBy(
+      tasks.filter((task) => stopped.has(task.id) && hadInHand(task)),
+      ({ id }) => stopped.get(id)!,
+    ),
+    crashed: countBy(crashes.flatMap((id) => stopped.get(id) ?? [])),
   };
 }
 
-/** Whether lines about an interval may still come that are worth waiting for. */
-export function isHeldBack({ tasks }: Track, interval: number, nowMs: number): boolean {
-  if (nowMs >= endOf(interval) + LATE_MS) return false;
-  return tasks.some((task) => nowMs < awaitedUntil(task, interval));
+/**
+ * Whether lines about an interval may still come that count. Until they have, or can no longer, the interval is not
+ * judged: what was judged once must not be judged again with other numbers.
+ */
+export function isHeldBack(track: Track, interval: number, nowMs: number): boolean {
+  if (nowMs >= endOf(interval) + settledAfterMs) return false;
+  return track.tasks.some((task) => mayReport(task, interval, track.stopped.get(task.id), nowMs));
+}
+
+/**
+ * Whether all is known of what a task did in an interval: without gaps its lines lead up to the interval's end, or to
+ * the task's own. A worker that was busy has written nothing at the end, which its next line shows; that must have come
+ * in time as well, since this must not depend on when one looks.
+ */
+export function isWhole({ id, course }: Task, interval: number, { stopped }: Track): boolean {
+  const last = course?.lines.get(interval)?.at(-1);
+  if (last === undefined || course?.missing.has(interval)) return false;
+  if (last.toMs >= endOf(interval) || last.final || stopped.get(id) === interval) return true;
+  const next = course?.followed.get(interval);
+  return next !== undefined && (next.ingestedAt ?? 0) <= endOf(interval) + ingestedWithinMs;
 }
 
 /** Whether lines about an interval are missing of a task: some, or all although it ought to have reported. */
@@ -78,7 +100,7 @@ export function isLeaving({ life }: Task, interval: number): boolean {
 /** Whether a task may have done more than its lines say: one is missing, or it ended without its last one. */
 export function isUnaccounted(task: Task, nowMs: number): boolean {
   const { life, course } = task;
-  const dueMs = nowMs - LATE_MS;
+  const dueMs = nowMs - settledAfterMs;
   if ((course?.missing.size ?? 0) > 0) return true;
   if (life?.stoppedAt !== undefined) return !course?.last.final;
   // ECS forgets tasks that have ended.
@@ -86,20 +108,14 @@ export function isUnaccounted(task: Task, nowMs: number): boolean {
   return isMissed(task, Math.floor(dueMs / reportMs) - 1);
 }
 
-/** When an interval ends, epoch milliseconds. */
-export function endOf(interval: number): number {
-  return (interval + 1) * reportMs;
-}
-
-/** Until when to wait for lines of a task about an interval; 0 where there is nothing to wait for. */
-function awaitedUntil(task: Task, interval: number): number {
-  const { life, course } = task;
-  const endMs = endOf(interval);
-  if (isMissed(task, interval)) return endMs + LATE_MS;
-  if (course === undefined || course.last.final || course.last.toMs >= endMs) return 0;
+/** Whether a task may have written lines about an interval that cannot be read yet. */
+function mayReport({ life, course }: Task, interval: number, stopped: number | undefined, nowMs: number) {
+  if (course?.missing.has(interval)) return true;
+  if (course !== undefined && (course.last.final || course.last.toMs >= endOf(interval))) return false;
+  if (stopped !== undefined && stopped < interval) return false;
   // What ECS does not know may have ended with its last line.
-  if (life === undefined) return course.last.toMs + LATE_MS;
-  return Math.min(endMs, life.stoppedAt ?? endMs) + LATE_MS;
+  if (life === undefined) return nowMs < course!.last.toMs + reportMs + settledAfterMs;
+  return course !== undefined || (life.startedAt ?? Number.POSITIVE_INFINITY) - CLOCKS_MS < endOf(interval);
 }
 
 /** Whether a task that has not reported up to the end of an interval ought to have. */
@@ -109,14 +125,20 @@ function isDue(task: Task, interval: number): boolean {
   return course !== undefined || life.startedAt + BOOT_MS < interval * reportMs;
 }
 
-/** Whether a task ended without its last line and had messages in hand. */
-function diedInHand({ life, course }: Task): boolean {
-  return stopOf(life) !== undefined && course !== undefined && !course.last.final && course.last.inFlight > 0;
+/** Whether the last that a task said is not that it has drained, and that it had messages in hand. */
+function hadInHand({ course }: Task): boolean {
+  return course !== undefined && !course.last.final && course.last.inFlight > 0;
 }
 
-/** The interval in which a task stopped. */
-function stopOf(life: TaskLife | undefined): number | undefined {
-  return life?.stoppedAt === undefined ? undefined : Math.floor(life.stoppedAt / reportMs);
+/**
+ * The interval in which a task stopped. Its clock may be ahead of ECS's: it was surely alive when it wrote its last
+ * line, and an interval that it has reported whole may have been judged before ECS said that it had stopped.
+ */
+function stopOf({ id, stoppedAt }: TaskLife, course: Course | undefined): [] | [readonly [string, number]] {
+  if (stoppedAt === undefined) return [];
+  const lastMs = course?.last.toMs ?? stoppedAt;
+  const atMs = lastMs < stoppedAt + CLOCKS_MS ? Math.max(lastMs, stoppedAt) : stoppedAt;
+  return [[id, Math.floor(atMs / reportMs)]];
 }
 
 function countBy(intervals: readonly number[]): Map<number, number> {

@@ -74,6 +74,33 @@ describe('dead letters', () => {
     expect(world.wake().phase).toBe('baking');
   });
 
+  it('are not held against a release because the lines of stable come later than those of the canary', () => {
+    const { world } = judging('automatic');
+    observed(world, 20_000, good);
+    world.deadLetterOn('canary', 3);
+    expect(world.wake().phase).toBe('baking');
+    // Each 5 s the canary's lines are there, and stable's are still on their way.
+    for (let lateMs = 5_000; lateMs <= 40_000; lateMs += 5_000) {
+      world.pass(5_000);
+      world.report({ canary: poisoned.canary });
+      expect(world.wake().phase).toBe('baking');
+    }
+    world.report(poisoned);
+    expect(world.wake().reasons.join('\n')).toMatch(/stable fails such messages/);
+  });
+
+  it('end it as soon as all has come that will, and stable has failed none', () => {
+    const { world } = judging('automatic');
+    observed(world, 20_000, good);
+    world.deadLetterOn('canary', 1);
+    world.wake();
+    world.pass(5_000);
+    world.report({ canary: good.canary });
+    expect(world.wake().phase).toBe('baking');
+    world.report(good);
+    expect(world.wake().phase).toBe('rollingBack');
+  });
+
   describe('while the canary is still being deployed', () => {
     function deploying(): SimulatedWorld {
       const { world } = judging('automatic');
@@ -103,7 +130,7 @@ describe('dead letters', () => {
       world.report(good);
       world.deadLetterOn('canary', 1);
       expect(world.wake().phase).toBe('deploying');
-      world.pass(20_000);
+      world.pass(60_000);
       world.report(good);
       expect(world.wake().phase).toBe('rollingBack');
     });
@@ -218,7 +245,8 @@ describe('dead letters', () => {
     world.report(poisoned);
     world.deadLetterOn('canary', 1000);
     expect(world.wake().phase).toBe('baking');
-    world.pass(20_000);
+    world.pass(10_000);
+    world.report(poisoned);
     expect(world.wake().phase).toBe('rollingBack');
   });
 

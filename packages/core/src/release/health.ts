@@ -63,16 +63,13 @@ export function assessHealth(
   const notes: string[] = [];
   if (count > deadLettersMax) {
     const words = `${count} ${count === 1 ? 'message' : 'messages'} reached the dead-letter queue since the canary deployment began`;
-    const seenAt = baselineOf(record, release)?.deadLettersSeenAt ?? nowMs;
     const isReported = reported > deadLettersMax;
-    const waitMs = !isReported
-      ? depthSettlesWithinMs
-      : mayBeExcused(observed, record, release, judgement)
-        ? reportsWithinMs
-        : 0;
+    const isAwaited = isReported
+      ? mayBeExcused(observed, record, release, judgement) && !areReported(record, release, judgement, nowMs)
+      : nowMs - (baselineOf(record, release)?.deadLettersSeenAt ?? nowMs) < depthSettlesWithinMs;
     if (excused) {
       notes.push(`${words}; stable fails such messages as well, so they are not held against the release`);
-    } else if (nowMs - seenAt < waitMs) {
+    } else if (isAwaited) {
       pending = true;
       notes.push(
         isReported
@@ -160,6 +157,19 @@ function deadLettersOf(
   const before = baselineOf(record, release)?.deadLetters;
   if (before === undefined || isDepthUnsettled(release, nowMs)) return known({ count: own, reported: own });
   return known({ count: Math.max(own, depth.value.visible - before - others), reported: own });
+}
+
+/** Whether reports of the dead letters have come, of both tracks, or must have by now. */
+function areReported(
+  record: ReleaseRecord,
+  release: Journey,
+  judgement: Reading<Judgement> | undefined,
+  nowMs: number,
+): boolean {
+  const seenAt = baselineOf(record, release)?.deadLettersSeenAt;
+  if (seenAt === undefined) return false;
+  const settledUntilMs = judgement?.known ? judgement.value.settledUntilMs : 0;
+  return settledUntilMs > seenAt || nowMs - seenAt >= reportsWithinMs;
 }
 
 function baselineOf(record: ReleaseRecord, release: Journey): Baseline | undefined {

@@ -3,6 +3,7 @@ import type { Verdict, VerdictCode } from '../judge/evidence.ts';
 import { judgeBlocks } from '../judge/judge.ts';
 import { effectStatements } from '../judge/verdict.ts';
 import { blocksFrom } from '../measurement/blocks.ts';
+import { type Lateness, settledAfterMs } from '../measurement/lateness.ts';
 import { reportMs } from '../measurement/line.ts';
 import type { Measurement, TrackMeasurement } from '../measurement/measurement.ts';
 import type { ReleasePolicy } from '../policy/policy.ts';
@@ -21,11 +22,15 @@ export interface Judgement {
   readonly failedByStable: number;
   /** Whether the first reports need not have come yet. */
   readonly awaitsReports: boolean;
+  /** Until when all has come that will count, epoch milliseconds. */
+  readonly settledUntilMs: number;
+  /** How late the workers' lines were; absent where that is not known. */
+  readonly lateness?: Lateness;
   readonly notes: readonly string[];
 }
 
-/** Time in which a message's failures are reported: workers report every five seconds, and the log takes some. */
-export const reportsWithinMs = 15_000;
+/** Time in which a message's failures are reported: workers report every five seconds, and the log may be late. */
+export const reportsWithinMs = reportMs + settledAfterMs;
 
 /** CodePipeline's limit for the message of an approval. */
 const messageLengthMax = 1000;
@@ -51,7 +56,11 @@ export function judgementOf(
   const measured = outcomes.value;
   if (measured === undefined) return undefined;
   const judge = { ...policy.judge, bakeMsMin: policy.bakeMs };
-  const { past, starts, blocks, latest, notes } = blocksFrom(measured, fromMs, nowMs);
+  const { past, starts, blocks, latest, settledUntilMs, lateness, notes } = blocksFrom(
+    measured,
+    fromMs,
+    nowMs,
+  );
   const promotedAt = release.stable?.startedAt;
   const together = promotedAt === undefined ? blocks : blocks.filter(({ toMs }) => toMs <= promotedAt);
   const seen = { past, starts, blocks: together, ...(promotedAt === undefined && { latest }) };
@@ -69,6 +78,8 @@ export function judgementOf(
     }),
     failedByStable: failedByStable(measured, promotedAt ?? nowMs),
     awaitsReports: nowMs - fromMs < reportsWithinMs,
+    settledUntilMs,
+    ...(lateness && { lateness }),
     notes: [...notes, ...deadLetterNotes(measured)],
   });
 }

@@ -289,7 +289,7 @@ describe('a bad release', () => {
     world.pass(200_000);
     world.retry(id);
     expect(world.wake().phase).toBe('deploying');
-    world.pass(15_000);
+    world.pass(60_000);
     expect(world.wake()).toMatchObject({ phase: 'rollingBack', release: { executionId: id } });
     expect(world.record().decision?.by).toBe('health');
   });

@@ -1,4 +1,5 @@
 import type { Verdict } from '../judge/evidence.ts';
+import type { Lateness } from '../measurement/lateness.ts';
 import { reportMs } from '../measurement/line.ts';
 import type { ReleasePolicy } from '../policy/policy.ts';
 import {
@@ -86,6 +87,8 @@ export interface Plan {
   readonly release?: ReleaseSummary;
   /** What the judge says now; absent before the canary is steady, and when it cannot be told. */
   readonly verdict?: Verdict;
+  /** How late the workers' lines come; absent while nothing is judged. */
+  readonly lateness?: Lateness;
   /** In the order in which to carry them out; see {@link Effect} for which depend on which. */
   readonly effects: readonly Effect[];
   /** When looking again can show something new without an event, in milliseconds from now. */
@@ -122,8 +125,11 @@ function placeOf(executionId: string): number {
   return hash;
 }
 
-/** Time after which reports are usually there. */
-const reportedWithinMs = 1_000;
+/**
+ * How long after the end of an interval its reports are usually there: the log driver sends every five seconds, each
+ * task's at its own time, and a second later the last of them can be read. Modulo the workers' interval, two seconds.
+ */
+const reportedWithinMs = 7_000;
 
 /**
  * How long an answer waits for a log that cannot be read: a throttled look must not decide. It is repeated, and the
@@ -207,6 +213,7 @@ function planRelease(world: World, release: Journey): Plan {
   return {
     ...planned,
     ...(judgement?.known && { verdict: judgement.value.watch ?? judgement.value.verdict }),
+    ...(judgement?.known && judgement.value.lateness && { lateness: judgement.value.lateness }),
     reasons: [...planned.reasons, ...notes],
   };
 }

@@ -83,6 +83,14 @@ export function renderStatus(view: ReleaseView, nowMs: number, style: Styler = p
       lines.push(`${label('')}${style('quiet', statement)}`);
     }
   }
+  if (view.lateness !== undefined) {
+    const [usual, longest] = [view.lateness.medianMs, view.lateness.maxMs].map((ms) =>
+      (ms / 1000).toFixed(1),
+    );
+    lines.push(
+      `${label('Lines')}${style('quiet', `in the log ${usual} s after their interval, at most ${longest} s`)}`,
+    );
+  }
   for (const alarm of view.alarms) {
     const tone: Tone = alarm.value === 'OK' ? 'good' : alarm.value === 'ALARM' ? 'bad' : 'quiet';
     lines.push(

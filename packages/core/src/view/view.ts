@@ -1,5 +1,6 @@
 import type { Effects } from '../judge/effect.ts';
 import type { Concern, Evidence, Verdict } from '../judge/evidence.ts';
+import type { Lateness } from '../measurement/lateness.ts';
 import { currentRelease, isActive, type Journey, waitingForCanary } from '../release/journey.ts';
 import {
   type ActionRun,
@@ -106,6 +107,8 @@ export interface ReleaseView {
   readonly drift?: Drift;
   /** What the judge says now, or what it said when the release ended. */
   readonly verdict?: VerdictView;
+  /** How late the workers' lines come; absent while nothing is judged. */
+  readonly lateness?: Lateness;
   readonly reasons: readonly string[];
   /** What could not be read. */
   readonly problems: readonly string[];
@@ -157,6 +160,7 @@ export function viewRelease(observed: Observed, planned: Plan): ReleaseView {
     ...(record?.decision && { decision: record.decision }),
     ...(record?.drift && { drift: record.drift }),
     ...verdictView(planned, record),
+    ...(planned.lateness && { lateness: planned.lateness }),
     reasons: planned.reasons,
     problems: [
       observed.pipeline,

@@ -52,6 +52,25 @@ export const AWS_LATENCIES = {
     what: 'wait before Lambda retries a failed asynchronous event; doubled for the second',
   },
   'scaling-cooldown-minute': { ms: 60_000, what: 'one minute of an Application Auto Scaling cooldown' },
+  // https://docs.docker.com/engine/logging/drivers/awslogs/#awslogs-force-flush-interval-seconds
+  'logs-flush': {
+    ms: 5_000,
+    what: 'interval at which the awslogs driver sends what a container has written',
+  },
+  // AWS names none. Tools that poll the log have found it: https://github.com/aws/aws-sdk-net/issues/1387,
+  // https://github.com/elastic/beats/issues/28133
+  'logs-readable': {
+    ms: 1_000,
+    worstMs: 15_000,
+    what: 'time from the ingestion of log events until they can be read',
+  },
+  // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Alarms.html says
+  // that it depends on the log; https://github.com/prometheus/cloudwatch_exporter/issues/396 that values take minutes.
+  'logs-metrics': {
+    ms: 5_000,
+    worstMs: 180_000,
+    what: 'time until metrics that are in log events can be read',
+  },
 } as const;
 
 export type AwsLatency = keyof typeof AWS_LATENCIES;
@@ -60,6 +79,9 @@ export type AwsLatency = keyof typeof AWS_LATENCIES;
 export type VaryingLatency = {
   [L in AwsLatency]: (typeof AWS_LATENCIES)[L] extends { readonly worstMs: number } ? L : never;
 }[AwsLatency];
+
+/** Up to this many times its median a varying latency is evenly spread; that is nine draws in ten. The others are longer. */
+const EVEN = 1.8;
 
 /** AWS latencies divided by a factor chosen with `up --pace N`; 1 is AWS's own pace. */
 export class Pace {
@@ -82,7 +104,11 @@ export class Pace {
   /** How long a varying latency lasts this time, in milliseconds, at this pace. Half of the times it is below its median. */
   drawMs(latency: VaryingLatency, ids: Pick<Ids, 'random'>): number {
     const { ms, worstMs } = AWS_LATENCIES[latency];
-    return this.worstMs(latency) * ids.random() ** Math.log2(worstMs / ms);
+    const worst = worstMs / ms;
+    const even = Math.min(EVEN, Math.sqrt(worst));
+    const at = 2 * ids.random();
+    const medians = at < even ? at : even * (worst / even) ** ((at - even) / (2 - even));
+    return (medians * ms) / this.factor;
   }
 
   /** A duration given in seconds by an alarm period, a schedule or a cooldown, scaled to this pace, in milliseconds. */

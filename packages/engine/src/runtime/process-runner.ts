@@ -223,8 +223,17 @@ class ProcessTask implements RunningTask {
 
   #collect(running: SupervisedProcess): void {
     for (const stream of ['stdout', 'stderr'] as const) {
-      const lines = new LineSplitter((text) => this.#spec.onLog({ stream, text }));
-      running[stream].on('data', (chunk: Buffer) => lines.push(chunk));
+      let full: Promise<void> | undefined;
+      const lines = new LineSplitter((text) => {
+        full = this.#spec.onLog({ stream, text }) ?? full;
+      });
+      running[stream].on('data', (chunk: Buffer) => {
+        lines.push(chunk);
+        if (full === undefined) return;
+        running[stream].pause();
+        void full.finally(() => running[stream].resume());
+        full = undefined;
+      });
       running[stream].on('close', () => lines.end());
     }
   }

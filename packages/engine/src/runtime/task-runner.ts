@@ -28,8 +28,11 @@ export interface TaskSpec {
   readonly memoryMiB?: number;
   /** Time between SIGTERM and SIGKILL when the task is stopped. */
   readonly stopTimeoutMs: number;
-  /** Gets every line in the order of its stream, synchronously. */
-  readonly onLog: (line: OutputLine) => void;
+  /**
+   * Gets every line in the order of its stream, synchronously. While a promise that it returned is pending nothing more
+   * is read, so that the container's writes block.
+   */
+  readonly onLog: (line: OutputLine) => Promise<void> | undefined;
 }
 
 /** Why a container is no longer running, in the terms of `DescribeTasks`. */

@@ -94,6 +94,15 @@ const LOG_OPTIONS = new Set([
   'max-buffer-size',
 ]);
 
+/** As Docker reads sizes: bytes, or with a unit of 1024 times the one before. */
+const BUFFER_SIZE = /^(\d+)([kmg]?)b?$/i;
+
+/** The bytes of a checked `max-buffer-size`. */
+export function bytesOf(size: string): number {
+  const [, count, unit = ''] = BUFFER_SIZE.exec(size) ?? [];
+  return Number(count) * 1024 ** ['', 'k', 'm', 'g'].indexOf(unit.toLowerCase());
+}
+
 /**
  * Checks a task definition as ECS does for Fargate, and refuses what the engine would have to ignore although
  * it changes what runs. Returns the one container, and the names of members that are recorded only.
@@ -206,6 +215,15 @@ function checkLogs(container: ContainerDefinition, name: string, executionRoleAr
   }
   for (const required of ['awslogs-group', 'awslogs-region', 'awslogs-stream-prefix']) {
     if (!options[required]) throw client(`Log driver awslogs requires options: ${required}`);
+  }
+  const { mode, 'max-buffer-size': buffer } = options;
+  if (mode !== undefined && mode !== 'blocking' && mode !== 'non-blocking') {
+    throw client(`Log option mode of container '${name}' must be blocking or non-blocking, not ${mode}.`);
+  }
+  if (buffer !== undefined && (mode === 'blocking' || !BUFFER_SIZE.test(buffer))) {
+    throw client(
+      `Log option max-buffer-size of container '${name}' must be a size such as 25m, and goes with mode non-blocking only; it is ${buffer}.`,
+    );
   }
   if (!executionRoleArn) {
     throw client(

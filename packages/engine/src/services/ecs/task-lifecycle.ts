@@ -10,6 +10,7 @@ import type { StoredTask, StoredTaskDefinition } from './model.ts';
 import type { StopCause } from './scheduler.ts';
 import { taskStateChange } from './shown-task.ts';
 import type { EcsStore } from './store.ts';
+import { bytesOf } from './task-definition-rules.ts';
 import type { TaskEndpoint } from './task-endpoint.ts';
 import { TaskStartError } from './task-start-error.ts';
 
@@ -43,6 +44,8 @@ interface ActiveTask {
 
 const STOPPED_KEPT_MS = 3_600_000;
 const STOP_TIMEOUT_DEFAULT_SECONDS = 30;
+/** Since 25 June 2025 ECS's default is non-blocking, with a buffer of this size. */
+const BUFFER_DEFAULT = '10m';
 const KILLED = 'The local engine ended without stopping this task, and the task ended with it.';
 const SHUT_DOWN = 'The local engine was stopped.';
 
@@ -337,6 +340,8 @@ export class TaskLifecycle {
       group,
       stream: `${options['awslogs-stream-prefix']}/${definition.container.name}/${id}`,
       createGroup: options['awslogs-create-group'] === 'true',
+      mode: options.mode === 'blocking' ? 'blocking' : 'non-blocking',
+      bufferBytes: bytesOf(options['max-buffer-size'] ?? BUFFER_DEFAULT),
       onLost: (error, lines) => {
         this.#engine.journal.append('ecs', 'logs.lost', { task: id, group, lines, reason: error.message });
       },

@@ -130,7 +130,7 @@ describe('a task', () => {
     const { id, taskArn } = await run(world, { logConfiguration: logging });
     for (const text of ['one', 'two']) {
       world.runner.of(id).spec.onLog({ stream: 'stdout', text });
-      await world.settled();
+      await world.clock.advanceBy(5_000);
     }
     expect(world.entries('logs.lost')).toMatchObject([
       { detail: { task: id, reason: expect.stringContaining('logs:PutLogEvents') } },

@@ -46,19 +46,21 @@ export function eventOperations(engine: Engine, store: LogStore, extraction: Met
   ): Range => ({
     fromMs: Math.max(fromMs ?? 0, oldestKeptMs(group, atMs)),
     toMs: toMs ?? Number.MAX_SAFE_INTEGER,
+    nowMs: atMs,
   });
 
   return {
     PutLogEvents: {
       resources: (input) => [checkedArn(engine, input.logGroupName, input.logStreamName)],
       journaled: false,
-      run: async (input, { atMs }) => {
+      run: (input, { atMs }) => {
         const group = find(input.logGroupName ?? '');
         const stream = findStream(group, input.logStreamName);
         const { events, rejected } = acceptBatch(input.logEvents ?? [], atMs, oldestKeptMs(group, atMs));
-        store.append(stream, events, atMs);
-        // The reply waits for the metrics: what a writer knows to be logged is counted, too.
-        await extraction.extract(group, stream, events);
+        // Batches draw alone, so that those of different streams, and even of one, become readable in another order.
+        const readableAtMs = Math.ceil(atMs + engine.pace.drawMs('logs-readable', engine.ids));
+        store.append(stream, events, { ingestedAtMs: atMs, readableAtMs });
+        extraction.extract(group, stream, events);
         return {
           nextSequenceToken: String(stream.id),
           ...(rejected === undefined ? {} : { rejectedLogEventsInfo: rejected }),

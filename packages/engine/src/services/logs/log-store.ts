@@ -31,6 +31,12 @@ export interface LogEvent {
   readonly message: string;
 }
 
+/** When events came, and from when on they can be read. */
+export interface Arrival {
+  readonly ingestedAtMs: number;
+  readonly readableAtMs: number;
+}
+
 /** A place in the order of events: by timestamp, then by arrival. */
 export interface Position {
   readonly atMs: number;
@@ -41,6 +47,8 @@ export interface Position {
 export interface Range {
   readonly fromMs: number;
   readonly toMs: number;
+  /** When they are read: what is not readable by then is left out. */
+  readonly nowMs: number;
 }
 
 const DAY_MS = 24 * 3_600_000;
@@ -70,7 +78,8 @@ export class LogStore {
         name TEXT NOT NULL, created_at INTEGER NOT NULL, first_at INTEGER, last_at INTEGER,
         ingested_at INTEGER, bytes INTEGER NOT NULL DEFAULT 0, UNIQUE (grp, name));
       CREATE TABLE IF NOT EXISTS logs_events (id INTEGER PRIMARY KEY AUTOINCREMENT, grp INTEGER NOT NULL,
-        stream INTEGER NOT NULL, at INTEGER NOT NULL, ingested_at INTEGER NOT NULL, message TEXT NOT NULL);
+        stream INTEGER NOT NULL, at INTEGER NOT NULL, ingested_at INTEGER NOT NULL,
+        readable_at INTEGER NOT NULL, message TEXT NOT NULL);
       CREATE INDEX IF NOT EXISTS logs_events_by_group ON logs_events (grp, at);
       CREATE INDEX IF NOT EXISTS logs_events_by_stream ON logs_events (stream, at);
     `);
@@ -85,19 +94,21 @@ export class LogStore {
       dropStream: db.prepare('DELETE FROM logs_streams WHERE id = ?'),
       dropStreams: db.prepare('DELETE FROM logs_streams WHERE grp = ?'),
       addEvent: db.prepare(
-        'INSERT INTO logs_events (grp, stream, at, ingested_at, message) VALUES (?, ?, ?, ?, ?)',
+        'INSERT INTO logs_events (grp, stream, at, ingested_at, readable_at, message) VALUES (?, ?, ?, ?, ?, ?)',
       ),
       dropStreamEvents: db.prepare('DELETE FROM logs_events WHERE stream = ?'),
       dropGroupEvents: db.prepare('DELETE FROM logs_events WHERE grp = ?'),
       expire: db.prepare('DELETE FROM logs_events WHERE grp = ? AND at < ?'),
       groupAfter: db.prepare(
-        `SELECT * FROM logs_events WHERE grp = ? AND at <= ? AND (at, id) > (?, ?) ORDER BY at, id LIMIT ?`,
+        `SELECT * FROM logs_events WHERE grp = ? AND at <= ? AND readable_at <= ? AND (at, id) > (?, ?)
+          ORDER BY at, id LIMIT ?`,
       ),
       streamAfter: db.prepare(
-        `SELECT * FROM logs_events WHERE stream = ? AND at <= ? AND (at, id) > (?, ?) ORDER BY at, id LIMIT ?`,
+        `SELECT * FROM logs_events WHERE stream = ? AND at <= ? AND readable_at <= ? AND (at, id) > (?, ?)
+          ORDER BY at, id LIMIT ?`,
       ),
       streamBefore: db.prepare(
-        `SELECT * FROM logs_events WHERE stream = ? AND at >= ? AND (at, id) < (?, ?)
+        `SELECT * FROM logs_events WHERE stream = ? AND at >= ? AND readable_at <= ? AND (at, id) < (?, ?)
           ORDER BY at DESC, id DESC LIMIT ?`,
       ),
       groupBytes: db.prepare('SELECT COALESCE(SUM(bytes), 0) AS bytes FROM logs_streams WHERE grp = ?'),
@@ -165,14 +176,14 @@ export class LogStore {
   append(
     stream: LogStream,
     events: ReadonlyArray<{ atMs: number; message: string }>,
-    ingestedAtMs: number,
+    { ingestedAtMs, readableAtMs }: Arrival,
   ): void {
     const [first, last] = [events[0], events.at(-1)];
     if (!first || !last) return;
     this.#state.write();
     let bytes = 0;
     for (const { atMs, message } of events) {
-      this.#sql.addEvent.run(stream.groupId, stream.id, atMs, ingestedAtMs, message);
+      this.#sql.addEvent.run(stream.groupId, stream.id, atMs, ingestedAtMs, readableAtMs, message);
       bytes += eventBytes(message);
     }
     this.#sql.touchStream.run(first.atMs, last.atMs, ingestedAtMs, bytes, stream.id);
@@ -181,20 +192,27 @@ export class LogStore {
   /** Events of a whole group after a position, oldest first. */
   groupAfter(group: LogGroup, range: Range, after: Position, limit: number): LogEvent[] {
     const from = later(after, { atMs: range.fromMs, id: 0 });
-    return this.#sql.groupAfter.all(group.id, range.toMs, from.atMs, from.id, limit).map(eventOf);
+    return this.#sql.groupAfter
+      .all(group.id, range.toMs, range.nowMs, from.atMs, from.id, limit)
+      .map(eventOf);
   }
 
   /** Events of a stream after a position, oldest first. */
   streamAfter(stream: Pick<LogStream, 'id'>, range: Range, after: Position, limit: number): LogEvent[] {
     const from = later(after, { atMs: range.fromMs, id: 0 });
-    return this.#sql.streamAfter.all(stream.id, range.toMs, from.atMs, from.id, limit).map(eventOf);
+    return this.#sql.streamAfter
+      .all(stream.id, range.toMs, range.nowMs, from.atMs, from.id, limit)
+      .map(eventOf);
   }
 
   /** The events of a stream just before a position, oldest first. */
   streamBefore(stream: LogStream, range: Range, before: Position, limit: number): LogEvent[] {
     const end = { atMs: range.toMs, id: Number.MAX_SAFE_INTEGER };
     const to = later(before, end) === before ? end : before;
-    return this.#sql.streamBefore.all(stream.id, range.fromMs, to.atMs, to.id, limit).map(eventOf).reverse();
+    return this.#sql.streamBefore
+      .all(stream.id, range.fromMs, range.nowMs, to.atMs, to.id, limit)
+      .map(eventOf)
+      .reverse();
   }
 
   /** Removes what is older than its group's retention. Reads leave it out even before. */

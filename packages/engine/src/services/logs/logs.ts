@@ -41,7 +41,13 @@ export function createLogs(engine: Engine): Service<'logs'> {
       DescribeSubscriptionFilters: { run: () => ({ subscriptionFilters: [] }) },
       StartQuery: { run: refuse('Logs Insights queries: search the log group with FilterLogEvents') },
     },
-    start: expire,
-    stop: async () => expiry?.cancel(),
+    start: () => {
+      extraction.start();
+      expire();
+    },
+    stop: async () => {
+      expiry?.cancel();
+      await extraction.stop();
+    },
   };
 }
