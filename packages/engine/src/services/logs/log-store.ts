@@ -83,6 +83,11 @@ export class LogStore {
       CREATE INDEX IF NOT EXISTS logs_events_by_group ON logs_events (grp, at);
       CREATE INDEX IF NOT EXISTS logs_events_by_stream ON logs_events (stream, at);
     `);
+    // Events of an engine that knew no delay could be read at once.
+    const columns = db.prepare("SELECT name FROM pragma_table_info('logs_events')").all();
+    if (!columns.some(({ name }) => name === 'readable_at')) {
+      db.exec('ALTER TABLE logs_events ADD COLUMN readable_at INTEGER NOT NULL DEFAULT 0');
+    }
     this.#sql = {
       addStream: db.prepare('INSERT INTO logs_streams (grp, name, created_at) VALUES (?, ?, ?)'),
       stream: db.prepare('SELECT * FROM logs_streams WHERE grp = ? AND name = ?'),
