@@ -402,14 +402,15 @@ test('events can be read some time after they were ingested, and those of severa
     });
   }
   const seen: string[] = [];
-  for (let passedMs = 0; passedMs <= READABLE_MS; passedMs += 1) {
+  // As many looks as CloudWatch Logs allows in a second.
+  for (const lookMs of [0, 5, 10, 20, READABLE_MS]) {
+    await clock.advanceBy(NOON_MS + lookMs - clock.nowMs());
     const { events = [] } = await logs.filterLogEvents({ logGroupName: GROUP });
     for (const { message = '', ingestionTime } of events) {
       expect(ingestionTime).toBe(NOON_MS);
       if (!seen.includes(message)) seen.push(message);
     }
-    if (passedMs === 0) expect(seen.length).toBeLessThan(20);
-    await clock.advanceBy(1);
+    if (lookMs === 0) expect(seen.length).toBeLessThan(20);
   }
   expect(seen).toHaveLength(20);
   expect(seen).not.toEqual([...seen].sort((a, b) => Number(a) - Number(b)));
