@@ -138,7 +138,7 @@ test('a topic must admit the rule by its own policy', async () => {
 test('a log group keeps events', async () => {
   const engine = await testEngine();
   const { events, order } = await ruleAndQueue(engine);
-  const logs = new CloudWatchLogsClient(engine.client);
+  const logs = new CloudWatchLogsClient({ ...engine.client, maxAttempts: 10 });
   await logs.send(new CreateLogGroupCommand({ logGroupName: '/aws/events/orders' }));
   await events.send(
     new PutTargetsCommand({
@@ -154,10 +154,16 @@ test('a log group keeps events', async () => {
   const delivered = engine.journal.waitFor(({ type }) => type === 'event.delivered');
   await order(700);
   await delivered;
-  const { events: lines } = await logs.send(
-    new FilterLogEventsCommand({ logGroupName: '/aws/events/orders' }),
-  );
-  expect(JSON.parse(lines![0]!.message!)).toMatchObject({ source: 'shop', detail: { total: 700 } });
+  const read = async () => {
+    const { events: lines = [] } = await logs.send(
+      new FilterLogEventsCommand({ logGroupName: '/aws/events/orders' }),
+    );
+    return lines[0];
+  };
+  // Events can be read some time after they were ingested.
+  let line = await read();
+  while (line === undefined) line = await read();
+  expect(JSON.parse(line.message!)).toMatchObject({ source: 'shop', detail: { total: 700 } });
 });
 
 test('rules, targets and undelivered events survive the engine', async () => {

@@ -81,10 +81,12 @@ test('what a function writes is in its log group after the engine has stopped', 
   await world.invoke('elsewhere');
   await world.engine.close();
   const again = await LambdaWorld.start({ directory: world.engine.directory });
-  const logs = new CloudWatchLogsClient(again.engine.client);
-  const find = async (logGroupName: string, filterPattern: string) => {
-    const { events } = await logs.send(new FilterLogEventsCommand({ logGroupName, filterPattern }));
-    return (events ?? []).map(({ message }) => message?.split('\t').at(-1));
+  const logs = new CloudWatchLogsClient({ ...again.engine.client, maxAttempts: 10 });
+  // Events can be read some time after they were ingested.
+  const find = async (logGroupName: string, filterPattern: string): Promise<(string | undefined)[]> => {
+    const { events = [] } = await logs.send(new FilterLogEventsCommand({ logGroupName, filterPattern }));
+    if (events.length === 0) return find(logGroupName, filterPattern);
+    return events.map(({ message }) => message?.split('\t').at(-1));
   };
   expect(await find('/aws/lambda/chatty', '"line 0"')).toEqual(['line 0']);
   expect(await find('/aws/lambda/chatty', '"line 10499"')).toEqual(['line 10499']);
