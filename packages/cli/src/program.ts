@@ -2,6 +2,7 @@ import type { Clock } from '@queue-canary/engine';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { CalibrateOptions } from './commands/calibrate.ts';
 import type { CostOptions } from './commands/cost.ts';
+import type { DoctorOptions } from './commands/doctor.ts';
 import type { LogSource } from './commands/logs.ts';
 import type { SampleOptions } from './commands/sample.ts';
 import type { Context } from './context.ts';
@@ -128,6 +129,21 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
     const { deployPipeline } = await import('./commands/deploy.ts');
     await deployPipeline(await context(options), options);
   });
+
+  command(
+    'doctor',
+    'check whether your AWS account and this machine are ready for a first deployment; changes nothing',
+  )
+    .option(
+      '--cdk-app <command>',
+      'command that synthesizes your CDK app (default: the one of this repository)',
+    )
+    .option('-c, --context <name=value>', 'context for the CDK app, as for deploy; repeatable', collect, [])
+    .option('--json', 'as JSON')
+    .action(async (options: Common & DoctorOptions) => {
+      const { doctor } = await import('./commands/doctor.ts');
+      status = await doctor(await context(options), options);
+    });
 
   command('push', 'push a directory to the repository with git: a push to main starts a release')
     .argument('<directory>', "your worker's directory")

@@ -1,0 +1,27 @@
+/** What `doctor` says about one thing that a first deployment rests on. */
+export interface Check {
+  readonly name: string;
+  /** `skipped` is what could not be asked, or has no meaning where the command goes. */
+  readonly result: 'ok' | 'warning' | 'failure' | 'skipped';
+  readonly found: string;
+  /** What to do: there for each warning and failure. */
+  readonly fix?: string;
+}
+
+export const ok = (name: string, found: string): Check => ({ name, result: 'ok', found });
+
+export const skipped = (name: string, found: string): Check => ({ name, result: 'skipped', found });
+
+export const warning = (name: string, found: string, fix: string): Check => ({
+  name,
+  result: 'warning',
+  found,
+  fix,
+});
+
+export const failure = (name: string, found: string, fix: string): Check => ({
+  name,
+  result: 'failure',
+  found,
+  fix,
+});
