@@ -74,12 +74,15 @@ const TONES: Readonly<Record<Check['result'], Tone>> = {
 function describe(checks: readonly Check[], style: (tone: Tone, text: string) => string): string[] {
   const width = Math.max(...checks.map(({ name }) => name.length));
   const indent = ' '.repeat(9);
-  const count = (result: Check['result']) => checks.filter((check) => check.result === result).length;
+  const count = (result: Check['result']) => {
+    const found = checks.filter((check) => check.result === result).length;
+    return `${found} ${result}${found === 1 ? '' : 's'}`;
+  };
   return [
     ...checks.flatMap(({ name, result, found, fix }) => [
       `${style(TONES[result], result.padEnd(8))} ${name.padEnd(width)}  ${found}`,
       ...(fix === undefined ? [] : [`${indent}${style('strong', 'fix:')} ${fix}`]),
     ]),
-    `${count('failure')} failures, ${count('warning')} warnings; nothing was changed`,
+    `${count('failure')}, ${count('warning')}; nothing was changed`,
   ];
 }
