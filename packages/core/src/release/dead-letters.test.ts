@@ -13,6 +13,7 @@ import type { TracksWork } from '../../test/simulated-tasks.ts';
 import type { SimulatedWorld } from '../../test/simulated-world.ts';
 import { TaskLines } from '../../test/task-lines.ts';
 import type { Measurement } from '../measurement/measurement.ts';
+import { failingAt } from './dead-letters.ts';
 import { excusesWhileDeploying } from './judgement.ts';
 import type { Phase } from './plan.ts';
 
@@ -345,11 +346,12 @@ describe('dead letters', () => {
     expect(world.record().decision?.by).toBe('health');
   });
 
-  it('count against what all tasks of stable failed, also where only some were read', () => {
+  describe('of messages that fail', () => {
     const startedAt = Date.UTC(2026, 0, 1);
     const { written } = new TaskLines({ task: 's1', track: 'stable', startedAt }).work(startedAt + 60_000, {
       perSecond: 1,
       failing: 0.1,
+      recovering: false,
     });
     const measurement = {
       fromMs: startedAt,
@@ -358,10 +360,19 @@ describe('dead letters', () => {
       stable: { lines: written, tasks: [] },
       starts: [],
     };
-    const excused = (of: Measurement, deadLetters: number) =>
-      excusesWhileDeploying(of, startedAt + 60_000, deadLetters);
-    expect([excused(measurement, 10), excused(measurement, 60)]).toEqual([true, false]);
     const sampled = { ...measurement, stableSample: { tasks: 300, read: 60 } };
-    expect([excused(sampled, 60), excused(sampled, 300)]).toEqual([true, false]);
+
+    it('count against what all tasks of stable failed, also where only some were read', () => {
+      const excused = (of: Measurement, deadLetters: number) =>
+        excusesWhileDeploying(of, startedAt + 60_000, deadLetters);
+      expect([excused(measurement, 10), excused(measurement, 60)]).toEqual([true, false]);
+      expect([excused(sampled, 60), excused(sampled, 300)]).toEqual([true, false]);
+    });
+
+    it('are those to come that had failed by then, of all tasks, unless lines were left unread', () => {
+      const byHalf = startedAt + 30_000;
+      expect([failingAt(measurement, byHalf), failingAt(sampled, byHalf)]).toEqual([3, 15]);
+      expect(failingAt({ ...measurement, unread: { fromMs: startedAt } }, byHalf)).toBe(0);
+    });
   });
 });

@@ -42,8 +42,13 @@ export function reportedDeadLetters(
 /**
  * Messages that had failed at an instant and were neither done nor dead letters yet, of those that failed since the
  * release began. Of an interval that was not over, what failed first counts already: it is to become a dead letter later.
+ * Where lines before were left unread, nobody knows how those ended, and none counts.
  */
-export function failingAt({ fromMs, canary, stable, stableSample }: Measurement, atMs: number): number {
+export function failingAt(
+  { fromMs, canary, stable, stableSample, unread }: Measurement,
+  atMs: number,
+): number {
+  if (unread !== undefined) return 0;
   const failing = (track: TrackMeasurement) =>
     linesSince(track, fromMs).reduce((sum, line) => {
       if (line.fromMs >= atMs) return sum;
