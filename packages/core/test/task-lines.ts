@@ -8,6 +8,8 @@ export interface Work {
   readonly failing?: number;
   /** Part of what fails that is not delivered again, but goes to the dead-letter queue. @default 0 */
   readonly deadLettering?: number;
+  /** Whether what fails, and is no dead letter, is done when it is delivered again, within the same line. @default true */
+  readonly recovering?: boolean;
   /** Error class of what fails. @default 'Error' */
   readonly errorClass?: string;
   /** How long a message takes, about; 0 where that is not to be judged. @default 50 */
@@ -92,12 +94,14 @@ export class TaskLines {
       perSecond = 0,
       failing = 0,
       deadLettering = 0,
+      recovering = true,
       errorClass = 'Error',
       takesMs = 50,
       inHand = 0,
     } = does;
     const finished = grow(this.#finished, (perSecond * (toMs - fromMs)) / 1000);
     const failed = Math.min(finished, grow(this.#failed, finished * failing));
+    const deadLettered = Math.round(failed * deadLettering);
     this.written.push({
       task,
       track,
@@ -110,9 +114,9 @@ export class TaskLines {
       received: finished,
       finished,
       failed,
-      retried: 0,
+      retried: recovering ? failed - deadLettered : 0,
       retriedFailed: 0,
-      deadLettered: Math.round(failed * deadLettering),
+      deadLettered,
       pollingMs: toMs - fromMs,
       inFlight: final ? 0 : inHand,
       durations: durationsOf(this.#finished.whole, finished, takesMs),

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { CliError } from '../user-error.ts';
 import type { DemoWorld } from './demo-run.ts';
 
@@ -16,6 +17,9 @@ export interface EngineProcess {
   stop(): Promise<void>;
 }
 
+/** The `queue-canary` command. */
+const PROGRAM = fileURLToPath(new URL('../../bin/queue-canary.js', import.meta.url));
+
 /** Runs `queue-canary up` as a process of its own and waits until it is ready. */
 export async function startEngineProcess(
   world: DemoWorld,
@@ -29,7 +33,7 @@ export async function startEngineProcess(
   terminal.line(`queue-canary up --pace ${pace}`);
   const child = spawn(
     process.execPath,
-    [...process.execArgv, process.argv[1]!, 'up', '--state', state, '--port', '0', '--pace', String(pace)],
+    [...process.execArgv, PROGRAM, 'up', '--state', state, '--port', '0', '--pace', String(pace)],
     // A group of its own: Ctrl-C reaches the demo, which stops the engine in order.
     { env: world.environment, stdio: ['ignore', 'ignore', 'pipe'], detached: true },
   );

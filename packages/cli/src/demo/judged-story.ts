@@ -50,7 +50,7 @@ export const judgedStory: Story = {
 };
 
 /** The pipeline's own first execution, which AWS starts when the pipeline is created. */
-async function firstRelease(run: DemoRun): Promise<void> {
+export async function firstRelease(run: DemoRun): Promise<void> {
   run.line('release of version 1: the pipeline starts by itself when it is created');
   const release = run.watch.release('1');
   const end = await release.end();

@@ -101,7 +101,8 @@ export function messagesReport(
   };
 }
 
-const DECIDERS: Readonly<Record<DecidedBy, string>> = {
+/** Who decides, in words. */
+export const DECIDERS: Readonly<Record<DecidedBy, string>> = {
   judge: 'the judge',
   health: 'dead letters',
   person: 'a person',

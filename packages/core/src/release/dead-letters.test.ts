@@ -9,10 +9,13 @@ import {
   observed,
   poisoned,
 } from '../../test/judged-world.ts';
+import type { TracksWork } from '../../test/simulated-tasks.ts';
 import type { SimulatedWorld } from '../../test/simulated-world.ts';
 import { TaskLines } from '../../test/task-lines.ts';
 import type { Measurement } from '../measurement/measurement.ts';
+import { failingAt } from './dead-letters.ts';
 import { excusesWhileDeploying } from './judgement.ts';
+import type { Phase } from './plan.ts';
 
 describe('dead letters', () => {
   it('are not held against a release while stable fails as much', () => {
@@ -264,8 +267,60 @@ describe('dead letters', () => {
     world.finishRollout('stable');
     world.advance();
     expect(world.wake().phase).toBe('promoting');
+    observed(world, 10_000, good);
     world.deadLetterOn('canary', 1);
     expect(world.wake().phase).toBe('rollingBack');
+  });
+
+  describe("of messages that had failed when stable's deployment began", () => {
+    /** A fifth of the messages fail and go on failing. */
+    const lasting = { ...poisoned.stable, recovering: false };
+
+    /** So it is in the last seconds before. */
+    function promoting(last: TracksWork): SimulatedWorld {
+      const { world } = judging('automatic');
+      observed(world, judgedMs - 10_000, good);
+      observed(world, 10_000, last);
+      world.wake();
+      world.wake();
+      expect(world.wake().phase).toBe('promoting');
+      return world;
+    }
+
+    /** Dead letters of the canary's, before all lines have come that tell whose fault they are; where the release is then. */
+    function phaseAfter(world: SimulatedWorld, deadLetters: number): Phase {
+      world.pass(2_000);
+      world.deadLetterOn('canary', deadLetters);
+      expect(world.wake().phase).toBe('promoting');
+      observed(world, 5_000, good);
+      return world.wake().phase;
+    }
+
+    it('are not held against it when stable has failed as many', () => {
+      const world = promoting({ canary: lasting, stable: lasting });
+      expect(phaseAfter(world, 5)).toBe('promoting');
+      world.finishRollout('stable');
+      world.advance();
+      world.deadLetterOn('stable', 5);
+      observed(world, 60_000, good);
+      expect(world.wake().phase).toBe('succeeded');
+    });
+
+    it('end it when there are more of them', () => {
+      const world = promoting({ canary: lasting, stable: lasting });
+      expect(phaseAfter(world, 30)).toBe('rollingBack');
+      expect(world.record().decision).toMatchObject({ by: 'health' });
+    });
+
+    it('end it when stable has failed none', () => {
+      const world = promoting({ canary: { ...lasting, failing: 0.05 }, stable: good.stable });
+      expect(phaseAfter(world, 1)).toBe('rollingBack');
+    });
+
+    it('end it when they had been done before', () => {
+      const world = promoting(poisoned);
+      expect(phaseAfter(world, 1)).toBe('rollingBack');
+    });
   });
 
   it.each([
@@ -291,11 +346,12 @@ describe('dead letters', () => {
     expect(world.record().decision?.by).toBe('health');
   });
 
-  it('count against what all tasks of stable failed, also where only some were read', () => {
+  describe('of messages that fail', () => {
     const startedAt = Date.UTC(2026, 0, 1);
     const { written } = new TaskLines({ task: 's1', track: 'stable', startedAt }).work(startedAt + 60_000, {
       perSecond: 1,
       failing: 0.1,
+      recovering: false,
     });
     const measurement = {
       fromMs: startedAt,
@@ -304,10 +360,19 @@ describe('dead letters', () => {
       stable: { lines: written, tasks: [] },
       starts: [],
     };
-    const excused = (of: Measurement, deadLetters: number) =>
-      excusesWhileDeploying(of, startedAt + 60_000, deadLetters);
-    expect([excused(measurement, 10), excused(measurement, 60)]).toEqual([true, false]);
     const sampled = { ...measurement, stableSample: { tasks: 300, read: 60 } };
-    expect([excused(sampled, 60), excused(sampled, 300)]).toEqual([true, false]);
+
+    it('count against what all tasks of stable failed, also where only some were read', () => {
+      const excused = (of: Measurement, deadLetters: number) =>
+        excusesWhileDeploying(of, startedAt + 60_000, deadLetters);
+      expect([excused(measurement, 10), excused(measurement, 60)]).toEqual([true, false]);
+      expect([excused(sampled, 60), excused(sampled, 300)]).toEqual([true, false]);
+    });
+
+    it('are those to come that had failed by then, of all tasks, unless lines were left unread', () => {
+      const byHalf = startedAt + 30_000;
+      expect([failingAt(measurement, byHalf), failingAt(sampled, byHalf)]).toEqual([3, 15]);
+      expect(failingAt({ ...measurement, unread: { fromMs: startedAt } }, byHalf)).toBe(0);
+    });
   });
 });

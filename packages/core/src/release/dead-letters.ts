@@ -39,6 +39,26 @@ export function reportedDeadLetters(
   };
 }
 
+/**
+ * Messages that had failed at an instant and were neither done nor dead letters yet, of those that failed since the
+ * release began. Of an interval that was not over, what failed first counts already: it is to become a dead letter later.
+ * Where lines before were left unread, nobody knows how those ended, and none counts.
+ */
+export function failingAt(
+  { fromMs, canary, stable, stableSample, unread }: Measurement,
+  atMs: number,
+): number {
+  if (unread !== undefined) return 0;
+  const failing = (track: TrackMeasurement) =>
+    linesSince(track, fromMs).reduce((sum, line) => {
+      if (line.fromMs >= atMs) return sum;
+      const ended = line.toMs > atMs ? 0 : line.retried - line.retriedFailed + line.deadLettered;
+      return sum + line.failed - ended;
+    }, 0);
+  const perLine = stableSample === undefined ? 1 : stableSample.tasks / stableSample.read;
+  return Math.max(0, Math.round(failing(canary) + failing(stable) * perLine));
+}
+
 function deadLettered(track: TrackMeasurement, fromMs: number): number {
   return linesSince(track, fromMs).reduce((sum, line) => sum + line.deadLettered, 0);
 }

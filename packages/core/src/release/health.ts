@@ -1,7 +1,14 @@
 import type { ReleasePolicy } from '../policy/policy.ts';
 import { reportedDeadLetters } from './dead-letters.ts';
 import type { Journey } from './journey.ts';
-import { excuses, excusesWhileDeploying, type Judgement, mayExcuse, reportsWithinMs } from './judgement.ts';
+import {
+  acceptedWith,
+  excuses,
+  excusesWhileDeploying,
+  type Judgement,
+  mayExcuse,
+  reportsWithinMs,
+} from './judgement.ts';
 import { known, type Observed, type Reading } from './observed.ts';
 import type { Baseline, ReleaseRecord } from './record.ts';
 
@@ -121,7 +128,10 @@ function isExcused(
   nowMs: number,
 ): boolean {
   const accepted = baselineOf(record, release)?.deadLettersAccepted;
-  if (accepted !== undefined) return accepted > 0 && count - accepted <= deadLettersMax;
+  if (accepted !== undefined) {
+    const excused = judgement?.known ? acceptedWith(judgement.value, accepted) : accepted;
+    return excused > 0 && count - excused <= deadLettersMax;
+  }
   if (judgement?.known) return excuses(judgement.value, count);
   if (release.canary.status !== 'InProgress' || !outcomes.known || outcomes.value === undefined) return false;
   return excusesWhileDeploying(outcomes.value, nowMs, count);
@@ -135,8 +145,10 @@ function mayBeExcused(
   judgement: Reading<Judgement> | undefined,
 ): boolean {
   if (release.canary.status === 'InProgress') return outcomes.known && outcomes.value !== undefined;
+  if (judgement?.known !== true || !mayExcuse(judgement.value)) return false;
   const isPromoted = baselineOf(record, release)?.deadLettersAccepted !== undefined;
-  return !isPromoted && judgement?.known === true && mayExcuse(judgement.value);
+  // Afterwards stable runs the release as well, and only what it did before tells anything.
+  return !isPromoted || judgement.value.settledUntilMs < (release.stable?.startedAt ?? 0);
 }
 
 /** Dead letters of the release: all that count, and those of them that its own tasks report. */

@@ -7,7 +7,7 @@ import { type Lateness, settledAfterMs } from '../measurement/lateness.ts';
 import { reportMs } from '../measurement/line.ts';
 import type { Measurement, TrackMeasurement } from '../measurement/measurement.ts';
 import type { ReleasePolicy } from '../policy/policy.ts';
-import { linesSince } from './dead-letters.ts';
+import { failingAt, linesSince } from './dead-letters.ts';
 import { type Journey, judgedFrom } from './journey.ts';
 import { known, type Observed, type Reading } from './observed.ts';
 import { type RecordedVerdict, storedText } from './record.ts';
@@ -20,6 +20,8 @@ export interface Judgement {
   readonly watch?: Verdict;
   /** Messages that stable failed while it ran the last good release beside the canary. */
   readonly failedByStable: number;
+  /** Messages that had failed, and were neither done nor dead letters, when stable's deployment began; 0 until then. */
+  readonly failing: number;
   /** Whether the first reports need not have come yet. */
   readonly awaitsReports: boolean;
   /** Until when all has come that will count, epoch milliseconds. */
@@ -77,6 +79,7 @@ export function judgementOf(
       ),
     }),
     failedByStable: failedByStable(measured, promotedAt ?? nowMs),
+    failing: promotedAt === undefined ? 0 : failingAt(measured, promotedAt),
     awaitsReports: nowMs - fromMs < reportsWithinMs,
     settledUntilMs,
     ...(lateness && { lateness }),
@@ -133,6 +136,15 @@ export function excuses(judgement: Judgement, deadLetters: number): boolean {
     !hasFailedCanary(judgement) &&
     hasFailedThem(judgement.failedByStable, deadLetters)
   );
+}
+
+/**
+ * How many dead letters are not held against a release that is being promoted, when so many were put up with before: also
+ * those that are still to come of messages which stable, too, had failed when its deployment began.
+ */
+export function acceptedWith(judgement: Judgement, accepted: number): number {
+  const all = accepted + judgement.failing;
+  return excuses(judgement, all) ? all : accepted;
 }
 
 /**
