@@ -250,6 +250,7 @@ describe('whatever happens, in whatever order', { timeout: 30_000 }, () => {
         const good = world.record().lastGood?.imageDigest;
         const told = world.notifications.length;
         for (const each of changed) world.updateService(each);
+        world.pass(15_000);
         const astray = changed.filter((each) => world.digestOn(each) !== good);
         if (astray.length > 0) expect(world.wake().phase).toBe('drifted');
         for (const each of changed) world.finishRollout(each);
