@@ -5,7 +5,7 @@ import type { World } from './world.ts';
 /**
  * How old an answer of AWS may be. List and describe calls are eventually consistent, each by itself: one may not show
  * yet what another shows, nor what an earlier answer of its own has shown. AWS names no time.
- * https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html
+ * https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
  */
 const consistentWithinMs = 15_000;
 
