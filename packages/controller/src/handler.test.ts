@@ -8,6 +8,9 @@ const start = Date.UTC(2026, 0, 1);
 const policy = { ...defaultReleasePolicy, bakeMs: 60_000, watchMs: 60_000 };
 const alarmEvent = { source: 'aws.cloudwatch', 'detail-type': 'CloudWatch Alarm State Change', detail: {} };
 
+/** After so long what AWS answers about a change can be told from old answers. */
+const settledMs = 15_000;
+
 let fake: FakeGateways;
 let now: number;
 let lines: LogLine[];
@@ -141,6 +144,7 @@ describe('a wake', () => {
   it('restores a service that was changed from outside, and tells it once', async () => {
     await handle({});
     fake.changes.length = 0;
+    now += settledMs;
     fake.images['stable:9'] = imageOf('c');
     fake.taskDefinitions.stable = 'stable:9';
     expect(await handle({})).toMatchObject({ phase: 'drifted' });
@@ -154,6 +158,7 @@ describe('a wake', () => {
 
   it('tells once that a service was changed, also when its restoration is refused', async () => {
     await handle({});
+    now += settledMs;
     fake.images['stable:9'] = imageOf('c');
     fake.taskDefinitions.stable = 'stable:9';
     fake.broken.add('restore stable');
@@ -162,6 +167,18 @@ describe('a wake', () => {
     await handle({});
     expect(fake.changes.filter((change) => change === 'notify')).toHaveLength(1);
     expect(fake.taskDefinitions.stable).toBe('stable:1');
+  });
+
+  it('leaves old answers the time to pass before it gives up', async () => {
+    await awaitApproval();
+    deadLettered();
+    const old = await fake.record.read();
+    fake.recordVersion += 1;
+    const { read } = fake.record;
+    const until = now + 5_000;
+    fake.record.read = async () => (now < until ? old : read());
+    await handle(alarmEvent);
+    expect(fake.taskDefinitions.canary).toBe('canary:1');
   });
 
   it('gives up loudly when the record never stands still', async () => {

@@ -22,6 +22,9 @@ const vigilMs = 4 * 60_000;
 /** How often to look again at once when the world changed between looking and acting. */
 const attemptsMax = 3;
 
+/** After a first conflict, and twice that after a second: it comes again while AWS answers with what it met. */
+const afterConflictMs = 2_500;
+
 export interface ControllerOptions {
   readonly gateways: Gateways;
   readonly policy: ReleasePolicy;
@@ -111,7 +114,10 @@ export function createHandler(options: ControllerOptions): (event: unknown) => P
       if (report.errors.length > 0) throw failure([...report.errors, ...(await keepAlive(unanswered))]);
       // A halt that cannot be written down: the alarm on failing invocations tells people of it.
       if (unreadable !== undefined) throw new UserError('Halted', unreadable);
-      if (report.conflict) continue;
+      if (report.conflict) {
+        await restAfter(attempt);
+        continue;
+      }
       if (lookAgainMs === undefined) return answer(planned, reports);
       await sleep(lookAgainMs);
       attempt = 0;
@@ -133,6 +139,10 @@ export function createHandler(options: ControllerOptions): (event: unknown) => P
     return errors;
   }
 
+  async function restAfter(attempt: number): Promise<void> {
+    if (attempt < attemptsMax) await sleep(attempt * afterConflictMs);
+  }
+
   async function rollback(executionId: string | undefined, reason: string): Promise<void> {
     for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
       const now = nowMs();
@@ -145,6 +155,7 @@ export function createHandler(options: ControllerOptions): (event: unknown) => P
       const report = await execute(request.effects, gateways);
       if (report.errors.length > 0) throw failure(report.errors);
       if (!report.conflict) return;
+      await restAfter(attempt);
     }
     throw new UserError('Contention', 'the release changed while the rollback was written; ask again');
   }

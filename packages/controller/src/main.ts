@@ -4,12 +4,14 @@ import { createHandler } from './handler.ts';
 
 const { names, policy } = readEnvironment(process.env);
 
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
 /** The Lambda function's handler. */
 export const handler = createHandler({
-  gateways: createAwsGateways(names),
+  gateways: createAwsGateways(names, {}, sleep),
   policy,
   nowMs: () => Date.now(),
-  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  sleep,
   log: (line) => {
     process.stdout.write(`${JSON.stringify({ app: names.app, ...line })}\n`);
   },

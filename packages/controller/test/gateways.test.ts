@@ -27,7 +27,10 @@ async function talking<T>(
   use: (gateways: Gateways, calls: readonly Call[]) => Promise<T>,
 ): Promise<T> {
   await using aws = await ScriptedAws.start(script);
-  return await use(createAwsGateways(names, aws.connection), aws.calls);
+  return await use(
+    createAwsGateways(names, aws.connection, async () => {}),
+    aws.calls,
+  );
 }
 
 describe('the pipeline gateway', () => {
@@ -641,11 +644,67 @@ describe('the record gateway', () => {
     );
   });
 
-  it('notices a writer that came in between', async () => {
+  /** A parameter that answers with an old version as long as it is told to. */
+  function parameterStore(...values: string[]) {
+    const store = { values, shown: undefined as number | undefined, unreadable: 0 };
+    const answer = (version: number) => ({
+      Parameter: { Value: values[version - 1], Version: version, LastModifiedDate: at(version) },
+    });
+    const script: Script = ({ operation, input }) => {
+      if (operation === 'PutParameter') return { Version: values.push(String(input.Value)) };
+      const [, selected] = String(input.Name).split(':');
+      if (selected === undefined) return answer(store.shown ?? values.length);
+      store.unreadable -= 1;
+      return store.unreadable >= 0 ? { error: 'ParameterVersionNotFound' } : answer(Number(selected));
+    };
+    return { store, script };
+  }
+
+  const halted = (since: string) => `{"version":1,"halt":{"since":"${since}"}}`;
+
+  it('puts back what a writer has written that came in between, and that an old answer did not show', async () => {
+    const { store, script } = parameterStore(halted('1'), halted('2'), halted('3'));
+    store.shown = 2;
+    store.unreadable = 2;
+    await talking(script, async ({ record }) => {
+      expect(await record.read()).toMatchObject({ version: 2 });
+      expect(await record.write({ version: 1 }, 2)).toMatchObject({ kind: 'conflict' });
+      expect(store.values.slice(3)).toEqual(['{"version":1}', halted('3')]);
+      expect(await record.read()).toEqual({ record: { version: 1, halt: { since: '3' } }, version: 5 });
+    });
+  });
+
+  it('says which version to put back by hand when it cannot be read', async () => {
+    const { store, script } = parameterStore(halted('1'), halted('2'));
+    store.shown = 1;
+    store.unreadable = 100;
+    await talking(script, async ({ record }) => {
+      await expect(record.write({ version: 1 }, 1)).rejects.toThrow(
+        'version 2 of parameter /release was overwritten by version 3',
+      );
+    });
+  });
+
+  it('knows what it has written and read, whatever older version is answered', async () => {
+    const { store, script } = parameterStore(halted('1'));
+    await talking(script, async ({ record }) => {
+      await record.read();
+      await record.write({ version: 1, halt: { since: '2' } }, 1);
+      store.shown = 1;
+      expect(await record.read()).toEqual({ record: { version: 1, halt: { since: '2' } }, version: 2 });
+      expect(await record.write({ version: 1, halt: { since: '3' } }, 2)).toEqual({ kind: 'done' });
+      expect(store.values).toHaveLength(3);
+    });
+  });
+
+  it('reads a parameter that was created again, whose versions begin again', async () => {
+    let answer = { Value: halted('1'), Version: 7, LastModifiedDate: at(1) };
     await talking(
-      ({ operation }) => (operation === 'GetParameter' ? parameter('{"version":1}', 4) : { Version: 6 }),
+      () => ({ Parameter: answer }),
       async ({ record }) => {
-        expect(await record.write({ version: 1 }, 4)).toMatchObject({ kind: 'conflict' });
+        expect(await record.read()).toMatchObject({ version: 7 });
+        answer = { Value: '{"version":1}', Version: 1, LastModifiedDate: at(2) };
+        expect(await record.read()).toEqual({ record: { version: 1 }, version: 1 });
       },
     );
   });
@@ -818,6 +877,18 @@ describe('the tasks of a service', () => {
     );
   });
 
+  it('are told once when one stops between the two lists', async () => {
+    await talking(
+      ({ operation, input }) =>
+        operation === 'DescribeTasks'
+          ? { tasks: (input.tasks as string[]).map(() => task({})) }
+          : { taskArns: ['arn:task/1'] },
+      async ({ services }) => {
+        expect(await services.tasks('canary')).toHaveLength(1);
+      },
+    );
+  });
+
   it('are listed on every page, running and stopped, and described a hundred at a time', async () => {
     const page = Array.from({ length: 80 }, (_, index) => `arn:task/${index}`);
     await talking(
@@ -825,7 +896,7 @@ describe('the tasks of a service', () => {
         if (operation === 'DescribeTasks') return { tasks: (input.tasks as string[]).map(() => task({})) };
         return input.desiredStatus === 'RUNNING' && input.nextToken === undefined
           ? { taskArns: page, nextToken: 'more' }
-          : { taskArns: page.slice(0, 20) };
+          : { taskArns: page.map((arn) => `${arn}-${input.desiredStatus}`).slice(0, 20) };
       },
       async ({ services }, calls) => {
         expect(await services.tasks('stable')).toHaveLength(120);

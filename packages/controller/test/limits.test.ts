@@ -22,12 +22,13 @@ async function controlling(
 ): Promise<void> {
   const aws = new SimulatedAws(world);
   await using server = await ScriptedAws.start(aws.script);
+  const sleep = async (ms: number) => world.pass(ms);
   const started = () =>
     createHandler({
-      gateways: createAwsGateways(simulatedNames, server.connection),
+      gateways: createAwsGateways(simulatedNames, server.connection, sleep),
       policy: world.policy,
       nowMs: () => world.now,
-      sleep: async (ms) => world.pass(ms),
+      sleep,
       log: () => {},
     });
   await use(started, aws);

@@ -74,6 +74,29 @@ interface PipelineExecution extends Execution {
   taskDefinitionArn?: string;
 }
 
+/**
+ * Answers of AWS that may be old, each by itself: GetPipelineState, ListPipelineExecutions, ListActionExecutions,
+ * DescribeServices for either track, and GetParameter for the record.
+ */
+export type Answer = 'stages' | 'executions' | 'actions' | Track | 'record';
+
+/** How old answers are, in milliseconds; those that are not named are true. */
+export type Ages = Partial<Readonly<Record<Answer, number>>>;
+
+/** What AWS answers about one instant. */
+interface Answers {
+  readonly stages: PipelineState['stages'];
+  readonly approval: PipelineState['approval'];
+  readonly executions: PipelineState['executions'];
+  readonly actions: PipelineState['actions'];
+  readonly canary: ServiceState;
+  readonly stable: ServiceState;
+  readonly record: { readonly text: string; readonly version: number };
+}
+
+/** For so long the world remembers what it would have answered. */
+const rememberedMs = 20_000;
+
 /** How long an ECS action waits; it hears of success only. */
 export const deploymentTimeoutMs = 30 * 60_000;
 
@@ -147,6 +170,8 @@ export class SimulatedWorld {
   /** Whether the controller has looked since an execution entered the canary's stage. */
   lookedSinceCanary = true;
   unreadable: 'none' | 'pipeline' | 'services' = 'none';
+  /** What it answered at the end of earlier instants, oldest first. */
+  #past: { readonly at: number; readonly answers: Answers }[] = [];
   #serial = 0;
 
   /**
@@ -264,7 +289,11 @@ export class SimulatedWorld {
   // What time does
 
   pass(ms: number): void {
+    this.#past.push({ at: this.now, answers: this.#answers() });
     this.now += ms;
+    // The youngest that is older stays: it held until then.
+    const held = this.#past.findLastIndex(({ at }) => at <= this.now - rememberedMs);
+    if (held > 0) this.#past.splice(0, held);
   }
 
   /** The alarm changes its state; staying in it is no transition. */
@@ -355,48 +384,25 @@ export class SimulatedWorld {
 
   // What the controller does
 
-  observe(job?: Job): Observed {
-    const parsed = parseRecord(this.recordText);
-    const record: RecordReading | undefined = parsed.ok
-      ? { record: parsed.record, version: this.recordVersion }
-      : undefined;
-    const approval = this.#pendingApproval();
+  observe(job?: Job, ages: Ages = {}): Observed {
+    const old = (answer: Answer) => this.#answersAt(this.now - (ages[answer] ?? 0));
+    const { text, version } = old('record').record;
+    const parsed = parseRecord(text);
+    const record: RecordReading | undefined = parsed.ok ? { record: parsed.record, version } : undefined;
+    const { stages: shown, approval } = old('stages');
     const pipeline: PipelineState = {
       name: 'pipeline',
-      // Judge and Approve are actions of one stage.
-      stages: order.flatMap(({ stage }, position) => {
-        if (position === approvalAt) return [];
-        const latest = this.#latestIn(position);
-        return {
-          name: stage,
-          ...(latest && { latestExecutionId: latest.id, latestStatus: latest.status }),
-          inboundExecutionIds: this.executions
-            .filter((e) => isActive(e) && e.waiting && e.position === position)
-            .map((e) => e.id),
-          transitionEnabled: position === canaryAt ? this.gate.enabled : true,
-          ...(position === canaryAt &&
-            this.gate.reason !== undefined && { transitionDisabledReason: this.gate.reason }),
-        };
-      }),
-      executions: [...this.executions]
-        .reverse()
-        .map(({ id, status, startedAt, updatedAt, commit, stopReason }) => ({
-          id,
-          status,
-          startedAt,
-          updatedAt,
-          ...(commit !== undefined && { commit }),
-          ...(stopReason !== undefined && { stopReason }),
-        })),
-      actions: this.runs.map((run) => ({ ...run })),
+      stages: shown,
+      executions: old('executions').executions,
+      actions: old('actions').actions,
       ...(approval && { approval }),
     };
     return {
       pipeline: this.unreadable === 'pipeline' ? unknown('there is no pipeline') : known(pipeline),
       canary:
-        this.unreadable === 'services' ? unknown('there is no canary service') : known(this.#state('canary')),
+        this.unreadable === 'services' ? unknown('there is no canary service') : known(old('canary').canary),
       stable:
-        this.unreadable === 'services' ? unknown('there is no stable service') : known(this.#state('stable')),
+        this.unreadable === 'services' ? unknown('there is no stable service') : known(old('stable').stable),
       alarms: this.alarmsReadable
         ? known([{ name: 'dead-letters', ...this.alarm }])
         : unknown('the alarms cannot be read'),
@@ -414,25 +420,25 @@ export class SimulatedWorld {
     };
   }
 
-  plan(job?: Job): Plan {
-    return plan(this.observe(job), this.policy, this.now);
+  plan(job?: Job, ages?: Ages): Plan {
+    return plan(this.observe(job, ages), this.policy, this.now);
   }
 
   /** The controller wakes: it observes, plans and executes. */
-  wake(job?: Job): Plan {
-    const planned = this.plan(job);
+  wake(job?: Job, ages?: Ages): Plan {
+    const planned = this.plan(job, ages);
     this.lookedSinceCanary = true;
     this.applyAll(planned.effects);
     return planned;
   }
 
   /** CodePipeline calls the controller for every job that is open; what was planned for the last of them. */
-  callJobs(): Plan | undefined {
+  callJobs(ages?: Ages): Plan | undefined {
     let planned: Plan | undefined;
     for (const [id, executionId] of [...this.openJobs]) {
       const execution = this.#execution(executionId);
       const action = execution && order[execution.position]?.action;
-      planned = this.wake({ id, executionId, ...(action !== undefined && { action }) });
+      planned = this.wake({ id, executionId, ...(action !== undefined && { action }) }, ages);
     }
     return planned;
   }
@@ -593,6 +599,48 @@ export class SimulatedWorld {
           isActive(e) && this.runs.some((r) => r.executionId === e.id && r.stage === stages.canary.stage),
       )
       .map((e) => e.id);
+  }
+
+  /** What it answered as of then. */
+  #answersAt(at: number): Answers {
+    if (at >= this.now || this.#past.length === 0) return this.#answers();
+    return (this.#past.findLast((past) => past.at <= at) ?? this.#past[0]!).answers;
+  }
+
+  /** What it answers now. */
+  #answers(): Answers {
+    return {
+      // Judge and Approve are actions of one stage.
+      stages: order.flatMap(({ stage }, position) => {
+        if (position === approvalAt) return [];
+        const latest = this.#latestIn(position);
+        return {
+          name: stage,
+          ...(latest && { latestExecutionId: latest.id, latestStatus: latest.status }),
+          inboundExecutionIds: this.executions
+            .filter((e) => isActive(e) && e.waiting && e.position === position)
+            .map((e) => e.id),
+          transitionEnabled: position === canaryAt ? this.gate.enabled : true,
+          ...(position === canaryAt &&
+            this.gate.reason !== undefined && { transitionDisabledReason: this.gate.reason }),
+        };
+      }),
+      approval: this.#pendingApproval(),
+      executions: [...this.executions]
+        .reverse()
+        .map(({ id, status, startedAt, updatedAt, commit, stopReason }) => ({
+          id,
+          status,
+          startedAt,
+          updatedAt,
+          ...(commit !== undefined && { commit }),
+          ...(stopReason !== undefined && { stopReason }),
+        })),
+      actions: this.runs.map((run) => ({ ...run })),
+      canary: this.#state('canary'),
+      stable: this.#state('stable'),
+      record: { text: this.recordText, version: this.recordVersion },
+    };
   }
 
   #freshService(track: Track, imageUri: string, desired: number, runningMs: number): Service {

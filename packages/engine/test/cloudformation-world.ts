@@ -13,7 +13,7 @@ import {
 } from '@aws-sdk/client-cloudformation';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { SSMClient } from '@aws-sdk/client-ssm';
-import { type TestEngine, testEngine } from './harness.ts';
+import { promptIds, type TestEngine, testEngine } from './harness.ts';
 
 export interface StackTemplate {
   readonly [section: string]: unknown;
@@ -34,7 +34,7 @@ export class CloudFormationWorld {
   }
 
   static async start(options: Parameters<typeof testEngine>[0] = {}): Promise<CloudFormationWorld> {
-    return new CloudFormationWorld(await testEngine(options));
+    return new CloudFormationWorld(await testEngine({ ids: promptIds(), ...options }));
   }
 
   async create(StackName: string, template: StackTemplate, options: object = {}): Promise<Stack> {

@@ -5,7 +5,7 @@ import { ECS } from '@aws-sdk/client-ecs';
 import { IAM } from '@aws-sdk/client-iam';
 import { S3 } from '@aws-sdk/client-s3';
 import { expect, test } from 'vitest';
-import { type TestEngine, testEngine } from './harness.ts';
+import { promptIds, type TestEngine, testEngine } from './harness.ts';
 import { pushImage } from './push-image.ts';
 
 const WORKER =
@@ -32,7 +32,7 @@ async function role(engine: TestEngine, name: string, service: string, actions: 
 
 /** A service that runs a good version, and a pipeline that deploys what a commit's image definitions name. */
 async function world() {
-  const engine = await testEngine();
+  const engine = await testEngine({ ids: promptIds() });
   const ecs = new ECS(engine.client);
   const commits = new CodeCommit(engine.client);
   const client = new CodePipeline(engine.client);

@@ -12,7 +12,7 @@ import { S3 } from '@aws-sdk/client-s3';
 import { expect, onTestFinished, test } from 'vitest';
 import type { JournalEntry } from '../src/index.ts';
 import { processIdentity } from '../src/runtime/processes/process-identity.ts';
-import { type TestEngine, testEngine } from './harness.ts';
+import { promptIds, type TestEngine, testEngine } from './harness.ts';
 
 const ACCOUNT = '000000000000';
 const roleArn = (name: string) => `arn:aws:iam::${ACCOUNT}:role/${name}`;
@@ -166,7 +166,7 @@ async function approvalToken(client: CodePipeline): Promise<string | undefined> 
 const STARTED = { stage: 'Verdict', action: 'Approve' };
 
 test('creating a pipeline releases the branch: source, build with its variables, approval, success', async () => {
-  const engine = await testEngine();
+  const engine = await testEngine({ ids: promptIds() });
   const { client, first } = await world(engine);
   await client.createPipeline({ pipeline: RELEASE });
   const { detail } = await happened(engine, 'approval.requested', STARTED);
@@ -235,7 +235,7 @@ test('creating a pipeline releases the branch: source, build with its variables,
 });
 
 test('a missing permission fails the action with what is missing, and the stage can be retried once it is given', async () => {
-  const engine = await testEngine();
+  const engine = await testEngine({ ids: promptIds() });
   const { client, first } = await world(engine, [allow(['codecommit:Get*', 's3:*'])]);
   await client.createPipeline({ pipeline: RELEASE });
   const failed = await happened(engine, 'action.failed', { stage: 'Source' });
@@ -269,7 +269,7 @@ test('a missing permission fails the action with what is missing, and the stage 
 });
 
 test('newer commits wait behind an approval, and only the newest of them gets in', async () => {
-  const engine = await testEngine();
+  const engine = await testEngine({ ids: promptIds() });
   const { client, commit } = await world(engine);
   await client.createPipeline({ pipeline: RELEASE });
   const { detail } = await happened(engine, 'approval.requested', STARTED);
@@ -313,7 +313,7 @@ test('newer commits wait behind an approval, and only the newest of them gets in
 test('after a restart an approval still waits with the same token, and the build of another execution can be retried', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'queue-canary-pipeline-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-  const before = await testEngine({ directory });
+  const before = await testEngine({ directory, ids: promptIds() });
   const { client, commit } = await world(before);
   await client.createPipeline({ pipeline: RELEASE });
   const waiting = await happened(before, 'approval.requested', STARTED);
@@ -329,7 +329,7 @@ test('after a restart an approval still waits with the same token, and the build
   );
   await before.close();
 
-  const after = await testEngine({ directory });
+  const after = await testEngine({ directory, ids: promptIds() });
   const again = new CodePipeline(after.client);
   expect(await approvalToken(again)).toBe(token);
   const failed = await happened(after, 'action.failed', { executionId: building, action: 'Image' });
@@ -389,7 +389,7 @@ test('a kill -9 during a build leaves no process behind and a stage that can be 
   doomed.kill('SIGKILL');
   await killed;
 
-  const engine = await testEngine({ directory });
+  const engine = await testEngine({ directory, ids: promptIds() });
   const failed = await happened(engine, 'action.failed', { action: 'Image' });
   expect(failed.detail.message).toMatch(/The engine stopped while the build was running/);
   expect(processIdentity(pid)).toBeUndefined();

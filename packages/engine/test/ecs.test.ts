@@ -11,7 +11,7 @@ import { SSM } from '@aws-sdk/client-ssm';
 import { expect, onTestFinished, test } from 'vitest';
 import type { JournalEntry } from '../src/index.ts';
 import { processIdentity } from '../src/runtime/processes/process-identity.ts';
-import { type TestEngine, testEngine } from './harness.ts';
+import { promptIds, type TestEngine, testEngine } from './harness.ts';
 import { pushImage } from './push-image.ts';
 
 const ALLOWED = [
@@ -53,7 +53,7 @@ interface World {
 }
 
 async function world(options: Parameters<typeof testEngine>[0] = {}): Promise<World> {
-  const engine = await testEngine({ pace: 40, ...options });
+  const engine = await testEngine({ pace: 40, ids: promptIds(), ...options });
   const files = mkdtempSync(join(tmpdir(), 'queue-canary-report-'));
   onTestFinished(() => rmSync(files, { recursive: true, force: true }));
   const report = join(files, 'report');
@@ -249,7 +249,7 @@ test('an engine that stops leaves no process, and one that starts again brings t
   await it.engine.close();
   expect(it.lines().at(-1)).toMatchObject({ saw: 'SIGTERM' });
   expect(processIdentity(pid)).toBeUndefined();
-  const again = await testEngine({ directory, pace: 40 });
+  const again = await testEngine({ directory, pace: 40, ids: promptIds() });
   const restarted = again.journal.read().findLast(({ type }) => type === 'engine.started')!.seq;
   await again.journal.waitFor(steady, restarted);
   await again.journal.waitFor(reported, restarted);
@@ -284,7 +284,7 @@ test('an engine that is killed takes its tasks along, and the next one starts th
   doomed.kill('SIGKILL');
   await killed;
 
-  const again = await testEngine({ directory, pace: 40 });
+  const again = await testEngine({ directory, pace: 40, ids: promptIds() });
   const restarted = again.journal.read().findLast(({ type }) => type === 'engine.started')!.seq;
   await again.journal.waitFor(steady, restarted);
   await again.journal.waitFor(reported, restarted);

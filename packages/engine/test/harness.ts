@@ -17,6 +17,11 @@ export interface TestEngine extends RunningEngine {
   readonly client: ClientConfig;
 }
 
+/** Draws the shortest of every latency that varies, for tests that read what a call has just changed. */
+export function promptIds(): ByteIds {
+  return Object.assign(new ByteIds(), { random: () => 0 });
+}
+
 /** A real engine on a free port; closed and removed when the test ends. Any bug it reports fails the test. */
 export async function testEngine(options: Partial<EngineOptions> = {}): Promise<TestEngine> {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'queue-canary-'));

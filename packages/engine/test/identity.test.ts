@@ -3,7 +3,7 @@ import { S3 } from '@aws-sdk/client-s3';
 import { SSM } from '@aws-sdk/client-ssm';
 import { STS } from '@aws-sdk/client-sts';
 import { expect, test } from 'vitest';
-import { type TestEngine, testEngine } from './harness.ts';
+import { promptIds, type TestEngine, testEngine } from './harness.ts';
 
 async function roleClient(engine: TestEngine, statements: unknown[]) {
   const iam = new IAM(engine.client);
@@ -34,7 +34,7 @@ async function roleClient(engine: TestEngine, statements: unknown[]) {
 }
 
 test('a role may do what its policy allows, and a denial names principal, action and resource', async () => {
-  const engine = await testEngine();
+  const engine = await testEngine({ ids: promptIds() });
   const config = await roleClient(engine, [
     { Effect: 'Allow', Action: 'ssm:GetParameter', Resource: 'arn:aws:ssm:*:*:parameter/app/*' },
   ]);

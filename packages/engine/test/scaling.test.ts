@@ -3,7 +3,7 @@ import { CloudWatch } from '@aws-sdk/client-cloudwatch';
 import { ECS } from '@aws-sdk/client-ecs';
 import { expect, test } from 'vitest';
 import type { JournalEntry } from '../src/index.ts';
-import { type TestEngine, testEngine } from './harness.ts';
+import { promptIds, type TestEngine, testEngine } from './harness.ts';
 
 const target = {
   ServiceNamespace: 'ecs',
@@ -13,7 +13,7 @@ const target = {
 
 /** An engine with a service of one task whose image does not exist: counts matter here, not processes. */
 async function serviceOf(desiredCount: number) {
-  const engine: TestEngine = await testEngine({ pace: 60 });
+  const engine: TestEngine = await testEngine({ pace: 60, ids: promptIds() });
   const ecs = new ECS(engine.client);
   await ecs.createCluster({
     clusterName: 'main',

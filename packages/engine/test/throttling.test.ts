@@ -3,7 +3,7 @@ import { CodePipelineClient, GetPipelineStateCommand } from '@aws-sdk/client-cod
 import { DescribeServicesCommand, ECSClient } from '@aws-sdk/client-ecs';
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { expect, test } from 'vitest';
-import { testEngine } from './harness.ts';
+import { promptIds, testEngine } from './harness.ts';
 
 /** Error names of so many calls at once. */
 async function names(calls: number, send: () => Promise<unknown>): Promise<Set<string>> {
@@ -25,7 +25,7 @@ test('an account that calls too often is throttled with the error of each servic
 });
 
 test('an SDK client that retries gets through', async () => {
-  const engine = await testEngine({ pace: 1 });
+  const engine = await testEngine({ pace: 1, ids: promptIds() });
   const ssm = new SSMClient({ ...engine.client, maxAttempts: 10, retryMode: 'adaptive' });
   await ssm.send(new PutParameterCommand({ Name: 'one', Value: '1', Type: 'String' }));
   const read = await names(45, () => ssm.send(new GetParameterCommand({ Name: 'one' })));

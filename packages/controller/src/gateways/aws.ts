@@ -38,7 +38,11 @@ const requestHandler = { connectionTimeout: 3_000, requestTimeout: 10_000, throw
 const retries = { retryMode: 'adaptive', maxAttempts: 5 };
 
 /** Gateways to one application in AWS or a local engine. */
-export function createAwsGateways(names: Names, where: Connection = {}): Gateways {
+export function createAwsGateways(
+  names: Names,
+  where: Connection,
+  sleep: (ms: number) => Promise<void>,
+): Gateways {
   const connection = { ...where, ...retries, requestHandler };
   return {
     imageRepository: names.imageRepository,
@@ -53,7 +57,7 @@ export function createAwsGateways(names: Names, where: Connection = {}): Gateway
     alarms: new AwsAlarmGateway(new CloudWatchClient(connection), names.alarms),
     deadLetters: new AwsDeadLetterGateway(new SQSClient(connection), names.deadLetterQueue),
     outcomes: new AwsOutcomeGateway(new LogReader(new CloudWatchLogsClient(connection))),
-    record: new AwsRecordGateway(new SSMClient(connection), names),
+    record: new AwsRecordGateway(new SSMClient(connection), names, sleep),
     notifications: new AwsNotificationGateway(new SNSClient(connection), names.topicArn),
   };
 }

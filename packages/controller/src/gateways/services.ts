@@ -79,7 +79,8 @@ export class AwsServiceGateway implements ServiceGateway {
 
   async tasks(track: Track): Promise<readonly TaskLife[]> {
     const { cluster } = this.#names;
-    const arns: string[] = [];
+    // One that stops between the two lists, or of which one is old, is on both.
+    const listed = new Set<string>();
     for (const desiredStatus of ['RUNNING', 'STOPPED'] as const) {
       let nextToken: string | undefined;
       do {
@@ -91,10 +92,11 @@ export class AwsServiceGateway implements ServiceGateway {
             ...(nextToken !== undefined && { nextToken }),
           }),
         );
-        arns.push(...(output.taskArns ?? []));
+        for (const arn of output.taskArns ?? []) listed.add(arn);
         nextToken = output.nextToken;
       } while (nextToken !== undefined);
     }
+    const arns = [...listed];
     const tasks: TaskLife[] = [];
     for (let index = 0; index < arns.length; index += tasksPerCall) {
       const output = await this.#client.send(

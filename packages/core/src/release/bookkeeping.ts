@@ -17,7 +17,8 @@ export function followBaseline(world: World, release: Journey, health: Health): 
   const before: Baseline = deadLettersSeenAt === undefined || !goesOn ? lasting : recorded;
   const arrived = hasArrived(world, release) ? canary.imageDigest : undefined;
   const baseline: Baseline = {
-    ...(arrived !== undefined && { candidateDigest: arrived }),
+    ...(arrived !== undefined &&
+      before.candidateDigest === undefined && { candidateDigest: arrived, candidateSeenAt: nowMs }),
     ...(health.deadLettersPending && { deadLettersSeenAt: nowMs }),
     ...(release.stable &&
       !health.deadLettersPending && {

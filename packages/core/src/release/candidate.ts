@@ -1,4 +1,5 @@
 import type { TaskLife } from '../measurement/measurement.ts';
+import { mayBeFromBefore } from './consistency.ts';
 import type { Journey } from './journey.ts';
 import {
   type ActionRun,
@@ -26,12 +27,6 @@ export const digestVariable = 'IMAGE_DIGEST';
  * many, but counts only tasks that never ran (https://github.com/aws/containers-roadmap/issues/1206).
  */
 const exitsMax = 3;
-
-/**
- * How long after a deployment began ECS's answers may not show it: they are eventually consistent
- * (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html), and AWS names no time.
- */
-const consistentWithinMs = 15_000;
 
 /**
  * The image that the release is about: the digest that its build has exported, in the application's own repository.
@@ -112,13 +107,15 @@ function strayed(
     track === 'canary' &&
     baseline?.executionId === release.execution.id &&
     baseline.candidateDigest !== undefined;
+  // Until the action has begun its deployment, the service runs what it ran before; and for a moment ECS may still say so.
+  if ((service.primary.createdAt ?? 0) < run.startedAt) {
+    const deployedBy = run.status === 'Succeeded' ? run.updatedAt : undefined;
+    const since = wasThere ? (baseline.candidateSeenAt ?? run.startedAt) : deployedBy;
+    if (since === undefined || mayBeFromBefore(since, world.nowMs)) return undefined;
+  }
   if (wasThere) {
     return `${runs}: ECS went back, or it was changed from outside, perhaps by a stack update. Release the change again`;
   }
-  // Until the action has begun its deployment, the service runs what it ran before; and for a moment ECS may still say so.
-  const isOurs = (service.primary.createdAt ?? 0) >= run.startedAt;
-  const isPast = run.status === 'Succeeded' && world.nowMs - run.updatedAt >= consistentWithinMs;
-  if (!isOurs && !isPast) return undefined;
   return `${runs}, which its build has pushed to the application's repository: imagedefinitions.json names another image, ECS went back, or it was changed from outside`;
 }
 

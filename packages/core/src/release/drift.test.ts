@@ -57,12 +57,16 @@ const situations: Readonly<Record<string, () => { world: SimulatedWorld; phase: 
   },
 };
 
+/** After so long what AWS answers about a change can be told from old answers. */
+const settledMs = 15_000;
+
 /** Somebody changes the tracks: CloudFormation deploys the revisions that it has registered. */
 function changeFromOutside(world: SimulatedWorld, changed: readonly Track[]): void {
   for (const track of changed) {
     if (world.image === imageOf('v0')) world.changeConfiguration([track]);
     else world.updateService(track);
   }
+  world.pass(settledMs);
 }
 
 const both: readonly (readonly Track[])[] = [['canary'], ['stable'], ['canary', 'stable']];
@@ -71,6 +75,7 @@ const cases = Object.keys(situations).flatMap((situation) =>
 );
 
 function finish(world: SimulatedWorld, changed: readonly Track[] = tracks): void {
+  world.pass(settledMs);
   for (const track of changed) world.finishRollout(track);
 }
 
@@ -189,7 +194,7 @@ describe('when stable is changed from outside during a release', () => {
     const world = succeeded('v2');
     const id = awaitingApproval(world, 'v3');
     const told = world.notifications.length;
-    world.updateService('stable');
+    changeFromOutside(world, ['stable']);
     expect(world.wake().reasons.join()).toMatch(/stable is being brought to .* instead of the last good/);
     world.finishRollout('stable');
     expect(world.wake().phase).toBe('awaitingApproval');
@@ -261,8 +266,8 @@ describe('a stage that a person rolls back in the console', () => {
       executionId: 'by hand',
       stage: 'Stable',
       action: 'DeployStable',
-      startedAt: world.now,
-      updatedAt: world.now,
+      startedAt: world.now - settledMs,
+      updatedAt: world.now - settledMs,
     };
     const seen = (status: 'InProgress' | 'Succeeded') =>
       plan(

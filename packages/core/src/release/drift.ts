@@ -1,4 +1,5 @@
 import { writeRecord } from './bookkeeping.ts';
+import { isUnsettled } from './consistency.ts';
 import type { Effect } from './effect.ts';
 import { isBeingDeployed, type Journey, mayBeEnteringCanary } from './journey.ts';
 import { type Track, tracks } from './observed.ts';
@@ -26,7 +27,8 @@ export interface DriftPlan {
  * A stack update that changes any property of a service, and the rollback of a stack update, hand ECS the revision
  * that CloudFormation registered itself, which may be months old
  * (https://github.com/aws/containers-roadmap/issues/117). A person can do the same in the console. Whoever it was is
- * left to finish: a deployment that is under way is only reported.
+ * left to finish: a deployment that is under way is only reported. One that has just begun may be of a release that the
+ * pipeline does not show yet, and what is seen just after a restoration may be what was seen before it.
  */
 export function planDrift(
   world: World,
@@ -37,7 +39,9 @@ export function planDrift(
   const { lastGood } = record;
   if (lastGood === undefined) return undefined;
   const open = openDrift(record);
-  const astray = kept.filter((track) => isAstray(world, lastGood, open, track, release));
+  const astray = kept.filter(
+    (track) => !isUnsettled(world, track) && isAstray(world, lastGood, open, track, release),
+  );
   if (astray.length === 0 && open === undefined) return undefined;
 
   const over = astray.filter(

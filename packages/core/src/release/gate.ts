@@ -1,5 +1,5 @@
 import type { Effect } from './effect.ts';
-import { type Journey, stageNamed } from './journey.ts';
+import { type Journey, mayBeEnteringCanary, stageNamed } from './journey.ts';
 import { stages } from './observed.ts';
 import type { World } from './world.ts';
 
@@ -23,8 +23,9 @@ export function holdGate(world: World, executionId: string, why: string): Effect
   return [{ kind: 'closeCanaryStage', executionId, reason: `${holdPrefix}${executionId} ${why}` }];
 }
 
-export function openGate(world: World): Effect[] {
+export function openGate(world: World, release: Journey | undefined): Effect[] {
   const stage = stageNamed(world.pipeline, stages.canary.stage);
-  if (stage === undefined || stage.transitionEnabled) return [];
+  if (stage === undefined || stage.transitionEnabled || mayBeEnteringCanary(world.pipeline, release))
+    return [];
   return stage.transitionDisabledReason?.startsWith(holdPrefix) ? [{ kind: 'openCanaryStage' }] : [];
 }

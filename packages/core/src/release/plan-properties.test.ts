@@ -1,12 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SimulatedWorld } from '../../test/simulated-world.ts';
+import { type Ages, type Answer, SimulatedWorld } from '../../test/simulated-world.ts';
 import { type Approval, defaultReleasePolicy } from '../policy/policy.ts';
 import type { Effect } from './effect.ts';
 import { stages } from './observed.ts';
 import { plan } from './plan.ts';
 
 const track = fc.constantFrom('canary' as const, 'stable' as const);
+
+/** Answers of AWS of which each is true, or as old as it may be. */
+const ages: fc.Arbitrary<Ages> = fc.dictionary(
+  fc.constantFrom<Answer>('stages', 'executions', 'actions', 'canary', 'stable', 'record'),
+  fc.integer({ min: 1, max: 14_999 }),
+);
 
 /**
  * Everything that can happen, in any order; `late` holds back a plan and carries it out afterwards. A `round`
@@ -37,6 +43,9 @@ const happening = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.nat(200_000) }) },
   { weight: 8, arbitrary: fc.constant({ kind: 'wake' as const }) },
   { weight: 4, arbitrary: fc.constant({ kind: 'jobs' as const }) },
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant('oldWake' as const), ages }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('oldJobs' as const), ages }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('moment' as const), ms: fc.nat(5_000) }) },
   {
     weight: 4,
     arbitrary: fc.record({
@@ -147,6 +156,15 @@ class History {
       case 'jobs':
         world.callJobs();
         break;
+      case 'oldWake':
+        world.wake(undefined, what.ages);
+        break;
+      case 'oldJobs':
+        world.callJobs(what.ages);
+        break;
+      case 'moment':
+        world.pass(what.ms);
+        break;
       case 'late':
         this.#held.push(world.plan().effects);
         break;
@@ -250,6 +268,7 @@ describe('whatever happens, in whatever order', { timeout: 30_000 }, () => {
         const good = world.record().lastGood?.imageDigest;
         const told = world.notifications.length;
         for (const each of changed) world.updateService(each);
+        world.pass(15_000);
         const astray = changed.filter((each) => world.digestOn(each) !== good);
         if (astray.length > 0) expect(world.wake().phase).toBe('drifted');
         for (const each of changed) world.finishRollout(each);
@@ -289,6 +308,48 @@ describe('whatever happens, in whatever order', { timeout: 30_000 }, () => {
         if (decision !== undefined) expect(lastGood?.executionId).not.toBe(decision.executionId);
       }),
       runs,
+    );
+  });
+
+  it('promotes every good release, and tells nothing else, however old the answers are at each look', () => {
+    const looks = fc.array(fc.record({ ages, apartMs: fc.integer({ min: 200, max: 8_000 }) }), {
+      minLength: 200,
+      maxLength: 200,
+    });
+    fc.assert(
+      fc.property(looks, fc.boolean(), fc.boolean(), (given, sleeps, pushesTwice) => {
+        const world = new SimulatedWorld(
+          { ...defaultReleasePolicy, bakeMs: 30_000, watchMs: 30_000, onNewerCommit: 'wait' },
+          60_000,
+        );
+        world.wake();
+        // Without tasks a deployment is over at once.
+        if (sleeps) Object.assign(world.services.stable, { desired: 0, running: 0 });
+        const told = world.notifications.length;
+        const ids = [world.push('v2')];
+        for (const [index, { ages: old, apartMs }] of given.entries()) {
+          if (pushesTwice && index === 30) ids.push(world.push('v3'));
+          world.wake(undefined, old);
+          world.pass(apartMs);
+          world.wake();
+          world.pass(apartMs);
+          for (const each of ['canary', 'stable'] as const) {
+            const { primary, desired } = world.services[each];
+            // With tasks it takes longer than any answer is old.
+            if (desired === 0 || world.now - primary.createdAt >= 30_000) world.finishRollout(each);
+          }
+          world.advance();
+          world.callJobs(old);
+          world.approve();
+        }
+        for (const id of ids) expect(world.status(id)).toBe('Succeeded');
+        expect(world.record()).not.toHaveProperty('decision');
+        expect(world.record()).not.toHaveProperty('drift');
+        expect(world.notifications.slice(told)).toEqual(
+          ids.map((id) => `Release ${id.slice(0, 8)} succeeded`),
+        );
+      }),
+      { numRuns: 40 },
     );
   });
 

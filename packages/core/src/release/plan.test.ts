@@ -301,6 +301,7 @@ describe('a bad release', () => {
     world.wake();
     const { canary } = world.services;
     canary.primary.rolloutState = 'COMPLETED';
+    world.pass(15_000);
     expect(world.wake().phase).toBe('rollingBack');
     expect(world.record().decision?.restoredAt).toBeUndefined();
     canary.others = [];
@@ -705,6 +706,7 @@ describe('a newer commit', () => {
       world.wake();
     }
     expect(world.activeReleases()).toEqual([]);
+    world.pass(15_000);
     world.finishRollout('stable');
     world.finishRollout('canary');
     world.wake();
@@ -721,6 +723,7 @@ describe('a newer commit', () => {
     world.gate = { enabled: true };
     world.advance();
     expect(world.activeReleases()).toContain(newer);
+    world.pass(15_000);
     world.wake();
     expect(world.status(newer)).toBe('Stopped');
     expect(world.settle().phase).toBe('aborted');
@@ -752,6 +755,7 @@ describe('a newer commit', () => {
     world.gate = { enabled: true };
     world.advance();
     expect(world.activeReleases()).toEqual([older, newer]);
+    world.pass(15_000);
     expect(world.wake()).toMatchObject({ phase: 'deploying', release: { executionId: newer } });
     expect(world.status(older)).toBe('Stopped');
     expect(world.settle()).toMatchObject({ phase: 'awaitingApproval', release: { executionId: newer } });
@@ -782,7 +786,7 @@ describe('a newer commit', () => {
     world.advance();
     world.gate = { enabled: true };
     world.applyAll(effects.filter(({ kind }) => kind === 'recordDecision' || kind === 'stopExecution'));
-    world.pass(1000);
+    world.pass(15_000);
     world.advance();
     world.wake();
     expect(world.digestOn('stable')).toBe(digestOf('v1'));
@@ -803,6 +807,7 @@ describe('a newer commit', () => {
     // Somebody else has answered the judge's job.
     for (const jobId of world.openJobs.keys())
       world.apply({ kind: 'completeJob', jobId, executionId: newer });
+    world.pass(15_000);
     world.wake();
     expect(world.status(older)).toBe('Stopped');
     expect(world.status(newer)).toBe('Stopped');

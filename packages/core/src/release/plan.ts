@@ -11,6 +11,7 @@ import {
   writeRecord,
 } from './bookkeeping.ts';
 import { hasArrived } from './candidate.ts';
+import { disagreement, mayBeFromBefore } from './consistency.ts';
 import { driftHistory, planDrift, withoutDrift } from './drift.ts';
 import { type Effect, isBarrier } from './effect.ts';
 import {
@@ -147,6 +148,9 @@ const steadyWithinMs = 2 * 60 * 60_000;
 /** How soon to look again at services that are being restored; ECS events usually come first. */
 const restoringWakeMs = 10_000;
 
+/** How soon to look again at answers that do not agree. */
+const disagreeingWakeMs = 5_000;
+
 /**
  * What to do now, from what is to be seen now.
  *
@@ -202,6 +206,8 @@ function planRelease(world: World, release: Journey): Plan {
   const judgement = judgementOf(observed, policy, release, nowMs);
   const judged: World = { ...world, ...(judgement && { judgement }) };
   const health = assessHealth(observed, record, release, policy, judgement, nowMs);
+  const disagreeing = disagreement(judged, release);
+  if (disagreeing !== undefined) return planLater(judged, release, health, disagreeing);
   const end = endOf(judged, release, health);
   const planned =
     end !== undefined
@@ -215,6 +221,18 @@ function planRelease(world: World, release: Journey): Plan {
     ...(judgement?.known && { verdict: judgement.value.watch ?? judgement.value.verdict }),
     ...(judgement?.known && judgement.value.lateness && { lateness: judgement.value.lateness }),
     reasons: [...planned.reasons, ...notes],
+  };
+}
+
+/** Nothing but to keep others from the canary, until the answers about the pipeline agree. */
+function planLater(world: World, release: Journey, health: Health, why: string): Plan {
+  const { phase, since } = positionOf(world, release);
+  return {
+    phase,
+    release: summarise(release, health, since),
+    effects: closeGate(world, release),
+    nextWakeMs: disagreeingWakeMs,
+    reasons: [why],
   };
 }
 
@@ -274,12 +292,14 @@ function planEnding(world: World, release: Journey, health: Health, end: End): P
   const summary = summarise(release, health, decided ? Date.parse(decided.decidedAt) : world.nowMs);
   const phase = end.kind === 'abort' ? 'aborted' : 'rolledBack';
   if (decided !== undefined && !active && wasRestored(decided, release)) {
-    const effects = [...followTaskDefinitions(world, []), ...openGate(world)];
+    const effects = [...followTaskDefinitions(world, []), ...openGate(world, release)];
     return unlessDrifted(world, release, { phase, release: summary, effects, reasons });
   }
 
   const stops = active ? endExecution(world, release, end.reason) : [];
-  const { restores, restored, obstacles } = restoration(world, release);
+  const { restores, obstacles, ...seen } = restoration(world, release);
+  // What the execution did last before it ended may not be seen yet.
+  const restored = seen.restored && !mayBeFromBefore(release.execution.updatedAt, world.nowMs);
   const effects: Effect[] = [];
   if (decided === undefined) {
     const failing = end.by === 'judge' ? failingVerdict(world)?.verdict : undefined;
@@ -293,7 +313,7 @@ function planEnding(world: World, release: Journey, health: Health, end: End): P
   effects.push(...stops, ...endIntruders(world, release), ...restores);
 
   if (obstacles.length > 0) {
-    if (!active) effects.push(...openGate(world));
+    if (!active) effects.push(...openGate(world, release));
     return { phase: 'halted', ...undecided, release: summary, effects, reasons: [...reasons, ...obstacles] };
   }
   if (going) {
@@ -306,7 +326,7 @@ function planEnding(world: World, release: Journey, health: Health, end: End): P
       reasons: [...reasons, ...progress(world)],
     };
   }
-  effects.push(...followTaskDefinitions(world, effects), ...openGate(world));
+  effects.push(...followTaskDefinitions(world, effects), ...openGate(world, release));
   return { phase, release: summary, effects, reasons };
 }
 
@@ -327,7 +347,7 @@ function unlessDrifted(world: World, release: Journey | undefined, planned: Plan
   const { halted, since, effects, reasons } = drift;
   const id = release?.execution.id ?? initialExecutionId;
   // The next release would be compared with what should not run. A halt lets in the one that may mend it.
-  const gate = halted ? openGate(world) : holdGate(world, id, 'is being restored');
+  const gate = halted ? openGate(world, release) : holdGate(world, id, 'is being restored');
   return {
     phase: halted ? 'halted' : 'drifted',
     ...(planned.release && { release: { ...planned.release, since } }),
@@ -630,7 +650,7 @@ function planSucceeded(world: World, release: Journey, health: Health): Plan {
   } else {
     reasons.push('the pipeline has finished it, but it is not recorded as the last good release');
   }
-  effects.push(...openGate(world));
+  effects.push(...openGate(world, release));
   if (world.observed.alarms.known) {
     for (const alarm of world.observed.alarms.value) {
       if (alarm.value === 'ALARM') {
@@ -675,7 +695,7 @@ function planIdle(world: World): Plan {
     effects.push(...followTaskDefinitions(world, effects));
     reasons.push('no release has reached the canary');
   }
-  effects.push(...openGate(world));
+  effects.push(...openGate(world, undefined));
   return unlessDrifted(world, undefined, { phase: 'idle', effects, reasons });
 }
 

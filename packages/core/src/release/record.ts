@@ -84,6 +84,8 @@ export interface Baseline {
   readonly deadLetters?: number;
   /** The release's image, once the canary was seen to be told to run it. */
   readonly candidateDigest?: string;
+  /** When it was first seen to be; epoch milliseconds. Older records do not say. */
+  readonly candidateSeenAt?: number;
   /** When more dead letters than allowed were first seen, of those that are still to be confirmed or excused; epoch milliseconds. */
   readonly deadLettersSeenAt?: number;
   /** Dead letters of the release that were put up with when stable's deployment began. */
@@ -155,6 +157,7 @@ export function parseRecord(text: string): RecordResult {
     executionId: s.text('executionId'),
     ...s.optionalCount('deadLetters'),
     ...s.optionalText('candidateDigest', digest),
+    ...s.optionalCount('candidateSeenAt'),
     ...s.optionalCount('deadLettersSeenAt'),
     ...s.optionalCount('deadLettersAccepted'),
   }));

@@ -1,3 +1,4 @@
+import { isUnsettled } from './consistency.ts';
 import type { Effect } from './effect.ts';
 import { type Journey, mayBeEnteringCanary } from './journey.ts';
 import { tracks } from './observed.ts';
@@ -61,5 +62,6 @@ export function restoration(
  * prevents that; a person who opens it does not.
  */
 export function finishEarlierRollback(world: World, release: Journey): Effect[] {
+  if (isUnsettled(world, 'stable')) return [];
   return restoration(world, release).restores.filter(({ track }) => track === 'stable');
 }

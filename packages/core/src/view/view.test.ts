@@ -49,6 +49,7 @@ describe('viewRelease', () => {
     w.approve();
     w.settle();
     w.updateService('stable');
+    w.pass(20_000);
     w.finishRollout('stable');
     const drifted = viewOf(w);
     expect(drifted).toMatchObject({

@@ -8,6 +8,14 @@ import type { Ids } from '../ids.ts';
  * Those with `worstMs` differ from one time to the next: `ms` is then the median.
  */
 export const AWS_LATENCIES = {
+  // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html: what a call changes may not be visible at
+  // once to all that follow. Parameters: https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/1613.
+  // AWS names no time, and none at all for CodePipeline.
+  'api-consistency': {
+    ms: 300,
+    worstMs: 5_000,
+    what: 'age of what the eventually consistent reads of ECS, CodePipeline and Systems Manager answer',
+  },
   'sqs-metrics': { ms: 60_000, what: 'interval at which SQS publishes queue metrics, about' },
   // Late by minutes, and each metric by its own: https://alexwlchan.net/2022/02/no-cause-for-alarm/,
   // and AWS's support in https://github.com/justeattakeaway/AwsWatchman/pull/294

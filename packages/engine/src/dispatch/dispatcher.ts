@@ -6,6 +6,7 @@ import type { Ids } from '../ids.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { State } from '../state/state.ts';
 import { type Shape, shapeOf } from '../wire/shapes.ts';
+import { Consistency } from './consistency.ts';
 import { RateLimits } from './rate-limits.ts';
 import { SERVICES, type ServiceDescription, type ServiceName } from './sdk.ts';
 import type { Call, Operation, Principal, Service } from './service.ts';
@@ -46,7 +47,7 @@ const NEVER = new AbortController().signal;
 /**
  * The one way in. Every call, from a socket or from another service, is (principal, service, operation,
  * input): counted against the account's rate limits, validated
- * against the SDK's schema, authorised, run, journaled, and answered only once what it
+ * against the SDK's schema, authorised, run (a client's read on the state of a moment ago), journaled, and answered only once what it
  * wrote is committed, or on the disk if the answer leaves the engine.
  */
 export class Dispatcher {
@@ -58,6 +59,7 @@ export class Dispatcher {
   readonly #ids: Ids;
   readonly #authorizer: Authorizer;
   readonly #rateLimits: RateLimits;
+  readonly #consistency: Consistency;
 
   constructor(parts: {
     state: State;
@@ -73,6 +75,7 @@ export class Dispatcher {
     this.#ids = parts.ids;
     this.#authorizer = parts.authorizer;
     this.#rateLimits = new RateLimits(parts.clock, parts.pace);
+    this.#consistency = new Consistency(parts);
   }
 
   register(service: Service): void {
@@ -146,7 +149,8 @@ export class Dispatcher {
     };
     const journaled = operation.journaled ?? !READ_ONLY.test(operationName);
     try {
-      const running = operation.run(input, call);
+      const run = () => operation.run(input, call);
+      const running = options.external ? this.#consistency.answer(serviceName, operationName, run) : run();
       const output = running instanceof Promise ? await running : running;
       if (journaled) this.#journal.append(serviceName, 'call', describe(call, model.input, input));
       if (options.external) {

@@ -1,5 +1,13 @@
 import { closeSync, fdatasync, openSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { InvariantError } from '../errors.ts';
+
+/** Which tables remember what they held before, and for how long. */
+interface Memory {
+  readonly nowMs: () => number;
+  readonly forMs: number;
+  readonly tables: (name: string) => boolean;
+}
 
 interface Waiter {
   readonly resolve: () => void;
@@ -25,6 +33,8 @@ export class State {
   readonly #logPath: string | undefined;
   readonly #tables = new Map<string, Table<unknown>>();
   readonly #beforeCommit = new Set<() => void>();
+  #memory: Memory | undefined;
+  #readingAsOfMs: number | undefined;
   #open = false;
   #closed = false;
   /** Who waits for the open transaction to be committed, and who for it to be on the disk. */
@@ -166,6 +176,30 @@ export class State {
     return table as Table<T>;
   }
 
+  /** From now on these tables remember what they held, for as long. */
+  remember(memory: Memory): void {
+    this.#memory = memory;
+  }
+
+  memoryOf(table: string): Memory | undefined {
+    return this.#memory?.tables(table) ? this.#memory : undefined;
+  }
+
+  /** Reads, in one go, what the tables that remember held at an earlier instant, milliseconds since the epoch. */
+  asOf<R>(atMs: number, read: () => R): R {
+    this.#readingAsOfMs = atMs;
+    try {
+      return read();
+    } finally {
+      this.#readingAsOfMs = undefined;
+    }
+  }
+
+  /** The earlier instant that is being read. */
+  get readingAsOfMs(): number | undefined {
+    return this.#readingAsOfMs;
+  }
+
   /** Commits what is open and closes the database, which puts everything on the disk. */
   close(): void {
     if (this.#closed) return;
@@ -187,13 +221,17 @@ export class State {
 /** See {@link State.table}. Iteration follows insertion order, and reloads in the same order. */
 export class Table<T> {
   readonly #state: State;
+  readonly #name: string;
   readonly #rows = new Map<string, T>();
+  /** What keys held before their latest changes, oldest first. */
+  readonly #changes: { readonly atMs: number; readonly key: string; readonly before: T | undefined }[] = [];
   readonly #upsert;
   readonly #remove;
 
   constructor(state: State, name: string) {
     if (!/^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(name)) throw new Error(`invalid table name ${name}`);
     this.#state = state;
+    this.#name = name;
     const db = state.db;
     db.exec(`CREATE TABLE IF NOT EXISTS "${name}" (key TEXT PRIMARY KEY, value TEXT NOT NULL)`);
     for (const row of db.prepare(`SELECT key, value FROM "${name}" ORDER BY rowid`).all()) {
@@ -206,18 +244,22 @@ export class Table<T> {
   }
 
   get size(): number {
-    return this.#rows.size;
+    return this.#shown().size;
   }
 
   get(key: string): T | undefined {
-    return this.#rows.get(key);
+    const atMs = this.#state.readingAsOfMs;
+    const change =
+      atMs === undefined ? undefined : this.#changes.find((each) => each.atMs > atMs && each.key === key);
+    return change ? change.before : this.#rows.get(key);
   }
 
   has(key: string): boolean {
-    return this.#rows.has(key);
+    return this.get(key) !== undefined;
   }
 
   put(key: string, value: T): T {
+    this.#noteChange(key);
     this.#state.write();
     this.#upsert.run(key, JSON.stringify(value));
     this.#rows.set(key, value);
@@ -226,20 +268,46 @@ export class Table<T> {
 
   delete(key: string): boolean {
     if (!this.#rows.has(key)) return false;
+    this.#noteChange(key);
     this.#state.write();
     this.#remove.run(key);
     return this.#rows.delete(key);
   }
 
   keys(): IterableIterator<string> {
-    return this.#rows.keys();
+    return this.#shown().keys();
   }
 
   values(): IterableIterator<T> {
-    return this.#rows.values();
+    return this.#shown().values();
   }
 
   entries(): IterableIterator<[string, T]> {
-    return this.#rows.entries();
+    return this.#shown().entries();
+  }
+
+  #noteChange(key: string): void {
+    if (this.#state.readingAsOfMs !== undefined)
+      throw new InvariantError(`${this.#name}: the past is written`);
+    const memory = this.#state.memoryOf(this.#name);
+    if (memory === undefined) return;
+    const nowMs = memory.nowMs();
+    const forgotten = this.#changes.findIndex(({ atMs }) => atMs >= nowMs - memory.forMs);
+    this.#changes.splice(0, forgotten === -1 ? this.#changes.length : forgotten);
+    this.#changes.push({ atMs: nowMs, key, before: this.#rows.get(key) });
+  }
+
+  /** The rows of the instant that is read. Those that were deleted since come first: usually they are the oldest. */
+  #shown(): Map<string, T> {
+    const atMs = this.#state.readingAsOfMs;
+    const since = atMs === undefined ? [] : this.#changes.filter((change) => change.atMs > atMs);
+    if (since.length === 0) return this.#rows;
+    const before = new Map<string, T | undefined>();
+    for (const change of since) if (!before.has(change.key)) before.set(change.key, change.before);
+    const deleted = [...before].filter(([key]) => !this.#rows.has(key));
+    const others = [...this.#rows].map(
+      ([key, now]) => [key, before.has(key) ? before.get(key) : now] as const,
+    );
+    return new Map([...deleted, ...others].filter((row): row is [string, T] => row[1] !== undefined));
   }
 }

@@ -13,7 +13,8 @@ type ActionDetail = NonNullable<
 
 /** Stages as GetPipelineState shows them: what is in each, what waits before it, and the latest of each action. */
 export function stageStates(store: PipelineStore, pipeline: StoredPipeline): StageState[] {
-  const live = store.live(pipeline.name);
+  // Not those that the machine knows: an answer may be of a moment ago.
+  const live = store.history(pipeline.name).reverse();
   return (pipeline.declaration.stages ?? []).map((stage, index, stages): StageState => {
     const name = stage.name ?? '';
     const inbound = live
