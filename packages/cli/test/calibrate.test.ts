@@ -34,7 +34,7 @@ beforeAll(async () => {
   policy = join(state, 'policy.json');
   const judge = { warmUpMs: MINUTE_MS, deadlineMs: 10 * MINUTE_MS };
   writeFileSync(policy, JSON.stringify({ ...defaultReleasePolicy, bakeMs: 3 * MINUTE_MS, judge }));
-  engine = start(['up', '--state', state, '--port', '0']);
+  engine = start(['up', '--state', state, '--port', '0', '--pace', '20']);
   await engine.line(/^ready in/);
   const clients = createClients(local(readEngineFile(state)));
   await deploy(clients);
@@ -73,6 +73,11 @@ async function log({ logs }: Clients, task: string, nowMs: number): Promise<void
       .filter(({ fromMs, toMs }) => fromMs > nowMs - 40 * MINUTE_MS && toMs <= nowMs)
       .map((line) => ({ timestamp: line.toMs, message: outcomeMessage(line) })),
   });
+  // Events can be read some time after they were ingested.
+  for (;;) {
+    const { events = [] } = await logs.getLogEvents({ logGroupName: GROUP, logStreamName: task });
+    if (events.length > 0) return;
+  }
 }
 
 test('calibrate replays what the log of the local engine holds', async () => {
