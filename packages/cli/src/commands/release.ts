@@ -100,18 +100,35 @@ export async function answerApproval(
   }
 }
 
+/** How long, and how often, to ask for an approval that may have begun just now: an answer of AWS may be some seconds old. */
+const PENDING_WITHIN_MS = 10_000;
+const ASK_AGAIN_MS = 1_000;
+
 async function pendingToken(context: Context, pipelineName: string): Promise<string> {
-  const { stageStates } = await context.clients.codepipeline.getPipelineState({ name: pipelineName });
+  const { clock, signal } = context;
+  const untilMs = clock.nowMs() + PENDING_WITHIN_MS;
+  for (;;) {
+    const token = await shownToken(context, pipelineName);
+    if (token !== undefined) return token;
+    if (clock.nowMs() >= untilMs || signal.aborted) break;
+    await sleep(clock, ASK_AGAIN_MS, signal);
+  }
+  const { plan } = await (await releaseReader(context))();
+  throw new CliError(
+    `no approval is pending: the release is ${plan.phase}${plan.reasons.length > 0 ? ` (${plan.reasons.join('; ')})` : ''}; "queue-canary release status" shows where it is`,
+  );
+}
+
+/** The token of the approval that AWS's answer shows as pending. */
+async function shownToken(
+  { clients: { codepipeline } }: Context,
+  pipelineName: string,
+): Promise<string | undefined> {
+  const { stageStates } = await codepipeline.getPipelineState({ name: pipelineName });
   const approval = stageStates
     ?.find(({ stageName }) => stageName === stages.approval.stage)
     ?.actionStates?.find(({ actionName }) => actionName === stages.approval.action)?.latestExecution;
-  if (approval?.status !== 'InProgress' || approval.token === undefined) {
-    const { plan } = await (await releaseReader(context))();
-    throw new CliError(
-      `no approval is pending: the release is ${plan.phase}${plan.reasons.length > 0 ? ` (${plan.reasons.join('; ')})` : ''}; "queue-canary release status" shows where it is`,
-    );
-  }
-  return approval.token;
+  return approval?.status === 'InProgress' ? approval.token : undefined;
 }
 
 /** Asks the controller to roll the current release back; an error when that cannot be done. */
