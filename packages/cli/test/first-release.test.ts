@@ -8,7 +8,6 @@ import { promisify } from 'node:util';
 import { CloudFormation } from '@aws-sdk/client-cloudformation';
 import { ECS } from '@aws-sdk/client-ecs';
 import type { ReleaseView } from '@queue-canary/core';
-import { SystemClock, sleep } from '@queue-canary/engine';
 import { expect, onTestFinished, test } from 'vitest';
 import { findOutputs } from '../src/stacks.ts';
 import { run, start } from './program.ts';
@@ -21,7 +20,6 @@ const CONTEXT = {
   watchMinutes: '0',
   stableTasks: '2',
 };
-const clock = new SystemClock();
 
 interface Running {
   readonly endpoint: string;
@@ -106,7 +104,6 @@ test('cdk deploy --all on an empty account, a push, and the first release starts
   expect(pushed.errors).toContain('its release has started');
   let view: ReleaseView;
   do {
-    await sleep(clock, 300);
     const status = await run(['release', 'status', '--json', '--state', state]);
     view = JSON.parse(status.output) as ReleaseView;
     if (view.phase === 'halted' || view.phase === 'rolledBack') throw new Error(status.output);

@@ -102,7 +102,7 @@ describe('what tasks reach', () => {
 });
 
 describe('the controller is watched', () => {
-  it('for errors, throttles, its timeout and lost events, and the topic is told', () => {
+  it('for errors, throttles, its timeout and lost events, and the topic gets a message', () => {
     const alarms = resources(stacks.pipeline, 'AWS::CloudWatch::Alarm').filter(({ logicalId }) =>
       logicalId.startsWith('Controller'),
     );

@@ -107,7 +107,7 @@ async function credentialHelper(context: Context, name: string, region: string):
   if (helper.includes('codecommit')) return ok(name, `git signs in at ${url} with the AWS CLI`);
   return warning(
     name,
-    `git does not sign in at ${url} with the AWS CLI's credential helper, as far as this directory shows`,
+    `in this directory git does not sign in at ${url} with the AWS CLI's credential helper`,
     `git config --global credential.${url}.helper '!aws codecommit credential-helper $@' && git config --global credential.${url}.UseHttpPath true`,
   );
 }

@@ -128,7 +128,7 @@ describe('what the release is about', () => {
     expectEnded(world, id, `canary runs ${deploys} instead of the candidate`);
   });
 
-  it('is refused when the canary is told to run another digest than the build pushed', () => {
+  it('is refused when the canary is set to run another digest than the build pushed', () => {
     const world = adopted('automatic');
     const id = onCanary(world, 'v2', { deploys: imageOf('other') });
     world.wake();

@@ -51,7 +51,7 @@ export function candidateOf({ observed }: World, { build }: Journey): Reading<Ca
   return known({ imageUri: `${observed.imageRepository}@${imageDigest}`, imageDigest });
 }
 
-/** Whether the service is told to run the candidate, as an image of the application's own repository. */
+/** Whether the service is set to run the candidate, as an image of the application's own repository. */
 export function runsCandidate({ imageUri, imageDigest }: ServiceState, candidate: Candidate): boolean {
   const [repository] = candidate.imageUri.split('@');
   return (
@@ -60,7 +60,7 @@ export function runsCandidate({ imageUri, imageDigest }: ServiceState, candidate
   );
 }
 
-/** Whether the canary is told to run what the release is about. */
+/** Whether the canary is set to run what the release is about. */
 export function hasArrived(world: World, release: Journey): boolean {
   const candidate = candidateOf(world, release);
   return candidate?.known === true && runsCandidate(world.canary, candidate.value);
