@@ -6,9 +6,9 @@ import { Progress } from './judge/progress.ts';
 import type { Release } from './judge/release.ts';
 import { print } from './judge/report.ts';
 import { SavedTasks } from './judge/saved.ts';
-import { type Group, IN_FULL, seedOf, studies } from './judge/studies.ts';
-import { badSummary, goodSummary, promotionSummary } from './judge/summaries.ts';
-import { targets } from './judge/targets.ts';
+import { type Group, IN_FULL, type Sizes, type Study, seedOf, studies, WHOLE } from './judge/studies.ts';
+import { badSummary, goodSummary, promotionSummary, rolledBackAtMost } from './judge/summaries.ts';
+import { MAX_FALSE_ROLLBACKS, targets } from './judge/targets.ts';
 import { measureThroughput } from './judge/throughput.ts';
 import type { Task } from './judge/work.ts';
 import type { World } from './judge/world.ts';
@@ -18,6 +18,9 @@ import type { World } from './judge/world.ts';
  * [--only TEXT]`: the judge and what others do, on the same simulated releases of an hour into the worlds of
  * judge/scenarios.ts. False rollbacks of good releases, time and messages until a bad one is found, false promotions,
  * speed. Asserts nothing.
+ *
+ * A world in which few good releases are rolled back is left after the first look; the others are simulated on, and the
+ * bounds allow for the looks. `--releases N` takes N good releases in every world instead.
  *
  * The same seed gives the same releases on any number of threads. With `--resume`, what is finished is kept in the file,
  * and a run that was stopped goes on from there. `--only` takes the worlds whose name contains the text.
@@ -36,17 +39,16 @@ const { values: options } = parseArgs({
 });
 
 const SEED = Number(options.seed);
-const SIZES = {
-  good: Number(options.releases ?? (options.quick ? 60 : 10_000)),
-  timed: Number(options.releases ?? (options.quick ? 60 : 2000)),
-  bad: Number(options.bad ?? options.releases ?? (options.quick ? 60 : 2000)),
+const FEW = options.quick ? '60' : undefined;
+const GOOD = options.releases ?? FEW;
+const BAD = options.bad ?? GOOD;
+const SIZES: Sizes = {
+  good: GOOD === undefined ? WHOLE.good : [Number(GOOD)],
+  bad: BAD === undefined ? WHOLE.bad : Number(BAD),
 };
 const THREADS = Number(options.threads);
-if (
-  ![SEED, ...Object.values(SIZES), THREADS].every((n) => Number.isSafeInteger(n) && n >= 0) ||
-  Object.values(SIZES).includes(0) ||
-  THREADS === 0
-) {
+const counts = [...SIZES.good, SIZES.bad, THREADS];
+if (![SEED, ...counts].every((n) => Number.isSafeInteger(n) && n >= 0) || counts.includes(0)) {
   console.error(
     '--seed, --releases, --bad and --threads must be whole numbers, all but the first at least 1',
   );
@@ -66,39 +68,60 @@ if (all.length === 0) {
 }
 const throughput = options.only === '' ? measureThroughput(SEED, options.quick ? 5 : 15) : [];
 
-const tasks = all.flatMap((study, index) =>
-  Array.from({ length: Math.ceil(study.releases / CHUNK) }, (_, chunk) => {
-    const from = chunk * CHUNK;
-    const to = Math.min(study.releases, from + CHUNK);
-    const { world, until } = study;
-    const task: Task = { world, seed: seedOf(study, SEED), from, to, until, inFull: from < IN_FULL };
-    return { index, task, cost: study.cost * (to - from) * (task.inFull ? 2 : 1) };
-  }),
-);
 const saved = new SavedTasks(options.resume);
-const known = tasks.map(({ task }) => saved.find(task));
-/** Cheap worlds first: a run that is stopped has then finished as many as it could. */
-const open = tasks
-  .filter((_, index) => known[index] === undefined)
-  .sort((a, b) => all[a.index]!.cost - all[b.index]!.cost);
-const progress = new Progress(open.reduce((sum, { cost }) => sum + cost, 0));
-const results = await runTasks(
-  open.map(({ task }) => task),
-  THREADS,
-  (done, releases) => {
-    const { index, task, cost } = open[done]!;
-    saved.add(task, releases);
-    const { group, world, releases: wanted } = all[index]!;
-    const what = `${group}: ${world.name}, ${world.messagesPerSecond} msg/s, release ${task.to} of ${wanted}`;
-    progress.advance(cost, what);
-  },
-);
-progress.end();
-
-const position = new Map(open.map((each, index) => [each, index]));
 const releasesOf: Release[][] = all.map(() => []);
-for (const [index, task] of tasks.entries()) {
-  releasesOf[task.index]!.push(...(known[index] ?? results[position.get(task)!]!));
+for (const look of SIZES.good.keys()) await simulateUntil(look);
+
+/** Simulates what a look at the results needs, in the worlds that earlier looks have not settled. */
+async function simulateUntil(look: number): Promise<void> {
+  const tasks = all.flatMap((study, index) => {
+    const to = study.looks[look];
+    return to === undefined || isSettled(study, releasesOf[index]!) ? [] : chunks(study, index, to);
+  });
+  const known = tasks.map(({ task }) => saved.find(task));
+  /** Cheap worlds first: a run that is stopped has then finished as many as it could. */
+  const open = [...tasks.keys()]
+    .filter((task) => known[task] === undefined)
+    .sort((a, b) => all[tasks[a]!.index]!.cost - all[tasks[b]!.index]!.cost);
+  const progress = new Progress(open.reduce((sum, task) => sum + tasks[task]!.cost, 0));
+  const results = await runTasks(
+    open.map((task) => tasks[task]!.task),
+    THREADS,
+    (done, releases) => {
+      const { index, task, cost } = tasks[open[done]!]!;
+      saved.add(task, releases);
+      const { group, world, looks } = all[index]!;
+      const what = `${group}: ${world.name}, ${world.messagesPerSecond} msg/s, release ${task.to} of ${looks[look]}`;
+      progress.advance(cost, what);
+    },
+  );
+  progress.end();
+  for (const [done, task] of open.entries()) known[task] = results[done]!;
+  for (const [task, { index }] of tasks.entries()) releasesOf[index]!.push(...known[task]!);
+}
+
+/** The study's releases from those that there are, in parts for the threads. */
+function chunks(study: Study, index: number, to: number) {
+  const { world, until, cost } = study;
+  const first = releasesOf[index]!.length;
+  return Array.from({ length: Math.ceil((to - first) / CHUNK) }, (_, chunk) => {
+    const from = first + chunk * CHUNK;
+    const inFull = from < IN_FULL;
+    const task: Task = {
+      world,
+      seed: seedOf(study, SEED),
+      from,
+      to: Math.min(to, from + CHUNK),
+      until,
+      inFull,
+    };
+    return { index, task, cost: cost * (task.to - from) * (inFull ? 2 : 1) };
+  });
+}
+
+/** Whether the releases so far show that the judge keeps its promise in the world. */
+function isSettled({ group, looks }: Study, releases: readonly Release[]): boolean {
+  return group === 'good' && rolledBackAtMost(releases, looks.length) <= MAX_FALSE_ROLLBACKS;
 }
 
 function each<T>(group: Group, summarise: (world: World, releases: readonly Release[]) => T): T[] {
@@ -107,7 +130,7 @@ function each<T>(group: Group, summarise: (world: World, releases: readonly Rele
   );
 }
 
-const good = each('good', goodSummary);
+const good = each('good', (world, releases) => goodSummary(world, releases, SIZES.good.length));
 const bad = each('bad', badSummary);
 const [early, late] = [each('early', badSummary), each('late', badSummary)];
 const [marginal, promoted] = [each('marginal', withReleases), each('promoted', withReleases)];

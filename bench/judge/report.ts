@@ -24,7 +24,7 @@ export interface Report {
 export function print(report: Report): void {
   const { seed, sizes, good, bad, late, promotions, throughput, targets, tookSeconds } = report;
   console.log(
-    `judge: default policy (alpha 1 %, beta 5 %, margin 2 points, bake 10 min), releases of one hour, seed ${seed}; ${sizes.good} good releases in a world (${sizes.timed} with durations), ${sizes.bad} bad ones`,
+    `judge: default policy (alpha 1 %, beta 5 %, margin 2 points, bake 10 min), releases of one hour, seed ${seed}; ${sizes.good.join(' or ')} good releases in a world, ${sizes.bad} bad ones`,
   );
   printGood(good);
   printBad(bad, good);

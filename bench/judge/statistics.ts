@@ -1,10 +1,14 @@
-/** The Clopper-Pearson upper bound, one-sided at 99 %, of a probability that came true `hits` times of `trials`. */
-export function upperBound(hits: number, trials: number): number {
+/**
+ * The Clopper-Pearson upper bound, one-sided at 99 %, of a probability that came true `hits` times of `trials`.
+ *
+ * @param looks at how many moments, fixed beforehand, the trials may end; the bound holds at each of them (Bonferroni).
+ */
+export function upperBound(hits: number, trials: number, looks = 1): number {
   if (hits >= trials) return 1;
   let [low, high] = [hits / trials, 1];
   for (let halving = 0; halving < 60; halving += 1) {
     const p = (low + high) / 2;
-    if (atMost(hits, trials, p) > 0.01) low = p;
+    if (atMost(hits, trials, p) > 0.01 / looks) low = p;
     else high = p;
   }
   return high;

@@ -40,8 +40,13 @@ function partOf(releases: readonly Release[], is: (release: Release) => boolean)
   return releases.filter(is).length / releases.length;
 }
 
+/** The upper 99 % bound of the part of good releases that the judge rolls back. */
+export function rolledBackAtMost(releases: readonly Release[], looks: number): number {
+  return upperBound(releases.filter(({ judge }) => judge !== undefined).length, releases.length, looks);
+}
+
 /** What became of good releases, and what the comparators would have done. */
-export function goodSummary(world: World, releases: readonly Release[]) {
+export function goodSummary(world: World, releases: readonly Release[], looks: number) {
   const full = releases.filter(({ comparators }) => comparators !== undefined);
   const rolledBack = releases.filter(({ judge }) => judge !== undefined).length;
   const passed = (when: (atMs: number) => boolean) =>
@@ -53,7 +58,7 @@ export function goodSummary(world: World, releases: readonly Release[]) {
     world,
     releases: releases.length,
     rolledBack,
-    upper: upperBound(rolledBack, releases.length),
+    upper: rolledBackAtMost(releases, looks),
     passedAtBake: passed((atMs) => atMs <= BAKE_MS),
     passedLater: passed((atMs) => atMs > BAKE_MS),
     inconclusive: partOf(full, ({ judge, passedAtMs }) => judge === undefined && passedAtMs === undefined),
