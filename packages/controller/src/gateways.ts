@@ -85,12 +85,14 @@ export interface OutcomeGateway {
     readonly unread?: Unread;
     /** The only tasks of stable to read; all are without it. */
     readonly stableTasks?: readonly string[];
+    /** When stable's deployment began: what stable failed in the day before is read as well. */
+    readonly promotedAt?: number;
   }): Promise<Outcomes>;
 }
 
 /** Of a measurement what the log tells: the lines by track, and what it says of them. */
 export type Outcomes = Readonly<Record<Track, readonly Line[]>> &
-  Pick<Measurement, 'starts' | 'unreadableMs' | 'problems'>;
+  Pick<Measurement, 'starts' | 'before' | 'unreadableMs' | 'problems'>;
 
 export interface RecordGateway {
   read(): Promise<RecordReading>;

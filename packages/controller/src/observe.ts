@@ -81,6 +81,7 @@ async function measure(
     logs: { canary: canaryLog, stable: stableLog },
     ...(unread && { unread }),
     ...(sample && { stableTasks: sample.ids }),
+    ...(release.stable && { promotedAt: release.stable.startedAt }),
   });
   return {
     fromMs,

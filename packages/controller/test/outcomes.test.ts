@@ -1,5 +1,5 @@
 import { CloudWatchLogs, type FilterLogEventsCommandInput } from '@aws-sdk/client-cloudwatch-logs';
-import { type Line, startsMs } from '@queue-canary/core';
+import { failedBeforeMs, failureLinePattern, type Line, startsMs } from '@queue-canary/core';
 import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../engine/src/clock/virtual-clock.ts';
 import { testEngine } from '../../engine/test/harness.ts';
@@ -50,12 +50,16 @@ class Worker {
     this.#metrics.start(startedAtMs);
   }
 
-  /** The lines until an instant; each is logged a moment after its interval. */
-  until(ms: number, delayMs = 5): LogEvent[] {
+  /** The lines until an instant, each logged a moment after its interval. In the intervals that end at `failing` one fails. */
+  until(ms: number, delayMs = 5, failing: readonly number[] = []): LogEvent[] {
     const events: LogEvent[] = [];
     while (this.#atMs + 5 * second <= ms) {
       this.#atMs += 5 * second;
       this.#metrics.count('Received');
+      if (failing.includes(this.#atMs)) {
+        this.#metrics.count('FirstFinished');
+        this.#metrics.count('FirstFailed');
+      }
       this.#metrics.flush(this.#atMs, 1);
       events.push({ timestamp: this.#atMs + delayMs, message: this.#written.pop() ?? '' });
     }
@@ -111,6 +115,11 @@ async function world() {
     async look(nowMs: number, stableTasks?: readonly string[], fromMs = releaseMs): Promise<Outcomes> {
       asked.length = 0;
       return gateway.read({ fromMs, nowMs, logs, ...(stableTasks && { stableTasks }) });
+    },
+    /** A look after stable's deployment has begun. */
+    async lookAfter(promotedAt: number): Promise<Outcomes> {
+      asked.length = 0;
+      return gateway.read({ fromMs: releaseMs, nowMs: promotedAt + minute, logs, promotedAt });
     },
   };
 }
@@ -443,5 +452,46 @@ describe('the first minutes of stable’s tasks', () => {
     const { stable, starts } = await look(releaseMs + minute);
     expect(stable).toHaveLength(12);
     expect(starts).toEqual([]);
+  });
+});
+
+describe('what stable failed before its deployment', () => {
+  const promotedAt = releaseMs + hour;
+  const day = failedBeforeMs;
+
+  it('is read once, of the whole day before', async () => {
+    const { log, lookAfter, asked } = await world();
+    const failing = [promotedAt - day - minute, promotedAt - day + minute, promotedAt - 5 * hour, releaseMs];
+    for (const [index, at] of failing.entries()) {
+      const task = new Worker('stable', `s${index}`, at - 30 * second);
+      await log(task, task.until(at + 30 * second, 5, [at]));
+    }
+    const { before } = await lookAfter(promotedAt);
+    expect(before?.fromMs).toBe(promotedAt - day);
+    expect(before?.lines.map(({ toMs }) => toMs).sort()).toEqual(failing.slice(1));
+    const { before: again } = await lookAfter(promotedAt);
+    expect(again).toEqual(before);
+    expect(asked.map(({ filterPattern }) => filterPattern)).not.toContain(failureLinePattern);
+  });
+
+  it('is none of a release that has not reached stable', async () => {
+    const { look } = await world();
+    expect(await look(releaseMs + hour)).not.toHaveProperty('before');
+  });
+
+  it('is read only as far back as a hundred pages reach', async () => {
+    const ranges: (readonly number[])[] = [];
+    const client = {
+      send: async ({ input }: { readonly input: FilterLogEventsCommandInput }) => {
+        const { filterPattern, startTime = 0, endTime = 0 } = input;
+        if (filterPattern !== failureLinePattern) return { events: [] };
+        ranges.push([startTime, endTime]);
+        return { events: [], nextToken: endTime - startTime > 20 * minute ? 'more' : undefined };
+      },
+    };
+    const gateway = new AwsOutcomeGateway(new LogReader(client as unknown as CloudWatchLogs));
+    const { before } = await gateway.read({ fromMs: releaseMs, nowMs: promotedAt, logs, promotedAt });
+    expect(before?.fromMs).toBe(promotedAt - 30 * minute);
+    expect(ranges).toHaveLength(100);
   });
 });

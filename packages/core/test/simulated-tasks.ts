@@ -1,5 +1,7 @@
 import {
   currentRelease,
+  type FailedBefore,
+  failedBeforeMs,
   isActive,
   type Line,
   type Measurement,
@@ -112,6 +114,7 @@ export class SimulatedTasks {
       canary: this.#track('canary', fromMs),
       stable: this.#track('stable', fromMs - pastMs),
       starts: this.startsKept ? this.#starts(fromMs) : [],
+      ...(release.stable && { before: this.#failedBefore(release.stable.startedAt) }),
     };
   }
 
@@ -121,6 +124,15 @@ export class SimulatedTasks {
       lines: this.#tasks[track].flatMap(({ lines }) => lines.written.filter(since)),
       tasks: this.#tasks[track].map(({ life }) => life),
     };
+  }
+
+  #failedBefore(promotedAt: number): FailedBefore {
+    const fromMs = promotedAt - failedBeforeMs;
+    const lines = this.lines('stable').filter(
+      ({ toMs, failed, retriedFailed, deadLettered }) =>
+        toMs > fromMs && toMs <= promotedAt && failed + retriedFailed + deadLettered > 0,
+    );
+    return { fromMs, lines };
   }
 
   /** The first minutes of stable's tasks that are older than the release and have reported since it began. */

@@ -29,9 +29,18 @@ export class LogReader {
     this.#client = client;
   }
 
-  /** Reads the events of all streams. */
-  async read(range: EventRange, take: TakeEvents): Promise<void> {
-    await this.#pages(range, undefined, take);
+  /**
+   * Reads the events of all streams.
+   *
+   * @param maxPages how many pages to read at most.
+   * @returns how many it has read, or undefined where there are more.
+   */
+  async read(
+    range: EventRange,
+    take: TakeEvents,
+    maxPages = Number.POSITIVE_INFINITY,
+  ): Promise<number | undefined> {
+    return this.#pages(range, undefined, take, maxPages);
   }
 
   /**
@@ -75,9 +84,13 @@ export class LogReader {
     { group, pattern, fromMs, untilMs }: EventRange,
     streams: readonly string[] | undefined,
     take: TakeEvents,
-  ): Promise<void> {
+    maxPages = Number.POSITIVE_INFINITY,
+  ): Promise<number | undefined> {
     let nextToken: string | undefined;
+    let pages = 0;
     do {
+      if (pages === maxPages) return undefined;
+      pages += 1;
       const command = new FilterLogEventsCommand({
         logGroupName: group,
         filterPattern: pattern,
@@ -92,6 +105,7 @@ export class LogReader {
       take(page.events ?? []);
       nextToken = page.nextToken;
     } while (nextToken !== undefined);
+    return pages;
   }
 }
 

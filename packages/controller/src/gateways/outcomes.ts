@@ -1,5 +1,8 @@
 import type { FilteredLogEvent } from '@aws-sdk/client-cloudwatch-logs';
 import {
+  type FailedBefore,
+  failedBeforeMs,
+  failureLinePattern,
   type Line,
   outcomeLinePattern,
   parseLine,
@@ -24,6 +27,15 @@ const togetherMs = 5 * 60_000;
 /** So many lines of a release are held; more would not fit the function's memory. Four tasks write them in three days. */
 const linesMax = 200_000;
 
+/**
+ * So many pages are read of what stable failed before its deployment: about a minute's work at the rate of calls that
+ * AWS allows an account. How much of a log AWS searches for a page it does not say.
+ */
+const maxPagesBefore = 100;
+
+/** So much before is read first; then twice as much, and so on. */
+const firstBeforeMs = 10 * 60_000;
+
 /** How long after its interval a line may be written. */
 const writtenWithinMs = 10_000;
 
@@ -46,12 +58,14 @@ export class AwsOutcomeGateway implements OutcomeGateway {
     logs,
     unread,
     stableTasks,
+    promotedAt,
   }: {
     readonly fromMs: number;
     readonly nowMs: number;
     readonly logs: Readonly<Record<Track, TaskLog>>;
     readonly unread?: Unread;
     readonly stableTasks?: readonly string[];
+    readonly promotedAt?: number;
   }): Promise<Outcomes> {
     if (this.#release?.fromMs !== fromMs) this.#release = new ReleaseLines(fromMs);
     const release = this.#release;
@@ -64,6 +78,9 @@ export class AwsOutcomeGateway implements OutcomeGateway {
       ]);
     }
     const starts = await this.#starts(release, logs.stable);
+    if (promotedAt !== undefined && release.before?.toMs !== promotedAt) {
+      release.before = { ...(await this.#failedBefore(promotedAt, logs.stable)), toMs: promotedAt };
+    }
     const unreadableMs = [canary, stable].flatMap((track) => track.unreadableMs ?? []);
     const problems = [
       ...(full
@@ -78,6 +95,7 @@ export class AwsOutcomeGateway implements OutcomeGateway {
       canary: [...canary.lines.values()],
       stable: [...stable.lines.values()],
       starts,
+      ...(release.before && { before: release.before }),
       ...(unreadableMs.length > 0 && { unreadableMs: Math.max(...unreadableMs) }),
       ...(problems.length > 0 && { problems }),
     };
@@ -124,6 +142,26 @@ export class AwsOutcomeGateway implements OutcomeGateway {
     // Only now: after a read that failed half way, the next look must ask for the same again.
     known.newestMs = newestMs;
     known.lookedAt = nowMs;
+  }
+
+  /** What stable failed, the last before its deployment first. */
+  async #failedBefore(promotedAt: number, { group }: TaskLog): Promise<FailedBefore> {
+    const lines = new TrackLines('stable', promotedAt - failedBeforeMs);
+    let fromMs = promotedAt;
+    let pages = 0;
+    for (let spanMs = firstBeforeMs; fromMs > lines.fromMs && pages < maxPagesBefore; spanMs *= 2) {
+      const earlierMs = Math.max(lines.fromMs, fromMs - spanMs);
+      const range = { group, pattern: failureLinePattern, fromMs: earlierMs, untilMs: fromMs };
+      const read = await this.#reader.read(
+        range,
+        (events) => lines.take(events, false),
+        maxPagesBefore - pages,
+      );
+      if (read === undefined) break;
+      pages += read;
+      fromMs = earlierMs;
+    }
+    return { fromMs, lines: [...lines.lines.values()] };
   }
 
   /**
@@ -221,6 +259,8 @@ class ReleaseLines {
   readonly stable: TrackLines;
   /** First minutes of stable's tasks, from before `stable` begins. */
   readonly starts = new TrackLines('stable', 0);
+  /** What stable failed before its deployment. */
+  before: (FailedBefore & { readonly toMs: number }) | undefined;
   /** Tasks whose first minutes have been read; they have passed, so nothing is added to them. */
   readonly startsRead = new Set<string>();
 

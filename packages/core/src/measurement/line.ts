@@ -56,3 +56,7 @@ export const reportsEachSecondMs = 120_000;
 
 /** Selects outcome lines among whatever else a container logs; in the syntax of CloudWatch Logs. */
 export const outcomeLinePattern = '{ $.QueueCanary = "outcomes" }';
+
+/** Selects those of them that report failures. */
+export const failureLinePattern =
+  '{ $.QueueCanary = "outcomes" && ($.FirstFailed > 0 || $.RetriedFailed > 0 || $.DeadLettered > 0) }';

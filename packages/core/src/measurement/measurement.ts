@@ -31,6 +31,13 @@ export interface Unread {
   readonly toMs?: number;
 }
 
+/** Stable's lines with failures of a time before its deployment. */
+export interface FailedBefore {
+  /** From when on they were read, epoch milliseconds: {@link failedBeforeMs} before, or later where there were too many. */
+  readonly fromMs: number;
+  readonly lines: readonly Line[];
+}
+
 /** What both tracks did over the same time. */
 export interface Measurement {
   /**
@@ -47,6 +54,8 @@ export interface Measurement {
   readonly starts: readonly Line[];
   /** Of stable's tasks, lines of only so many were read where there are very many; absent when of all. */
   readonly stableSample?: { readonly tasks: number; readonly read: number };
+  /** What stable failed in the day before its own deployment; absent until that began. */
+  readonly before?: FailedBefore;
   /** The longest that a line was seen to be in the log without being readable, milliseconds; absent where nobody watched. */
   readonly unreadableMs?: number;
   /** What could not be read of the log, in words: what those lines report is missing, and not zero. */
@@ -55,6 +64,9 @@ export interface Measurement {
 
 /** How far before the release stable's lines are read: its own past says what is slow and how much tasks differ. */
 export const pastMs = 10 * 60_000;
+
+/** How far before its own deployment stable's failures are read: a whole day, since traffic has its hours. */
+export const failedBeforeMs = 24 * 60 * 60_000;
 
 /** How long after its start a task's lines are kept as a control for tasks of that age. */
 export const startsMs = 30 * 60_000;

@@ -8,6 +8,7 @@ import {
   type Judgement,
   mayExcuse,
   reportsWithinMs,
+  usualDeadLetters,
 } from './judgement.ts';
 import { known, type Observed, type Reading } from './observed.ts';
 import type { Baseline, ReleaseRecord } from './record.ts';
@@ -75,7 +76,9 @@ export function assessHealth(
       ? mayBeExcused(observed, record, release, judgement) && !areReported(record, release, judgement, nowMs)
       : nowMs - (baselineOf(record, release)?.deadLettersSeenAt ?? nowMs) < depthSettlesWithinMs;
     if (excused) {
-      notes.push(`${words}; stable fails such messages as well, so they are not held against the release`);
+      notes.push(
+        `${words}; ${isPromoted(record, release) ? 'stable made as many before its promotion' : 'stable fails such messages as well'}, so they are not held against the release`,
+      );
     } else if (isAwaited) {
       pending = true;
       notes.push(
@@ -117,7 +120,7 @@ function alarmsOf({ alarms }: Observed, { canaryStartedAt }: Journey): Pick<Heal
   };
 }
 
-/** Whether the messages are at fault: stable fails them as well, or did until it was promoted. */
+/** Whether the messages are at fault: stable fails them as well, or did until it was promoted, or often does. */
 function isExcused(
   { outcomes }: Observed,
   record: ReleaseRecord,
@@ -129,7 +132,9 @@ function isExcused(
 ): boolean {
   const accepted = baselineOf(record, release)?.deadLettersAccepted;
   if (accepted !== undefined) {
-    const excused = judgement?.known ? acceptedWith(judgement.value, accepted) : accepted;
+    const excused = judgement?.known
+      ? acceptedWith(judgement.value, accepted) + usualDeadLetters(judgement.value)
+      : accepted;
     return excused > 0 && count - excused <= deadLettersMax;
   }
   if (judgement?.known) return excuses(judgement.value, count);
@@ -146,9 +151,8 @@ function mayBeExcused(
 ): boolean {
   if (release.canary.status === 'InProgress') return outcomes.known && outcomes.value !== undefined;
   if (judgement?.known !== true || !mayExcuse(judgement.value)) return false;
-  const isPromoted = baselineOf(record, release)?.deadLettersAccepted !== undefined;
   // Afterwards stable runs the release as well, and only what it did before tells anything.
-  return !isPromoted || judgement.value.settledUntilMs < (release.stable?.startedAt ?? 0);
+  return !isPromoted(record, release) || judgement.value.settledUntilMs < (release.stable?.startedAt ?? 0);
 }
 
 /** Dead letters of the release: all that count, and those of them that its own tasks report. */
@@ -182,6 +186,10 @@ function areReported(
   if (seenAt === undefined) return false;
   const settledUntilMs = judgement?.known ? judgement.value.settledUntilMs : 0;
   return settledUntilMs > seenAt || nowMs - seenAt >= reportsWithinMs;
+}
+
+function isPromoted(record: ReleaseRecord, release: Journey): boolean {
+  return baselineOf(record, release)?.deadLettersAccepted !== undefined;
 }
 
 function baselineOf(record: ReleaseRecord, release: Journey): Baseline | undefined {

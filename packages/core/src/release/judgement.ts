@@ -11,6 +11,7 @@ import { failingAt, linesSince } from './dead-letters.ts';
 import { type Journey, judgedFrom } from './journey.ts';
 import { known, type Observed, type Reading } from './observed.ts';
 import { type RecordedVerdict, storedText } from './record.ts';
+import { type SincePromotion, sincePromotion } from './usual.ts';
 
 /** What the judge says of a release, and what else its measurements tell. */
 export interface Judgement {
@@ -22,6 +23,8 @@ export interface Judgement {
   readonly failedByStable: number;
   /** Messages that had failed, and were neither done nor dead letters, when stable's deployment began; 0 until then. */
   readonly failing: number;
+  /** How the release does since stable's deployment began; absent until then. */
+  readonly since?: SincePromotion;
   /** Whether the first reports need not have come yet. */
   readonly awaitsReports: boolean;
   /** Until when all has come that will count, epoch milliseconds. */
@@ -67,15 +70,23 @@ export function judgementOf(
   const together = promotedAt === undefined ? blocks : blocks.filter(({ toMs }) => toMs <= promotedAt);
   const seen = { past, starts, blocks: together, ...(promotedAt === undefined && { latest }) };
   const verdict = judgeBlocks(judge, fromMs, seen, Math.min(nowMs, promotedAt ?? nowMs));
+  const since =
+    promotedAt === undefined
+      ? undefined
+      : sincePromotion(observed, measured, release, policy, promotedAt, nowMs);
   const watchedFrom = release.record && Math.ceil(release.record.startedAt / reportMs) * reportMs;
   return known({
     verdict,
+    ...(since && { since }),
     ...(watchedFrom !== undefined && {
-      watch: judgeBlocks(
-        { ...judge, taskSpread: Math.max(watchSpread, judge.taskSpread) },
-        watchedFrom,
-        { past, starts, blocks: watchBlocks([...past, ...together], blocks, watchedFrom) },
-        nowMs,
+      watch: asFarAsUnusual(
+        judgeBlocks(
+          { ...judge, taskSpread: Math.max(watchSpread, judge.taskSpread) },
+          watchedFrom,
+          { past, starts, blocks: watchBlocks([...past, ...together], blocks, watchedFrom) },
+          nowMs,
+        ),
+        since,
       ),
     }),
     failedByStable: failedByStable(measured, promotedAt ?? nowMs),
@@ -139,6 +150,16 @@ export function excuses(judgement: Judgement, deadLetters: number): boolean {
 }
 
 /**
+ * How many dead letters are not held against a release after its promotion, in addition to those that were put up with
+ * before: as many as stable has made at its worst. Where the judge finds failures that stable never had, none.
+ */
+export function usualDeadLetters({ watch, since }: Judgement): number {
+  if (since === undefined) return 0;
+  const isBad = watch !== undefined && watch.evidence.total >= watch.evidence.totalNeeded;
+  return isBad && since.failed > since.usual.failed ? 0 : since.usual.deadLettered;
+}
+
+/**
  * How many dead letters are not held against a release that is being promoted, when so many were put up with before: also
  * those that are still to come of messages which stable, too, had failed when its deployment began.
  */
@@ -183,6 +204,21 @@ const SEES_BOTH: ReadonlySet<VerdictCode> = new Set([
   'concern',
   'dry-run',
 ]);
+
+/** The watch's verdict, which failures do not make a fail while stable has failed as much before. */
+function asFarAsUnusual(watch: Verdict, since: SincePromotion | undefined): Verdict {
+  if (since === undefined || watch.kind !== 'fail' || watch.drivenBy !== 'failures') return watch;
+  const { failed, usual } = since;
+  if (failed > usual.failed) return watch;
+  const { drivenBy: _driver, decidedAtMs: _decided, ...rest } = watch;
+  return {
+    ...rest,
+    kind: 'inconclusive',
+    code: 'undecided',
+    settled: false,
+    summary: `Undecided: ${Math.round(failed)} deliveries have failed since the promotion; that is more than just before it, but in as long a time of the day before, stable failed up to ${Math.round(usual.failed)}, for as many tasks.`,
+  };
+}
 
 /**
  * Both services as one against stable's last intervals before the promotion, each of which is used once: so the odds

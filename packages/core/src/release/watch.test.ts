@@ -160,3 +160,83 @@ describe('in a watch that is longer than what is known of stable before', () => 
     expectRolledBack(world, /Fail, on crashes/);
   });
 });
+
+describe('in the watch after its promotion, poison', () => {
+  const poisoned = { ...work, failing: 0.2 };
+
+  /** For twenty seconds a fifth of all first deliveries fail; in the end so many messages go to the dead-letter queue. */
+  function burst(world: SimulatedWorld, deadLetters: number): void {
+    observed(world, 20_000, { canary: poisoned, stable: poisoned });
+    world.deadLetterOn('stable', deadLetters);
+    observed(world, minute, good);
+  }
+
+  /** A release in its watch, after a bake with such a burst. */
+  function promotedAfterBurst(deadLetters: number): SimulatedWorld {
+    const { world } = judging('automatic', { watchMs: 5 * minute });
+    burst(world, deadLetters);
+    promote(world);
+    return world;
+  }
+
+  function promote(world: SimulatedWorld): void {
+    observed(world, judgedMs + 5 * minute, good);
+    world.wake();
+    observed(world, 30_000, good);
+    world.finishRollout('stable');
+    world.advance();
+    expect(world.wake().phase).toBe('promoting');
+  }
+
+  it('such as stable had before does not roll a release back', () => {
+    const world = promotedAfterBurst(6);
+    burst(world, 6);
+    const { phase, reasons } = world.wake();
+    expect(phase).toBe('promoting');
+    expect(reasons.join('\n')).toMatch(/6 messages reached .* stable made as many before its promotion/);
+    expect(lookUntil('succeeded', world, 5 * minute, good)).toBe('succeeded');
+    expect(world.violations).toEqual([]);
+  });
+
+  it('of which more messages die than stable ever had rolls it back', () => {
+    const world = promotedAfterBurst(6);
+    burst(world, 9);
+    expect(world.wake().phase).toBe('rollingBack');
+    expect(world.record().decision).toMatchObject({ by: 'health' });
+  });
+
+  it('that lasts longer than stable ever had it rolls it back', () => {
+    const world = promotedAfterBurst(6);
+    const poison = { canary: poisoned, stable: poisoned };
+    expect(lookUntil('rollingBack', world, 2 * minute, poison)).toBe('rollingBack');
+    expect(world.record().decision).toMatchObject({ by: 'judge' });
+  });
+
+  it('does not hide a version that fails everything', () => {
+    const world = promotedAfterBurst(6);
+    observed(world, 10_000, both(1));
+    expectRolledBack(world, /Fail, on failing nearly everything/);
+  });
+
+  it('is no measure where a release that failed made it', () => {
+    const { world } = promoted();
+    observed(world, 20_000, { canary: poisoned, stable: poisoned });
+    world.deadLetterOn('stable', 6);
+    observed(world, minute, good);
+    expect(world.wake().phase).toBe('rollingBack');
+    expect(world.settle().phase).toBe('rolledBack');
+    observed(world, 20 * minute, good);
+    world.push('v3');
+    world.advance();
+    world.advance();
+    world.wake();
+    observed(world, 20_000, good);
+    world.finishRollout('canary');
+    world.advance();
+    expect(world.wake().phase).toBe('baking');
+    promote(world);
+    world.deadLetterOn('stable', 1);
+    observed(world, minute, good);
+    expect(world.wake().phase).toBe('rollingBack');
+  });
+});
