@@ -57,6 +57,7 @@ describe('PipelineStack', () => {
       'PipelineName',
       'ControllerFunctionName',
       'ReleaseParameterName',
+      'RollbackParameterName',
       'DeadLetterAlarmName',
       'ApprovalTopicArn',
       'CanaryLogGroupName',
@@ -564,6 +565,7 @@ describe('controller', () => {
       'QC_PIPELINE_NAME',
       'QC_POLICY',
       'QC_RELEASE_PARAMETER',
+      'QC_ROLLBACK_PARAMETER',
       'QC_STABLE_SERVICE',
       'QC_STABLE_TASKS_MAX',
       'QC_STABLE_TASKS_MIN',
@@ -727,10 +729,13 @@ describe('controller', () => {
     stacks.pipeline.hasResourceProperties('AWS::Lambda::Function', { Timeout: 300, MemorySize: 1536 });
   });
 
-  it('starts with an empty record of the last good release', () => {
-    expect(resource(stacks.pipeline, 'AWS::SSM::Parameter').properties).toEqual({
+  it.each([
+    ['record of the last good release', 'ControllerRelease', '{"version":1}'],
+    ['request for a rollback', 'ControllerRollback', '{}'],
+  ])('starts with an empty %s', (_what, prefix, value) => {
+    expect(resource(stacks.pipeline, 'AWS::SSM::Parameter', prefix).properties).toEqual({
       Type: 'String',
-      Value: '{"version":1}',
+      Value: value,
     });
   });
 

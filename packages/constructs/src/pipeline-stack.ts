@@ -253,6 +253,7 @@ export class PipelineStack extends Stack {
       PipelineName: this.pipeline.pipelineName,
       ControllerFunctionName: this.controller.function.functionName,
       ReleaseParameterName: this.controller.releaseParameter.parameterName,
+      RollbackParameterName: this.controller.rollbackParameter.parameterName,
       DeadLetterAlarmName: this.workerQueue.deadLetterAlarm.alarmName,
       ApprovalTopicArn: this.approvalTopic.topicArn,
       CanaryLogGroupName: this.services.canary.logGroup.logGroupName,

@@ -70,6 +70,8 @@ export class ReleaseController extends Construct {
   readonly logGroup: logs.LogGroup;
   /** JSON record of the last good release. */
   readonly releaseParameter: ssm.StringParameter;
+  /** JSON of the last rollback that a person asked for. */
+  readonly rollbackParameter: ssm.StringParameter;
   /** Events that EventBridge could not deliver. */
   readonly undeliveredEvents: sqs.Queue;
 
@@ -91,6 +93,7 @@ export class ReleaseController extends Construct {
     // As with the image parameter: a change here would make CloudFormation write the value again and
     // forget the last good release.
     this.releaseParameter = new ssm.StringParameter(this, 'Release', { stringValue: '{"version":1}' });
+    this.rollbackParameter = new ssm.StringParameter(this, 'Rollback', { stringValue: '{}' });
 
     this.logGroup = new logs.LogGroup(this, 'Logs', {
       retention: props.logRetention ?? logs.RetentionDays.ONE_YEAR,
@@ -99,7 +102,7 @@ export class ReleaseController extends Construct {
     });
     const role = new iam.Role(this, 'Role', { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') });
     this.logGroup.grantWrite(role);
-    for (const statement of permissions(this, props, this.releaseParameter)) role.addToPolicy(statement);
+    for (const statement of permissions(this, props)) role.addToPolicy(statement);
 
     const { canary, stable, cluster } = props.services;
     this.function = new lambda.Function(this, 'Function', {
@@ -125,6 +128,7 @@ export class ReleaseController extends Construct {
         QC_STABLE_TASKS_MAX: String(props.services.tasks.stableMax),
         QC_CONTAINER_NAME: WORKER_CONTAINER_NAME,
         QC_RELEASE_PARAMETER: this.releaseParameter.parameterName,
+        QC_ROLLBACK_PARAMETER: this.rollbackParameter.parameterName,
         QC_IMAGE_PARAMETER: props.image.imageParameter.parameterName,
         QC_IMAGE_REPOSITORY: props.image.imageRepositoryUri,
         QC_ALARM_NAMES: props.queue.deadLetterAlarm.alarmName,
@@ -269,14 +273,11 @@ function wakeUps({
   };
 }
 
-function permissions(
-  scope: Construct,
-  props: ReleaseControllerProps,
-  releaseParameter: ssm.IStringParameter,
-): iam.PolicyStatement[] {
+function permissions(controller: ReleaseController, props: ReleaseControllerProps): iam.PolicyStatement[] {
+  const { releaseParameter, rollbackParameter } = controller;
   const { services, image, queue, topic, pipelineName, approvalAction } = props;
   const { canary, stable, cluster } = services;
-  const stack = Stack.of(scope);
+  const stack = Stack.of(controller);
   const pipelineArn = stack.formatArn({ service: 'codepipeline', resource: pipelineName });
   const ecsArn = (resource: string, resourceName: string) =>
     stack.formatArn({ service: 'ecs', resource, resourceName, arnFormat: ArnFormat.SLASH_RESOURCE_NAME });
@@ -344,7 +345,7 @@ function permissions(
     allow(['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], [queue.deadLetterQueue.queueArn]),
     allow(
       ['ssm:GetParameter', 'ssm:PutParameter'],
-      [releaseParameter.parameterArn, image.imageParameter.parameterArn],
+      [releaseParameter.parameterArn, rollbackParameter.parameterArn, image.imageParameter.parameterArn],
     ),
     allow(['sns:Publish'], [topic.topicArn]),
   ];

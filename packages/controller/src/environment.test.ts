@@ -12,6 +12,7 @@ const complete = {
   QC_STABLE_TASKS_MAX: '10',
   QC_CONTAINER_NAME: 'worker',
   QC_RELEASE_PARAMETER: '/release',
+  QC_ROLLBACK_PARAMETER: '/rollback',
   QC_IMAGE_PARAMETER: '/image',
   QC_IMAGE_REPOSITORY: 'registry/worker',
   QC_ALARM_NAMES: 'one, two,',

@@ -37,6 +37,7 @@ export function readEnvironment(environment: Readonly<Record<string, string | un
       },
       container: required('QC_CONTAINER_NAME'),
       releaseParameter: required('QC_RELEASE_PARAMETER'),
+      rollbackParameter: required('QC_ROLLBACK_PARAMETER'),
       imageParameter: required('QC_IMAGE_PARAMETER'),
       imageRepository: required('QC_IMAGE_REPOSITORY'),
       alarms: required('QC_ALARM_NAMES')

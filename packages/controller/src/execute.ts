@@ -64,6 +64,8 @@ function carryOut(effect: Effect, gateways: Gateways): Promise<Outcome> {
     case 'recordDrift':
     case 'recordHalt':
       return record.write(effect.next, effect.ifVersion);
+    case 'requestRollback':
+      return record.requestRollback(effect.request);
     case 'recordImage':
       return record.writeImage(effect.imageUri);
     case 'grantApproval':
@@ -95,6 +97,8 @@ function targetOf(effect: Effect): { target?: string } {
       return { target: `${effect.track} to ${effect.imageUri}` };
     case 'startService':
       return { target: effect.track };
+    case 'requestRollback':
+      return { target: effect.request.executionId };
     case 'recordImage':
       return { target: effect.imageUri };
     case 'notify':

@@ -7,6 +7,7 @@ import type {
   PipelineState,
   RecordReading,
   ReleaseRecord,
+  RollbackRequest,
   ServiceState,
   TaskLife,
   Track,
@@ -98,6 +99,8 @@ export interface RecordGateway {
   read(): Promise<RecordReading>;
   /** Writes only if the parameter is still at `ifVersion`. */
   write(next: ReleaseRecord, ifVersion: number): Promise<Outcome>;
+  /** Writes down that a person wants a release to be rolled back; in place of an earlier request, whatever becomes of the record. */
+  requestRollback(request: RollbackRequest): Promise<Outcome>;
   readImage(): Promise<string>;
   writeImage(imageUri: string): Promise<Outcome>;
 }

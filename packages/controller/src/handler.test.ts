@@ -431,8 +431,40 @@ describe("a person's rollback", () => {
     await awaitApproval();
     const answer = await handle({ queueCanary: 'rollback', executionId: 'e1', reason: 'too slow' });
     expect(answer.phase).toBe('rollingBack');
-    expect(fake.changes).toEqual(['record', 'notify', 'stop', 'restore canary']);
+    expect(fake.changes).toEqual(['request', 'record', 'notify', 'stop', 'restore canary']);
     expect(fake.written().decision).toMatchObject({ by: 'person', reason: 'too slow', kind: 'rollback' });
+  });
+
+  it('is asked for again while AWS may not show the release yet', async () => {
+    await awaitApproval();
+    const { executions, actions } = fake;
+    fake.executions = [];
+    fake.actions = [];
+    const patient = createHandler({
+      gateways: fake,
+      policy,
+      nowMs: () => now,
+      sleep: async (ms) => {
+        now += ms;
+        Object.assign(fake, { executions, actions });
+      },
+      log: () => {},
+    });
+    const answer = await patient({ queueCanary: 'rollback', executionId: 'e1', reason: 'too slow' });
+    expect(answer.phase).toBe('rollingBack');
+  });
+
+  it('fails where the release was promoted meanwhile', async () => {
+    await promoted();
+    now += policy.watchMs + settledMs;
+    fake.before = (change) => {
+      if (change !== 'request') return;
+      fake.recordText = fake.recordText.replace('"initial"', '"e1"');
+      fake.recordVersion += 1;
+    };
+    await expect(handle({ queueCanary: 'rollback', reason: 'too slow' })).rejects.toThrow(
+      /release e1 is not rolled back: execution e1 is succeeded/,
+    );
   });
 
   it('is refused with what to do when the execution is another one', async () => {

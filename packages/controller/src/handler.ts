@@ -1,4 +1,6 @@
 import {
+  consistentWithinMs,
+  isEnding,
   type Job,
   type Phase,
   type Plan,
@@ -143,21 +145,39 @@ export function createHandler(options: ControllerOptions): (event: unknown) => P
     if (attempt < attemptsMax) await sleep(attempt * afterConflictMs);
   }
 
-  async function rollback(executionId: string | undefined, reason: string): Promise<void> {
-    for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
-      const now = nowMs();
-      const request = requestRollback(
-        await observe(now),
-        { reason, ...(executionId !== undefined && { executionId }) },
-        now,
-      );
-      if (!request.ok) throw new UserError('NothingToRollBack', request.problem);
-      const report = await execute(request.effects, gateways);
-      if (report.errors.length > 0) throw failure(report.errors);
-      if (!report.conflict) return;
-      await restAfter(attempt);
+  /** Answers only when the release that is meant is seen to be rolled back, or that a person must act. */
+  async function rollback(executionId: string | undefined, reason: string): Promise<Answer> {
+    const id = await request(executionId, reason);
+    const until = nowMs() + consistentWithinMs;
+    for (;;) {
+      const answer = await settle('rollback');
+      const { phase, executionId, reasons } = answer;
+      if (phase === 'halted' || (executionId === id && isEnding(phase))) return answer;
+      if (nowMs() >= until) {
+        throw new UserError(
+          'NotRolledBack',
+          `release ${id} is not rolled back: execution ${executionId} is ${phase} (${reasons.join('; ')}). The request is kept, and is carried out if that release is still under way; see "queue-canary release status"`,
+        );
+      }
+      await sleep(afterConflictMs);
     }
-    throw new UserError('Contention', 'the release changed while the rollback was written; ask again');
+  }
+
+  /** Makes the request durable, and says which execution it is about. A refusal may rest on an old answer. */
+  async function request(executionId: string | undefined, reason: string): Promise<string> {
+    const wanted = { reason, ...(executionId !== undefined && { executionId }) };
+    const until = nowMs() + consistentWithinMs;
+    for (;;) {
+      const now = nowMs();
+      const request = requestRollback(await observe(now), wanted, now);
+      if (request.ok) {
+        const { errors } = await execute(request.effects, gateways);
+        if (errors.length > 0) throw failure(errors);
+        return request.executionId;
+      }
+      if (nowMs() >= until) throw new UserError('NothingToRollBack', request.problem);
+      await sleep(afterConflictMs);
+    }
   }
 
   return async (event) => {
@@ -174,8 +194,7 @@ export function createHandler(options: ControllerOptions): (event: unknown) => P
       case 'wake':
         return settle(request.source);
       case 'rollback':
-        await rollback(request.executionId, request.reason);
-        return settle('rollback');
+        return rollback(request.executionId, request.reason);
     }
   };
 }

@@ -22,6 +22,7 @@ export interface Names {
   /** The container whose image is released. */
   readonly container: string;
   readonly releaseParameter: string;
+  readonly rollbackParameter: string;
   readonly imageParameter: string;
   /** Address of the application's image repository, without a tag. */
   readonly imageRepository: string;

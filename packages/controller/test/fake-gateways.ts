@@ -7,6 +7,7 @@ import {
   parseRecord,
   type RecordReading,
   type ReleaseRecord,
+  type RollbackRequest,
   type ServiceState,
   stages,
   type TaskLife,
@@ -37,6 +38,7 @@ export class FakeGateways implements Gateways {
   depth = 0;
   recordText = '{"version":1}';
   recordVersion = 1;
+  rollbackRequest: RollbackRequest | undefined;
   image = imageOf('a');
   openJobs = new Set<string>();
   /** Output variables of the job that was completed last. */
@@ -122,8 +124,17 @@ export class FakeGateways implements Gateways {
     read: async (): Promise<RecordReading> => {
       const parsed = parseRecord(this.recordText);
       if (!parsed.ok) throw new UserError('RecordUnreadable', parsed.problem);
-      return { record: parsed.record, version: this.recordVersion };
+      return {
+        record: parsed.record,
+        version: this.recordVersion,
+        ...(this.rollbackRequest && { rollbackRequest: this.rollbackRequest }),
+      };
     },
+    requestRollback: (request) =>
+      this.#change('request', () => {
+        this.rollbackRequest = request;
+        return done;
+      }),
     write: (next: ReleaseRecord, ifVersion: number) =>
       this.#change('record', () => {
         if (this.recordVersion !== ifVersion) return conflict;

@@ -13,6 +13,7 @@ const names = {
   tasks: { canary: 2, stableMin: 0, stableMax: 9 },
   container: 'worker',
   releaseParameter: '/release',
+  rollbackParameter: '/rollback',
   imageParameter: '/image',
   imageRepository: 'registry/worker',
   alarms: ['dead-letters', 'latency'],
@@ -620,8 +621,12 @@ describe('the service gateway', () => {
 describe('the record gateway', () => {
   const parameter = (value: string, version: number) => ({ Parameter: { Value: value, Version: version } });
 
+  /** Talks to the record alone: nobody has asked for a rollback. */
+  const recording: typeof talking = (script, use) =>
+    talking((call) => (call.input.Name === names.rollbackParameter ? parameter('{}', 1) : script(call)), use);
+
   it('writes when the version is the observed one', async () => {
-    await talking(
+    await recording(
       ({ operation }) => (operation === 'GetParameter' ? parameter('{"version":1}', 4) : { Version: 5 }),
       async ({ record }, calls) => {
         expect(await record.read()).toEqual({ record: { version: 1 }, version: 4 });
@@ -635,7 +640,7 @@ describe('the record gateway', () => {
   });
 
   it('does not write over a version that it has not seen', async () => {
-    await talking(
+    await recording(
       () => parameter('{"version":1}', 5),
       async ({ record }, calls) => {
         expect(await record.write({ version: 1 }, 4)).toMatchObject({ kind: 'conflict' });
@@ -666,7 +671,7 @@ describe('the record gateway', () => {
     const { store, script } = parameterStore(halted('1'), halted('2'), halted('3'));
     store.shown = 2;
     store.unreadable = 2;
-    await talking(script, async ({ record }) => {
+    await recording(script, async ({ record }) => {
       expect(await record.read()).toMatchObject({ version: 2 });
       expect(await record.write({ version: 1 }, 2)).toMatchObject({ kind: 'conflict' });
       expect(store.values.slice(3)).toEqual(['{"version":1}', halted('3')]);
@@ -678,7 +683,7 @@ describe('the record gateway', () => {
     const { store, script } = parameterStore(halted('1'), halted('2'));
     store.shown = 1;
     store.unreadable = 100;
-    await talking(script, async ({ record }) => {
+    await recording(script, async ({ record }) => {
       await expect(record.write({ version: 1 }, 1)).rejects.toThrow(
         'version 2 of parameter /release was overwritten by version 3',
       );
@@ -687,7 +692,7 @@ describe('the record gateway', () => {
 
   it('knows what it has written and read, whatever older version is answered', async () => {
     const { store, script } = parameterStore(halted('1'));
-    await talking(script, async ({ record }) => {
+    await recording(script, async ({ record }) => {
       await record.read();
       await record.write({ version: 1, halt: { since: '2' } }, 1);
       store.shown = 1;
@@ -699,7 +704,7 @@ describe('the record gateway', () => {
 
   it('reads a parameter that was created again, whose versions begin again', async () => {
     let answer = { Value: halted('1'), Version: 7, LastModifiedDate: at(1) };
-    await talking(
+    await recording(
       () => ({ Parameter: answer }),
       async ({ record }) => {
         expect(await record.read()).toMatchObject({ version: 7 });
@@ -709,8 +714,34 @@ describe('the record gateway', () => {
     );
   });
 
-  it('says what to do with a record that cannot be read, and without a parameter', async () => {
+  it('reads and writes the last rollback that a person asked for', async () => {
+    const request = { executionId: 'e1', reason: 'too slow', requestedAt: '2026-01-01T00:00:00.000Z' };
+    const values: Record<string, string> = { '/release': '{"version":1}', '/rollback': '{}' };
     await talking(
+      ({ operation, input }) => {
+        const name = String(input.Name);
+        if (operation === 'PutParameter') values[name] = String(input.Value);
+        return operation === 'PutParameter' ? { Version: 2 } : parameter(values[name] ?? '', 1);
+      },
+      async ({ record }) => {
+        expect(await record.read()).not.toHaveProperty('rollbackRequest');
+        await record.requestRollback(request);
+        expect(await record.read()).toMatchObject({ rollbackRequest: request });
+        values['/rollback'] = 'nonsense';
+      },
+    );
+    await talking(
+      ({ input }) => parameter(values[String(input.Name)] ?? '', 1),
+      async ({ record }) => {
+        await expect(record.read()).rejects.toThrow(
+          'the rollback request in parameter /rollback cannot be read: it is not JSON. Write {} to it',
+        );
+      },
+    );
+  });
+
+  it('says what to do with a record that cannot be read, and without a parameter', async () => {
+    await recording(
       () => parameter('{"version":2}', 1),
       async ({ record }) => {
         await expect(record.read()).rejects.toThrow(
@@ -718,7 +749,7 @@ describe('the record gateway', () => {
         );
       },
     );
-    await talking(
+    await recording(
       () => ({ error: 'ParameterNotFound' }),
       async ({ record }) => {
         await expect(record.readImage()).rejects.toThrow('there is no parameter /image; deploy the stack');

@@ -20,6 +20,7 @@ export const simulatedNames: Names = {
   stableService: 'stable',
   container: 'worker',
   releaseParameter: '/release',
+  rollbackParameter: '/rollback',
   imageParameter: '/image',
   alarms: ['dead-letters'],
   deadLetterQueue: 'dead-letters',
@@ -288,6 +289,7 @@ export class SimulatedAws {
   }
 
   #parameter(name: string): object {
+    if (name === simulatedNames.rollbackParameter) return { Value: '{}', Version: 1 };
     return name === simulatedNames.imageParameter
       ? { Value: this.world.image, Version: 1 }
       : { Value: this.world.recordText, Version: this.world.recordVersion };

@@ -48,6 +48,7 @@ export * from './measurement/line.ts';
 export * from './measurement/measurement.ts';
 export { parseLine } from './measurement/parse-line.ts';
 export * from './policy/policy.ts';
+export { consistentWithinMs } from './release/consistency.ts';
 export * from './release/effect.ts';
 export { assessHealth, type Health } from './release/health.ts';
 export {

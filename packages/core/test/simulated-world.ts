@@ -17,6 +17,7 @@ import {
   plan,
   type RecordReading,
   type ReleasePolicy,
+  type RollbackRequest,
   type RolloutState,
   requestRollback,
   type ServiceDeployment,
@@ -91,7 +92,11 @@ interface Answers {
   readonly actions: PipelineState['actions'];
   readonly canary: ServiceState;
   readonly stable: ServiceState;
-  readonly record: { readonly text: string; readonly version: number };
+  readonly record: {
+    readonly text: string;
+    readonly version: number;
+    readonly rollbackRequest: RollbackRequest | undefined;
+  };
 }
 
 /** For so long the world remembers what it would have answered. */
@@ -151,6 +156,7 @@ export class SimulatedWorld {
   readonly #stackRevisions: Record<Track, string>;
   recordText = '{"version":1}';
   recordVersion = 1;
+  rollbackRequest: RollbackRequest | undefined;
   image: string;
   alarm: { value: AlarmValue; transitionedAt: number } = { value: 'OK', transitionedAt: 0 };
   alarmsReadable = true;
@@ -386,9 +392,11 @@ export class SimulatedWorld {
 
   observe(job?: Job, ages: Ages = {}): Observed {
     const old = (answer: Answer) => this.#answersAt(this.now - (ages[answer] ?? 0));
-    const { text, version } = old('record').record;
+    const { text, version, rollbackRequest } = old('record').record;
     const parsed = parseRecord(text);
-    const record: RecordReading | undefined = parsed.ok ? { record: parsed.record, version } : undefined;
+    const record: RecordReading | undefined = parsed.ok
+      ? { record: parsed.record, version, ...(rollbackRequest && { rollbackRequest }) }
+      : undefined;
     const { stages: shown, approval } = old('stages');
     const pipeline: PipelineState = {
       name: 'pipeline',
@@ -455,6 +463,9 @@ export class SimulatedWorld {
 
   apply(effect: Effect): Applied {
     switch (effect.kind) {
+      case 'requestRollback':
+        this.rollbackRequest = effect.request;
+        return 'done';
       case 'recordBaseline':
       case 'recordDecision':
       case 'recordRestored':
@@ -563,6 +574,7 @@ export class SimulatedWorld {
       this.services,
       this.gate,
       this.recordText,
+      this.rollbackRequest,
       this.image,
       this.notifications.length,
     ]);
@@ -639,7 +651,11 @@ export class SimulatedWorld {
       actions: this.runs.map((run) => ({ ...run })),
       canary: this.#state('canary'),
       stable: this.#state('stable'),
-      record: { text: this.recordText, version: this.recordVersion },
+      record: {
+        text: this.recordText,
+        version: this.recordVersion,
+        rollbackRequest: this.rollbackRequest,
+      },
     };
   }
 

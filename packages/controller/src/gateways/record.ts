@@ -1,5 +1,13 @@
 import { GetParameterCommand, PutParameterCommand, type SSMClient } from '@aws-sdk/client-ssm';
-import { formatRecord, parseRecord, type RecordReading, type ReleaseRecord } from '@queue-canary/core';
+import {
+  formatRecord,
+  formatRollbackRequest,
+  parseRecord,
+  parseRollbackRequest,
+  type RecordReading,
+  type ReleaseRecord,
+  type RollbackRequest,
+} from '@queue-canary/core';
 import { done, type Outcome, type RecordGateway } from '../gateways.ts';
 import { awsErrorCode } from '../thrown.ts';
 import { UserError } from '../user-error.ts';
@@ -16,39 +24,52 @@ const readsMax = 8;
 const readAgainMs = 1_000;
 
 /**
- * The durable record and the image of the template, in two SSM parameters.
+ * The durable record, people's rollback requests and the image of the template, in three SSM parameters.
  *
  * Parameters are eventually consistent (https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/1613),
  * so what was read or written here is not forgotten for an older answer.
  */
 export class AwsRecordGateway implements RecordGateway {
-  readonly #client: SSMClient;
-  readonly #releaseParameter: string;
-  readonly #imageParameter: string;
+  readonly #release: Parameter;
+  readonly #rollback: Parameter;
+  readonly #image: Parameter;
   readonly #sleep: (ms: number) => Promise<void>;
-  #known: Version | undefined;
 
   constructor(
     client: SSMClient,
-    parameters: { readonly releaseParameter: string; readonly imageParameter: string },
+    names: {
+      readonly releaseParameter: string;
+      readonly rollbackParameter: string;
+      readonly imageParameter: string;
+    },
     sleep: (ms: number) => Promise<void>,
   ) {
-    this.#client = client;
+    this.#release = new Parameter(client, names.releaseParameter);
+    this.#rollback = new Parameter(client, names.rollbackParameter);
+    this.#image = new Parameter(client, names.imageParameter);
     this.#sleep = sleep;
-    this.#releaseParameter = parameters.releaseParameter;
-    this.#imageParameter = parameters.imageParameter;
   }
 
   async read(): Promise<RecordReading> {
-    const { value, version } = await this.#newest();
+    const [{ value, version }, rollback] = await Promise.all([
+      this.#release.newest(),
+      this.#rollback.newest(),
+    ]);
     const parsed = parseRecord(value);
     if (!parsed.ok) {
       throw new UserError(
         'RecordUnreadable',
-        `the release record in parameter ${this.#releaseParameter} cannot be read: ${parsed.problem}. Put back an earlier version of the parameter (its history has them), or {"version":1} to begin anew`,
+        `the release record in parameter ${this.#release.name} cannot be read: ${parsed.problem}. Put back an earlier version of the parameter (its history has them), or {"version":1} to begin anew`,
       );
     }
-    return { record: parsed.record, version };
+    const asked = parseRollbackRequest(rollback.value);
+    if (!asked.ok) {
+      throw new UserError(
+        'RollbackUnreadable',
+        `the rollback request in parameter ${this.#rollback.name} cannot be read: ${asked.problem}. Write {} to it, and ask for the rollback again`,
+      );
+    }
+    return { record: parsed.record, version, ...(asked.request && { rollbackRequest: asked.request }) };
   }
 
   /**
@@ -56,51 +77,42 @@ export class AwsRecordGateway implements RecordGateway {
    *
    * `PutParameter` has no compare-and-set. The version is read just before the write, which leaves what an old answer
    * does not show and the moment between the two calls. A writer in between is noticed by the version that the write
-   * got: its text, which nothing else may hold, is put back, and the conflict reported.
+   * got: its text is put back, and the conflict reported. Where three write at once, one may still be lost; what the
+   * record says follows from what is observed, and is written again.
    */
   async write(next: ReleaseRecord, ifVersion: number): Promise<Outcome> {
-    const { version, olderUntil } = await this.#newest();
+    const { version } = await this.#release.newest();
     if (version !== ifVersion) {
       return { kind: 'conflict', detail: `the record is at version ${version}, not ${ifVersion}` };
     }
-    const value = formatRecord(next);
-    const written = await this.#put(this.#releaseParameter, value);
-    if (written === ifVersion + 1) {
-      this.#known = { value, version: written, olderUntil };
-      return done;
-    }
-    const theirs = await this.#overwritten(written - 1);
-    const again = await this.#put(this.#releaseParameter, theirs.value);
-    this.#known = { ...theirs, version: again };
+    const written = await this.#release.put(formatRecord(next));
+    if (written === ifVersion + 1) return done;
+    const again = await this.#release.put(await this.#overwritten(written - 1));
     return {
       kind: 'conflict',
       detail: `somebody wrote the record at the same time: ours became version ${written}, expected ${ifVersion + 1}; theirs was put back as version ${again}`,
     };
   }
 
-  async readImage(): Promise<string> {
-    return (await this.#get(this.#imageParameter)).value;
-  }
-
-  async writeImage(imageUri: string): Promise<Outcome> {
-    await this.#put(this.#imageParameter, imageUri);
+  async requestRollback(request: RollbackRequest): Promise<Outcome> {
+    await this.#rollback.put(formatRollbackRequest(request));
     return done;
   }
 
-  /** The newest version of the record that is known. */
-  async #newest(): Promise<Version> {
-    const answer = await this.#get(this.#releaseParameter);
-    const known = this.#known;
-    if (known && answer.version < known.version && answer.olderUntil <= known.olderUntil) return known;
-    this.#known = answer;
-    return answer;
+  async readImage(): Promise<string> {
+    return (await this.#image.newest()).value;
+  }
+
+  async writeImage(imageUri: string): Promise<Outcome> {
+    await this.#image.put(imageUri);
+    return done;
   }
 
   /** A version of the record that is not the newest any more, and may not be answered with yet. */
-  async #overwritten(version: number): Promise<Version> {
+  async #overwritten(version: number): Promise<string> {
     for (let read = 1; read <= readsMax; read += 1) {
       try {
-        return await this.#get(`${this.#releaseParameter}:${version}`);
+        return await this.#release.at(version);
       } catch (error) {
         if (awsErrorCode(error) !== 'ParameterVersionNotFound') throw error;
         await this.#sleep(readAgainMs);
@@ -108,15 +120,41 @@ export class AwsRecordGateway implements RecordGateway {
     }
     throw new UserError(
       'RecordOverwritten',
-      `version ${version} of parameter ${this.#releaseParameter} was overwritten by version ${version + 1}, and cannot be read to put it back; write its text again (its history has it)`,
+      `version ${version} of parameter ${this.#release.name} was overwritten by version ${version + 1}, and cannot be read to put it back; write its text again (its history has it)`,
     );
   }
+}
 
-  async #put(name: string, value: string): Promise<number> {
-    const { Version: version } = await this.#client.send(
-      new PutParameterCommand({ Name: name, Value: value, Type: 'String', Overwrite: true }),
+/** One parameter, of which the newest version that was seen here is known. */
+class Parameter {
+  readonly name: string;
+  readonly #client: SSMClient;
+  #known: Version | undefined;
+
+  constructor(client: SSMClient, name: string) {
+    this.#client = client;
+    this.name = name;
+  }
+
+  async newest(): Promise<Version> {
+    const answer = await this.#get(this.name);
+    const known = this.#known;
+    if (known && answer.version < known.version && answer.olderUntil <= known.olderUntil) return known;
+    this.#known = answer;
+    return answer;
+  }
+
+  async at(version: number): Promise<string> {
+    return (await this.#get(`${this.name}:${version}`)).value;
+  }
+
+  /** @returns the version that the value became. */
+  async put(value: string): Promise<number> {
+    const { Version: version = 0 } = await this.#client.send(
+      new PutParameterCommand({ Name: this.name, Value: value, Type: 'String', Overwrite: true }),
     );
-    return version ?? 0;
+    this.#known = { value, version, olderUntil: this.#known?.olderUntil ?? 0 };
+    return version;
   }
 
   async #get(name: string): Promise<Version> {

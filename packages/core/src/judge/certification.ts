@@ -43,7 +43,8 @@ export class Certifications {
   readonly #policy: JudgePolicy;
   readonly #failures: Levels<Certification>;
   readonly #latency: Certification | undefined;
-  readonly #clumping = new Clumping();
+  /** Of the canary, and of all tasks: a version may fail in clumps that stable does not have. */
+  readonly #clumping = { canary: new Clumping(), all: new Clumping() };
 
   constructor(policy: JudgePolicy, slow: SlowBins | undefined) {
     this.#policy = policy;
@@ -57,7 +58,8 @@ export class Certifications {
   /** Takes what warm tasks did. */
   observe(comparison: Comparison): void {
     this.#failures.observe(comparison);
-    this.#clumping.observe([...comparison.canary, ...(comparison.baselines[0] ?? [])]);
+    this.#clumping.canary.observe(comparison.canary);
+    this.#clumping.all.observe([...comparison.canary, ...(comparison.baselines[0] ?? [])]);
   }
 
   /** Takes how long warm tasks took. */
@@ -68,6 +70,7 @@ export class Certifications {
   evidence({ failureRateSpread: { sd, tasks } }: Heterogeneity): CertificationEvidence[] {
     const { beta, required, margin, latencyMargin } = this.#policy;
     const eValueNeeded = 1 / beta;
+    const clumping = Math.max(this.#clumping.canary.factor, this.#clumping.all.factor);
     return required.map((metric) => {
       if (metric === 'latency') {
         const eValue = this.#latency?.value(1) ?? 1;
@@ -76,7 +79,7 @@ export class Certifications {
       // A task may be luckier than its version: so much less than the margin must be shown.
       const luck = LUCK * sd * Math.sqrt(1 + 1 / Math.max(1, tasks));
       const part = MARGIN_PARTS.findLast((each) => each * margin <= margin - luck);
-      const eValue = part === undefined ? 1 : this.#failures.at(part).value(this.#clumping.factor);
+      const eValue = part === undefined ? 1 : this.#failures.at(part).value(clumping);
       return {
         metric,
         margin,

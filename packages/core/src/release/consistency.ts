@@ -7,7 +7,7 @@ import type { World } from './world.ts';
  * yet what another shows, nor what an earlier answer of its own has shown. AWS names no time.
  * https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
  */
-const consistentWithinMs = 15_000;
+export const consistentWithinMs = 15_000;
 
 /** Whether an answer that is read now may be of a time before the given one, epoch milliseconds. */
 export function mayBeFromBefore(atMs: number, nowMs: number): boolean {

@@ -1,5 +1,5 @@
 import type { Track } from './observed.ts';
-import type { ReleaseRecord } from './record.ts';
+import type { ReleaseRecord, RollbackRequest } from './record.ts';
 
 /**
  * One thing to do to the world. Each is idempotent and names the release (or the state) that it is meant
@@ -11,6 +11,8 @@ import type { ReleaseRecord } from './record.ts';
  */
 export type Effect =
   | RecordWrite
+  /** Writes down that a person wants a release to be rolled back: whichever look sees it decides so. */
+  | { readonly kind: 'requestRollback'; readonly request: RollbackRequest }
   /** Writes the image that new task definitions of the template use. */
   | { readonly kind: 'recordImage'; readonly imageUri: string }
   /**

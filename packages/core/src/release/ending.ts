@@ -20,10 +20,14 @@ export type End = Pick<Decision, 'kind' | 'by' | 'reason'>;
 
 /** Why the release must end or has ended without success; absent while it may go on or has succeeded. */
 export function endOf(world: World, release: Journey, health: Health): End | undefined {
-  const { record, policy } = world;
+  const { record, policy, rollbackRequest } = world;
   const { execution } = release;
   if (record.lastGood?.executionId === execution.id) return undefined;
   if (record.decision?.executionId === execution.id) return record.decision;
+  // Also of one that has been stopped for it, if that decision was written over.
+  if (rollbackRequest?.executionId === execution.id && execution.status !== 'Succeeded') {
+    return { kind: 'rollback', by: 'person', reason: rollbackRequest.reason };
+  }
   const onRequest = hasReachedStable(release) ? 'rollback' : 'abort';
   if (!isActive(execution)) {
     switch (execution.status) {

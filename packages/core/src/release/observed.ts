@@ -1,5 +1,5 @@
 import type { Measurement } from '../measurement/measurement.ts';
-import type { ReleaseRecord } from './record.ts';
+import type { ReleaseRecord, RollbackRequest } from './record.ts';
 
 /** What was read, or why it could not be: a failed look is never mistaken for an empty world. */
 export type Reading<T> =
@@ -150,6 +150,8 @@ export interface DeadLetterDepth {
 export interface RecordReading {
   readonly record: ReleaseRecord;
   readonly version: number;
+  /** The last rollback that a person asked for, of whatever release. */
+  readonly rollbackRequest?: RollbackRequest;
 }
 
 /** A CodePipeline job that this wake has to answer. */

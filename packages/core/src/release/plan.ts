@@ -64,6 +64,11 @@ export type Phase =
   | 'drifted'
   | 'halted';
 
+/** Whether a release in this phase was ended without success. */
+export function isEnding(phase: Phase): boolean {
+  return phase === 'rollingBack' || phase === 'rolledBack' || phase === 'aborted';
+}
+
 /** The release that a plan is about. */
 export interface ReleaseSummary {
   /** The pipeline execution's id: the identity of the release. */
@@ -180,6 +185,7 @@ function planWhatIsSeen(observed: Observed, policy: ReleasePolicy, nowMs: number
     stable: stable.value,
     record: record.value.record,
     recordVersion: record.value.version,
+    ...(record.value.rollbackRequest && { rollbackRequest: record.value.rollbackRequest }),
   };
   const release = currentRelease(seen.pipeline);
   const world = { ...seen, record: trueRecord(seen, release) };
@@ -239,7 +245,7 @@ function planLater(world: World, release: Journey, health: Health, why: string):
 /**
  * The writes that make a person's wish to roll back durable, or why there is nothing to roll back.
  *
- * Carry out its effects, then plan as after any wake.
+ * Carry them out, then plan as after any wake. An answer of AWS may be old, and so may a refusal be: ask again for a while.
  */
 export function requestRollback(
   observed: Observed,
@@ -273,11 +279,17 @@ export function requestRollback(
   if (!isActive(release.execution)) {
     return { ok: false, problem: `release ${id} has already ended (${release.execution.status})` };
   }
-  const end: End = { kind: 'rollback', by: 'person', reason: request.reason };
+  const { reason } = request;
+  const requestedAt = new Date(nowMs).toISOString();
+  const end: End = { kind: 'rollback', by: 'person', reason };
   return {
     ok: true,
     executionId: id,
-    effects: decide(release, end, record.value.record, record.value.version, nowMs),
+    effects: [
+      // Other writers may write over the decision, but not over the request. The decision stops what they have planned.
+      { kind: 'requestRollback', request: { executionId: id, reason, requestedAt } },
+      ...decide(release, end, record.value.record, record.value.version, nowMs),
+    ],
   };
 }
 

@@ -5,7 +5,14 @@ import { defaultReleasePolicy } from '../policy/policy.ts';
 import { decide } from './ending.ts';
 import { recordedVerdict } from './judgement.ts';
 import { stages } from './observed.ts';
-import { formatRecord, parseRecord, type RecordedVerdict, type ReleaseRecord } from './record.ts';
+import {
+  formatRecord,
+  formatRollbackRequest,
+  parseRecord,
+  parseRollbackRequest,
+  type RecordedVerdict,
+  type ReleaseRecord,
+} from './record.ts';
 
 const text = fc.string({ minLength: 1 });
 const digest = fc
@@ -146,6 +153,29 @@ describe('parseRecord', () => {
         expect(typeof parseRecord(document).ok).toBe('boolean');
       }),
     );
+  });
+});
+
+describe('a rollback request', () => {
+  const request = { executionId: 'e1', reason: 'too slow', requestedAt: '2026-01-01T00:00:00.000Z' };
+
+  it('is read as it was written, and is none in an empty object', () => {
+    expect(parseRollbackRequest(formatRollbackRequest(request))).toEqual({ ok: true, request });
+    expect(parseRollbackRequest('{}')).toEqual({ ok: true });
+  });
+
+  it('fits a standard parameter, whatever its reason', () => {
+    const text = formatRollbackRequest({ ...request, reason: '\u0000'.repeat(5_000) });
+    expect(Buffer.byteLength(text)).toBeLessThan(4_096);
+    expect(parseRollbackRequest(text).ok).toBe(true);
+  });
+
+  it.each([
+    ['', 'it is not JSON'],
+    ['[]', 'it is not a JSON object'],
+    ['{"executionId":"e1"}', 'request.reason is missing; request.requestedAt is missing'],
+  ])('that cannot be read says what is wrong (%s)', (text, problem) => {
+    expect(parseRollbackRequest(text)).toEqual({ ok: false, problem });
   });
 });
 

@@ -111,6 +111,17 @@ export interface ReleaseRecord {
   readonly halt?: Halt;
 }
 
+/**
+ * A person's wish that a release be rolled back. It stands in a parameter of its own, which nothing but such wishes is
+ * written to: the record has several writers, of which one may write over another.
+ */
+export interface RollbackRequest {
+  readonly executionId: string;
+  readonly reason: string;
+  /** ISO 8601. */
+  readonly requestedAt: string;
+}
+
 export type RecordResult =
   | { readonly ok: true; readonly record: ReleaseRecord }
   | { readonly ok: false; readonly problem: string };
@@ -122,13 +133,8 @@ export type RecordResult =
  * that nobody recorded.
  */
 export function parseRecord(text: string): RecordResult {
-  let document: unknown;
-  try {
-    document = JSON.parse(text);
-  } catch {
-    return { ok: false, problem: 'it is not JSON' };
-  }
-  if (!isObject(document)) return { ok: false, problem: 'it is not a JSON object' };
+  const document = parseObject(text);
+  if (typeof document === 'string') return { ok: false, problem: document };
   if (document.version !== 1) {
     return {
       ok: false,
@@ -201,6 +207,32 @@ export function parseRecord(text: string): RecordResult {
   };
 }
 
+export type RollbackRequestResult =
+  | { readonly ok: true; readonly request?: RollbackRequest }
+  | { readonly ok: false; readonly problem: string };
+
+/** The request that its parameter's text holds, `{}` for none, or what is wrong with it. */
+export function parseRollbackRequest(text: string): RollbackRequestResult {
+  const document = parseObject(text);
+  if (typeof document === 'string') return { ok: false, problem: document };
+  if (Object.keys(document).length === 0) return { ok: true };
+  const reader = new FieldReader();
+  const request = reader.section({ request: document }, 'request', (s) => ({
+    executionId: s.text('executionId'),
+    reason: s.text('reason'),
+    requestedAt: s.text('requestedAt'),
+  }));
+  if (reader.problems.length > 0 || request === undefined) {
+    return { ok: false, problem: reader.problems.join('; ') };
+  }
+  return { ok: true, request };
+}
+
+/** The request as its parameter's text. */
+export function formatRollbackRequest({ reason, ...request }: RollbackRequest): string {
+  return JSON.stringify({ ...request, reason: storedText(reason) });
+}
+
 /** With both texts at their longest, the record still fits the 4 KB of a standard parameter. */
 const storedCharactersMax = 400;
 const storedBytesMax = 800;
@@ -259,6 +291,16 @@ const verdictCodes = Object.keys({
   'not-measured': true,
   'unusable-block': true,
 } satisfies Record<RecordedVerdict['code'], true>) as RecordedVerdict['code'][];
+
+/** The JSON object that a text is, or why it is none. */
+function parseObject(text: string): Record<string, unknown> | string {
+  try {
+    const document: unknown = JSON.parse(text);
+    return isObject(document) ? document : 'it is not a JSON object';
+  } catch {
+    return 'it is not JSON';
+  }
+}
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

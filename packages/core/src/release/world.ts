@@ -1,7 +1,7 @@
 import type { ReleasePolicy } from '../policy/policy.ts';
 import type { Judgement } from './judgement.ts';
 import { type Observed, type PipelineState, type Reading, type ServiceState, tracks } from './observed.ts';
-import type { ReleaseRecord } from './record.ts';
+import type { ReleaseRecord, RollbackRequest } from './record.ts';
 
 /** One observation in which everything that a plan needs is known. */
 export interface World {
@@ -13,6 +13,7 @@ export interface World {
   readonly stable: ServiceState;
   readonly record: ReleaseRecord;
   readonly recordVersion: number;
+  readonly rollbackRequest?: RollbackRequest;
   /** What the judge says of the current release; undefined before its canary is steady. */
   readonly judgement?: Reading<Judgement>;
 }
