@@ -74,6 +74,13 @@ export const UNUSED_GRANTS: readonly Reason[] = [
   },
   {
     who: /^ControllerRole$/,
+    actions: ['sqs:SendMessage', 'sqs:GetQueueAttributes', 'sqs:GetQueueUrl'],
+    resource: /UndeliveredEvents/,
+    because:
+      'Lambda keeps events there that the controller fails on in every attempt, which it does in no story; CDK grants the three together',
+  },
+  {
+    who: /^ControllerRole$/,
     actions: ['ecs:UpdateService', 'iam:PassRole'],
     resource: /ServicesStable/,
     because:

@@ -786,6 +786,15 @@ describe('controller', () => {
     ]);
   });
 
+  it('loses no event: what it fails on in every attempt goes to a queue as well', () => {
+    const { logicalId } = resource(stacks.pipeline, 'AWS::SQS::Queue', 'ControllerUndeliveredEvents');
+    const { properties } = resource(stacks.pipeline, 'AWS::Lambda::EventInvokeConfig', 'Controller');
+    expect(properties).toMatchObject({
+      DestinationConfig: { OnFailure: { Destination: { 'Fn::GetAtt': [logicalId, 'Arn'] } } },
+      MaximumEventAgeInSeconds: 20 * 60,
+    });
+  });
+
   it('loses no event: what cannot be delivered goes to a queue that every rule may write to', () => {
     const undelivered = resource(stacks.pipeline, 'AWS::SQS::Queue', 'ControllerUndeliveredEvents').logicalId;
     const arn = { 'Fn::GetAtt': [undelivered, 'Arn'] };

@@ -7,6 +7,7 @@ import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
+import * as destinations from 'aws-cdk-lib/aws-lambda-destinations';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import type * as sns from 'aws-cdk-lib/aws-sns';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
@@ -72,7 +73,7 @@ export class ReleaseController extends Construct {
   readonly releaseParameter: ssm.StringParameter;
   /** JSON of the last rollback that a person asked for. */
   readonly rollbackParameter: ssm.StringParameter;
-  /** Events that EventBridge could not deliver. */
+  /** Events that EventBridge could not deliver, and those that the controller has failed on in every attempt. */
   readonly undeliveredEvents: sqs.Queue;
 
   constructor(scope: Construct, id: string, props: ReleaseControllerProps) {
@@ -144,6 +145,11 @@ export class ReleaseController extends Construct {
       retentionPeriod: Duration.days(14),
       removalPolicy: RemovalPolicy.DESTROY,
     });
+    this.function.configureAsyncInvoke({
+      onFailure: new destinations.SqsDestination(this.undeliveredEvents),
+      // By then CodePipeline has given up a job, and the schedule has found out the rest.
+      maxEventAge: Duration.minutes(20),
+    });
     if (encryptionKey !== undefined) {
       allowServices(this, encryptionKey, 'events');
       // To publish to the topic.
@@ -199,7 +205,7 @@ export class ReleaseController extends Construct {
       Undelivered: {
         ...common,
         alarmDescription:
-          'Events did not reach the release controller or the pipeline: a push may have started no release',
+          'Events did not reach the release controller or the pipeline, or it failed on them: a push may have started no release, or a release may wait for an answer',
         metric: this.undeliveredEvents.metricApproximateNumberOfMessagesVisible({
           period,
           statistic: MAXIMUM,

@@ -34,6 +34,7 @@ import { type Job, type Observed, stages, tracks } from './observed.ts';
 import { type Position, positionOf } from './position.ts';
 import { type Decision, initialExecutionId, type ReleaseRecord } from './record.ts';
 import { finishEarlierRollback, restoration } from './restoration.ts';
+import { heldByPeople, unasked } from './waits.ts';
 import { commitText, onOneImage, progress, shortId, type World } from './world.ts';
 
 /**
@@ -190,7 +191,8 @@ function planWhatIsSeen(observed: Observed, policy: ReleasePolicy, nowMs: number
   const release = currentRelease(seen.pipeline);
   const world = { ...seen, record: trueRecord(seen, release) };
   const planned = release === undefined ? planIdle(world) : planRelease(world, release);
-  return answeringJob(world, writingRecord(seen, world, planned));
+  const reasons = [...planned.reasons, ...heldByPeople(world.pipeline)];
+  return answeringJob(world, writingRecord(seen, world, { ...planned, reasons }));
 }
 
 /** The record, true to what is seen of the time between releases. */
@@ -495,6 +497,8 @@ function planJudging(
     const said = given ? { ...given, statements: [] } : verdict;
     effects.push({ ...complete(job, id), outputs: outputsOf(world, said) });
   }
+  const givenAt = recorded === undefined ? nowMs : Date.parse(recorded.decidedAt);
+  reasons.push(...unasked(world, stages.judge.action, Math.max(bakedAt, givenAt)));
   return { effects, nextWakeMs: nextLookMs(nowMs, release, nowMs), reasons };
 }
 
@@ -592,6 +596,7 @@ function planWatch(world: World, release: Journey, since: number, health: Health
   if (arrived === undefined && nowMs >= watchedAt + steadyWithinMs && job !== undefined) {
     return askForCapacity(world, release, job, reasons);
   }
+  if (arrived !== undefined) reasons.push(...unasked(world, stages.record.action, watchedAt));
   if (nowMs < watchedAt) reasons.push(`both services are watched for ${remaining(watchedAt - nowMs)} more`);
   if (
     arrived === undefined ||
