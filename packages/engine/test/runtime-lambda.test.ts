@@ -7,16 +7,24 @@ import { type LambdaFunction, LambdaRunner } from '../src/runtime/lambda/lambda-
 import { temporaryDirectory } from '../src/runtime/test/temporary-directory.ts';
 import { startWitness } from '../src/runtime/test/witness.ts';
 
+interface BenchOptions {
+  readonly clock?: Clock;
+  readonly maxConcurrency?: number;
+  readonly maxStarts?: number;
+  readonly idleMs?: number;
+}
+
 function bench(
   code: Readonly<Record<string, string>> | string,
-  options: Partial<LambdaFunction> & { clock?: Clock; maxConcurrency?: number; idleMs?: number } = {},
+  options: Partial<LambdaFunction> & BenchOptions = {},
 ) {
-  const { clock = new SystemClock(), maxConcurrency = 2, idleMs, ...fn } = options;
+  const { clock = new SystemClock(), maxConcurrency = 2, maxStarts, idleMs, ...fn } = options;
   const runner = new LambdaRunner({
     clock,
     ids: new ByteIds(),
     nodePath: process.execPath,
     maxConcurrency,
+    ...(maxStarts === undefined ? {} : { maxStarts }),
     ...(idleMs === undefined ? {} : { idleMs }),
   });
   onTestFinished(() => runner.close());
@@ -252,6 +260,13 @@ async function gate() {
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   return {
+    /** A module that is loaded when it is let go, each time under the name that comes next. */
+    loading: (...names: readonly string[]) => {
+      const left = names.join(' ');
+      return {
+        'index.mjs': `import { appendFileSync, existsSync, readFileSync } from 'node:fs'; const at = existsSync('loads') ? readFileSync('loads', 'utf8').length : 0; appendFileSync('loads', '.'); await fetch('http://127.0.0.1:${port}/' + '${left}'.split(' ')[at]); export const handler = async () => at;`,
+      };
+    },
     code: `let count = 0; exports.handler = async ({ name }) => { await fetch('http://127.0.0.1:${port}/' + name); return [process.pid, ++count]; };`,
     arrived: (name: string) => of(arrived, name).promise,
     open: (name: string) => of(waiting, name).resolve(),
@@ -322,4 +337,47 @@ test('a handler in a subdirectory and a nested export are found', async () => {
     { handler: 'src/entry.api.run' },
   );
   expect(await invoke()).toMatchObject({ kind: 'success', value: 1 });
+});
+
+test('code that takes longer than ten seconds to load is loaded once more, in the time of the function', async () => {
+  const doors = await gate();
+  const clock = new VirtualClock();
+  const { invoke, log } = bench(doors.loading('first', 'second'), { clock, timeoutMs: 60_000 });
+  const running = invoke();
+  await doors.arrived('first');
+  await clock.advanceBy(10_000);
+  await doors.arrived('second');
+  await clock.advanceBy(30_000);
+  doors.open('second');
+  expect(await running).toMatchObject({ kind: 'success', value: 1, initDurationMs: 30_000 });
+  expect(log).toContain('INIT_REPORT Init Duration: 10000.00 ms\tPhase: init\tStatus: timeout');
+});
+
+test('code that is not loaded in the time of the function either times out', async () => {
+  const doors = await gate();
+  const clock = new VirtualClock();
+  const { invoke, log } = bench(doors.loading('first', 'second'), { clock, timeoutMs: 60_000 });
+  const running = invoke();
+  await doors.arrived('first');
+  await clock.advanceBy(10_000);
+  await doors.arrived('second');
+  await clock.advanceBy(60_000);
+  expect(await running).toMatchObject({ kind: 'error', value: { errorType: 'Sandbox.Timedout' } });
+  expect(log).toContain('INIT_REPORT Init Duration: 60000.00 ms\tPhase: invoke\tStatus: timeout');
+  expect(log.filter((line) => line.endsWith('Task timed out after 60.00 seconds'))).toHaveLength(1);
+});
+
+test('only so many load their code at a time, and the others wait without losing time of their own', async () => {
+  const doors = await gate();
+  const clock = new VirtualClock();
+  const code = doors.loading('first', 'second', 'third');
+  const { invoke } = bench(code, { clock, maxConcurrency: 3, maxStarts: 1, timeoutMs: 1_000 });
+  const all = [invoke(), invoke(), invoke()];
+  for (const name of ['first', 'second', 'third']) {
+    await doors.arrived(name);
+    await clock.advanceBy(9_000);
+    doors.open(name);
+  }
+  const results = await Promise.all(all);
+  expect(results.map((result) => result.kind === 'success' && result.value)).toEqual([0, 1, 2]);
 });

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { Clock, Timer } from '../../clock/clock.ts';
 import type { Ids } from '../../ids.ts';
 import type { Outcome } from './function-process.ts';
@@ -52,6 +53,8 @@ export interface LambdaRunnerOptions {
   readonly nodePath: string;
   /** Processes of one function at a time. */
   readonly maxConcurrency: number;
+  /** Processes of all functions that load their code at a time. @default - one for each processor */
+  readonly maxStarts?: number;
   /** A process that nobody has used for this long ends. */
   readonly idleMs?: number;
 }
@@ -80,10 +83,14 @@ export class LambdaRunner {
   readonly #options: LambdaRunnerOptions;
   readonly #environments = new Map<string, Set<Environment>>();
   readonly #starting = new Map<string, number>();
+  /** How many more environments may start now, and who waits for it. */
+  #turns: number;
+  readonly #queue: Array<() => void> = [];
   #closed = false;
 
   constructor(options: LambdaRunnerOptions) {
     this.#options = options;
+    this.#turns = options.maxStarts ?? availableParallelism();
   }
 
   /** Runs the function on one event. Never rejects for anything that the function does. */
@@ -92,7 +99,7 @@ export class LambdaRunner {
     const warm = [...this.#of(fn.functionArn)].find(
       (environment) => !environment.busy && environment.process.alive,
     );
-    if (warm !== undefined) return this.#serve(fn, warm, invocation, undefined);
+    if (warm !== undefined) return this.#serve(fn, warm, invocation, fn.timeoutMs, undefined);
     const inUse = this.#of(fn.functionArn).size + (this.#starting.get(fn.functionArn) ?? 0);
     if (inUse >= this.#options.maxConcurrency) return { kind: 'throttled' };
     return this.#serveCold(fn, invocation);
@@ -115,42 +122,84 @@ export class LambdaRunner {
     await Promise.all(all.map((environment) => environment.process.kill()));
   }
 
+  /**
+   * Serves an event in a new environment. An initialisation that fails or takes longer than ten seconds is repeated as part
+   * of the invocation, in the function's own time:
+   * https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
+   */
   async #serveCold(fn: LambdaFunction, invocation: LambdaInvocation): Promise<LambdaResult> {
-    const { clock } = this.#options;
-    this.#starting.set(fn.functionArn, (this.#starting.get(fn.functionArn) ?? 0) + 1);
-    const startMs = clock.nowMs();
-    let environment: Environment;
-    try {
-      environment = await this.#start(fn);
-    } finally {
-      this.#starting.set(fn.functionArn, this.#starting.get(fn.functionArn)! - 1);
+    const first = await this.#initialise(fn, 'init', INIT_LIMIT_MS);
+    if (first.outcome === 'ready') {
+      return this.#serve(fn, first.environment, invocation, fn.timeoutMs, first.durationMs);
     }
-    if (this.#closed) await environment.process.kill();
-    else this.#of(fn.functionArn).add(environment);
-    const outcome = await this.#within(environment.process.ready(), INIT_LIMIT_MS);
-    const initDurationMs = clock.nowMs() - startMs;
-    if (outcome !== 'timeout' && outcome.kind === 'ready')
-      return this.#serve(fn, environment, invocation, initDurationMs);
-    this.#forget(fn.functionArn, environment);
-    await environment.process.kill();
+    const { environment, outcome, durationMs } = await this.#initialise(fn, 'invoke', fn.timeoutMs);
+    if (outcome === 'ready') {
+      return this.#serve(fn, environment, invocation, fn.timeoutMs - durationMs, durationMs);
+    }
+    this.#log(fn, environment, `START RequestId: ${invocation.requestId} Version: ${fn.version}`);
+    if (outcome === 'timeout') this.#logTimeout(fn, environment, invocation);
     const error =
       outcome === 'timeout'
-        ? timedOut(invocation.requestId, INIT_LIMIT_MS)
+        ? timedOut(invocation.requestId, fn.timeoutMs)
         : failureOf(outcome, invocation.requestId);
-    this.#log(fn, environment, `START RequestId: ${invocation.requestId} Version: ${fn.version}`);
-    this.#log(fn, environment, JSON.stringify(error));
-    this.#log(
-      fn,
-      environment,
-      `INIT_REPORT Init Duration: ${initDurationMs.toFixed(2)} ms\tPhase: init\tStatus: error\tError Type: ${error.errorType}`,
-    );
     return this.#report(fn, environment, invocation, {
       kind: 'error',
       payload: JSON.stringify(error),
-      durationMs: 0,
-      initDurationMs,
+      durationMs,
       maxMemoryKiB: 0,
+      status: outcome === 'timeout' ? 'timeout' : 'error',
     });
+  }
+
+  /** Starts an environment and waits until its code is loaded; one whose is not within the limit is ended. */
+  async #initialise(fn: LambdaFunction, phase: 'init' | 'invoke', limitMs: number) {
+    const { clock } = this.#options;
+    this.#starting.set(fn.functionArn, (this.#starting.get(fn.functionArn) ?? 0) + 1);
+    const release = await this.#turn();
+    const startMs = clock.nowMs();
+    try {
+      let environment: Environment;
+      try {
+        environment = await this.#start(fn);
+      } finally {
+        this.#starting.set(fn.functionArn, this.#starting.get(fn.functionArn)! - 1);
+      }
+      if (this.#closed) await environment.process.kill();
+      else this.#of(fn.functionArn).add(environment);
+      const loaded = await this.#within(environment.process.ready(), limitMs);
+      const durationMs = clock.nowMs() - startMs;
+      if (loaded !== 'timeout' && loaded.kind === 'ready') {
+        return { environment, outcome: 'ready', durationMs } as const;
+      }
+      this.#forget(fn.functionArn, environment);
+      await environment.process.kill();
+      const status =
+        loaded === 'timeout' ? 'timeout' : `error\tError Type: ${failureOf(loaded, '').errorType}`;
+      this.#log(
+        fn,
+        environment,
+        `INIT_REPORT Init Duration: ${durationMs.toFixed(2)} ms\tPhase: ${phase}\tStatus: ${status}`,
+      );
+      return { environment, outcome: loaded, durationMs } as const;
+    } finally {
+      release();
+    }
+  }
+
+  /**
+   * Waits for leave to start an environment. Those that start at the same moment share this machine's processors, and none
+   * would be loaded in its time; on Lambda each has its own.
+   *
+   * @returns gives the leave to the next.
+   */
+  async #turn(): Promise<() => void> {
+    if (this.#turns === 0) await new Promise<void>((resolve) => this.#queue.push(resolve));
+    else this.#turns -= 1;
+    return () => {
+      const next = this.#queue.shift();
+      if (next === undefined) this.#turns += 1;
+      else next();
+    };
   }
 
   async #start(fn: LambdaFunction): Promise<Environment> {
@@ -178,6 +227,7 @@ export class LambdaRunner {
     fn: LambdaFunction,
     environment: Environment,
     invocation: LambdaInvocation,
+    timeoutMs: number,
     initDurationMs: number | undefined,
   ): Promise<LambdaResult> {
     const { clock } = this.#options;
@@ -187,19 +237,15 @@ export class LambdaRunner {
     if (initDurationMs === undefined) environment.log.length = 0;
     this.#log(fn, environment, `START RequestId: ${requestId} Version: ${fn.version}`);
     const startMs = clock.nowMs();
-    const message = { type: 'invoke', ...invocation, deadlineMs: startMs + fn.timeoutMs } as const;
-    const outcome = await this.#within(environment.process.invoke(message), fn.timeoutMs);
+    const message = { type: 'invoke', ...invocation, deadlineMs: startMs + timeoutMs } as const;
+    const outcome = await this.#within(environment.process.invoke(message), timeoutMs);
     const durationMs = clock.nowMs() - startMs;
     const base = { durationMs, ...(initDurationMs === undefined ? {} : { initDurationMs }) };
     if (outcome === 'timeout') {
       this.#forget(fn.functionArn, environment);
       await environment.process.kill();
       const error = timedOut(requestId, fn.timeoutMs);
-      this.#log(
-        fn,
-        environment,
-        `${new Date(clock.nowMs()).toISOString()} ${requestId} Task timed out after ${seconds(fn.timeoutMs)} seconds`,
-      );
+      this.#logTimeout(fn, environment, invocation);
       return this.#report(fn, environment, invocation, {
         ...base,
         kind: 'error',
@@ -304,6 +350,11 @@ export class LambdaRunner {
   #log(fn: LambdaFunction, environment: Environment, text: string): void {
     environment.log.push(text);
     fn.onLog(environment.logStreamName, text);
+  }
+
+  #logTimeout(fn: LambdaFunction, environment: Environment, { requestId }: LambdaInvocation): void {
+    const at = new Date(this.#options.clock.nowMs()).toISOString();
+    this.#log(fn, environment, `${at} ${requestId} Task timed out after ${seconds(fn.timeoutMs)} seconds`);
   }
 
   #within(outcome: Promise<Outcome>, limitMs: number): Promise<Outcome | 'timeout'> {
