@@ -8,15 +8,18 @@ export interface Credentials {
   readonly expiration?: Date | undefined;
 }
 
-/** Gets credentials; any of the AWS SDK's providers is one. */
-export type CredentialsProvider = () => Promise<Credentials>;
+/**
+ * Gets credentials; any of the AWS SDK's providers is one. With `forceRefresh` those that it keeps have been refused, so it
+ * must ask again.
+ */
+export type CredentialsProvider = (options?: { readonly forceRefresh?: boolean }) => Promise<Credentials>;
 
 /** The SDK's own chain: environment, web identity, container role, instance role, profiles. */
 export function defaultCredentials(): CredentialsProvider {
   let provider: Promise<CredentialsProvider> | undefined;
-  return async () => {
+  return async (options) => {
     provider ??= import('@aws-sdk/credential-provider-node').then(({ defaultProvider }) => defaultProvider());
-    return (await provider)();
+    return (await provider)(options);
   };
 }
 
@@ -28,6 +31,7 @@ export class CachedCredentials {
   readonly #provider: CredentialsProvider;
   readonly #clock: Clock;
   #current: Credentials | undefined;
+  #wereRefused = false;
   #renewAtMs = 0;
   #asking: Promise<Credentials> | undefined;
 
@@ -45,12 +49,15 @@ export class CachedCredentials {
 
   /** Forgets credentials that SQS refused. */
   forget(refused: Credentials): void {
-    if (this.#current === refused) this.#current = undefined;
+    if (this.#current !== refused) return;
+    this.#current = undefined;
+    this.#wereRefused = true;
   }
 
   async #ask(): Promise<Credentials> {
     try {
-      const credentials = await this.#provider();
+      const credentials = await this.#provider(this.#wereRefused ? { forceRefresh: true } : undefined);
+      this.#wereRefused = false;
       this.#current = credentials;
       // Credentials close to their end are used for the call at hand, and asked for again at the next.
       this.#renewAtMs =

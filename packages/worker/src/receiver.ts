@@ -1,7 +1,7 @@
 import { type BackoffShape, backoffMs, type Random } from './backoff.ts';
 import { type Clock, pause } from './clock.ts';
 import type { Permits } from './permits.ts';
-import { asFault, type SqsFault, type SqsMessage, type Transport } from './transport.ts';
+import { asFault, SqsFault, type SqsMessage, type Transport } from './transport.ts';
 
 export interface ReceiverParts {
   readonly queueUrl: string;
@@ -122,7 +122,7 @@ export class Receiver {
   async #receive(most: number): Promise<readonly SqsMessage[] | undefined> {
     const { clock, random, queueUrl, transport, visibilitySeconds, waitSeconds } = this.#parts;
     try {
-      const { Messages = [] } = await transport.receiveMessage(
+      const { Messages } = await transport.receiveMessage(
         {
           QueueUrl: queueUrl,
           MaxNumberOfMessages: most,
@@ -133,9 +133,10 @@ export class Receiver {
         },
         this.#abandoned.signal,
       );
+      const messages = messagesOf(Messages);
       this.#faultsInARow = 0;
       this.#lastReplyAtMs = clock.nowMs();
-      return Messages;
+      return messages;
     } catch (error) {
       if (this.#abandoned.signal.aborted) return undefined;
       this.#faultsInARow++;
@@ -151,4 +152,12 @@ export class Receiver {
     this.#pollingMs += Math.max(0, nowMs - this.#openSinceMs);
     this.#openSinceMs = nowMs;
   }
+}
+
+/** The messages of a reply. Whatever stands in for SQS may answer with something else, which is a fault of its own. */
+function messagesOf(value: unknown): readonly SqsMessage[] {
+  const messages = value ?? [];
+  const isMessage = (message: unknown) => typeof message === 'object' && message !== null;
+  if (Array.isArray(messages) && messages.every(isMessage)) return messages;
+  throw new SqsFault('MalformedReply', 'the reply to ReceiveMessage has no list of messages');
 }

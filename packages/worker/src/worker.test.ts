@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Plan, type Trouble, TroubledOperations } from '../test/support/faults.ts';
 import { Gate, World } from '../test/support/world.ts';
+import type { SqsOperations } from './in-process-transport.ts';
 import { type HandlerContext, type Outcome, UserError, type WorkerTuning } from './index.ts';
 
 /** Makes every call of one operation meet the same trouble. */
@@ -815,6 +816,94 @@ test('in a batch of a FIFO queue, what follows a failed message of its group is 
   await world.drain(worker);
   expect(world.endings()).toEqual({ Failed: 1, Succeeded: 1, Released: 1 });
   expect(world.queue.undeleted.map(({ body }) => body)).toEqual(['a1', 'a2']);
+});
+
+type Running = Parameters<World['run']>[0];
+
+describe('in a batch of a FIFO queue, nothing of a group is done behind a message', () => {
+  const ok = { kind: 'ok' } as const;
+  const poison = { kind: 'poison', reason: 'bad' } as const;
+  const all =
+    (first: Outcome | undefined): Running['batchHandler'] =>
+    async (items) =>
+      new Map(
+        items.flatMap(({ message, body }) => {
+          const outcome = body === 'a1' ? first : ok;
+          return outcome === undefined ? [] : [[message.messageId, outcome] as const];
+        }),
+      );
+  const decode = (rawBody: string) => {
+    if (rawBody === 'a1') throw new SyntaxError('a1');
+    return rawBody;
+  };
+  const parking = {
+    deadLetterQueueUrl: `${new World({ fifo: true }).queue.url.replace('.fifo', '-dead.fifo')}`,
+  };
+
+  test.each<[string, Running, Plan]>([
+    ['that cannot be decoded', { decode, batchHandler: all(ok) }, () => 'none'],
+    [
+      'that cannot be decoded, nor parked',
+      { decode, parking, batchHandler: all(ok) },
+      always('sendMessage', 'denied'),
+    ],
+    [
+      'that is poison, and cannot be parked',
+      { parking, batchHandler: all(poison) },
+      always('sendMessage', 'denied'),
+    ],
+    ['that has no outcome', { batchHandler: all(undefined) }, () => 'none'],
+    ['whose delete is not confirmed', { batchHandler: all(ok) }, always('deleteMessageBatch', 'denied')],
+  ])('%s', async (_what, tuning, plan) => {
+    const world = new World({ fifo: true });
+    const operations = new TroubledOperations(world.queue, world.clock, plan);
+    const worker = world.run({ retryFirstSeconds: 60, ...tuning }, operations);
+    for (const body of ['a1', 'a2', 'b1', 'a3']) world.queue.put(body, { groupId: body[0]! });
+    await world.clock.advance(1_000);
+    await world.drain(worker);
+    const left = world.queue.undeleted.map(({ body }) => body);
+    expect(left.filter((body) => body.startsWith('a'))).toEqual(['a1', 'a2', 'a3']);
+  });
+
+  test('that is parked in the end: those behind it come after it', async () => {
+    const world = new World({ fifo: true });
+    const operations = new TroubledOperations(world.queue, world.clock, (operation, nth) =>
+      operation === 'sendMessage' && nth === 1 ? 'unavailable' : 'none',
+    );
+    const worker = world.run({ retryFirstSeconds: 5, parking, batchHandler: all(poison) }, operations);
+    for (const body of ['a1', 'a2', 'a3']) world.queue.put(body, { groupId: 'a' });
+    await world.clock.until(() => world.queue.undeleted.length === 0);
+    await world.drain(worker);
+    expect(world.queue.deadLetters).toMatchObject([{ MessageBody: 'a1' }]);
+  });
+});
+
+// Odd replies
+
+test.each([
+  ['null', null],
+  ['a text', 'none'],
+  ['an object', {}],
+  ['a list of nothing', [null]],
+  ['a list of texts', ['a']],
+])('a receive whose messages are %s does not end the worker', async (_what, odd) => {
+  const world = new World();
+  let replies = 0;
+  const sound = new TroubledOperations(world.queue, world.clock, () => 'none');
+  const operations: SqsOperations = {
+    ...sound,
+    receiveMessage: async (input, signal) => {
+      replies += 1;
+      return replies === 1
+        ? JSON.parse(JSON.stringify({ Messages: odd }))
+        : sound.receiveMessage(input, signal);
+    },
+  };
+  const worker = world.run({ pollers: 1, handler: async () => undefined }, operations);
+  world.queue.put('a');
+  await world.clock.until(() => world.queue.undeleted.length === 0);
+  await world.drain(worker);
+  expect(world.endings()).toEqual({ Succeeded: 1 });
 });
 
 // Options

@@ -64,10 +64,17 @@ interface ReleaseOf extends BatchEntry {
   readonly seconds: number;
 }
 
-/** A FIFO group: one message after the other, on one permit. */
+/** Messages of one FIFO group, one after the other: the next follows when the one before is deleted or parked. */
 interface Lane {
-  readonly groupId: string;
   readonly waiting: Delivery[];
+  /** What becomes of the next. */
+  readonly next: (delivery: Delivery) => void;
+  /** None is left. */
+  readonly ended: () => void;
+}
+
+/** A group whose messages are handled one after the other, on one permit. */
+interface HandledLane extends Lane {
   /** Whether its permit was given to others, because its handler is stuck. */
   abandoned: boolean;
 }
@@ -112,7 +119,7 @@ export class Worker<T = string> {
   readonly #releases: BatchSender<ReleaseOf>;
   readonly #protection: TaskProtection | undefined;
   readonly #runs = new Set<Run>();
-  readonly #lanes = new Map<string, Lane>();
+  readonly #lanes = new Map<string, HandledLane>();
   readonly #pending = new Set<Promise<void>>();
   readonly #stopped = new AbortController();
   #state: WorkerState = 'new';
@@ -345,13 +352,12 @@ export class Worker<T = string> {
 
   /** Adds messages to the lanes of their groups; returns how many lanes began, each on a permit. */
   #queueInLanes(deliveries: readonly Delivery[]): number {
-    const begun: Lane[] = [];
+    const begun: HandledLane[] = [];
     for (const delivery of deliveries) {
-      const groupId = delivery.message.groupId ?? '';
+      const groupId = groupOf(delivery);
       let lane = this.#lanes.get(groupId);
       if (lane === undefined) {
-        lane = { groupId, waiting: [], abandoned: false };
-        this.#lanes.set(groupId, lane);
+        lane = this.#beginLane(groupId);
         begun.push(lane);
       }
       lane.waiting.push(delivery);
@@ -360,12 +366,25 @@ export class Worker<T = string> {
     return begun.length;
   }
 
+  #beginLane(groupId: string): HandledLane {
+    const lane: HandledLane = {
+      waiting: [],
+      abandoned: false,
+      next: (delivery) => this.#runOne(delivery, lane),
+      ended: () => {
+        if (this.#lanes.get(groupId) === lane) this.#lanes.delete(groupId);
+        if (!lane.abandoned) this.#permits.release(1);
+      },
+    };
+    this.#lanes.set(groupId, lane);
+    return lane;
+  }
+
   #nextInLane(lane: Lane): void {
     const delivery = lane.waiting.shift();
-    if (delivery !== undefined) this.#runOne(delivery, lane);
+    if (delivery !== undefined) lane.next(delivery);
     else {
-      if (this.#lanes.get(lane.groupId) === lane) this.#lanes.delete(lane.groupId);
-      if (!lane.abandoned) this.#permits.release(1);
+      lane.ended();
       this.#checkQuiet();
     }
   }
@@ -409,14 +428,22 @@ export class Worker<T = string> {
   #runBatch(deliveries: readonly Delivery[]): void {
     const items: Item<T>[] = [];
     const taken: Delivery[] = [];
+    const blocked = new Set<string>();
     for (const delivery of deliveries) {
       const { message } = delivery;
+      if (this.#settings.fifo && blocked.has(groupOf(delivery))) {
+        this.#release(delivery);
+        this.#permits.release(1);
+        continue;
+      }
       try {
         const body = this.#decode(message.rawBody, message);
         delivery.messageType = this.#typeOf(body, message);
         items.push({ body, message });
         taken.push(delivery);
       } catch (error) {
+        // Whether it is parked or comes again is known only later.
+        blocked.add(groupOf(delivery));
         this.#poison(delivery, undefined, { ...thrown(error), errorClass: 'DecodeError' });
         this.#permits.release(1);
       }
@@ -426,11 +453,10 @@ export class Worker<T = string> {
     const settle = (of: (delivery: Delivery) => Settled) => {
       const stuck = run.stuck;
       this.#finish(run);
-      const failedGroups = new Set<string>();
-      for (const delivery of taken) {
-        const groupId = delivery.message.groupId ?? '';
-        if (this.#settings.fifo && failedGroups.has(groupId)) this.#release(delivery);
-        else if (this.#decide(run, delivery, of(delivery), undefined) === 'failed') failedGroups.add(groupId);
+      if (this.#settings.fifo) {
+        for (const group of Map.groupBy(taken, groupOf).values()) this.#settleGroup(run, group, of);
+      } else {
+        for (const delivery of taken) this.#decide(run, delivery, of(delivery), undefined);
       }
       if (!stuck) this.#permits.release(taken.length);
       this.#checkQuiet();
@@ -451,6 +477,18 @@ export class Worker<T = string> {
     } catch (error) {
       settleAll(error);
     }
+  }
+
+  /** Ends the messages of a group that a batch handler has answered for, in their order. */
+  #settleGroup(run: Run, group: readonly Delivery[], of: (delivery: Delivery) => Settled): void {
+    const lane: Lane = {
+      waiting: [...group],
+      next: (delivery) => {
+        if (this.#decide(run, delivery, of(delivery), lane) === 'failed') this.#blockLane(lane);
+      },
+      ended: () => {},
+    };
+    this.#nextInLane(lane);
   }
 
   #begin(deliveries: readonly Delivery[]): Run {
@@ -583,7 +621,7 @@ export class Worker<T = string> {
     for (const lane of this.#lanesOf(run)) {
       for (const delivery of lane.waiting.splice(0)) this.#release(delivery);
       lane.abandoned = true;
-      this.#lanes.delete(lane.groupId);
+      lane.ended();
     }
     this.#permits.release(run.deliveries.length);
     this.#book.event('error', 'handler stuck', {
@@ -593,11 +631,8 @@ export class Worker<T = string> {
     this.#checkQuiet();
   }
 
-  #lanesOf(run: Run): Lane[] {
-    if (!this.#settings.fifo || this.#options.batchHandler !== undefined) return [];
-    return run.deliveries
-      .map(({ message }) => this.#lanes.get(message.groupId ?? ''))
-      .filter((lane) => lane !== undefined);
+  #lanesOf(run: Run): HandledLane[] {
+    return run.deliveries.flatMap((delivery) => this.#lanes.get(groupOf(delivery)) ?? []);
   }
 
   // Leases
@@ -606,7 +641,7 @@ export class Worker<T = string> {
     this.#expire(delivery, cause);
     for (const run of this.#runs) if (run.deliveries.includes(delivery)) run.abort('lease-lost');
     if (this.#settings.fifo) {
-      const lane = this.#lanes.get(delivery.message.groupId ?? '');
+      const lane = this.#lanes.get(groupOf(delivery));
       // What is behind a lost message must not overtake it. One that waits itself goes without a handler.
       for (const other of lane?.waiting.splice(0) ?? []) if (other !== delivery) this.#release(other);
     }
@@ -832,6 +867,10 @@ export class Worker<T = string> {
       this.#sampleLag();
     });
   }
+}
+
+function groupOf({ message: { groupId = '' } }: Delivery): string {
+  return groupId;
 }
 
 /** Whether a FIFO group may go on behind a message. */

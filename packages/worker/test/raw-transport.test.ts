@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import type { Clock, Credentials } from '../src/index.ts';
+import type { Clock, Credentials, CredentialsProvider } from '../src/index.ts';
 import { RawTransport, SqsFault, SystemClock, UserError } from '../src/index.ts';
 import { QueueModel } from './support/queue-model.ts';
 import { QueueServer, refuse } from './support/queue-server.ts';
@@ -15,7 +15,7 @@ const keys: Credentials = { accessKeyId: 'AKID', secretAccessKey: 'secret' };
 
 interface Setup {
   readonly clock?: Clock;
-  readonly credentials?: () => Promise<Credentials>;
+  readonly credentials?: CredentialsProvider;
   readonly silenceMs?: number;
 }
 
@@ -113,6 +113,19 @@ test('credentials that SQS calls expired are replaced within the call', async ()
     String(headers.authorization).includes('AKID1/') && refuse(response, 403, 'ExpiredTokenException');
   await expect(receive()).resolves.toEqual({ Messages: [] });
   expect(generation).toBe(2);
+});
+
+test('credentials that a provider keeps are asked for again when SQS has refused them', async () => {
+  let kept = 'AKID1';
+  const { server, receive } = await connect({
+    credentials: async (options?: { readonly forceRefresh?: boolean }) => {
+      if (options?.forceRefresh === true) kept = 'AKID2';
+      return { ...keys, accessKeyId: kept };
+    },
+  });
+  server.intercept = ({ headers }, response) =>
+    String(headers.authorization).includes('AKID1/') && refuse(response, 403, 'ExpiredTokenException');
+  await expect(receive()).resolves.toEqual({ Messages: [] });
 });
 
 test('no credentials is a fault that says so, and a provider that recovers is asked again', async () => {
