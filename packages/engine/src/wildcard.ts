@@ -1,6 +1,6 @@
 /**
- * Matching of texts with wildcards: one step for each character of the text and of the pattern, whatever a caller
- * writes. A regular expression made of such a pattern may take time exponential in the number of its stars.
+ * Matching of texts with wildcards in at most as many steps as the lengths of text and pattern multiply to, whatever a
+ * caller writes. A regular expression made of such a pattern may take time exponential in the number of its stars.
  */
 
 /** Stands for characters of a text: one, or any number of them. */

@@ -7,7 +7,7 @@ import { SNS } from '@aws-sdk/client-sns';
 import { SQS } from '@aws-sdk/client-sqs';
 import { expect, test } from 'vitest';
 import { testEngine } from './harness.ts';
-import { policy } from './role-client.ts';
+import { policy, roleClient } from './role-client.ts';
 
 const allow = { Effect: 'Allow', Action: 'sqs:SendMessage', Resource: '*' };
 const trust = {
@@ -152,6 +152,33 @@ test('a function is granted to principals that exist', async () => {
     lambda.addPermission({ FunctionName: 'f', StatementId, Action: 'lambda:InvokeFunction', Principal });
   await expect(grant('a', GONE)).rejects.toThrow('Invalid principal in policy');
   await grant('b', Role!.Arn!);
+});
+
+test('a permission may be added and removed when another names a role that is gone', async () => {
+  const engine = await testEngine();
+  const iam = new IAM(engine.client);
+  const sqs = new SQS(engine.client);
+  const { Role } = await iam.createRole({ RoleName: 'soon', AssumeRolePolicyDocument: policy([trust]) });
+  const { QueueUrl } = await sqs.createQueue({ QueueName: 'q' });
+  const Policy = policy([{ ...allow, Principal: { AWS: Role!.Arn! } }]);
+  await sqs.setQueueAttributes({ QueueUrl, Attributes: { Policy } });
+  await iam.deleteRole({ RoleName: 'soon' });
+  const label = { QueueUrl, Label: 'others' };
+  await sqs.addPermission({ ...label, AWSAccountIds: ['999999999999'], Actions: ['SendMessage'] });
+  await sqs.removePermission(label);
+  await expect(sqs.setQueueAttributes({ QueueUrl, Attributes: { Policy } })).rejects.toThrow(
+    'Invalid principal',
+  );
+});
+
+test('a topic without permissions is left to the policies of its account', async () => {
+  const engine = await testEngine();
+  const sns = new SNS(engine.client);
+  const { TopicArn } = await sns.createTopic({ Name: 't' });
+  await sns.removePermission({ TopicArn, Label: '__default_statement_ID' });
+  const config = await roleClient(engine, [{ Effect: 'Allow', Action: 'sns:Publish', Resource: '*' }]);
+  await new SNS(config).publish({ TopicArn, Message: 'x' });
+  await expect(new SNS(config).deleteTopic({ TopicArn })).rejects.toThrow('no identity-based policy allows');
 });
 
 test('sizes are those of AWS', async () => {

@@ -254,6 +254,7 @@ test('a session outlives neither its role nor a role made again under the same n
       principal: session,
       actions: [ACTION],
       resources: [QUEUE],
+      resourcePolicy: () => document('allow', { Principal: '*', Resource: '*' }),
       accessDeniedCode: 'AccessDenied',
     });
   expect(ask).not.toThrow();

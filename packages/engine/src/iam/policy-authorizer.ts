@@ -119,6 +119,8 @@ export class PolicyAuthorizer implements Authorizer {
       return;
     const context = { action, resource, keys: this.#keys(request, action, resource) };
     const role = this.#roleOf(principal);
+    // Of a session whose role is gone nobody can say what bounds it, so no resource admits it.
+    const gone = principal.roleArn !== undefined && role === undefined;
     const identity = this.#byIdentity(principal, role, context);
     const outcome = decide(
       {
@@ -129,11 +131,12 @@ export class PolicyAuthorizer implements Authorizer {
             : this.#byAny([this.store.managed(role.permissionsBoundary)], 'managed', context),
         session: this.#bySession(principal, context),
         resource:
-          resourcePolicy === undefined
+          resourcePolicy === undefined || gone
             ? undefined
             : this.#byResource(resourcePolicy, 'resource', principal, context),
         trust:
-          request.trustPolicy && this.#byResource(request.trustPolicy(resource), 'trust', principal, context),
+          request.trustPolicy &&
+          this.#byResource(gone ? undefined : request.trustPolicy(resource), 'trust', principal, context),
       },
       action,
     );

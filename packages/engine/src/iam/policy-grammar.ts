@@ -77,7 +77,7 @@ function checkDocument(document: unknown, rules: PolicyRules, directory: Directo
   }
   const list = Array.isArray(document.Statement);
   const statements: unknown[] = [document.Statement].flat();
-  if (document.Statement === undefined || statements.length === 0) {
+  if (document.Statement === undefined || (statements.length === 0 && !rules.mayBeEmpty)) {
     throw syntax('Statement', 'The document must have a Statement');
   }
   const places = statements.map((_, at) => (list ? `Statement[${at}]` : 'Statement'));

@@ -16,6 +16,8 @@ export interface PolicyRules {
   readonly id: boolean;
   readonly sid?: RegExp;
   readonly uniqueSids: boolean;
+  /** Whether there may be no statement: what is left of a topic's policy when its last permission is removed. */
+  readonly mayBeEmpty?: boolean;
   /** Which actions a statement may name, in lower case. */
   readonly actions?: { readonly allowed: RegExp; readonly refusal: string };
   readonly maxBytes?: number;
@@ -69,7 +71,14 @@ const KINDS = {
   ecr: { ...ofService('ecr'), resource: 'forbidden', maxBytes: 10_240 },
   lambda: ofService('lambda'),
   /** The policy of any resource, once its service has taken it. */
-  resource: { principal: 'required', notPrincipal: true, resource: 'optional', id: true, uniqueSids: false },
+  resource: {
+    principal: 'required',
+    notPrincipal: true,
+    resource: 'optional',
+    id: true,
+    uniqueSids: false,
+    mayBeEmpty: true,
+  },
 } as const satisfies Record<string, PolicyRules>;
 
 export type PolicyKind = keyof typeof KINDS;

@@ -54,7 +54,8 @@ export function permissionOperations(
           );
         }
         const policy = { statements: [...statements, statement], revisionId: engine.ids.uuid() };
-        checkPolicy(policyDocument(policy), directoryOf(engine));
+        checkStatement(statement, directoryOf(engine));
+        checkSize(policyDocument(policy));
         store.policies.put(keyOf(reference), policy);
         return { Statement: JSON.stringify(statement) };
       },
@@ -88,15 +89,18 @@ export function permissionOperations(
   } satisfies OperationTable<'lambda'>;
 }
 
-function checkPolicy(document: string, directory: Directory): void {
-  if (Buffer.byteLength(document) > POLICY_MAX_BYTES) {
-    throw new AwsFault(
-      'PolicyLengthExceededException',
-      `The final policy size is bigger than the limit (${POLICY_MAX_BYTES}).`,
-    );
-  }
-  const parsed = parsePolicy(document, 'lambda', directory);
+/** Only what is new is checked: the statements before it may name roles that are gone by now. */
+function checkStatement(statement: object, directory: Directory): void {
+  const parsed = parsePolicy(JSON.stringify({ Statement: statement }), 'lambda', directory);
   if ('error' in parsed) throw invalidParameter(parsed.error);
+}
+
+function checkSize(document: string): void {
+  if (Buffer.byteLength(document) <= POLICY_MAX_BYTES) return;
+  throw new AwsFault(
+    'PolicyLengthExceededException',
+    `The final policy size is bigger than the limit (${POLICY_MAX_BYTES}).`,
+  );
 }
 
 function statementOf(engine: Engine, input: Input<'lambda', 'AddPermission'>, reference: FunctionReference) {

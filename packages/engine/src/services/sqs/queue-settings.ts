@@ -36,7 +36,7 @@ interface AttributeRule {
   /** Inclusive range of an integer. */
   readonly range?: readonly [least: number, most: number];
   readonly values?: readonly string[];
-  readonly check?: (value: string, directory: Directory) => string | undefined;
+  readonly check?: (value: string, directory: Directory | undefined) => string | undefined;
   readonly fifo?: boolean;
   readonly initial?: string;
   /** An empty value removes the attribute. */
@@ -95,7 +95,7 @@ function invalid(name: string, reason?: string): AwsFault {
  */
 export function checkAttributes(
   attributes: Readonly<Record<string, string | undefined>>,
-  queue: { readonly fifo: boolean; readonly creating: boolean; readonly directory: Directory },
+  queue: { readonly fifo: boolean; readonly creating: boolean; readonly directory: Directory | undefined },
 ): Record<string, string> {
   const checked: Record<string, string> = {};
   for (const [name, value] of Object.entries(attributes)) {
@@ -115,7 +115,7 @@ export function checkAttributes(
 }
 
 /** Why `value` is wrong; an empty text when the rule has nothing to add. */
-function problemOf(rule: AttributeRule, value: string, directory: Directory): string | undefined {
+function problemOf(rule: AttributeRule, value: string, directory: Directory | undefined): string | undefined {
   if (rule.range) {
     const [least, most] = rule.range;
     const number = /^\d{1,10}$/.test(value) ? Number(value) : Number.NaN;
@@ -190,7 +190,7 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
-function checkPolicy(text: string, directory: Directory): string | undefined {
+function checkPolicy(text: string, directory: Directory | undefined): string | undefined {
   const policy = parsePolicy(text, 'sqs', directory);
   return 'error' in policy ? policy.error : undefined;
 }

@@ -175,6 +175,12 @@ export class Queues {
     this.update(queue, { attributes: changedAttributes(queue.record.attributes, changes) });
   }
 
+  /** Changes statements of a queue's policy. The others may name roles that are gone by now. */
+  setPolicy(queue: Queue, Policy: string): void {
+    const changes = checkAttributes({ Policy }, { fifo: queue.fifo, creating: false, directory: undefined });
+    this.update(queue, { attributes: changedAttributes(queue.record.attributes, changes) });
+  }
+
   /** Stores a change of a queue's record. */
   update(queue: Queue, change: Partial<Pick<QueueRecord, 'attributes' | 'tags' | 'purgedAtMs'>>): void {
     if (change.tags) checkTags(change.tags);
