@@ -57,7 +57,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   const journal = new Journal(state, clock);
   let endpoint = '';
   const identity = new Identity({ state, clock, ids, endpoint: () => endpoint, accountId, region });
-  const authorizer = new PolicyAuthorizer({ state, accountId });
+  const authorizer = new PolicyAuthorizer({ state, accountId, region, clock });
   const pace = new Pace(options.pace ?? 1);
   const dispatcher = new Dispatcher({ state, journal, clock, ids, authorizer, pace });
   const engine: Engine = {
@@ -74,7 +74,8 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
       dispatcher.dispatch(principal, service, operation, input as Record<string, unknown>, {
         endpoint,
       }) as never,
-    assumeRole: (roleArn, service, sessionName) => authorizer.assumeRole(roleArn, service, sessionName),
+    assumeRole: (roleArn, service, sessionName, sourceArn) =>
+      authorizer.assumeRole(roleArn, service, sessionName, sourceArn),
     credentials: (principal) => identity.issue(principal),
   };
   const server = new WireServer({ dispatcher, identity, ids, onCrash: options.onCrash });

@@ -360,7 +360,7 @@ test('a role without permission may not publish, though it is of the topic’s a
     }),
   );
   const { Credentials } = await new STSClient(engine.client).send(
-    new AssumeRoleCommand({ RoleArn: Role!.Arn, RoleSessionName: 's' }),
+    new AssumeRoleCommand({ RoleArn: Role!.Arn, RoleSessionName: 'session' }),
   );
   const nobody = new SNSClient({
     ...engine.client,

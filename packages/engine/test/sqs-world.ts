@@ -139,7 +139,7 @@ export class SqsWorld {
 
   async #begin(): Promise<void> {
     const { clock, state, journal, ids } = this;
-    const authorizer = new PolicyAuthorizer({ state, accountId });
+    const authorizer = new PolicyAuthorizer({ state, accountId, region: 'us-east-1', clock });
     const pace = new Pace(1);
     const dispatcher = new Dispatcher({ state, journal, clock, ids, authorizer, pace });
     const engine: Engine = {
@@ -156,7 +156,7 @@ export class SqsWorld {
         dispatcher.dispatch(principal, service, operation, input as Record<string, unknown>, {
           endpoint,
         }) as never,
-      assumeRole: (roleArn, service, sessionName) => authorizer.assumeRole(roleArn, service, sessionName),
+      assumeRole: (...session) => authorizer.assumeRole(...session),
       credentials: () => {
         throw new Error('no credentials here');
       },

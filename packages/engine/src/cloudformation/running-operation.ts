@@ -1,4 +1,4 @@
-import type { Engine, Principal } from '../dispatch/service.ts';
+import { type Engine, type Principal, viaService } from '../dispatch/service.ts';
 import { AwsFault } from '../errors.ts';
 import { type Existing, type ResourceContext, resourceContext } from '../resources/resource-type.ts';
 import type { JsonObject } from '../resources/schema.ts';
@@ -49,7 +49,7 @@ export class RunningOperation {
     const stack = this.stack;
     this.#actor ??=
       stack.roleArn === undefined
-        ? stack.operation!.principal
+        ? viaService(stack.operation!.principal, 'cloudformation.amazonaws.com')
         : this.engine.assumeRole(stack.roleArn, 'cloudformation.amazonaws.com', 'AWSCloudFormation');
     return this.#actor;
   }

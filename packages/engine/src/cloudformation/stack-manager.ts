@@ -1,5 +1,5 @@
 import { sleep } from '../clock/clock.ts';
-import type { Engine, Principal } from '../dispatch/service.ts';
+import { type Engine, type Principal, viaService } from '../dispatch/service.ts';
 import { AwsFault } from '../errors.ts';
 import { planChanges } from './change-plan.ts';
 import { deploy } from './deployment.ts';
@@ -99,7 +99,7 @@ export class StackManager {
     // With the rights of the stack's role where it has one: the CDK's deploy role may read its version parameter only.
     const reader =
       roleArn === undefined
-        ? caller
+        ? viaService(caller, 'cloudformation.amazonaws.com')
         : this.#engine.assumeRole(roleArn, 'cloudformation.amazonaws.com', 'AWSCloudFormation');
     const parameters = await parameterValues(
       template,

@@ -1,7 +1,8 @@
 import type { Clock } from '../clock/clock.ts';
 import type { Pace } from '../clock/pace.ts';
 import { AwsFault, InvariantError } from '../errors.ts';
-import type { Authorizer } from '../iam/authorizer.ts';
+import type { Authorizer, Origin } from '../iam/authorizer.ts';
+import { requestTags } from '../iam/tags.ts';
 import type { Ids } from '../ids.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { State } from '../state/state.ts';
@@ -37,6 +38,8 @@ interface CallOptions {
    * between services need only be committed: the answer to the outermost one covers them.
    */
   readonly external?: boolean;
+  /** Where a call from outside came from. */
+  readonly origin?: Origin;
 }
 
 type AnyOperation = Operation<Record<string, unknown>, Record<string, unknown>>;
@@ -130,8 +133,12 @@ export class Dispatcher {
       actions: operation.actions?.(input) ?? [`${description.iamPrefix}:${operationName}`],
       resources: operation.resources?.(input) ?? ['*'],
       conditions: operation.conditions?.(input) ?? {},
+      origin: options.origin,
+      requestTags: () => requestTags(input),
       passesRoles: operation.passesRoles?.(input) ?? [],
       resourcePolicy: (arn) => service?.resourcePolicy?.(arn),
+      trustPolicy: service?.trustPolicy,
+      resourceTags: service?.resourceTags,
       accessDeniedCode: description.accessDeniedCode,
     });
     let undo: (() => void) | undefined;

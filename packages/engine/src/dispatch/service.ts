@@ -17,8 +17,19 @@ export interface Principal {
   readonly accountId: string;
   /** ARN of the role whose policies apply; for `role` only. */
   readonly roleArn?: string;
+  /** Unique id of the role and name of the session, as `sts:GetCallerIdentity` reports it; for `role` only. */
+  readonly userId?: string;
   /** Session policy that narrows the role further, as JSON. */
   readonly sessionPolicy?: string;
+  /** Managed policies that narrow it in the same way. */
+  readonly sessionPolicyArns?: readonly string[];
+  readonly sessionTags?: Readonly<Record<string, string>>;
+  /** When the session began, milliseconds since the epoch. */
+  readonly issuedAtMs?: number;
+  /** The service that assumed the role for itself, if one did. */
+  readonly assumedBy?: string;
+  /** The services through which the principal's call passes, each with the principal's permissions. */
+  readonly calledVia?: readonly string[];
   /**
    * ARN of the rule, topic or alarm for which a service acts; for `service` only. With it the call needs a
    * statement of the resource's own policy that admits the service, as on AWS.
@@ -67,6 +78,10 @@ export interface Service<S extends ServiceName = ServiceName> {
   readonly operations: OperationTable<S>;
   /** Policy attached to a resource (queue, topic, function, bucket, ...), as JSON, if it has one. */
   readonly resourcePolicy?: (resourceArn: string) => string | undefined;
+  /** For roles to be assumed: who may do so, as JSON. Nothing else allows it without this. */
+  readonly trustPolicy?: (roleArn: string) => string | undefined;
+  /** Tags of a resource, for conditions. */
+  readonly resourceTags?: (resourceArn: string) => Readonly<Record<string, string>> | undefined;
   /** Starts background behaviour, reconciling what a crash left behind. Everything is restored by then. */
   readonly start?: () => void | Promise<void>;
   /** Ends background behaviour and everything that it started; must not throw. */
@@ -93,8 +108,16 @@ export interface Engine {
     operation: O,
     input: Input<S, O>,
   ) => Promise<Output<S, O>>;
-  /** A session of a role, for a service acting with it. Fails with `AccessDenied` if the role does not trust `service`. */
-  readonly assumeRole: (roleArn: string, service: string, sessionName: string) => Principal;
+  /**
+   * A session of a role, for a service acting with it for the resource `sourceArn`. Fails with `AccessDenied` if the
+   * role does not trust `service`, or not for that resource.
+   */
+  readonly assumeRole: (
+    roleArn: string,
+    service: string,
+    sessionName: string,
+    sourceArn?: string,
+  ) => Principal;
   /** Temporary credentials for a process that acts with a role (task, build, function), valid until released. */
   readonly credentials: (principal: Principal) => Credentials;
 }
@@ -123,4 +146,9 @@ export function servicePrincipal(
     accountId: engine.accountId,
     ...(sourceArn === undefined ? {} : { sourceArn }),
   };
+}
+
+/** A principal whose permissions `service` uses for a call of its own. */
+export function viaService(principal: Principal, service: string): Principal {
+  return { ...principal, calledVia: [...(principal.calledVia ?? []), service] };
 }

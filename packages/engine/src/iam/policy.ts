@@ -1,4 +1,9 @@
-/** IAM policy documents: parsing and evaluation of statements against one request. */
+import { matches, type Pattern, readPattern } from '../wildcard.ts';
+import { type Conditions, conditionsHold } from './conditions.ts';
+import { type Keys, PolicyTexts } from './policy-variables.ts';
+import { type Caller, isExcepted, type Naming, naming, type PrincipalElement } from './principals.ts';
+
+/** IAM policy documents, and the evaluation of their statements against one request. */
 
 export interface Statement {
   readonly Sid?: string;
@@ -7,11 +12,9 @@ export interface Statement {
   readonly NotAction?: string | readonly string[];
   readonly Resource?: string | readonly string[];
   readonly NotResource?: string | readonly string[];
-  readonly Principal?: '*' | Readonly<Record<string, string | readonly string[]>>;
-  readonly NotPrincipal?: Readonly<Record<string, string | readonly string[]>>;
-  readonly Condition?: Readonly<
-    Record<string, Readonly<Record<string, string | boolean | number | readonly string[]>>>
-  >;
+  readonly Principal?: PrincipalElement;
+  readonly NotPrincipal?: PrincipalElement;
+  readonly Condition?: Conditions;
 }
 
 export interface PolicyDocument {
@@ -22,49 +25,37 @@ export interface PolicyDocument {
 export interface RequestContext {
   readonly action: string;
   readonly resource: string;
-  /** Condition keys in lower case. */
-  readonly keys: ReadonlyMap<string, readonly string[]>;
+  readonly keys: Keys;
 }
 
 /** `allow`: some statement allows; `deny`: one denies explicitly; `none`: nothing applies. */
 export type Decision = 'allow' | 'deny' | 'none';
 
-/** Parses a policy; returns a sentence about what is wrong with it instead of throwing. */
-export function parsePolicy(text: string): PolicyDocument | { error: string } {
-  let document: unknown;
-  try {
-    document = JSON.parse(decodePolicy(text));
-  } catch {
-    return { error: 'The policy is not in the valid JSON format.' };
-  }
-  if (typeof document !== 'object' || document === null || !('Statement' in document)) {
-    return { error: 'Syntax errors in policy: it has no Statement.' };
-  }
-  for (const statement of list((document as PolicyDocument).Statement)) {
-    if (typeof statement !== 'object' || statement === null)
-      return { error: 'Syntax errors in policy: a Statement must be an object.' };
-    if (statement.Effect !== 'Allow' && statement.Effect !== 'Deny') {
-      return { error: 'Syntax errors in policy: Effect must be Allow or Deny.' };
-    }
-    if (statement.Action === undefined && statement.NotAction === undefined) {
-      return { error: 'Policy statement must contain actions.' };
-    }
-    for (const operator of Object.keys(statement.Condition ?? {})) {
-      if (!(operatorName(operator) in OPERATORS)) {
-        return { error: `Syntax errors in policy: unknown condition operator ${operator}.` };
-      }
-    }
-  }
-  return document as PolicyDocument;
-}
-
-function decodePolicy(text: string): string {
-  return text.trimStart().startsWith('%7B') ? decodeURIComponent(text) : text;
-}
+/** What a resource's policy says, and as what it names the caller that it allows. */
+export type ResourceDecision = Exclude<Decision, 'allow'> | { readonly allows: Naming };
 
 /** Evaluates identity-based statements (no principal). */
 export function evaluate(document: PolicyDocument, request: RequestContext): Decision {
-  return combine(list(document.Statement).filter((statement) => applies(statement, request)));
+  const effects = applicable(document, request).map(({ Effect }) => Effect);
+  return effects.includes('Deny') ? 'deny' : effects.length > 0 ? 'allow' : 'none';
+}
+
+/** Evaluates resource-based statements: those that name the caller. */
+export function evaluateResourcePolicy(
+  document: PolicyDocument,
+  request: RequestContext,
+  caller: Caller,
+): ResourceDecision {
+  const names = new Set<Naming>();
+  for (const { Effect, Principal, NotPrincipal } of applicable(document, request)) {
+    const named = Principal === undefined ? undefined : naming(Principal, caller);
+    const concerned = NotPrincipal === undefined ? named !== undefined : !isExcepted(NotPrincipal, caller);
+    if (!concerned) continue;
+    if (Effect === 'Deny') return 'deny';
+    if (named !== undefined) names.add(named);
+  }
+  const closest = (['itself', 'role', 'account'] as const).find((each) => names.has(each));
+  return closest === undefined ? 'none' : { allows: closest };
 }
 
 /** The action and the resource that allow the request, as the first statement that does so writes them. */
@@ -72,17 +63,15 @@ export function grantThatAllows(
   document: PolicyDocument,
   request: RequestContext,
 ): { readonly action: string; readonly resource: string } | undefined {
-  const statement = list(document.Statement).find(
-    (each) => each.Effect === 'Allow' && applies(each, request),
-  );
+  const statement = applicable(document, request).find(({ Effect }) => Effect === 'Allow');
   if (statement === undefined) return undefined;
-  const action = request.action.toLowerCase();
+  const texts = new PolicyTexts(document.Version, request.keys);
   return {
     action:
-      list(statement.Action ?? []).find((pattern) => wildcard(pattern.toLowerCase(), action)) ??
+      list(statement.Action ?? []).find((action) => isAction(action, request.action)) ??
       `all but ${list(statement.NotAction ?? []).join(', ')}`,
     resource:
-      list(statement.Resource ?? []).find((pattern) => wildcard(pattern, request.resource)) ??
+      list(statement.Resource ?? []).find((each) => isResource(each, request.resource, texts)) ??
       `all but ${list(statement.NotResource ?? []).join(', ')}`,
   };
 }
@@ -99,127 +88,58 @@ export function grantsOf(document: PolicyDocument): Array<{ action: string; reso
     });
 }
 
-/** Evaluates resource-based statements: those whose principal matches one of the caller's names. */
-export function evaluateResourcePolicy(
-  document: PolicyDocument,
-  request: RequestContext,
-  callers: { readonly aws: readonly string[]; readonly service: string | undefined },
-): Decision {
-  return combine(
-    list(document.Statement).filter(
-      (statement) => matchesPrincipal(statement, callers) && applies(statement, request),
-    ),
+/** The statements that are about the request's action and resource, and whose conditions hold. */
+function applicable(document: PolicyDocument, request: RequestContext): Statement[] {
+  const texts = new PolicyTexts(document.Version, request.keys);
+  return list(document.Statement).filter((statement) => {
+    const { Action, NotAction, Resource, NotResource, Condition } = statement;
+    const acts = (patterns: string | readonly string[]) =>
+      list(patterns).some((pattern) => isAction(pattern, request.action));
+    const concerns = (patterns: string | readonly string[]) =>
+      list(patterns).some((pattern) => isResource(pattern, request.resource, texts));
+    return (
+      (Action === undefined || acts(Action)) &&
+      (NotAction === undefined || !acts(NotAction)) &&
+      (Resource === undefined || concerns(Resource)) &&
+      (NotResource === undefined || !concerns(NotResource)) &&
+      (Condition === undefined || conditionsHold(Condition, request.keys, texts))
+    );
+  });
+}
+
+/** Patterns without variables mean the same in every request, and are read once. */
+class KnownPatterns {
+  readonly #known = new Map<string, Pattern>();
+
+  of(text: string, read: (text: string) => Pattern): Pattern {
+    let pattern = this.#known.get(text);
+    if (pattern === undefined) {
+      pattern = read(text);
+      if (this.#known.size >= KNOWN_MAX) this.#known.clear();
+      this.#known.set(text, pattern);
+    }
+    return pattern;
+  }
+}
+
+const KNOWN_MAX = 10_000;
+const actions = new KnownPatterns();
+const resources = new KnownPatterns();
+
+function isAction(pattern: string, action: string): boolean {
+  if (pattern === '*' || pattern === action) return true;
+  return matches(
+    actions.of(pattern, (text) => readPattern(text.toLowerCase())),
+    action.toLowerCase(),
   );
 }
 
-function combine(statements: readonly Statement[]): Decision {
-  if (statements.some((statement) => statement.Effect === 'Deny')) return 'deny';
-  return statements.length > 0 ? 'allow' : 'none';
-}
-
-function applies(statement: Statement, request: RequestContext): boolean {
-  const action = request.action.toLowerCase();
-  const actionMatches = (patterns: string | readonly string[]) =>
-    list(patterns).some((pattern) => wildcard(pattern.toLowerCase(), action));
-  if (statement.Action !== undefined && !actionMatches(statement.Action)) return false;
-  if (statement.NotAction !== undefined && actionMatches(statement.NotAction)) return false;
-  const resourceMatches = (patterns: string | readonly string[]) =>
-    list(patterns).some((pattern) => wildcard(pattern, request.resource));
-  if (statement.Resource !== undefined && !resourceMatches(statement.Resource)) return false;
-  if (statement.NotResource !== undefined && resourceMatches(statement.NotResource)) return false;
-  return conditionsHold(statement.Condition ?? {}, request.keys);
-}
-
-function matchesPrincipal(
-  statement: Statement,
-  callers: { readonly aws: readonly string[]; readonly service: string | undefined },
-): boolean {
-  const names = (principal: Statement['Principal']): boolean => {
-    if (principal === undefined) return false;
-    if (principal === '*') return true;
-    const aws = list(principal.AWS ?? []);
-    if (aws.includes('*')) return true;
-    if (aws.some((name) => callers.aws.includes(name))) return true;
-    const services = list(principal.Service ?? []);
-    return callers.service !== undefined && services.includes(callers.service);
-  };
-  if (statement.NotPrincipal !== undefined) return !names(statement.NotPrincipal);
-  return names(statement.Principal);
-}
-
-type Test = (actual: string, expected: string) => boolean;
-
-const numeric =
-  (test: (a: number, b: number) => boolean): Test =>
-  (a, b) =>
-    test(Number(a), Number(b));
-
-const OPERATORS: Readonly<Record<string, { test: Test; negated?: boolean }>> = {
-  StringEquals: { test: (a, b) => a === b },
-  StringNotEquals: { test: (a, b) => a === b, negated: true },
-  StringEqualsIgnoreCase: { test: (a, b) => a.toLowerCase() === b.toLowerCase() },
-  StringLike: { test: (a, b) => wildcard(b, a) },
-  StringNotLike: { test: (a, b) => wildcard(b, a), negated: true },
-  ArnEquals: { test: (a, b) => wildcard(b, a) },
-  ArnLike: { test: (a, b) => wildcard(b, a) },
-  ArnNotEquals: { test: (a, b) => wildcard(b, a), negated: true },
-  ArnNotLike: { test: (a, b) => wildcard(b, a), negated: true },
-  Bool: { test: (a, b) => a.toLowerCase() === b.toLowerCase() },
-  NumericEquals: { test: numeric((a, b) => a === b) },
-  NumericLessThan: { test: numeric((a, b) => a < b) },
-  NumericLessThanEquals: { test: numeric((a, b) => a <= b) },
-  NumericGreaterThan: { test: numeric((a, b) => a > b) },
-  NumericGreaterThanEquals: { test: numeric((a, b) => a >= b) },
-  Null: { test: (a, b) => a === b },
-};
-
-function operatorName(operator: string): string {
-  return operator.replace(/^ForA(ny|ll)(Value|Values):/, '').replace(/IfExists$/, '');
-}
-
-function conditionsHold(
-  conditions: NonNullable<Statement['Condition']>,
-  keys: ReadonlyMap<string, readonly string[]>,
-): boolean {
-  for (const [operator, pairs] of Object.entries(conditions)) {
-    const name = operatorName(operator);
-    const { test, negated } = OPERATORS[name] ?? { test: () => false };
-    for (const [key, wanted] of Object.entries(pairs)) {
-      const expected = list(wanted as string | readonly string[]).map(String);
-      const actual = keys.get(key.toLowerCase());
-      if (name === 'Null') {
-        if (!expected.includes(String(actual === undefined))) return false;
-        continue;
-      }
-      if (actual === undefined) {
-        if (negated || operator.endsWith('IfExists') || operator.startsWith('ForAllValues:')) continue;
-        return false;
-      }
-      const one = (value: string) => expected.some((item) => test(value, item)) !== (negated ?? false);
-      if (!(operator.startsWith('ForAllValues:') ? actual.every(one) : actual.some(one))) return false;
-    }
-  }
-  return true;
-}
-
-const patterns = new Map<string, RegExp>();
-
-/** Matches IAM's `*` (any characters) and `?` (one character). */
-export function wildcard(pattern: string, text: string): boolean {
-  if (pattern === '*' || pattern === text) return true;
-  if (!pattern.includes('*') && !pattern.includes('?')) return false;
-  let expression = patterns.get(pattern);
-  if (!expression) {
-    expression = new RegExp(
-      `^${pattern
-        .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-        .replaceAll('*', '.*')
-        .replaceAll('?', '.')}$`,
-      's',
-    );
-    patterns.set(pattern, expression);
-  }
-  return expression.test(text);
+function isResource(pattern: string, resource: string, texts: PolicyTexts): boolean {
+  if (pattern === '*' || pattern === resource) return true;
+  const own = pattern.includes('${')
+    ? texts.resource(pattern)
+    : resources.of(pattern, (text) => texts.resource(text)!);
+  return own !== undefined && matches(own, resource);
 }
 
 function list<T>(value: T | readonly T[]): readonly T[] {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { VirtualClock } from '../clock/virtual-clock.ts';
 import { servicePrincipal } from '../dispatch/service.ts';
 import { State } from '../state/state.ts';
 import { PolicyAuthorizer } from './policy-authorizer.ts';
@@ -20,7 +21,10 @@ function world() {
   const directory = mkdtempSync(join(tmpdir(), 'queue-canary-'));
   const open = () => {
     const state = new State(join(directory, 'engine.db'));
-    return { state, authorizer: new PolicyAuthorizer({ state, accountId }) };
+    return {
+      state,
+      authorizer: new PolicyAuthorizer({ state, accountId, region: 'us-east-1', clock: new VirtualClock() }),
+    };
   };
   let { state, authorizer } = open();
   onTestFinished(() => {
@@ -38,7 +42,13 @@ function world() {
       roleId: roleName,
       arn: `arn:aws:iam::${accountId}:role/${roleName}`,
       path: '/',
-      trustPolicy: '{"Statement":[]}',
+      trustPolicy: JSON.stringify({
+        Statement: {
+          Effect: 'Allow',
+          Principal: { Service: 'lambda.amazonaws.com' },
+          Action: 'sts:AssumeRole',
+        },
+      }),
       inlinePolicies: {
         own: JSON.stringify({ Statement: statements.map((each) => ({ Effect: 'Allow', ...each })) }),
       },
@@ -121,7 +131,7 @@ test('what was used is remembered by the state, and a changed policy counts from
   expect(used(access())).toEqual(['sqs:DeleteMessage *']);
 });
 
-test('refusals name who, what and on what: a role, a service, a role that trusts nobody', () => {
+test('refusals name who, what and on what: a role, a service, a role that trusts another service', () => {
   const { put, call, access, assume, ofService } = world();
   const role = put('r', worker, 'R');
   expect(() => call(role, 'sqs:PurgeQueue', queue('a'))).toThrow('not authorized');

@@ -4,7 +4,8 @@ import { DatabaseSync } from 'node:sqlite';
 import type { ResourceRecord } from '../cloudformation/stack-store.ts';
 import { UserError } from '../errors.ts';
 import type { Denial, Grant, UsedGrant } from './access-record.ts';
-import { grantsOf, parsePolicy } from './policy.ts';
+import { grantsOf } from './policy.ts';
+import { parsePolicy } from './policy-grammar.ts';
 import type { ManagedPolicy, Role } from './roles.ts';
 
 /** A grant of a role, and whether a call was ever allowed by it. */
@@ -88,7 +89,7 @@ function grantsOfRole(role: Role, managed: ReadonlyMap<string, string>): Grant[]
   const grants = new Map<string, Grant>();
   const attached = role.attachedPolicyArns.flatMap((arn) => managed.get(arn) ?? []);
   for (const text of [...Object.values(role.inlinePolicies), ...attached]) {
-    const document = parsePolicy(text);
+    const document = parsePolicy(text, 'identity');
     if ('error' in document) continue;
     for (const grant of grantsOf(document)) grants.set(`${grant.action} ${grant.resource}`, grant);
   }

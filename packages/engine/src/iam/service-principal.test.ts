@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { VirtualClock } from '../clock/virtual-clock.ts';
 import { servicePrincipal } from '../dispatch/service.ts';
 import { State } from '../state/state.ts';
 import { PolicyAuthorizer } from './policy-authorizer.ts';
@@ -8,7 +9,12 @@ const queueArn = `arn:aws:sqs:us-east-1:${accountId}:orders`;
 const ruleArn = `arn:aws:events:us-east-1:${accountId}:rule/nightly`;
 
 function decide(service: string, sourceArn: string | undefined, statement: object | undefined): () => void {
-  const authorizer = new PolicyAuthorizer({ state: new State(':memory:'), accountId });
+  const authorizer = new PolicyAuthorizer({
+    state: new State(':memory:'),
+    accountId,
+    region: 'us-east-1',
+    clock: new VirtualClock(),
+  });
   return () =>
     authorizer.authorize({
       principal: servicePrincipal({ accountId }, service, sourceArn),

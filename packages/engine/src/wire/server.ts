@@ -4,6 +4,7 @@ import { gunzipSync } from 'node:zlib';
 import type { Dispatcher, ServiceModel } from '../dispatch/dispatcher.ts';
 import { SERVICES, type ServiceName } from '../dispatch/sdk.ts';
 import { AwsFault, UserError } from '../errors.ts';
+import { LOOPBACK } from '../iam/authorizer.ts';
 import type { Identity } from '../iam/identity.ts';
 import type { Ids } from '../ids.ts';
 import {
@@ -85,7 +86,7 @@ export class WireServer {
   }
 
   get endpoint(): string {
-    return `http://127.0.0.1:${this.#port}`;
+    return `http://${LOOPBACK}:${this.#port}`;
   }
 
   get port(): number {
@@ -105,7 +106,7 @@ export class WireServer {
             : error,
         );
       });
-      this.#server.listen(port, '127.0.0.1', () => {
+      this.#server.listen(port, LOOPBACK, () => {
         const address = this.#server.address();
         if (address && typeof address === 'object') this.#port = address.port;
         resolve();
@@ -169,6 +170,7 @@ export class WireServer {
         signal: left.signal,
         requestId,
         external: true,
+        origin: { sourceIp: LOOPBACK, userAgent: incoming.headers['user-agent'] },
       });
       reply = writeOutput(protocol, service, model, output ?? {}, requestId);
     } catch (error) {

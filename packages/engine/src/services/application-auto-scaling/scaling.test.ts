@@ -33,7 +33,12 @@ class ScalingWorld {
 
   constructor(desired: number) {
     this.desired = desired;
-    const authorizer = new PolicyAuthorizer({ state: this.#state, accountId: '000000000000' });
+    const authorizer = new PolicyAuthorizer({
+      state: this.#state,
+      accountId: '000000000000',
+      region: 'us-east-1',
+      clock: this.clock,
+    });
     const ids = new ByteIds();
     this.#dispatcher = new Dispatcher({
       state: this.#state,
@@ -57,7 +62,7 @@ class ScalingWorld {
         this.#dispatcher.dispatch(principal, service, operation, input as Record<string, unknown>, {
           endpoint: '',
         }) as never,
-      assumeRole: (roleArn, service, name) => authorizer.assumeRole(roleArn, service, name),
+      assumeRole: (...session) => authorizer.assumeRole(...session),
       credentials: () => {
         throw new Error('nobody asks for credentials here');
       },

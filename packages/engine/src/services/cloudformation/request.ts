@@ -1,7 +1,7 @@
 import type { StackManager, StackRequest } from '../../cloudformation/stack-manager.ts';
 import type { StackRecord } from '../../cloudformation/stack-store.ts';
 import { templateError } from '../../cloudformation/template.ts';
-import type { Engine, Principal } from '../../dispatch/service.ts';
+import { type Engine, type Principal, viaService } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 
 /** Members that CreateStack, UpdateStack and CreateChangeSet share. */
@@ -76,7 +76,8 @@ export async function readTemplate(
 
 async function fetchTemplate(engine: Engine, url: string, caller: Principal): Promise<string> {
   const { bucket, key } = s3Location(url);
-  const { Body } = await engine.call(caller, 's3', 'GetObject', { Bucket: bucket, Key: key });
+  const reader = viaService(caller, 'cloudformation.amazonaws.com');
+  const { Body } = await engine.call(reader, 's3', 'GetObject', { Bucket: bucket, Key: key });
   if (!(Body instanceof Uint8Array)) throw templateError(`S3 error: the template at ${url} cannot be read`);
   return Buffer.from(Body).toString('utf8');
 }

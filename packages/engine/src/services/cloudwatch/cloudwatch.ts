@@ -29,6 +29,7 @@ export function createCloudWatch(engine: Engine): Service<'cloudwatch'> {
       ...alarmOperations(engine, alarms, history),
       ...dashboardOperations(engine),
     },
+    resourceTags: (arn) => alarms.get(arn.split(':alarm:')[1] ?? '')?.tags,
     start: () => {
       alarms.start();
       compactLater();

@@ -13,6 +13,7 @@ import { BuildLog } from './build-log.ts';
 import { BuildNotices } from './build-notices.ts';
 import { type CommitCheckouts, downloadSource, readBuildspec } from './source.ts';
 import { buildUuid, currentPhase, type StoredBuild, type StoredPhase } from './store.ts';
+import { projectArn } from './views.ts';
 
 /** Builds that run at once on this machine; others wait in phase QUEUED. */
 const MOST_AT_ONCE = 2;
@@ -238,6 +239,7 @@ export class Builder {
       build.serviceRole,
       'codebuild.amazonaws.com',
       `AWSCodeBuild-${buildUuid(build)}`,
+      projectArn(this.#engine, build.projectName),
     );
   }
 

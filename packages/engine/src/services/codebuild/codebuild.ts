@@ -294,6 +294,7 @@ export function createCodeBuild(engine: Engine, parts: CodeBuildParts): Service<
         },
       },
     },
+    resourceTags: (arn) => projects.get(nameOf(arn))?.tags,
     start: () => builder.recover(),
     stop: () => builder.close(),
   };

@@ -65,14 +65,14 @@ export function createCodeCommit(
     if (!repository) throw new AwsFault('RepositoryDoesNotExistException', `${arn} does not exist`);
     return repository;
   };
+  const resourceTags = (arn: string) =>
+    repositories.all.find((item) => repositories.arn(item.repositoryName) === arn)?.tags;
   const authorize = (principal: Principal, action: string, repositoryName: string) =>
     parts.authorizer.authorize({
       principal,
       actions: [action],
       resources: [repositories.arn(repositoryName)],
-      conditions: {},
-      passesRoles: [],
-      resourcePolicy: () => undefined,
+      resourceTags,
       accessDeniedCode: 'AccessDeniedException',
     });
   const changeRef = async (
@@ -89,6 +89,7 @@ export function createCodeCommit(
 
   const service: Service<'codecommit'> = {
     name: 'codecommit',
+    resourceTags,
     operations: {
       CreateRepository: {
         resources: named,

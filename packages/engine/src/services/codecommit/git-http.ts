@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
-import type { Authorizer } from '../../iam/authorizer.ts';
+import { type Authorizer, LOOPBACK } from '../../iam/authorizer.ts';
 import type { Identity } from '../../iam/identity.ts';
 import type { State } from '../../state/state.ts';
 import type { Repositories, Repository } from './repositories.ts';
@@ -60,9 +60,8 @@ export function gitHttpHandler(parts: GitHttpParts) {
         principal,
         actions: [push ? 'codecommit:GitPush' : 'codecommit:GitPull'],
         resources: [parts.repositories.arn(repositoryName)],
-        conditions: {},
-        passesRoles: [],
-        resourcePolicy: () => undefined,
+        origin: { sourceIp: LOOPBACK, userAgent: request.headers['user-agent'] },
+        resourceTags: () => parts.repositories.find(repositoryName)?.tags,
         accessDeniedCode: 'AccessDeniedException',
       });
     } catch (error) {

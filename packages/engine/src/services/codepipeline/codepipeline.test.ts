@@ -6,7 +6,6 @@ import type { Input, OperationName, Output, ServiceName } from '../../dispatch/s
 import type { Call, Engine, Operation, Principal } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { Identity } from '../../iam/identity.ts';
-import { PolicyAuthorizer } from '../../iam/policy-authorizer.ts';
 import { ByteIds } from '../../ids.ts';
 import { Journal, type JournalEntry } from '../../journal/journal.ts';
 import { State } from '../../state/state.ts';
@@ -161,8 +160,8 @@ class World {
         await aws.held.get(`${service}:${operation}`);
         return answer as Output<S, O>;
       },
-      assumeRole: (roleArn, service) => {
-        if (roleArn !== PIPELINE_ROLE)
+      assumeRole: (roleArn, service, _name, sourceArn) => {
+        if (roleArn !== PIPELINE_ROLE || sourceArn !== `arn:aws:codepipeline:us-east-1:${ACCOUNT}:release`)
           throw new AwsFault('AccessDenied', `${roleArn} does not trust ${service}`, 403);
         return { kind: 'role', arn: `${roleArn}/session`, accountId: ACCOUNT, roleArn };
       },
@@ -173,14 +172,12 @@ class World {
 
   #create() {
     const identity = new Identity(this.#engine);
-    const authorizer = new PolicyAuthorizer({ state: this.state, accountId: ACCOUNT });
     const zip = () =>
       zipSync(
         Object.fromEntries(Object.entries(this.aws.sourceFiles).map(([name, text]) => [name, strToU8(text)])),
       );
     return createCodePipeline(this.#engine, {
       identity,
-      authorizer,
       archives: { archive: async () => zip() },
     });
   }
@@ -820,29 +817,12 @@ describe('executions', () => {
   test('an EventBridge role is named as the trigger', async () => {
     const world = new World();
     await world.create([SOURCE, approval()]);
-    const eventsRole = `arn:aws:iam::${ACCOUNT}:role/events`;
-    world.state.table('iam.roles').put(eventsRole, {
-      roleName: 'events',
-      roleId: 'AROA',
-      arn: eventsRole,
-      path: '/',
-      trustPolicy: JSON.stringify({
-        Statement: [
-          { Effect: 'Allow', Action: 'sts:AssumeRole', Principal: { Service: 'events.amazonaws.com' } },
-        ],
-      }),
-      inlinePolicies: {},
-      attachedPolicyArns: [],
-      description: undefined,
-      maxSessionSeconds: 3600,
-      createdAtMs: 0,
-      tags: {},
-    });
     const principal: Principal = {
       kind: 'role',
       arn: `arn:aws:sts::${ACCOUNT}:assumed-role/events/rule`,
       accountId: ACCOUNT,
-      roleArn: eventsRole,
+      roleArn: `arn:aws:iam::${ACCOUNT}:role/events`,
+      assumedBy: 'events.amazonaws.com',
     };
     const { pipelineExecutionId } = await world.ask('StartPipelineExecution', { name: 'release' }, principal);
     const { pipelineExecution } = await world.ask('GetPipelineExecution', {

@@ -2,7 +2,6 @@ import type { PipelineDeclaration } from '@aws-sdk/client-codepipeline';
 import type { Call, Engine, Principal, Service } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import type { Identity } from '../../iam/identity.ts';
-import type { PolicyAuthorizer } from '../../iam/policy-authorizer.ts';
 import { manualApproval } from './actions/approval-manual.ts';
 import { codeBuild } from './actions/build-codebuild.ts';
 import { ecsDeploy } from './actions/deploy-ecs.ts';
@@ -17,7 +16,6 @@ const LARGEST_OUTPUT_VARIABLES_BYTES = 122_880;
 
 interface CodePipelineParts {
   readonly identity: Identity;
-  readonly authorizer: PolicyAuthorizer;
   readonly archives: CommitArchives;
 }
 
@@ -110,14 +108,10 @@ export function createCodePipeline(engine: Engine, parts: CodePipelineParts): Se
     return values;
   };
 
-  /** EventBridge starts pipelines with a role that trusts it; AWS then names the event as the trigger. */
+  /** EventBridge starts pipelines with a role that it assumes; AWS then names the event as the trigger. */
   const triggerOf = (principal: Principal): { type: TriggerType; detail: string } => {
-    const role = parts.authorizer.store.roles.get(principal.roleArn ?? '');
-    const events: Principal = { kind: 'service', arn: 'events.amazonaws.com', accountId: engine.accountId };
-    const byEvent =
-      principal.kind === 'service'
-        ? principal.arn === events.arn
-        : role !== undefined && parts.authorizer.trusts(role, events);
+    const service = principal.kind === 'service' ? principal.arn : principal.assumedBy;
+    const byEvent = service === 'events.amazonaws.com';
     return { type: byEvent ? 'CloudWatchEvent' : 'StartPipelineExecution', detail: principal.arn };
   };
 
@@ -584,6 +578,7 @@ export function createCodePipeline(engine: Engine, parts: CodePipelineParts): Se
         }),
       },
     },
+    resourceTags: (resourceArn) => store.pipelines.get(resourceArn.split(':')[5]?.split('/')[0] ?? '')?.tags,
     start: () => runner.recover(),
     stop: () => runner.close(),
   };

@@ -534,11 +534,13 @@ export class PipelineRunner {
 
   /** The pipeline's role takes on the action's role, if it has one: trust and permission are both checked. */
   async #principal(pipeline: StoredPipeline, action: StoredAction): Promise<Principal> {
-    const sessionName = pipeline.name.slice(0, LONGEST_SESSION_NAME);
+    // The name of a session has two characters at least, that of a pipeline one.
+    const sessionName = pipeline.name.slice(0, LONGEST_SESSION_NAME).padEnd(2, '-');
     const own = this.#engine.assumeRole(
       pipeline.declaration.roleArn ?? '',
       'codepipeline.amazonaws.com',
       sessionName,
+      `arn:aws:codepipeline:${this.#engine.region}:${this.#engine.accountId}:${pipeline.name}`,
     );
     const { roleArn } = action.declaration;
     if (roleArn === undefined) return own;

@@ -1,7 +1,9 @@
 import type { Engine, OperationTable, Service } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import type { Authorizer } from '../../iam/authorizer.ts';
-import { parsePolicy } from '../../iam/policy.ts';
+import { parsePolicy } from '../../iam/policy-grammar.ts';
+import { directoryOf } from '../../iam/roles.ts';
+import { tagMap } from '../../iam/tags.ts';
 import type { ImageStore, StoredImage } from '../../runtime/oci/image-store.ts';
 import { Registry } from '../../runtime/oci/registry.ts';
 import type { HttpHandler } from '../../wire/server.ts';
@@ -63,6 +65,7 @@ export function createEcr(
       },
     },
     resourcePolicy: (arn) => repositories.byArn(arn)?.policy,
+    resourceTags: (arn) => tagMap(repositories.byArn(arn)?.tags),
     stop: () => registry.close(),
   };
 }
@@ -216,7 +219,7 @@ function policyOperations(
       run: (input) => {
         const { name } = repositories.get(input.repositoryName, input.registryId);
         const policy = input.policyText ?? '';
-        const parsed = parsePolicy(policy);
+        const parsed = parsePolicy(policy, 'ecr', directoryOf(engine));
         if ('error' in parsed) throw new AwsFault('InvalidParameterException', parsed.error);
         repositories.change(name, { policy });
         return { registryId, repositoryName: name, policyText: policy };

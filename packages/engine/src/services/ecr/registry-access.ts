@@ -1,6 +1,6 @@
 import type { Engine, Principal } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
-import type { Authorizer } from '../../iam/authorizer.ts';
+import { type Authorizer, LOOPBACK } from '../../iam/authorizer.ts';
 import { digestOf } from '../../runtime/oci/image-format.ts';
 import type { RegistryAction } from '../../runtime/oci/registry.ts';
 import type { Table } from '../../state/state.ts';
@@ -67,8 +67,7 @@ export class RegistryAccess {
       principal: token.principal,
       actions: ACTIONS[action],
       resources: [this.#repositories.arn(repository)],
-      conditions: {},
-      passesRoles: [],
+      origin: { sourceIp: LOOPBACK },
       resourcePolicy: (arn) => this.#repositories.byArn(arn)?.policy,
       accessDeniedCode: 'AccessDeniedException',
     });

@@ -7,7 +7,7 @@ import { ServiceController } from './service-controller.ts';
 import { serviceDeploymentOperations } from './service-deployments.ts';
 import { serviceOperations } from './services.ts';
 import { EcsStore } from './store.ts';
-import { tagOperations } from './tags.ts';
+import { tagOperations, tagsOfArn } from './tags.ts';
 import { taskDefinitionOperations } from './task-definitions.ts';
 import { TaskEndpoint } from './task-endpoint.ts';
 import { TaskLifecycle } from './task-lifecycle.ts';
@@ -41,6 +41,7 @@ export function createEcs(
       ...taskOperations(engine, store, lifecycle, controller),
       ...tagOperations(store),
     },
+    resourceTags: (arn) => tagsOfArn(store, arn),
     start: () => {
       engine.journal.append('ecs', 'runner.chosen', {
         runner: parts.runner.name,

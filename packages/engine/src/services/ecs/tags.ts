@@ -1,6 +1,7 @@
 import type { Tag } from '@aws-sdk/client-ecs';
 import type { OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { tagMap } from '../../iam/tags.ts';
 import { type EcsStore, nameOf } from './store.ts';
 
 /** Tags of clusters, services, task definitions and tasks. */
@@ -32,12 +33,32 @@ export function tagOperations(
   };
 }
 
-function taggable(
-  store: EcsStore,
-  arn: string,
-): { tags: readonly Tag[]; save: (tags: readonly Tag[]) => void } {
-  const kind = /^arn:aws:ecs:[^:]*:[^:]*:([a-z-]+)\//.exec(arn)?.[1];
-  switch (kind) {
+/** The tags of what an ARN names, if it exists. */
+export function tagsOfArn(store: EcsStore, arn: string): Record<string, string> | undefined {
+  const found = find(store, arn);
+  return found && tagMap(found.tags);
+}
+
+interface Tagged {
+  readonly tags: readonly Tag[];
+  readonly save: (tags: readonly Tag[]) => void;
+}
+
+function taggable(store: EcsStore, arn: string): Tagged {
+  if (kindOf(arn) === undefined) {
+    throw new AwsFault('InvalidParameterException', `${arn} cannot be tagged.`);
+  }
+  const found = find(store, arn);
+  if (!found) throw new AwsFault('InvalidParameterException', 'The specified resource could not be found.');
+  return found;
+}
+
+function kindOf(arn: string): string | undefined {
+  return /^arn:aws:ecs:[^:]*:[^:]*:(cluster|service|task-definition|task)\//.exec(arn)?.[1];
+}
+
+function find(store: EcsStore, arn: string): Tagged | undefined {
+  switch (kindOf(arn)) {
     case 'cluster':
       return stored(store.clusters, nameOf(arn));
     case 'service':
@@ -47,17 +68,14 @@ function taggable(
     case 'task':
       return stored(store.tasks, nameOf(arn));
     default:
-      throw new AwsFault('InvalidParameterException', `${arn} cannot be tagged.`);
+      return undefined;
   }
 }
 
 function stored<T extends { readonly tags: readonly Tag[] }>(
   table: { get(key: string): T | undefined; put(key: string, value: T): T },
   key: string,
-): { tags: readonly Tag[]; save: (tags: readonly Tag[]) => void } {
+): Tagged | undefined {
   const value = table.get(key);
-  if (!value) {
-    throw new AwsFault('InvalidParameterException', 'The specified resource could not be found.');
-  }
-  return { tags: value.tags, save: (tags) => table.put(key, { ...value, tags }) };
+  return value && { tags: value.tags, save: (tags) => table.put(key, { ...value, tags }) };
 }

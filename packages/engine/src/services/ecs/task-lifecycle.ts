@@ -249,8 +249,8 @@ export class TaskLifecycle {
     const { container } = definition;
     const { taskRoleArn, executionRoleArn, containerOverrides } = task.overrides;
     const override = containerOverrides?.find(({ name }) => name === container.name);
-    const executionRole = this.#assume(executionRoleArn ?? definition.executionRoleArn, id);
-    const taskRole = this.#assume(taskRoleArn ?? definition.taskRoleArn, id);
+    const executionRole = this.#assume(executionRoleArn ?? definition.executionRoleArn, task.arn, id);
+    const taskRole = this.#assume(taskRoleArn ?? definition.taskRoleArn, task.arn, id);
     const secrets = await this.#secrets(container.secrets ?? [], executionRole);
     const revision = task.revisionArn === undefined ? undefined : this.#store.revisions.get(task.revisionArn);
     const pinned = container.versionConsistency === 'disabled' ? undefined : revision?.imageDigest;
@@ -290,10 +290,10 @@ export class TaskLifecycle {
     };
   }
 
-  #assume(roleArn: string | undefined, taskId: string): Principal | undefined {
+  #assume(roleArn: string | undefined, taskArn: string, taskId: string): Principal | undefined {
     if (roleArn === undefined) return undefined;
     try {
-      return this.#engine.assumeRole(roleArn, 'ecs-tasks.amazonaws.com', taskId);
+      return this.#engine.assumeRole(roleArn, 'ecs-tasks.amazonaws.com', taskId, taskArn);
     } catch (error) {
       if (!(error instanceof AwsFault)) throw error;
       throw new TaskStartError(

@@ -194,6 +194,28 @@ describe('a task does not start, and says why, when', () => {
     world.authorizer.store.roles.put(role.arn, { ...role, trustPolicy });
     expect(await failure(world, {})).toMatch(/^ECS was unable to assume the role/);
   });
+
+  test.each([
+    ['of the cluster', 'arn:aws:ecs:us-east-1:000000000000:*', /^ResourceInitializationError/],
+    ['of another region', 'arn:aws:ecs:eu-west-1:000000000000:*', /^ECS was unable to assume the role/],
+  ])('its role trusts ECS for tasks %s, and a secret is missing', async (_name, sourceArn, reason) => {
+    const world = await ecsWorld();
+    const role = world.authorizer.store.roles.get(world.roleArn)!;
+    const trust = {
+      Effect: 'Allow',
+      Action: 'sts:AssumeRole',
+      Principal: { Service: 'ecs-tasks.amazonaws.com' },
+      Condition: {
+        ArnLike: { 'aws:SourceArn': sourceArn },
+        StringEquals: { 'aws:SourceAccount': '000000000000' },
+      },
+    };
+    world.authorizer.store.roles.put(role.arn, {
+      ...role,
+      trustPolicy: JSON.stringify({ Statement: trust }),
+    });
+    expect(await failure(world, { secrets: [{ name: 'S', valueFrom: '/gone' }] })).toMatch(reason);
+  });
 });
 
 describe('permissions', () => {

@@ -131,7 +131,7 @@ export class Deliveries {
   #principal({ rule, target, event }: Delivery): Principal {
     return target.roleArn === undefined
       ? servicePrincipal(this.#engine, 'events.amazonaws.com', rule.arn)
-      : this.#engine.assumeRole(target.roleArn, 'events.amazonaws.com', String(event.id));
+      : this.#engine.assumeRole(target.roleArn, 'events.amazonaws.com', String(event.id), rule.arn);
   }
 
   /** One log stream for each event, as EventBridge does; a log group's resource policy is not asked. */

@@ -170,6 +170,33 @@ describe('an event that matches a rule', () => {
     await world.pass(1);
     expect(world.started).toMatchObject([{ name: 'ship', principal: { kind: 'role', roleArn: role } }]);
   });
+
+  test.each([
+    [RULE, 1],
+    [`${RULE}-other`, 0],
+  ])('starts a pipeline if the target’s role trusts the rule: %s', async (trusted, starts) => {
+    const world = await World.create();
+    const RoleArn = world.role('starter', 'events.amazonaws.com', {
+      Effect: 'Allow',
+      Action: 'codepipeline:StartPipelineExecution',
+      Resource: PIPELINE,
+    });
+    const { roles } = world.authorizer.store;
+    const trust = {
+      Effect: 'Allow',
+      Principal: { Service: 'events.amazonaws.com' },
+      Action: 'sts:AssumeRole',
+      Condition: {
+        ArnEquals: { 'aws:SourceArn': trusted },
+        StringEquals: { 'aws:SourceAccount': '111122223333' },
+      },
+    };
+    roles.put(RoleArn, { ...roles.get(RoleArn)!, trustPolicy: JSON.stringify({ Statement: trust }) });
+    await world.rule({ Arn: PIPELINE, RoleArn });
+    world.taskBecame('STOPPED');
+    await world.pass(1);
+    expect(world.started).toHaveLength(starts);
+  });
 });
 
 describe('a target that fails', () => {

@@ -317,6 +317,7 @@ export function createEvents(engine: Engine): Service<'events'> {
         }),
       },
     },
+    resourceTags: (arn) => rules.get(arn.split(':rule/')[1] ?? '')?.tags,
     start: () => {
       deliveries.start();
       for (const name of rules.keys()) schedules.arm(name);

@@ -1,12 +1,13 @@
 import type { Engine, Service } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
-import { parsePolicy } from '../../iam/policy.ts';
 import type { PolicyAuthorizer } from '../../iam/policy-authorizer.ts';
-import { AWS_MANAGED_POLICIES, type Role } from '../../iam/roles.ts';
+import { AWS_MANAGED_POLICIES, directoryOf, type Role } from '../../iam/roles.ts';
+import { attached, checkMaxSession, checkPolicyName, Documents } from './documents.ts';
 
 /** Identity and Access Management: roles, inline and managed policies. Users and groups do not exist here. */
 export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service<'iam'> {
   const { store } = authorizer;
+  const documents = new Documents(directoryOf(engine));
   const roleArn = (name: string | undefined) =>
     store.byName(name ?? '')?.arn ?? `arn:aws:iam::${engine.accountId}:role/${name}`;
   const onRole = (input: { RoleName?: string | undefined }) => [roleArn(input.RoleName)];
@@ -20,7 +21,7 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
     if (!policy) throw noSuchEntity(`Policy ${arn} does not exist or is not attachable.`);
     return policy;
   };
-  const isPolicy = (arn: string) => store.policies.has(arn) || arn in AWS_MANAGED_POLICIES;
+  const isPolicy = (arn: string) => store.managed(arn) !== undefined;
   /** A bound that nobody knows would be none at all. */
   const boundaryOf = (arn: string | undefined): string => {
     if (arn === undefined || !isPolicy(arn)) {
@@ -28,10 +29,10 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
     }
     return arn;
   };
-  const checked = (document: string | undefined): string => {
-    const parsed = parsePolicy(document ?? '');
-    if ('error' in parsed) throw new AwsFault('MalformedPolicyDocument', parsed.error);
-    return document!;
+  const inlineOf = (role: Role, name: string | undefined): string => {
+    const document = Object.hasOwn(role.inlinePolicies, name ?? '') ? role.inlinePolicies[name!] : undefined;
+    if (document === undefined) throw noSuchEntity(`The role policy with name ${name} cannot be found.`);
+    return document;
   };
   const update = (role: Role, changes: Partial<Role>) => store.roles.put(role.arn, { ...role, ...changes });
   const shown = (role: Role) => ({
@@ -59,6 +60,7 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
 
   return {
     name: 'iam',
+    resourceTags: (arn) => store.roles.get(arn)?.tags,
     operations: {
       CreateRole: {
         resources: onRole,
@@ -76,11 +78,11 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
             roleId: `AROA${engine.ids.suffix(17)}`,
             arn: `arn:aws:iam::${engine.accountId}:role${path}${roleName}`,
             path,
-            trustPolicy: checked(input.AssumeRolePolicyDocument),
+            trustPolicy: documents.trust(input.AssumeRolePolicyDocument),
             inlinePolicies: {},
             attachedPolicyArns: [],
             description: input.Description,
-            maxSessionSeconds: input.MaxSessionDuration ?? 3600,
+            maxSessionSeconds: checkMaxSession(input.MaxSessionDuration ?? 3600),
             createdAtMs: engine.clock.nowMs(),
             tags: tagsOf(input.Tags),
             ...(input.PermissionsBoundary === undefined
@@ -99,7 +101,7 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
           const role = roleOf(input.RoleName);
           update(role, {
             description: input.Description ?? role.description,
-            maxSessionSeconds: input.MaxSessionDuration ?? role.maxSessionSeconds,
+            maxSessionSeconds: checkMaxSession(input.MaxSessionDuration ?? role.maxSessionSeconds),
           });
           return {};
         },
@@ -107,7 +109,7 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
       UpdateAssumeRolePolicy: {
         resources: onRole,
         run: (input) => {
-          update(roleOf(input.RoleName), { trustPolicy: checked(input.PolicyDocument) });
+          update(roleOf(input.RoleName), { trustPolicy: documents.trust(input.PolicyDocument) });
           return {};
         },
       },
@@ -126,17 +128,15 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
         resources: onRole,
         run: (input) => {
           const role = roleOf(input.RoleName);
-          const document = checked(input.PolicyDocument);
-          update(role, { inlinePolicies: { ...role.inlinePolicies, [input.PolicyName ?? '']: document } });
+          const name = checkPolicyName(input.PolicyName);
+          update(role, { inlinePolicies: documents.inline(role, name, input.PolicyDocument) });
           return {};
         },
       },
       GetRolePolicy: {
         resources: onRole,
         run: (input) => {
-          const document = roleOf(input.RoleName).inlinePolicies[input.PolicyName ?? ''];
-          if (document === undefined)
-            throw noSuchEntity(`The role policy with name ${input.PolicyName} cannot be found.`);
+          const document = inlineOf(roleOf(input.RoleName), input.PolicyName);
           return {
             RoleName: input.RoleName,
             PolicyName: input.PolicyName,
@@ -155,9 +155,8 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
         resources: onRole,
         run: (input) => {
           const role = roleOf(input.RoleName);
-          const { [input.PolicyName ?? '']: gone, ...inlinePolicies } = role.inlinePolicies;
-          if (gone === undefined)
-            throw noSuchEntity(`The role policy with name ${input.PolicyName} cannot be found.`);
+          inlineOf(role, input.PolicyName);
+          const { [input.PolicyName!]: _gone, ...inlinePolicies } = role.inlinePolicies;
           update(role, { inlinePolicies });
           return {};
         },
@@ -169,12 +168,10 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
           const arn = input.PolicyArn ?? '';
           if (!isPolicy(arn)) {
             throw noSuchEntity(
-              `Policy ${arn} does not exist or is not attachable: the local engine knows ${Object.keys(AWS_MANAGED_POLICIES).join(', ')} and the account's own policies.`,
+              `Policy ${arn} does not exist or is not attachable: the local engine knows ${[...AWS_MANAGED_POLICIES.keys()].join(', ')} and the account's own policies.`,
             );
           }
-          if (!role.attachedPolicyArns.includes(arn)) {
-            update(role, { attachedPolicyArns: [...role.attachedPolicyArns, arn] });
-          }
+          update(role, { attachedPolicyArns: attached(role, arn) });
           return {};
         },
       },
@@ -219,7 +216,8 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
       },
       CreatePolicy: {
         run: (input) => {
-          const arn = `arn:aws:iam::${engine.accountId}:policy${input.Path ?? '/'}${input.PolicyName}`;
+          const policyName = checkPolicyName(input.PolicyName);
+          const arn = `arn:aws:iam::${engine.accountId}:policy${input.Path ?? '/'}${policyName}`;
           if (store.policies.has(arn)) {
             throw new AwsFault(
               'EntityAlreadyExists',
@@ -228,10 +226,10 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
             );
           }
           const policy = store.policies.put(arn, {
-            policyName: input.PolicyName ?? '',
+            policyName,
             policyId: `ANPA${engine.ids.suffix(17)}`,
             arn,
-            document: checked(input.PolicyDocument),
+            document: documents.managed(input.PolicyDocument),
             createdAtMs: engine.clock.nowMs(),
           });
           return {
@@ -248,7 +246,7 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
         resources: (input) => [input.PolicyArn ?? '*'],
         run: (input) => {
           const policy = policyOf(input.PolicyArn);
-          store.policies.put(policy.arn, { ...policy, document: checked(input.PolicyDocument) });
+          store.policies.put(policy.arn, { ...policy, document: documents.managed(input.PolicyDocument) });
           return { PolicyVersion: { VersionId: 'v1', IsDefaultVersion: true } };
         },
       },

@@ -10,6 +10,13 @@ function document(Action: string): string {
   return JSON.stringify({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action, Resource: '*' }] });
 }
 
+const TRUST = JSON.stringify({
+  Version: '2012-10-17',
+  Statement: [
+    { Effect: 'Allow', Principal: { Service: 'ecs-tasks.amazonaws.com' }, Action: 'sts:AssumeRole' },
+  ],
+});
+
 /** A role that may do everything with parameters, and a managed policy that only reads them. */
 async function world() {
   const engine = new MemoryEngine();
@@ -21,7 +28,7 @@ async function world() {
   });
   await engine.call('iam', 'CreateRole', {
     RoleName: ROLE,
-    AssumeRolePolicyDocument: document('sts:AssumeRole'),
+    AssumeRolePolicyDocument: TRUST,
   });
   await engine.call('iam', 'PutRolePolicy', {
     RoleName: ROLE,
@@ -56,7 +63,7 @@ test('a role may be created with a boundary', async () => {
   const { engine } = await world();
   await engine.call('iam', 'CreateRole', {
     RoleName: 'other',
-    AssumeRolePolicyDocument: document('sts:AssumeRole'),
+    AssumeRolePolicyDocument: TRUST,
     PermissionsBoundary: POLICY,
   });
   expect((await engine.call('iam', 'GetRole', { RoleName: 'other' })).Role?.PermissionsBoundary).toEqual({
@@ -75,7 +82,7 @@ test('a boundary that does not exist is refused, and so is deleting one that is 
   await expect(
     engine.call('iam', 'CreateRole', {
       RoleName: 'other',
-      AssumeRolePolicyDocument: document('sts:AssumeRole'),
+      AssumeRolePolicyDocument: TRUST,
       PermissionsBoundary,
     }),
   ).rejects.toMatchObject(refusal);

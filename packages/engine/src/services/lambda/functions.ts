@@ -1,5 +1,5 @@
 import type { Input } from '../../dispatch/sdk.ts';
-import type { Engine, Principal } from '../../dispatch/service.ts';
+import { type Engine, type Principal, viaService } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import type { CodeStore } from './code-store.ts';
 import { type FunctionReference, functionArn } from './function-reference.ts';
@@ -76,11 +76,16 @@ export class Functions {
       throw invalidParameter('Please provide a source for function code: ZipFile, or S3Bucket and S3Key.');
     }
     try {
-      const { Body } = await this.#engine.call(principal, 's3', 'GetObject', {
-        Bucket: code.S3Bucket,
-        Key: code.S3Key,
-        ...(code.S3ObjectVersion === undefined ? {} : { VersionId: code.S3ObjectVersion }),
-      });
+      const { Body } = await this.#engine.call(
+        viaService(principal, 'lambda.amazonaws.com'),
+        's3',
+        'GetObject',
+        {
+          Bucket: code.S3Bucket,
+          Key: code.S3Key,
+          ...(code.S3ObjectVersion === undefined ? {} : { VersionId: code.S3ObjectVersion }),
+        },
+      );
       return Body ?? new Uint8Array();
     } catch (error) {
       if (!(error instanceof AwsFault)) throw error;

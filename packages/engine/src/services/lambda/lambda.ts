@@ -42,6 +42,7 @@ export function createLambda(
       const policy = store.policies.get(arn.split(':function:')[1] ?? '');
       return policy && policyDocument(policy);
     },
+    resourceTags: (arn) => store.extras.get(arn.split(':function:')[1]?.split(':')[0] ?? '')?.tags,
     start: () => {
       functions.sweep();
       events.start();

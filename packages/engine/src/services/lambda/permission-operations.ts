@@ -1,10 +1,15 @@
 import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { parsePolicy } from '../../iam/policy-grammar.ts';
+import type { Directory } from '../../iam/principals.ts';
+import { directoryOf } from '../../iam/roles.ts';
 import { type FunctionReference, functionArn, readReference } from './function-reference.ts';
 import { invalidParameter } from './function-settings.ts';
 import type { Functions } from './functions.ts';
 import type { LambdaStore, StoredPolicy } from './store.ts';
+
+const POLICY_MAX_BYTES = 20_480;
 
 const keyOf = ({ name, qualifier }: FunctionReference) =>
   qualifier === undefined ? name : `${name}:${qualifier}`;
@@ -48,10 +53,10 @@ export function permissionOperations(
             409,
           );
         }
-        store.policies.put(keyOf(reference), {
-          statements: [...statements, statement],
-          revisionId: engine.ids.uuid(),
-        });
+        const policy = { statements: [...statements, statement], revisionId: engine.ids.uuid() };
+        checkStatement(statement, directoryOf(engine));
+        checkSize(policyDocument(policy));
+        store.policies.put(keyOf(reference), policy);
         return { Statement: JSON.stringify(statement) };
       },
     },
@@ -82,6 +87,20 @@ export function permissionOperations(
       },
     },
   } satisfies OperationTable<'lambda'>;
+}
+
+/** Only what is new is checked: the statements before it may name roles that are gone by now. */
+function checkStatement(statement: object, directory: Directory): void {
+  const parsed = parsePolicy(JSON.stringify({ Statement: statement }), 'lambda', directory);
+  if ('error' in parsed) throw invalidParameter(parsed.error);
+}
+
+function checkSize(document: string): void {
+  if (Buffer.byteLength(document) <= POLICY_MAX_BYTES) return;
+  throw new AwsFault(
+    'PolicyLengthExceededException',
+    `The final policy size is bigger than the limit (${POLICY_MAX_BYTES}).`,
+  );
 }
 
 function statementOf(engine: Engine, input: Input<'lambda', 'AddPermission'>, reference: FunctionReference) {

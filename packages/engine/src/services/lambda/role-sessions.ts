@@ -1,5 +1,6 @@
 import type { Credentials, Engine, Principal } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { functionArn } from './function-reference.ts';
 import { invalidParameter } from './function-settings.ts';
 import type { StoredFunction } from './store.ts';
 
@@ -48,7 +49,12 @@ export class RoleSessions {
 /** @throws `InvalidParameterValueException` for a role that is missing or does not trust Lambda */
 export function assumeExecutionRole(engine: Engine, roleArn: string, functionName: string): Principal {
   try {
-    return engine.assumeRole(roleArn, 'lambda.amazonaws.com', functionName);
+    return engine.assumeRole(
+      roleArn,
+      'lambda.amazonaws.com',
+      functionName,
+      functionArn(engine, functionName),
+    );
   } catch (error) {
     if (!(error instanceof AwsFault)) throw error;
     throw invalidParameter(

@@ -41,6 +41,7 @@ export function createLogs(engine: Engine): Service<'logs'> {
       DescribeSubscriptionFilters: { run: () => ({ subscriptionFilters: [] }) },
       StartQuery: { run: refuse('Logs Insights queries: search the log group with FilterLogEvents') },
     },
+    resourceTags: (arn) => store.group(arn.split(':log-group:')[1]?.split(':')[0] ?? '')?.tags,
     start: () => {
       extraction.start();
       expire();

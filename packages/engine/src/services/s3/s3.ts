@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import type { Input, OperationName, Output } from '../../dispatch/sdk.ts';
 import type { Engine, Operation, Service } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { directoryOf } from '../../iam/roles.ts';
+import { checkBucketPolicy } from './bucket-policy.ts';
 import { ObjectStore, type ObjectVersion } from './object-store.ts';
 
 interface Bucket {
@@ -175,7 +177,8 @@ export function createS3(engine: Engine): Service<'s3'> {
         resources: onBucket,
         run: (input) => {
           const bucket = bucketOf(input.Bucket);
-          buckets.put(bucket.name, { ...bucket, policy: input.Policy });
+          const policy = checkBucketPolicy(input.Policy ?? '', bucket.name, directoryOf(engine));
+          buckets.put(bucket.name, { ...bucket, policy });
           return {};
         },
       },

@@ -3,6 +3,7 @@ import { page } from '../../dispatch/paging.ts';
 import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, Service } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { directoryOf } from '../../iam/roles.ts';
 import { Inbox } from './inbox.ts';
 import { messageOf, passesFilter } from './message.ts';
 import { Notifications } from './notifications.ts';
@@ -102,6 +103,8 @@ export function createSns(engine: Engine): Service<'sns'> {
     return message.id;
   };
 
+  const directory = directoryOf(engine);
+
   return {
     name: 'sns',
     operations: {
@@ -115,7 +118,7 @@ export function createSns(engine: Engine): Service<'sns'> {
             throw invalid('The local engine does not support DataProtectionPolicy.');
           }
           const given = Object.entries(input.Attributes ?? {});
-          for (const [key, value] of given) checkTopicAttribute(key, value);
+          for (const [key, value] of given) checkTopicAttribute(key, value, directory);
           const attributes = Object.fromEntries(
             given.filter(([key]) => key !== 'FifoTopic' && key !== 'ContentBasedDeduplication'),
           );
@@ -171,7 +174,7 @@ export function createSns(engine: Engine): Service<'sns'> {
           const name = input.AttributeName ?? '';
           const value = input.AttributeValue ?? '';
           const { [name]: _before, ...rest } = topic.attributes;
-          if (value !== '') checkTopicAttribute(name, value);
+          if (value !== '') checkTopicAttribute(name, value, directory);
           topics.put(topic.arn, { ...topic, attributes: value === '' ? rest : { ...rest, [name]: value } });
           return {};
         },
@@ -313,6 +316,7 @@ export function createSns(engine: Engine): Service<'sns'> {
       const topic = topics.get(arn);
       return topic && policyOf(topic);
     },
+    resourceTags: (arn) => topics.get(arn)?.tags,
     start: () => notifications.start(),
     stop: () => notifications.stop(),
   };

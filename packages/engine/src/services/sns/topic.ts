@@ -1,6 +1,7 @@
 import { AwsFault } from '../../errors.ts';
 import { compileEventPattern, EventPatternError } from '../../event-pattern.ts';
-import { parsePolicy } from '../../iam/policy.ts';
+import { parsePolicy } from '../../iam/policy-grammar.ts';
+import type { Directory } from '../../iam/principals.ts';
 
 /** A topic. */
 export interface Topic {
@@ -40,14 +41,14 @@ const SUBSCRIPTION_ATTRIBUTES = new Set([
 ]);
 
 /** Checks an attribute of a topic; FIFO topics are refused. */
-export function checkTopicAttribute(name: string, value: string): void {
+export function checkTopicAttribute(name: string, value: string, directory: Directory): void {
   if (name === 'FifoTopic' || name === 'ContentBasedDeduplication') {
     if (value === 'false') return;
     throw invalid('The local engine does not support FIFO topics.');
   }
   if (!TOPIC_ATTRIBUTES.has(name)) throw invalid(`Invalid parameter: AttributeName: ${name}`);
   if (name === 'Policy' && value !== '') {
-    const policy = parsePolicy(value);
+    const policy = parsePolicy(value, 'sns', directory);
     if ('error' in policy) throw invalid(`Invalid parameter: Policy Reason: ${policy.error}`);
   }
 }

@@ -27,7 +27,7 @@ export function permissionOperations(engine: Engine, queues: Queues) {
       Id: `${queue.arn}/SQSDefaultPolicy`,
       Statement: statements,
     };
-    queues.setAttributes(queue, { Policy: statements.length === 0 ? '' : JSON.stringify(policy) });
+    queues.setPolicy(queue, statements.length === 0 ? '' : JSON.stringify(policy));
   };
 
   return {

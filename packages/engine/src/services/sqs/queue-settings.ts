@@ -1,5 +1,6 @@
 import { AwsFault } from '../../errors.ts';
-import { parsePolicy } from '../../iam/policy.ts';
+import { parsePolicy } from '../../iam/policy-grammar.ts';
+import type { Directory } from '../../iam/principals.ts';
 
 /** Where a queue's messages go that were received too often. */
 interface RedrivePolicy {
@@ -35,7 +36,7 @@ interface AttributeRule {
   /** Inclusive range of an integer. */
   readonly range?: readonly [least: number, most: number];
   readonly values?: readonly string[];
-  readonly check?: (value: string) => string | undefined;
+  readonly check?: (value: string, directory: Directory | undefined) => string | undefined;
   readonly fifo?: boolean;
   readonly initial?: string;
   /** An empty value removes the attribute. */
@@ -94,7 +95,7 @@ function invalid(name: string, reason?: string): AwsFault {
  */
 export function checkAttributes(
   attributes: Readonly<Record<string, string | undefined>>,
-  queue: { readonly fifo: boolean; readonly creating: boolean },
+  queue: { readonly fifo: boolean; readonly creating: boolean; readonly directory: Directory | undefined },
 ): Record<string, string> {
   const checked: Record<string, string> = {};
   for (const [name, value] of Object.entries(attributes)) {
@@ -106,7 +107,7 @@ export function checkAttributes(
       checked[name] = value;
       continue;
     }
-    const problem = problemOf(rule, value);
+    const problem = problemOf(rule, value, queue.directory);
     if (problem !== undefined) throw invalid(name, problem);
     checked[name] = rule.range ? String(Number(value)) : value;
   }
@@ -114,14 +115,14 @@ export function checkAttributes(
 }
 
 /** Why `value` is wrong; an empty text when the rule has nothing to add. */
-function problemOf(rule: AttributeRule, value: string): string | undefined {
+function problemOf(rule: AttributeRule, value: string, directory: Directory | undefined): string | undefined {
   if (rule.range) {
     const [least, most] = rule.range;
     const number = /^\d{1,10}$/.test(value) ? Number(value) : Number.NaN;
     if (!(number >= least && number <= most)) return `Must be an integer from ${least} to ${most}.`;
   }
   if (rule.values && !rule.values.includes(value)) return `Must be one of: ${rule.values.join(', ')}.`;
-  return rule.check?.(value);
+  return rule.check?.(value, directory);
 }
 
 /** The stored attributes of a new queue: what the client gave over AWS's defaults. */
@@ -189,8 +190,8 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
-function checkPolicy(text: string): string | undefined {
-  const policy = parsePolicy(text);
+function checkPolicy(text: string, directory: Directory | undefined): string | undefined {
+  const policy = parsePolicy(text, 'sqs', directory);
   return 'error' in policy ? policy.error : undefined;
 }
 

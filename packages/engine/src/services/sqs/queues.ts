@@ -1,5 +1,7 @@
 import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Directory } from '../../iam/principals.ts';
+import { directoryOf } from '../../iam/roles.ts';
 import type { Table } from '../../state/state.ts';
 import { MessageStore } from './message-store.ts';
 import { Queue, type QueueParts, type QueueRecord } from './queue.ts';
@@ -30,11 +32,13 @@ export class Queues {
   readonly #deletedAtMs: Table<number>;
   readonly #queues = new Map<string, Queue>();
   readonly #parts: QueueParts;
+  readonly #directory: Directory;
   /** What URLs say, of queues that exist or not. */
   readonly #addresses = new Map<string, QueueAddress>();
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.#directory = directoryOf(engine);
     this.#store = new MessageStore(engine.state);
     this.#records = engine.state.table<QueueRecord>('sqs.queues');
     this.#keys = engine.state.table<number>('sqs.keys');
@@ -108,7 +112,7 @@ export class Queues {
           : 'Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length',
       );
     }
-    const given = checkAttributes(attributes, { fifo, creating: true });
+    const given = checkAttributes(attributes, { fifo, creating: true, directory: this.#directory });
     const existing = this.#queues.get(name);
     if (existing) {
       const different = Object.keys(given).find(
@@ -161,9 +165,19 @@ export class Queues {
 
   /** Changes attributes of a queue; an empty text removes one. */
   setAttributes(queue: Queue, attributes: Readonly<Record<string, string | undefined>>): void {
-    const changes = checkAttributes(attributes, { fifo: queue.fifo, creating: false });
+    const changes = checkAttributes(attributes, {
+      fifo: queue.fifo,
+      creating: false,
+      directory: this.#directory,
+    });
     this.#checkRedrive(changes, queue);
     checkThroughput(changes, queue.record.attributes);
+    this.update(queue, { attributes: changedAttributes(queue.record.attributes, changes) });
+  }
+
+  /** Changes statements of a queue's policy. The others may name roles that are gone by now. */
+  setPolicy(queue: Queue, Policy: string): void {
+    const changes = checkAttributes({ Policy }, { fifo: queue.fifo, creating: false, directory: undefined });
     this.update(queue, { attributes: changedAttributes(queue.record.attributes, changes) });
   }
 

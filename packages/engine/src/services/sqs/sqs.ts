@@ -28,6 +28,7 @@ export function createSqs(engine: Engine): Service<'sqs'> {
       ...moveOperations(queues, tasks),
     },
     resourcePolicy: (arn) => queues.byArn(arn)?.settings.policy,
+    resourceTags: (arn) => queues.byArn(arn)?.record.tags,
     start: () => {
       queues.open();
       tasks.open();

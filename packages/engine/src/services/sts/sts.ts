@@ -2,11 +2,15 @@ import type { Engine, Service } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import type { Identity } from '../../iam/identity.ts';
 import type { PolicyAuthorizer } from '../../iam/policy-authorizer.ts';
+import { checkAssumeRole, sessionDetails, sessionSeconds } from './assume-role.ts';
 
 /** AWS Security Token Service: who am I, and sessions of roles. */
 export function createSts(engine: Engine, identity: Identity, authorizer: PolicyAuthorizer): Service<'sts'> {
+  const { store } = authorizer;
   return {
     name: 'sts',
+    trustPolicy: (arn) => store.roles.get(arn)?.trustPolicy,
+    resourceTags: (arn) => store.roles.get(arn)?.tags,
     operations: {
       GetCallerIdentity: {
         actions: () => [],
@@ -17,24 +21,30 @@ export function createSts(engine: Engine, identity: Identity, authorizer: Policy
           return {
             Account: engine.accountId,
             Arn: principal.arn,
-            UserId: principal.roleArn ?? engine.accountId,
+            UserId: principal.userId ?? engine.accountId,
           };
         },
       },
       AssumeRole: {
-        resources: (input) => [input.RoleArn ?? '*'],
+        actions: (input) => ['sts:AssumeRole', ...(input.Tags?.length ? ['sts:TagSession'] : [])],
+        resources: (input) => {
+          checkAssumeRole(input);
+          return [input.RoleArn!];
+        },
+        conditions: (input) => ({
+          ...(input.ExternalId === undefined ? {} : { 'sts:ExternalId': input.ExternalId }),
+          'sts:RoleSessionName': input.RoleSessionName ?? '',
+          ...(input.DurationSeconds === undefined
+            ? {}
+            : { 'sts:DurationSeconds': String(input.DurationSeconds) }),
+        }),
         run: (input, { principal }) => {
-          const role = authorizer.store.roles.get(input.RoleArn ?? '');
-          if (!role || !authorizer.trusts(role, principal)) {
-            throw new AwsFault(
-              'AccessDenied',
-              `User: ${principal.arn} is not authorized to perform: sts:AssumeRole on resource: ${input.RoleArn}`,
-              403,
-            );
-          }
-          const sessionName = input.RoleSessionName ?? 'session';
-          const session = authorizer.session(role, sessionName, input.Policy);
-          const credentials = identity.issue(session, (input.DurationSeconds ?? 3600) * 1000);
+          // Authorisation has found the role: nobody may assume one that is not there.
+          const role = store.roles.get(input.RoleArn!)!;
+          const seconds = sessionSeconds(input, role, principal);
+          const sessionName = input.RoleSessionName!;
+          const session = authorizer.session(role, sessionName, sessionDetails(input, store));
+          const credentials = identity.issue(session, seconds * 1000);
           return {
             Credentials: {
               AccessKeyId: credentials.accessKeyId,

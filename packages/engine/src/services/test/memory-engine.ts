@@ -25,7 +25,12 @@ export class MemoryEngine {
     this.clock = options.clock ?? new VirtualClock();
     this.state = options.state ?? new State(':memory:');
     this.journal = new Journal(this.state, this.clock);
-    this.authorizer = new PolicyAuthorizer({ state: this.state, accountId: ACCOUNT });
+    this.authorizer = new PolicyAuthorizer({
+      state: this.state,
+      accountId: ACCOUNT,
+      region: 'us-east-1',
+      clock: this.clock,
+    });
     const ids = ByteIds.seeded(this.journal.seq + 1);
     const pace = new Pace(options.pace ?? 1);
     this.#dispatcher = new Dispatcher({
@@ -50,7 +55,7 @@ export class MemoryEngine {
         this.#dispatcher.dispatch(principal, service, operation, input as Record<string, unknown>, {
           endpoint: 'http://127.0.0.1:1',
         }) as never,
-      assumeRole: (roleArn, service, name) => this.authorizer.assumeRole(roleArn, service, name),
+      assumeRole: (...session) => this.authorizer.assumeRole(...session),
       credentials: () => ({
         accessKeyId: 'ASIA',
         secretAccessKey: 'secret',

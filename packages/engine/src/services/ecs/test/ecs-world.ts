@@ -93,7 +93,12 @@ export class EcsWorld {
   constructor(state = new State(':memory:')) {
     this.state = state;
     this.journal = new Journal(this.state, this.clock);
-    this.authorizer = new PolicyAuthorizer({ state: this.state, accountId: ACCOUNT });
+    this.authorizer = new PolicyAuthorizer({
+      state: this.state,
+      accountId: ACCOUNT,
+      region: 'us-east-1',
+      clock: this.clock,
+    });
     let counter = 0;
     const ids = new ByteIds((count) => {
       counter++;
@@ -124,7 +129,7 @@ export class EcsWorld {
         this.#dispatcher.dispatch(principal, service, operation, input as Record<string, unknown>, {
           endpoint: 'http://127.0.0.1:4566',
         }) as never,
-      assumeRole: (roleArn, service, name) => this.authorizer.assumeRole(roleArn, service, name),
+      assumeRole: (...session) => this.authorizer.assumeRole(...session),
       credentials: () => {
         throw new Error('no task asks for credentials here');
       },
