@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -22,32 +22,52 @@ async function socket(status: number): Promise<string> {
   return `unix://${path}`;
 }
 
-test('a container engine is one that answers a ping, not one whose address is set', async () => {
+/** Programs on a search path of their own; each is a text for Node. */
+function programs(texts: Record<string, string>): Record<string, string> {
+  const directory = temporaryDirectory();
+  for (const [name, text] of Object.entries(texts)) {
+    writeFileSync(join(directory, name), `#!${process.execPath}\n${text}`, { mode: 0o755 });
+  }
+  return { PATH: directory, HOME: temporaryDirectory() };
+}
+
+const CALL = (url: string) =>
+  `require('http').get(${url}, () => process.exit(1)).on('error', () => process.exit(1));`;
+/** A client that takes a registry from its last argument. */
+const DOCKER = CALL("'http://' + process.argv.at(-1) + '/v2/'");
+const AWS = CALL('process.env.AWS_ENDPOINT_URL');
+
+test('a container engine is one that answers a ping and whose docker comes to this machine', async () => {
   const [alive, broken] = await Promise.all([socket(200), socket(500)]);
-  const detect = (DOCKER_HOST: string) => detectMachineTools({ DOCKER_HOST, PATH: '' }, new SystemClock());
-  expect((await detect(alive)).containerEngine).toBe(alive);
-  expect((await detect(broken)).containerEngine).not.toBe(broken);
-  expect((await detect('unix:///nowhere/docker.sock')).containerEngine).not.toBe(
-    'unix:///nowhere/docker.sock',
-  );
-  expect((await detect('ssh://host')).containerEngine).not.toBe('ssh://host');
+  const detect = async (DOCKER_HOST: string, docker = DOCKER) =>
+    (await detectMachineTools({ DOCKER_HOST }, programs({ docker }), new SystemClock())).containerEngine;
+  expect(await detect(alive)).toBe(alive);
+  expect(await detect(alive, 'process.exit(1)')).toBeUndefined();
+  for (const address of [broken, 'unix:///nowhere/docker.sock', 'ssh://host'])
+    expect(await detect(address)).not.toBe(address);
 });
 
-test('an AWS CLI counts only when it runs', async () => {
-  const directory = temporaryDirectory({
-    'good/aws': '#!/bin/sh\nexit 0\n',
-    'broken/aws': '#!/bin/sh\nexit 1\n',
-  });
-  const detect = async (name: string) => {
-    if (name !== 'none') chmodSync(join(directory, name, 'aws'), 0o755);
-    return (await detectMachineTools({ PATH: join(directory, name) }, new SystemClock())).awsCli;
-  };
-  expect([await detect('good'), await detect('broken'), await detect('none')]).toEqual([true, false, false]);
+test.each([
+  ['one whose calls arrive', { aws: AWS }, true],
+  ['one that does not know the variable', { aws: "console.log('{}')" }, false],
+  ['version 1, which ignores it for SQS', { aws: `if (process.argv[2] !== 'sqs') ${AWS}` }, false],
+  ['one that does not run', { aws: 'process.exit(1)' }, false],
+  ['none', {}, false],
+])('of AWS CLIs, %s: %#', async (_what, texts, usable) => {
+  const tools = await detectMachineTools({}, programs(texts as Record<string, string>), new SystemClock());
+  expect(tools.awsCli).toBe(usable);
+});
+
+test('a call that asks for AWS itself finds no way out', async () => {
+  const seen = join(temporaryDirectory(), 'proxy');
+  const aws = `require('fs').writeFileSync('${seen}', process.env.HTTPS_PROXY + ' ' + process.env.AWS_ACCESS_KEY_ID)`;
+  await detectMachineTools({ HTTPS_PROXY: 'http://real:1' }, programs({ aws }), new SystemClock());
+  expect(readFileSync(seen, 'utf8')).toBe('http://127.0.0.1:9 probe');
 });
 
 test('only the tools that the machine lacks are installed, and one that is no longer wanted goes', () => {
   const directory = temporaryDirectory();
-  const settings = { registryUrl: 'http://127.0.0.1:1', stateDirectory: directory };
+  const settings = { registryUrl: 'http://127.0.0.1:1', registryHost: 'none', stateDirectory: directory };
   installBuildTools(directory, settings, { docker: true, aws: true });
   expect(readdirSync(directory).sort()).toEqual(['aws', 'docker', 'node', 'settings.json']);
   installBuildTools(directory, settings, { docker: false, aws: true });
@@ -60,7 +80,7 @@ test('the own aws gets a password that the own docker logs in with, using the cr
   const registryUrl = engine.endpoint;
   installBuildTools(
     tools,
-    { registryUrl, stateDirectory: temporaryDirectory() },
+    { registryUrl, registryHost: 'none', stateDirectory: temporaryDirectory() },
     { docker: true, aws: true },
   );
   const { accessKeyId, secretAccessKey } = engine.client.credentials;

@@ -10,6 +10,7 @@ import { temporaryDirectory, writeFiles } from '../src/runtime/test/temporary-di
 import type { RegistryServer } from './runtime-registry-server.ts';
 import { startRegistry } from './runtime-registry-server.ts';
 
+const ECR_HOST = '000000000000.dkr.ecr.eu-west-1.amazonaws.com';
 const NODE_MAJOR = process.versions.node.split('.')[0];
 
 interface Machine {
@@ -31,7 +32,7 @@ async function machine(
   const tools = join(state, 'bin');
   installBuildTools(
     tools,
-    { registryUrl: registry.url, stateDirectory: join(state, 'docker') },
+    { registryUrl: registry.url, registryHost: ECR_HOST, stateDirectory: join(state, 'docker') },
     { docker: true, aws: false },
   );
   const work = temporaryDirectory(files);
