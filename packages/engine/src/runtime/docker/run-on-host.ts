@@ -22,8 +22,7 @@ export interface RunOnHostOptions {
  * into the image.
  */
 export function runOnHost(options: RunOnHostOptions): RunCommand {
-  return async ({ command, root, workingDirectory, env }) => {
-    const words = command.form === 'exec' ? command.words : ['/bin/sh', '-c', command.text];
+  return async ({ words, root, workingDirectory, env }) => {
     const [program = '', ...rest] = words;
     const child = spawn(program, rest, {
       cwd: resolveInRoot(root, workingDirectory),
