@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { SystemClock } from '../src/index.ts';
 import { detectMachineTools, installBuildTools } from '../src/runtime/docker/build-tools.ts';
 import { temporaryDirectory } from '../src/runtime/test/temporary-directory.ts';
-import { testEngine } from './harness.ts';
+import { promptIds, testEngine } from './harness.ts';
 
 const run = promisify(execFile);
 
@@ -104,4 +104,82 @@ test('the own aws gets a password that the own docker logs in with, using the cr
     code: 254,
     stderr: expect.stringContaining('SignatureDoesNotMatch'),
   });
+});
+
+test('the own aws does what buildspecs ask of it, with query and text', async () => {
+  const engine = await testEngine({ ids: promptIds() });
+  const directory = temporaryDirectory({ 'a.json': '{"from":"file"}', 'tree/x': 'x', 'tree/sub/y': 'y' });
+  const tools = temporaryDirectory();
+  installBuildTools(
+    tools,
+    { registryUrl: engine.endpoint, registryHost: 'none', stateDirectory: temporaryDirectory() },
+    { docker: false, aws: true },
+  );
+  const { accessKeyId, secretAccessKey } = engine.client.credentials;
+  const env = {
+    PATH: `${tools}:/usr/bin:/bin`,
+    AWS_REGION: engine.region,
+    AWS_ENDPOINT_URL: engine.endpoint,
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+  };
+  const sh = async (command: string) =>
+    (await run('sh', ['-c', command], { env, cwd: directory })).stdout.trimEnd();
+  expect(await sh('aws sts get-caller-identity --query Account --output text')).toBe('000000000000');
+  expect(
+    await sh('aws sts get-caller-identity --output text --query "[Account,Arn]" --region us-east-1'),
+  ).toMatch(/^000000000000\tarn:aws:iam::/);
+  for (let number = 1; number <= 3; number++)
+    await sh(
+      `aws ssm put-parameter --name /p/${number} --value v${number} --type String --tags Key=a,Value=b`,
+    );
+  expect(
+    await sh('aws ssm get-parameter --name /p/3 --with-decryption --query Parameter.Value --output text'),
+  ).toBe('v3');
+  expect(
+    await sh('aws ssm get-parameters --names /p/1 /p/2 --query "Parameters[].Value" --output text'),
+  ).toBe('v1\tv2');
+  await sh(
+    'aws ecr create-repository --repository-name images --image-scanning-configuration scanOnPush=true',
+  );
+  expect(
+    await sh(
+      "aws ecr describe-repositories --repository-names images --query 'repositories[0].imageScanningConfiguration.scanOnPush'",
+    ),
+  ).toBe('true');
+  expect(
+    await sh(
+      'aws ecr describe-images --repository-name images --query "imageDetails[0].imageDigest" --output text',
+    ),
+  ).toBe('None');
+  await sh('aws s3api create-bucket --bucket out');
+  expect(await sh('aws s3 cp a.json s3://out/dir/ --sse aws:kms')).toBe(
+    'upload: a.json to s3://out/dir/a.json',
+  );
+  expect(await sh('aws s3 cp s3://out/dir/a.json -')).toBe('{"from":"file"}');
+  await sh('aws s3 cp s3://out/dir/a.json copy.json --quiet && cmp a.json copy.json');
+  await sh(
+    'aws s3 cp --recursive tree s3://out/tree && aws s3 cp s3://out/tree back --recursive && diff -r tree back',
+  );
+  expect(await sh('aws s3 ls s3://out/')).toMatch(/PRE dir\/\n\s+PRE tree\/$/);
+  expect(
+    await sh('aws s3api list-objects-v2 --bucket out --prefix tree --query "Contents[].Key" --output text'),
+  ).toBe('tree/sub/y\ttree/x');
+  await sh('aws s3 rm s3://out/tree --recursive --only-show-errors');
+  await sh('aws s3api head-object --bucket out --key dir/a.json | grep aws:kms');
+  await sh(`aws sqs create-queue --queue-name q --attributes '{"VisibilityTimeout":"7"}'`);
+  expect(
+    await sh(
+      'aws sqs get-queue-attributes --queue-url "$(aws sqs get-queue-url --queue-name q --query QueueUrl --output text)" --attribute-names VisibilityTimeout --query Attributes.VisibilityTimeout --output text',
+    ),
+  ).toBe('7');
+  await sh('aws sqs create-queue --queue-name r');
+  const queues = 'aws sqs list-queues --max-results 1 --query "length(QueueUrls)"';
+  expect([await sh(queues), await sh(`${queues} --no-paginate`)]).toEqual(['2', '1']);
+  expect(await sh('aws codepipeline list-pipelines --query pipelines')).toBe('[]');
+  await expect(sh('aws ssm get-parameter --name /none')).rejects.toMatchObject({
+    code: 254,
+    stderr: expect.stringMatching(/ParameterNotFound/),
+  });
+  await expect(sh('aws s3 ls s3://out/none')).rejects.toMatchObject({ code: 1 });
 });
