@@ -44,6 +44,10 @@ describe.each(SHELLS)('in %s', (_name, shell) => {
     ['umask 777'],
     ['sleep 300 >/dev/null 2>&1 &'],
     ['PATH=/nowhere'],
+    ['unset PATH HOME PWD OLDPWD'],
+    ['export ENV=/nowhere BASH_ENV=/nowhere POSIXLY_CORRECT=y LD_PRELOAD='],
+    ['exec 2>/dev/null'],
+    ['unset -f cd; unalias -a; hash -r'],
   ])('%s does not reach what runs the build', async (setting) => {
     const directory = temporaryDirectory({ 'sub/file': '' });
     const built = await build(
@@ -79,6 +83,13 @@ describe.each(SHELLS)('in %s', (_name, shell) => {
     expect(output).toEqual(expect.arrayContaining(['1 sub', 'replaced', '1 sub']));
     expect(built.phases[0]!.contexts[0]!.message).toBe(MESSAGE('kill -9 $$', 137));
     expect(built.exportedVariables).toEqual({ A: '1' });
+  });
+
+  test('a command may end everything of its own, and leave a directory that is gone', async () => {
+    const built = await run(['mkdir d; cd d; rmdir ../d', 'exit 0', 'echo here', 'kill 0']);
+    expect(built.output.filter((line) => line === 'here')).toEqual(['here']);
+    expect(statuses(built)).toEqual(['BUILD FAILED']);
+    expect(built.phases[0]!.contexts[0]!.message).toMatch(/kill 0\. Reason: (was killed|exit status \d+)/);
   });
 
   test('set -e ends the build at the command that failed, with its status', async () => {
@@ -124,6 +135,12 @@ describe.each(SHELLS)('in %s', (_name, shell) => {
       'wait $! || echo "ended $?"',
     ]);
     expect(built.output).toEqual(['2 a b', 'f1', 'ended 4']);
+  });
+
+  test('after set -n the rest of the command is not run, and the build goes on', async () => {
+    const built = await run(['set -n\necho not run', 'echo next']);
+    expect(built.output).toEqual(['next']);
+    expect(built.status).toBe('SUCCEEDED');
   });
 
   test('a trap for the end of the shell runs once, at the end', async () => {
@@ -197,6 +214,10 @@ describe.each([
     ['shopt -s expand_aliases; alias set=false export=false trap=false eval=false'],
     ['printf() { :; }; export -f printf; read() { :; }; export -f read'],
     ['shopt -s nullglob failglob extglob; set -Tb'],
+    ['set -m'],
+    ['export SHELLOPTS BASHOPTS'],
+    ['set -Eeu; set -o errtrace; trap "true" RETURN'],
+    ['enable -n printf read trap; hash -p /nowhere cat'],
   ])('%s does not reach what runs the build', async (setting) => {
     const built = await build(
       spec([setting, 'declare -x LABEL=abc', '(builtin exit 7)', 'echo after'], {

@@ -69,9 +69,15 @@ test('only the tools that the machine lacks are installed, and one that is no lo
   const directory = temporaryDirectory();
   const settings = { registryUrl: 'http://127.0.0.1:1', registryHost: 'none', stateDirectory: directory };
   installBuildTools(directory, settings, { docker: true, aws: true });
-  expect(readdirSync(directory).sort()).toEqual(['aws', 'docker', 'node', 'settings.json']);
+  expect(readdirSync(directory).sort()).toEqual([
+    'aws',
+    'codebuild-breakpoint',
+    'docker',
+    'node',
+    'settings.json',
+  ]);
   installBuildTools(directory, settings, { docker: false, aws: true });
-  expect(readdirSync(directory).sort()).toEqual(['aws', 'node', 'settings.json']);
+  expect(readdirSync(directory).sort()).toEqual(['aws', 'codebuild-breakpoint', 'node', 'settings.json']);
 });
 
 test('the own aws gets a password that the own docker logs in with, using the credentials of the build alone', async () => {

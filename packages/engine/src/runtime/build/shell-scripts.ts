@@ -46,7 +46,10 @@ done
 `;
 }
 
-/** What the shell itself runs: command after command, and between them the list described above. */
+/**
+ * What the shell itself runs: command after command, and between them the list described above. After `set -n` nothing
+ * runs any more: `until` ends there, where `while` would turn for ever.
+ */
 export function driverScript(files: SessionFiles): string {
   const at = pathIn(files);
   const own = files.kind === 'bash' ? 'builtin ' : '';
@@ -57,7 +60,7 @@ export function driverScript(files: SessionFiles): string {
   return `${restoreState(at)}
 trap '{ /bin/sh '${quote(at('save.sh'))}'; } ${SILENT}' EXIT
 if { /bin/sh ${at('next.sh')}; } ${SILENT}; then
-  while ${own}:; do
+  until ! ${own}:; do
     ${own}. ${at('script.sh')}
     { /bin/sh ${at('ended.sh')} "$?" "$-"; ${keepTraps}${own}set +xv; /bin/sh ${at('next.sh')}; } ${SILENT} || ${own}break
   done

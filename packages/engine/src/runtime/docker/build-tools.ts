@@ -35,6 +35,8 @@ export function installBuildTools(directory: string, settings: BuildToolsSetting
   const program = (name: string, ...args: string[]) =>
     [compiled, 'exec', ...[process.execPath, entry(name), ...args].map(quote)].join(' ');
   install(join(directory, 'node'), `exec ${quote(process.execPath)}`, true);
+  // Pauses a build only where a session for debugging was asked for, which is not supported.
+  install(join(directory, 'codebuild-breakpoint'), 'true', true);
   install(join(directory, 'docker'), program('command/program', settingsPath), own.docker);
   install(join(directory, 'aws'), program('aws-command/program'), own.aws);
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { UserError } from '../../errors.ts';
-import type { ContainerConfig, ImageConfig, ImageManifest } from '../oci/image-format.ts';
+import type { ImageConfig, ImageManifest } from '../oci/image-format.ts';
 import { MEDIA_TYPES } from '../oci/image-format.ts';
 import type { LayerEntry, WrittenLayer } from '../oci/layer-writer.ts';
 import { writeLayer } from '../oci/layer-writer.ts';
@@ -16,6 +16,7 @@ import type { CommandForm } from './dockerfile-arguments.ts';
 import { DockerfileError } from './dockerfile-error.ts';
 import { expandVariables } from './expand-variables.ts';
 import type { BuilderOptions, BuildRequest } from './image-builder.ts';
+import { ImageSettings } from './image-settings.ts';
 import type { Stage } from './stages.ts';
 
 /** What a stage takes from the rest of the build. */
@@ -50,10 +51,7 @@ interface CachedStep {
   readonly directories: readonly string[];
 }
 
-type MutableConfig = { -readonly [Key in keyof ContainerConfig]: ContainerConfig[Key] };
-
 const CACHE_VERSION = 2;
-const DEFAULT_SHELL = ['/bin/sh', '-c'];
 const CREATED = new Date(0).toISOString();
 /**
  * Carries out one stage of a Dockerfile on the host.
@@ -68,15 +66,12 @@ export class StageBuilder {
   readonly #layers: WrittenLayer[] = [];
   readonly #history: { created: string; created_by: string; empty_layer?: boolean }[] = [];
   readonly #directories = new Set<string>();
-  readonly #env: Record<string, string> = {};
+  readonly #settings = new ImageSettings();
   readonly #args: Record<string, string> = {};
-  readonly #config: MutableConfig = {};
   readonly #root: string;
   #materialized = 0;
   #key = '';
   #baseName = '';
-  #commandFromBase = false;
-  #author: string | undefined;
 
   constructor(options: BuilderOptions, request: BuildRequest, around: StageSurroundings) {
     this.#options = options;
@@ -113,70 +108,8 @@ export class StageBuilder {
       case 'WORKDIR':
         return this.#workdir(instruction);
       default:
-        this.#configure(instruction);
+        this.#settings.configure(instruction, (text) => this.#expand(text, instruction));
         this.#note(instruction, true);
-    }
-  }
-
-  #configure(instruction: Instruction): void {
-    switch (instruction.kind) {
-      case 'ENV': {
-        const values = instruction.pairs.map(({ name, value }) => ({
-          name,
-          value: this.#expand(value, instruction),
-        }));
-        for (const { name, value } of values) this.#env[name] = value;
-        return;
-      }
-      case 'LABEL': {
-        const labels = instruction.pairs.map(
-          ({ name, value }) => [this.#expand(name, instruction), this.#expand(value, instruction)] as const,
-        );
-        this.#config.Labels = { ...this.#config.Labels, ...Object.fromEntries(labels) };
-        return;
-      }
-      case 'USER':
-        this.#config.User = this.#expand(instruction.user, instruction);
-        return;
-      case 'CMD':
-        this.#config.Cmd = this.#words(instruction.command);
-        this.#commandFromBase = false;
-        return;
-      case 'ENTRYPOINT':
-        this.#config.Entrypoint = this.#words(instruction.command);
-        // As in Docker, a new entry point takes away a command that only the base has set.
-        if (this.#commandFromBase) delete this.#config.Cmd;
-        return;
-      case 'EXPOSE': {
-        const ports = instruction.ports
-          .flatMap((port) => this.#expand(port, instruction).split(/\s+/))
-          .map((port) => exposedPort(port, instruction.line));
-        this.#config.ExposedPorts = {
-          ...this.#config.ExposedPorts,
-          ...Object.fromEntries(ports.map((port) => [port, {}])),
-        };
-        return;
-      }
-      case 'STOPSIGNAL':
-        this.#config.StopSignal = this.#expand(instruction.signal, instruction);
-        return;
-      case 'VOLUME': {
-        const paths = instruction.paths.map((path) => this.#expand(path, instruction));
-        this.#config.Volumes = {
-          ...this.#config.Volumes,
-          ...Object.fromEntries(paths.map((path) => [path, {}])),
-        };
-        return;
-      }
-      case 'SHELL':
-        this.#config.Shell = instruction.words;
-        return;
-      case 'HEALTHCHECK':
-        this.#config.Healthcheck = { ...instruction.check };
-        return;
-      case 'MAINTAINER':
-        this.#author = instruction.name;
-        return;
     }
   }
 
@@ -190,15 +123,14 @@ export class StageBuilder {
           `[Warning] ${name} is not pulled, so its digest is not checked: this machine's Node stands for it.`,
         );
       this.#baseName = name;
-      this.#inherit({ Env: env, Cmd: command });
+      this.#settings.inherit({ Env: env, Cmd: command });
       this.#key = stepKey('', ['FROM', name, this.#options.nodeVersion]);
       return;
     }
     const { image } = base;
     if (base.kind === 'stage') Object.assign(this.#args, base.args);
     this.#baseName = image.manifest.annotations?.[BASE_ANNOTATION] ?? written;
-    this.#inherit(image.config.config ?? {});
-    this.#author = image.config.author;
+    this.#settings.inherit(image.config.config ?? {}, image.config.author);
     for (const [index, layer] of image.manifest.layers.entries()) {
       this.#layers.push({ ...layer, diffId: image.config.rootfs.diff_ids[index]! });
     }
@@ -213,15 +145,6 @@ export class StageBuilder {
     await this.#materialize();
   }
 
-  #inherit(config: ContainerConfig): void {
-    Object.assign(this.#config, config);
-    this.#commandFromBase = config.Cmd !== undefined;
-    for (const item of config.Env ?? []) {
-      const equals = item.indexOf('=');
-      this.#env[item.slice(0, equals)] = item.slice(equals + 1);
-    }
-  }
-
   /** A bare `ARG name` takes over the value that it has before the first FROM. */
   #declareArg(name: string, fallback: string | undefined): void {
     const { globals } = this.#around;
@@ -231,8 +154,8 @@ export class StageBuilder {
 
   async #workdir(instruction: InstructionOf<'WORKDIR'>): Promise<void> {
     const path = this.#expand(instruction.path, instruction);
-    const absolute = posix.resolve(this.#workingDirectory(), path);
-    this.#config.WorkingDir = absolute;
+    const absolute = posix.resolve(this.#settings.workingDirectory, path);
+    this.#settings.workingDirectory = absolute;
     const relative = absolute.slice(1);
     if (relative === '') return this.#note(instruction, true);
     await this.#step(instruction, ['WORKDIR', absolute], async () => {
@@ -249,7 +172,7 @@ export class StageBuilder {
 
   async #copy(instruction: InstructionOf<'COPY' | 'ADD'>): Promise<void> {
     const destination = this.#expand(instruction.destination, instruction);
-    const absolute = posix.resolve(this.#workingDirectory(), destination);
+    const absolute = posix.resolve(this.#settings.workingDirectory, destination);
     const asDirectory = /(^|\/)\.{0,2}$/.test(destination);
     const request: CopyRequest = {
       sources: instruction.sources.map((source) => this.#expand(source, instruction)),
@@ -282,20 +205,20 @@ export class StageBuilder {
     const proxies = PREDEFINED.filter((name) => Object.hasOwn(this.#request.buildArgs, name)).map(
       (name) => [name, this.#request.buildArgs[name]!] as const,
     );
-    const env = { ...this.#args, ...this.#env };
-    const words = this.#words(command);
+    const env = { ...this.#args, ...this.#settings.env };
+    const words = this.#settings.words(command);
     const identity = [
       'RUN',
       words,
       Object.entries(env).sort(),
-      this.#workingDirectory(),
+      this.#settings.workingDirectory,
       process.platform,
       process.arch,
     ];
     await this.#step(instruction, identity, async () => {
       await this.#materialize();
       const before = snapshotDirectory(this.#root);
-      const workingDirectory = this.#workingDirectory();
+      const workingDirectory = this.#settings.workingDirectory;
       const code = await this.#options.run({
         words,
         root: this.#root,
@@ -361,7 +284,7 @@ export class StageBuilder {
 
   #expand(text: string, { line }: Instruction): string {
     try {
-      return expandVariables(text, { ...this.#args, ...this.#env });
+      return expandVariables(text, { ...this.#args, ...this.#settings.env });
     } catch (error) {
       throw new DockerfileError(
         'InvalidDockerfile',
@@ -369,10 +292,6 @@ export class StageBuilder {
         error instanceof Error ? error.message : String(error),
       );
     }
-  }
-
-  #workingDirectory(): string {
-    return this.#config.WorkingDir || '/';
   }
 
   #note(instruction: Instruction, empty: boolean): void {
@@ -383,24 +302,14 @@ export class StageBuilder {
     });
   }
 
-  #words(command: CommandForm): readonly string[] {
-    return command.form === 'exec' ? command.words : [...(this.#config.Shell ?? DEFAULT_SHELL), command.text];
-  }
-
   async #finish(): Promise<BuiltStage> {
     const { library } = this.#options;
-    const { platform, labels: given } = this.#around;
-    const labels = { ...this.#config.Labels, ...given };
+    const { platform, labels } = this.#around;
     const config: ImageConfig = {
       created: CREATED,
-      ...(this.#author === undefined ? {} : { author: this.#author }),
       architecture: platform.architecture,
       os: platform.os,
-      config: {
-        ...this.#config,
-        Env: Object.entries(this.#env).map(([name, value]) => `${name}=${value}`),
-        ...(Object.keys(labels).length === 0 ? {} : { Labels: labels }),
-      },
+      ...this.#settings.finished(labels),
       rootfs: { type: 'layers', diff_ids: this.#layers.map((layer) => layer.diffId) },
       history: this.#history,
     };
@@ -428,11 +337,4 @@ function stepKey(parent: string, identity: readonly unknown[]): string {
   return createHash('sha256')
     .update(JSON.stringify([CACHE_VERSION, parent, identity]))
     .digest('hex');
-}
-
-function exposedPort(port: string, line: number): string {
-  const match = /^(\d{1,5})(?:\/(tcp|udp))?$/.exec(port);
-  if (match === null)
-    throw new DockerfileError('InvalidDockerfile', line, `"${port}" is not a port such as 8080 or 53/udp.`);
-  return `${match[1]}/${match[2] ?? 'tcp'}`;
 }

@@ -11,7 +11,7 @@ import { ImageLibrary, taggedName } from '../image-library.ts';
 import { RegistryClient } from '../registry-client.ts';
 import { parse, requireReference, UsageError } from './arguments.ts';
 import { buildCommand } from './build-command.ts';
-import { imageRows, imageTable } from './image-listing.ts';
+import { inspectImages, listImages, removeImages, requireImage, type Shelf } from './image-listing.ts';
 
 export interface DockerCommandOptions {
   /** Address of the engine, such as `http://127.0.0.1:4566`; its registry is below `/v2`. */
@@ -48,12 +48,14 @@ export class DockerCommand {
   readonly #library: ImageLibrary;
   readonly #credentials: DockerCredentials;
   readonly #host: string;
+  readonly #shelf: Shelf;
 
   constructor(options: DockerCommandOptions) {
     this.#options = options;
     this.#library = new ImageLibrary(join(options.stateDirectory, 'images'), options.newId);
     this.#credentials = new DockerCredentials(options.env.DOCKER_CONFIG, options.newId);
     this.#host = new URL(options.registryUrl).host;
+    this.#shelf = { library: this.#library, print: options.print };
   }
 
   /** Runs one command line; resolves to the exit status, after printing the error if there was one. */
@@ -99,11 +101,11 @@ export class DockerCommand {
       case 'pull':
         return this.#pull(rest);
       case 'images':
-        return this.#images(rest);
+        return listImages(rest, this.#shelf);
       case 'inspect':
-        return this.#inspect(rest);
+        return inspectImages(rest, this.#shelf);
       case 'rmi':
-        return this.#remove(rest);
+        return removeImages(rest, this.#shelf);
       case 'image':
         return this.#image(rest);
       case 'manifest':
@@ -120,11 +122,11 @@ export class DockerCommand {
       case 'build':
         return this.#build(rest);
       case 'inspect':
-        return this.#inspect(rest);
+        return inspectImages(rest, this.#shelf);
       case 'ls':
-        return this.#images(rest);
+        return listImages(rest, this.#shelf);
       case 'rm':
-        return this.#remove(rest);
+        return removeImages(rest, this.#shelf);
       case 'tag':
         return this.#tag(rest);
       case 'push':
@@ -250,7 +252,10 @@ export class DockerCommand {
 
   #tag(args: readonly string[]): void {
     const { positionals } = parse('tag', args, {}, [2, 2]);
-    this.#library.tag(this.#requireImage(positionals[0]!).manifestDigest, requireReference(positionals[1]!));
+    this.#library.tag(
+      requireImage(this.#library, positionals[0]!).manifestDigest,
+      requireReference(positionals[1]!),
+    );
   }
 
   async #push(args: readonly string[]): Promise<void> {
@@ -276,7 +281,7 @@ export class DockerCommand {
 
   async #pushOne(reference: ImageReference, quiet: boolean): Promise<void> {
     this.#requireOwnHost(reference.registry, reference);
-    const image = this.#requireImage(formatImageReference(reference));
+    const image = requireImage(this.#library, formatImageReference(reference));
     const tag = reference.tag ?? 'latest';
     if (!quiet)
       this.#options.print(`The push refers to repository [${reference.registry}/${reference.repository}]`);
@@ -328,94 +333,6 @@ export class DockerCommand {
     return digest;
   }
 
-  #images(args: readonly string[]): void {
-    const { values, positionals } = parse(
-      'images',
-      args,
-      {
-        quiet: { type: 'boolean', short: 'q' },
-        all: { type: 'boolean', short: 'a' },
-        digests: { type: 'boolean' },
-        format: { type: 'string' },
-        'no-trunc': { type: 'boolean' },
-      },
-      [0, 1],
-    );
-    const wanted = positionals[0] === undefined ? undefined : requireReference(positionals[0]);
-    const rows = this.#library
-      .list()
-      .flatMap((image) => imageRows(image, values['no-trunc'] === true))
-      .filter(
-        ({ Repository, Tag }) =>
-          wanted === undefined ||
-          (Repository === repositoryName(wanted) && (wanted.tag === undefined || wanted.tag === Tag)),
-      );
-    const { format } = values;
-    const lines =
-      values.quiet === true
-        ? rows.map((row) => row.ID)
-        : format !== undefined
-          ? rows.map((row) => formatTemplate(format, row))
-          : imageTable(rows);
-    for (const line of lines) this.#options.print(line);
-  }
-
-  #inspect(args: readonly string[]): void {
-    const { values, positionals } = parse(
-      'inspect',
-      args,
-      { format: { type: 'string', short: 'f' }, type: { type: 'string' } },
-      [1, Number.POSITIVE_INFINITY],
-    );
-    if (values.type !== undefined && values.type !== 'image')
-      throw new UsageError(`inspect --type ${values.type} is not supported; there are only images.`);
-    const details = positionals.map((name) => this.#describe(this.#requireImage(name)));
-    const { format } = values;
-    const texts =
-      format === undefined
-        ? [JSON.stringify(details, null, 4)]
-        : details.map((detail) => formatTemplate(format, detail));
-    for (const text of texts) this.#options.print(text);
-  }
-
-  #describe(image: LibraryImage): Record<string, unknown> {
-    const size = image.manifest.layers.reduce((sum, layer) => sum + layer.size, 0);
-    return {
-      Id: image.id,
-      RepoTags: image.repoTags,
-      RepoDigests: image.repoDigests,
-      Created: image.config.created ?? '',
-      Architecture: image.config.architecture,
-      Os: image.config.os,
-      Size: size,
-      Config: image.config.config ?? {},
-      RootFS: { Type: 'layers', Layers: image.config.rootfs.diff_ids },
-    };
-  }
-
-  #remove(args: readonly string[]): void {
-    const { values, positionals } = parse('rmi', args, { force: { type: 'boolean', short: 'f' } }, [
-      1,
-      Number.POSITIVE_INFINITY,
-    ]);
-    for (const name of positionals) {
-      const image = this.#requireImage(name);
-      const reference = parseImageReference(name);
-      if (reference !== undefined && this.#library.untag(reference)) {
-        this.#options.print(`Untagged: ${taggedName(reference)}`);
-        if (image.repoTags.length > 1) continue;
-      } else if (image.repoTags.length > 1 && values.force !== true) {
-        throw new UserError(
-          'ImageInUse',
-          `${name} has several names (${image.repoTags.join(', ')}); remove them by name, or use --force.`,
-        );
-      }
-      for (const tag of image.repoTags) this.#library.untag(parseImageReference(tag)!);
-      this.#library.remove(image.manifestDigest);
-      this.#options.print(`Deleted: ${image.id}`);
-    }
-  }
-
   async #manifest([command, ...rest]: readonly string[]): Promise<void> {
     if (command !== 'inspect')
       throw new UsageError(`'manifest ${command ?? ''}' is not a command of the ${NAME}.`);
@@ -426,12 +343,6 @@ export class DockerCommand {
       reference.digest ?? reference.tag ?? 'latest',
     );
     this.#options.print(JSON.stringify(JSON.parse(content.toString('utf8')), null, 4));
-  }
-
-  #requireImage(name: string): LibraryImage {
-    const image = this.#library.find(name, parseImageReference(name));
-    if (image === undefined) throw new UserError('NoSuchImage', `No such image: ${name}`);
-    return image;
   }
 
   #requireOwnHost(host: string | undefined, reference?: ImageReference): void {
@@ -455,8 +366,4 @@ export class DockerCommand {
       this.#credentials.find(this.#host) ?? this.#credentials.find(this.#options.registryHost),
     );
   }
-}
-
-function repositoryName({ registry, repository }: ImageReference): string {
-  return registry === undefined ? repository : `${registry}/${repository}`;
 }
