@@ -80,14 +80,14 @@ describe.each(SHELLS)('in %s', (_name, shell) => {
       ),
       { shell, sourceDirectory: directory },
     );
-    expect(output).toEqual(expect.arrayContaining(['1 sub', 'replaced', '1 sub']));
+    expect(output).toEqual(['1 sub', 'replaced', '1 sub']);
     expect(built.phases[0]!.contexts[0]!.message).toBe(MESSAGE('kill -9 $$', 137));
     expect(built.exportedVariables).toEqual({ A: '1' });
   });
 
   test('a command may end everything of its own, and leave a directory that is gone', async () => {
     const built = await run(['mkdir d; cd d; rmdir ../d', 'exit 0', 'echo here', 'kill 0']);
-    expect(built.output.filter((line) => line === 'here')).toEqual(['here']);
+    expect(built.output.filter((line) => !/getcwd/.test(line))).toEqual(['here']);
     expect(statuses(built)).toEqual(['BUILD FAILED']);
     expect(built.phases[0]!.contexts[0]!.message).toMatch(/kill 0\. Reason: (was killed|exit status \d+)/);
   });

@@ -26,19 +26,19 @@ export const ORDERS = { start: 'start', fresh: 'fresh', expand: 'expand', end: '
 
 const SILENT = '>/dev/null 2>&1';
 
-/** Starts the shells of the build, one after the other, and reports how each ended. */
+/** Starts the shells of the build, one after the other, and reports how each ended. It says nothing itself. */
 export function supervisorScript(files: SessionFiles): string {
   const at = pathIn(files);
   const shell = files.shell.map(quote).join(' ');
-  return `exec >${quote(files.output)} 2>&1 </dev/null
+  return `exec >${quote(files.output)} 2>/dev/null </dev/null
 /bin/sh ${at('save.sh')}
 while read -r order <${quote(files.orders)}; do
   : >${at('ended')}
   : >${at('number')}
   case $order in
-    ${ORDERS.start}) /usr/bin/env -i ${shell} ${at('driver.sh')} ;;
-    ${ORDERS.fresh}) ${shell} ${at('script.sh')} ;;
-    ${ORDERS.expand}) /usr/bin/env -i ${shell} ${at('expand.sh')} ;;
+    ${ORDERS.start}) (exec /usr/bin/env -i ${shell} ${at('driver.sh')} 2>&1) ;;
+    ${ORDERS.fresh}) (exec ${shell} ${at('script.sh')} 2>&1) ;;
+    ${ORDERS.expand}) (exec /usr/bin/env -i ${shell} ${at('expand.sh')} 2>&1) ;;
     *) exit 0 ;;
   esac
   printf '%s exit %s\\n' ${quote(files.marker)} "$?"

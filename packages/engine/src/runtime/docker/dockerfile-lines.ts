@@ -67,7 +67,7 @@ function refuseDirectives(lines: readonly string[]): DockerfileError[] {
 }
 
 /** What `<<` opens outside quotes; `<<<` is something else, and so is a shift in arithmetic. */
-function hereDocumentsIn(text: string): { name: string; stripsTabs: boolean }[] {
+export function hereDocumentsIn(text: string): { name: string; stripsTabs: boolean }[] {
   const found: { name: string; stripsTabs: boolean }[] = [];
   const opening = /<<(-?)\s*(["']?)([A-Za-z_]\w*)\2/y;
   let quote = '';

@@ -15,6 +15,8 @@ test.each([
   '["apt-get", "update"]',
   'echo "$(apk add x)"',
   'cat list | xargs -n 1 apt-get install',
+  'cat <<EOF >a && apt-get update\ntext\nEOF\n',
+  'cat <<-A\n\tA\nsudo ls',
   'env A=1 \\\n  yum install x',
   '/usr/bin/apt-get update',
 ])('"%s" changes the machine and is refused', (text) => {
@@ -59,6 +61,7 @@ test.each([
   'npm ci # apt-get is not needed',
   'NODE_OPTIONS=--max-old-space-size=4096 npm run build',
   'git clone ssh://git@example.com/a/b',
+  'cat <<EOF >nginx.conf\n/data { service x }\napt-get\nEOF\nnpm ci',
 ])('"%s" stays in the image and is accepted', (text) => {
   expect(change(text)).toBeUndefined();
 });

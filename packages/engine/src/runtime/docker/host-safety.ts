@@ -1,5 +1,6 @@
 import type { CommandForm } from './dockerfile-arguments.ts';
 import { DockerfileError, NEEDS_CONTAINER_ENGINE } from './dockerfile-error.ts';
+import { hereDocumentsIn } from './dockerfile-lines.ts';
 import { type ShellWord, simpleCommands } from './shell-words.ts';
 
 /** Programs that change the machine itself: its packages, users, mounts or services. */
@@ -76,12 +77,26 @@ const SHELLS = new Set(['sh', 'bash', 'dash']);
 export function hostChange(command: CommandForm, line: number): DockerfileError | undefined {
   const commands =
     command.form === 'shell'
-      ? simpleCommands(command.text)
+      ? simpleCommands(withoutDocuments(command.text))
       : [command.words.map((text) => ({ text, quoted: false, redirected: false }))];
   const found = firstChange(commands);
   return found === undefined
     ? undefined
     : new DockerfileError('UnsupportedInstruction', line, `${found} ${NEEDS_CONTAINER_ENGINE}.`);
+}
+
+/** A shell text without its here-documents, which are input and no commands. */
+function withoutDocuments(text: string): string {
+  const kept: string[] = [];
+  let open: ReturnType<typeof hereDocumentsIn> = [];
+  for (const line of text.split('\n')) {
+    const [document, ...later] = open;
+    if (document === undefined) {
+      kept.push(line);
+      open = hereDocumentsIn(line);
+    } else if ((document.stripsTabs ? line.replace(/^\t+/, '') : line) === document.name) open = later;
+  }
+  return kept.join('\n');
 }
 
 function firstChange(commands: readonly (readonly ShellWord[])[]): string | undefined {

@@ -14,8 +14,8 @@ const BEFORE_COMMAND = new Set(['if', 'then', 'do', 'else', 'elif', 'while', 'un
 /**
  * The simple commands of a shell text, each as its words, those in substitutions among them.
  *
- * This reads as much of the shell's language as it takes to tell commands from their arguments. Documents and comments
- * are read like commands.
+ * This reads as much of the shell's language as it takes to tell commands from their arguments. Comments are read like
+ * commands.
  */
 export function simpleCommands(text: string): ShellWord[][] {
   return new Reader(text).read();
