@@ -65,7 +65,10 @@ export class BuildArguments {
     }
   }
 
+  /** What is given and nobody asked for. BuildKit's own settings are for BuildKit. */
   unused(): string[] {
-    return Object.keys(this.#given).filter((name) => !this.#used.has(name) && !PREDEFINED.includes(name));
+    return Object.keys(this.#given).filter(
+      (name) => !this.#used.has(name) && !PREDEFINED.includes(name) && !name.startsWith('BUILDKIT_'),
+    );
   }
 }

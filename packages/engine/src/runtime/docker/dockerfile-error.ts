@@ -12,7 +12,7 @@ export class DockerfileError extends UserError {
 
 /** What to say about something that only a real container build can do. */
 export const NEEDS_CONTAINER_ENGINE =
-  'is not supported without a container engine. Install and start Docker or Podman, or leave it out';
+  'is not supported without a container engine. Install and start Docker or Podman (tasks still run as processes of this machine), or leave it out';
 
 export function unsupported(what: string, line: number): DockerfileError {
   return new DockerfileError('UnsupportedInstruction', line, `${what} ${NEEDS_CONTAINER_ENGINE}.`);

@@ -194,7 +194,9 @@ test('RUN sees declared arguments and the environment, which wins; a changed arg
 
 test('an argument that no ARG declares is pointed out', async () => {
   const builder = bench();
-  await builder.build('FROM node:24', temporaryDirectory(), { buildArgs: { TYPO: 'x', HTTP_PROXY: 'p' } });
+  await builder.build('FROM node:24', temporaryDirectory(), {
+    buildArgs: { TYPO: 'x', HTTP_PROXY: 'p', BUILDKIT_INLINE_CACHE: '1' },
+  });
   expect(builder.printed.filter((line) => line.includes('Warning'))).toEqual([
     '[Warning] The build argument TYPO was not used: there is no ARG TYPO.',
   ]);
