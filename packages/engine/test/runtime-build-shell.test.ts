@@ -137,6 +137,12 @@ describe.each(SHELLS)('in %s', (_name, shell) => {
     expect(built.output).toEqual(['2 a b', 'f1', 'ended 4']);
   });
 
+  test('a line as long as a log event, without an end, does not swallow the end of its command', async () => {
+    const built = await run(['head -c 262100 /dev/zero | tr "\\0" x', '(exit 2)']);
+    expect(built.output.map(({ length }) => length)).toEqual([262_100]);
+    expect(built.phases[0]!.contexts[0]!.message).toBe(MESSAGE('(exit 2)', 2));
+  });
+
   test('after set -n the rest of the command is not run, and the build goes on', async () => {
     const built = await run(['set -n\necho not run', 'echo next']);
     expect(built.output).toEqual(['next']);

@@ -14,8 +14,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Clock } from '../../clock/clock.ts';
 import { UserError } from '../../errors.ts';
-import { LineSplitter } from '../processes/line-splitter.ts';
 import { SupervisedProcess } from '../processes/supervised-process.ts';
+import { MarkedOutput } from './marked-output.ts';
 import type { SessionFiles } from './shell-scripts.ts';
 import {
   driverScript,
@@ -171,8 +171,8 @@ export class ShellSession {
     const pipe = new Socket({ fd: openSync(output, both), readable: true, writable: true });
     this.#pipe = pipe;
     this.#orders = openSync(orders, both);
-    const lines = new LineSplitter((line) => this.#take(line));
-    pipe.on('data', (chunk: Buffer) => lines.push(chunk));
+    const reader = new MarkedOutput(this.#files.marker, onLine, (text) => this.#report(text));
+    pipe.on('data', (chunk: Buffer) => reader.push(chunk));
     pipe.on('error', () => undefined);
     const started = await SupervisedProcess.start({
       command: ['/bin/sh', join(scratch, 'supervisor.sh')],
@@ -211,20 +211,10 @@ export class ShellSession {
     waiting?.(exitCode);
   }
 
-  /** The marker may follow output that did not end its last line. */
-  #take(line: string): void {
-    const at = line.lastIndexOf(this.#files.marker);
-    if (at < 0) {
-      this.#options.onLine(line);
-      return;
-    }
-    if (at > 0) this.#options.onLine(line.slice(0, at));
-    const [what, status, flags] = line
-      .slice(at + this.#files.marker.length)
-      .trim()
-      .split(' ');
+  #report(text: string): void {
+    const [what, status, flags = ''] = text.trim().split(' ');
     this.#shellWaits = what === 'ended';
-    this.#flags = what === 'ended' ? (flags ?? '') : '';
+    this.#flags = this.#shellWaits ? flags : '';
     this.#settle(what === 'gone' ? undefined : Number(status));
   }
 
