@@ -1,13 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { CloudWatchLogs } from '@aws-sdk/client-cloudwatch-logs';
 import { CodeBuild, type CreateProjectCommandInput } from '@aws-sdk/client-codebuild';
 import { CodeCommit } from '@aws-sdk/client-codecommit';
 import { IAM } from '@aws-sdk/client-iam';
 import { S3 } from '@aws-sdk/client-s3';
 import { SSM } from '@aws-sdk/client-ssm';
-import { expect, onTestFinished, test } from 'vitest';
-import { type TestEngine, testEngine } from './harness.ts';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { promptIds, type TestEngine, testEngine } from './harness.ts';
 
 async function buildRole(engine: TestEngine, statements?: unknown[]): Promise<string> {
   const iam = new IAM(engine.client);
@@ -131,14 +132,41 @@ test('a commit is checked out and built by its own buildspec, with the facts and
   );
 });
 
-test('the AWS settings of the machine’s user stay out of a build', async () => {
+test('a build has a home of its own, in which nothing of the machine’s user is', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'queue-canary-home-'));
+  onTestFinished(() => rmSync(home, { recursive: true, force: true }));
+  for (const [path, text] of [
+    ['.gitconfig', '[user]\n\tname = Somebody\n'],
+    ['.npmrc', '//registry.example/:_authToken=secret\n'],
+    ['.aws/credentials', '[default]\naws_access_key_id = theirs\n'],
+    ['.docker/config.json', '{}'],
+  ] as const) {
+    mkdirSync(dirname(join(home, path)), { recursive: true });
+    writeFileSync(join(home, path), text);
+  }
+  onTestFinished(() => void vi.unstubAllEnvs());
+  for (const [name, value] of Object.entries({
+    HOME: home,
+    AWS_PROFILE: 'theirs',
+    npm_config_userconfig: join(home, '.npmrc'),
+    npm_config_cache: join(home, '.npm'),
+    npm_config_prefix: home,
+    XDG_CONFIG_HOME: home,
+  }))
+    vi.stubEnv(name, value);
   const engine = await testEngine();
   const client = new CodeBuild(engine.client);
-  const absent = (name: string) => `test -n "$${name}" && test ! -e "$${name}"`;
   await client.createProject(
     inline(
       await buildRole(engine),
-      spec(absent('AWS_CONFIG_FILE'), absent('AWS_SHARED_CREDENTIALS_FILE'), 'test -z "$AWS_PROFILE"'),
+      spec(
+        `test "$HOME" != ${home}`,
+        'test -d "$HOME" && test -z "$(ls -A "$HOME")"',
+        'test -z "$(git config --global user.name)"',
+        `test -z "$(env | grep -F ${home})"`,
+        'test -z "$AWS_PROFILE" && test -n "$DOCKER_CONFIG"',
+        'echo kept >"$HOME/note" && cd / && test "$(cat ~/note)" = kept',
+      ),
     ),
   );
   const { build } = await client.startBuild({ projectName: 'worker' });
@@ -301,4 +329,172 @@ test.each([
     name: 'InvalidInputException',
     message: expect.stringMatching(message),
   });
+});
+
+/** Builds the buildspec as an inline one, with what the project changes; the log comes back too. */
+async function built(engine: TestEngine, buildspec: string, change: Partial<CreateProjectCommandInput> = {}) {
+  const client = new CodeBuild(engine.client);
+  const project = inline(await buildRole(engine), buildspec);
+  await client.createProject({ ...project, logsConfig: {}, ...change });
+  const { build } = await client.startBuild({ projectName: 'worker' });
+  const done = await finished(engine, client, build!.id!);
+  const logs = new CloudWatchLogs(engine.client);
+  const { groupName: logGroupName, streamName: logStreamName } = done.logs!;
+  let log: string[] = [];
+  // A line can be read some time after it was sent.
+  await expect
+    .poll(
+      async () => {
+        const { events } = await logs.getLogEvents({
+          logGroupName: logGroupName!,
+          logStreamName: logStreamName!,
+          startFromHead: true,
+        });
+        log = (events ?? []).map(({ message }) => message ?? '');
+        return log.at(-1);
+      },
+      { timeout: 30_000 },
+    )
+    .toMatch(/^\[Container\] Phase complete/);
+  return { done, log };
+}
+
+const image = (name: string) => ({
+  environment: {
+    type: 'LINUX_CONTAINER' as const,
+    image: name,
+    computeType: 'BUILD_GENERAL1_SMALL' as const,
+  },
+});
+
+test.each([
+  ['aws/codebuild/standard:7.0', 'dash', undefined],
+  ['public.ecr.aws/codebuild/standard:5.0', 'dash', undefined],
+  ['aws/codebuild/amazonlinux2-x86_64-standard:5.0', 'bash', undefined],
+  ['aws/codebuild/amazonlinux-aarch64-standard:3.0', 'bash', undefined],
+  ['public.ecr.aws/amazonlinux/amazonlinux:2023', 'bash', undefined],
+  ['registry.example/own/image:1', undefined, /sh of registry.example\/own\/image:1 is not known/],
+])('sh in a build with the image %s is %s', async (name, shell, notice) => {
+  const engine = await testEngine({ ids: promptIds() });
+  const { done, log } = await built(
+    engine,
+    spec('\'if [ -n "$BASH_VERSION" ]; then echo "it is bash"; else echo "it is dash"; fi\''),
+    image(name),
+  );
+  expect(done.buildStatus).toBe('SUCCEEDED');
+  if (shell !== undefined) expect(log).toContain(`it is ${shell}`);
+  const notices = log.filter((line) => /The sh of/.test(line));
+  if (notice === undefined) expect(notices).toEqual([]);
+  else expect(notices.join()).toMatch(notice);
+});
+
+test('a buildspec takes variables from Parameter Store, with the role of the project', async () => {
+  const engine = await testEngine({ ids: promptIds() });
+  await new SSM(engine.client).putParameter({ Name: '/secret', Value: 'sesame', Type: 'SecureString' });
+  const text = (name: string) =>
+    `version: 0.2\nenv: { parameter-store: { PASSWORD: ${name} } }\nphases: { build: { commands: ['test "$PASSWORD" = sesame'] } }\n`;
+  expect((await built(engine, text('/secret'))).done.buildStatus).toBe('SUCCEEDED');
+  const client = new CodeBuild(engine.client);
+  const { build } = await client.startBuild({ projectName: 'worker', buildspecOverride: text('/none') });
+  const failed = await finished(engine, client, build!.id!);
+  expect(failed.phases!.find(({ phaseStatus }) => phaseStatus === 'FAILED')).toMatchObject({
+    phaseType: 'DOWNLOAD_SOURCE',
+    contexts: [{ statusCode: 'CLIENT_ERROR', message: 'Parameter does not exist: /none' }],
+  });
+});
+
+test('variables of the build are replaced in names and paths of artifacts, the secondary ones too', async () => {
+  const engine = await testEngine({ ids: promptIds() });
+  const s3 = new S3({ ...engine.client, forcePathStyle: true });
+  await s3.createBucket({ Bucket: 'out' });
+  const text = `version: 0.2
+env: { variables: { OUT: dist } }
+phases:
+  build:
+    commands:
+      - export REVISION=abcdef
+      - mkdir -p dist/sub; echo a >dist/sub/a.js; echo b >dist/a.map; echo c >dist/report-abcdef.json
+artifacts:
+  name: web-\${REVISION}-$(echo made)
+  base-directory: $CODEBUILD_SRC_DIR/$OUT
+  files: ['**/*.js', "*.\${KIND:-map}", '$CODEBUILD_SRC_DIR/dist/report-$REVISION.json']
+  exclude-paths: ["none$NOTHING/**", "*.\${KIND:-map}"]
+  discard-paths: \${DISCARD:-yes}
+  secondary-artifacts:
+    report: { files: ["$OUT/report-$REVISION.json"], discard-paths: yes }
+`;
+  const { done } = await built(engine, text, {
+    artifacts: { type: 'S3', location: 'out', name: 'other', overrideArtifactName: true },
+    secondaryArtifacts: [{ type: 'S3', artifactIdentifier: 'report', location: 'out', name: 'second' }],
+  });
+  expect(done.phases!.flatMap(({ contexts }) => contexts ?? [])).toEqual([]);
+  const { Contents } = await s3.listObjectsV2({ Bucket: 'out' });
+  expect(Contents!.map(({ Key }) => Key)).toEqual([
+    'second/report-abcdef.json',
+    'web-abcdef-made/a.js',
+    'web-abcdef-made/report-abcdef.json',
+  ]);
+});
+
+test('artifacts are encrypted with KMS, so a bucket that demands it takes them; others are denied there', async () => {
+  const engine = await testEngine({ ids: promptIds() });
+  const s3 = new S3({ ...engine.client, forcePathStyle: true });
+  await s3.createBucket({ Bucket: 'out' });
+  await s3.putBucketPolicy({
+    Bucket: 'out',
+    Policy: JSON.stringify({
+      Version: '2012-10-17',
+      Statement: [
+        {
+          Effect: 'Deny',
+          Principal: '*',
+          Action: 's3:PutObject',
+          Resource: 'arn:aws:s3:::out/*',
+          Condition: { StringNotEquals: { 's3:x-amz-server-side-encryption': 'aws:kms' } },
+        },
+      ],
+    }),
+  });
+  const text = `version: 0.2\nphases: { build: { commands: ['echo "$CODEBUILD_KMS_KEY_ID" >a'] } }\nartifacts: { files: [a] }\n`;
+  const artifacts = { type: 'S3' as const, location: 'out', name: 'result' };
+  const { done } = await built(engine, text, { artifacts });
+  expect(done.buildStatus).toBe('SUCCEEDED');
+  const key = 'arn:aws:kms:us-east-1:000000000000:alias/aws/s3';
+  const object = await s3.getObject({ Bucket: 'out', Key: 'result/a' });
+  expect(object).toMatchObject({ ServerSideEncryption: 'aws:kms', SSEKMSKeyId: key });
+  expect(await object.Body!.transformToString()).toBe(`${key}\n`);
+  for (const encryption of [{}, { ServerSideEncryption: 'AES256' as const }])
+    await expect(s3.putObject({ Bucket: 'out', Key: 'b', Body: 'b', ...encryption })).rejects.toMatchObject({
+      name: 'AccessDenied',
+    });
+  const client = new CodeBuild(engine.client);
+  await client.updateProject({ name: 'worker', artifacts: { ...artifacts, encryptionDisabled: true } });
+  const { build } = await client.startBuild({ projectName: 'worker' });
+  expect((await finished(engine, client, build!.id!)).buildStatus).toBe('FAILED');
+});
+
+test('git logs in with the role of the build where the buildspec asks for it', async () => {
+  const engine = await testEngine({ ids: promptIds() });
+  const { repositoryMetadata } = await new CodeCommit(engine.client).createRepository({
+    repositoryName: 'library',
+  });
+  const text = (helper: string) =>
+    `version: 0.2\nenv: { git-credential-helper: ${helper} }\nphases: { build: { commands: ['GIT_TERMINAL_PROMPT=0 git ls-remote ${repositoryMetadata!.cloneUrlHttp}'] } }\n`;
+  expect((await built(engine, text('yes'))).done.buildStatus).toBe('SUCCEEDED');
+  const client = new CodeBuild(engine.client);
+  const { build } = await client.startBuild({ projectName: 'worker', buildspecOverride: text('no') });
+  expect((await finished(engine, client, build!.id!)).buildStatus).toBe('FAILED');
+});
+
+test('a machine’s aws that does not reach the engine is not used, and the log says so', async () => {
+  const bin = mkdtempSync(join(tmpdir(), 'queue-canary-bin-'));
+  onTestFinished(() => rmSync(bin, { recursive: true, force: true }));
+  writeFileSync(join(bin, 'aws'), '#!/bin/sh\necho aws-cli/2.9.19\n', { mode: 0o755 });
+  onTestFinished(() => void vi.unstubAllEnvs());
+  vi.stubEnv('PATH', `${bin}:${process.env.PATH}`);
+  const { log } = await built(await testEngine({ ids: promptIds() }), spec('aws --version'));
+  expect(log.join('\n')).toMatch(
+    /aws is the engine's own, since the machine's was not seen to reach the engine/,
+  );
+  expect(log.join('\n')).toMatch(/queue-canary-built-in/);
 });

@@ -234,6 +234,51 @@ test('creating a pipeline releases the branch: source, build with its variables,
   ]);
 });
 
+test.each([
+  ['AWS’s own key where the store names none', undefined, ['Code', 'Image']],
+  [
+    'the key of the store',
+    { id: 'arn:aws:kms:us-east-1:000000000000:key/own', type: 'KMS' as const },
+    ['Code', 'Image'],
+  ],
+])('artifacts are uploaded under %s, as a bucket policy may demand', async (_what, encryptionKey, names) => {
+  const engine = await testEngine({ ids: promptIds() });
+  const { client } = await world(engine);
+  const s3 = new S3({ ...engine.client, forcePathStyle: true });
+  const condition = encryptionKey
+    ? { 's3:x-amz-server-side-encryption-aws-kms-key-id': encryptionKey.id }
+    : { 's3:x-amz-server-side-encryption': 'aws:kms' };
+  await s3.putBucketPolicy({
+    Bucket: 'artifacts',
+    Policy: JSON.stringify({
+      Version: '2012-10-17',
+      Statement: [
+        {
+          Effect: 'Deny',
+          Principal: '*',
+          Action: 's3:PutObject',
+          Resource: 'arn:aws:s3:::artifacts/*',
+          Condition: { StringNotEquals: condition },
+        },
+      ],
+    }),
+  });
+  await client.createPipeline({
+    pipeline: {
+      ...RELEASE,
+      artifactStore: { type: 'S3', location: 'artifacts', ...(encryptionKey && { encryptionKey }) },
+    },
+  });
+  await happened(engine, 'approval.requested', STARTED);
+  const { Contents } = await s3.listObjectsV2({ Bucket: 'artifacts' });
+  expect(Contents!.map(({ Key }) => Key!.split('/')[1])).toEqual(names);
+  for (const { Key } of Contents!)
+    expect(await s3.headObject({ Bucket: 'artifacts', Key })).toMatchObject({
+      ServerSideEncryption: 'aws:kms',
+      ...(encryptionKey && { SSEKMSKeyId: encryptionKey.id }),
+    });
+});
+
 test('a missing permission fails the action with what is missing, and the stage can be retried once it is given', async () => {
   const engine = await testEngine({ ids: promptIds() });
   const { client, first } = await world(engine, [allow(['codecommit:Get*', 's3:*'])]);

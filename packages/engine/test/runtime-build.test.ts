@@ -1,31 +1,6 @@
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { ByteIds, SystemClock } from '../src/index.ts';
-import type { BuildOptions } from '../src/runtime/build/build-runner.ts';
-import { runBuild } from '../src/runtime/build/build-runner.ts';
-import { parseBuildspec } from '../src/runtime/build/buildspec.ts';
-import { temporaryDirectory } from '../src/runtime/test/temporary-directory.ts';
 import { startWitness } from '../src/runtime/test/witness.ts';
-
-async function build(buildspec: string, options: Partial<BuildOptions> = {}) {
-  const log: string[] = [];
-  const result = await runBuild({
-    sourceDirectory: temporaryDirectory(),
-    buildspec: parseBuildspec(`version: 0.2\n${buildspec}`),
-    environment: {},
-    path: process.env.PATH ?? '',
-    scratch: join(temporaryDirectory(), 'scratch'),
-    nodeVersion: '24.1.0',
-    clock: new SystemClock(),
-    ids: new ByteIds(),
-    onLog: (line) => log.push(line),
-    ...options,
-  });
-  return { ...result, log, output: log.filter((line) => !line.startsWith('[Container]')) };
-}
-
-const statuses = ({ phases }: { phases: readonly { phase: string; status: string }[] }) =>
-  phases.map(({ phase, status }) => `${phase} ${status}`);
+import { build, statuses } from './build-bench.ts';
 
 test('all commands share one shell: directory, variables and functions carry over', async () => {
   const result = await build(`

@@ -10,6 +10,7 @@ import { temporaryDirectory, writeFiles } from '../src/runtime/test/temporary-di
 import type { RegistryServer } from './runtime-registry-server.ts';
 import { startRegistry } from './runtime-registry-server.ts';
 
+const ECR_HOST = '000000000000.dkr.ecr.eu-west-1.amazonaws.com';
 const NODE_MAJOR = process.versions.node.split('.')[0];
 
 interface Machine {
@@ -24,14 +25,14 @@ interface Machine {
 /** A directory with sources and the engine's own `docker` on the PATH, logged in to a registry. */
 async function machine(
   files: Record<string, string> = {},
-  password: string | undefined = 'good',
+  password: string | null = 'good',
 ): Promise<Machine> {
   const registry = await startRegistry();
   const state = temporaryDirectory();
   const tools = join(state, 'bin');
   installBuildTools(
     tools,
-    { registryUrl: registry.url, stateDirectory: join(state, 'docker') },
+    { registryUrl: registry.url, registryHost: ECR_HOST, stateDirectory: join(state, 'docker') },
     { docker: true, aws: false },
   );
   const work = temporaryDirectory(files);
@@ -49,7 +50,7 @@ async function machine(
     const [out, err, code] = await Promise.all([text(child.stdout), text(child.stderr), exited]);
     return { code, out, err };
   };
-  if (password !== undefined) {
+  if (password !== null) {
     const login = await run(
       ['login', '--username', 'AWS', '--password-stdin', registry.host],
       `${password}\n`,
@@ -142,7 +143,7 @@ test("RUN has the image environment, not the build's, and installs global packag
   const { out } = await docker('build', '-t', `${image}:v1`, '.');
   expect(out).toMatch(/^A=b$/m);
   expect(out).not.toMatch(/FROM_ENV|DOCKER_CONFIG/);
-  expect(out).toMatch(/scratch\/[0-9a-f]+\/root\/usr\/local$/m);
+  expect(out).toMatch(/scratch\/[0-9a-f]+\/root-0\/usr\/local$/m);
 });
 
 test('an image that was pushed is a base for the next, pulled into an empty library', async () => {
@@ -219,28 +220,149 @@ test('what the registry refuses is passed on in its words', async () => {
 test.each([
   [['run', 'x'], 125, /'run' is not a command/],
   [[], 125, /'' is not a command/],
-  [['build', '--target', 'x', '.'], 125, /build does not support '--target'/],
+  [['build', '--target', 'x', '.'], 1, /There is no Dockerfile at/],
   [['build', '--secret', 'id=x', '.'], 125, /build does not support '--secret'/],
+  [['build', '--network', 'none', '.'], 125, /--network none is not supported/],
+  [['build', '--push', '.'], 125, /--push needs a name/],
+  [['build', '--output', 'out', '.'], 125, /--output out is not supported/],
+  [['build', '--provenance=true', '.'], 125, /--provenance=true is not supported.*--provenance=false/],
+  [['build', '--platform', 'linux/amd64,linux/arm64', '.'], 125, /use one of linux\/amd64 and linux\/arm64/],
   [['build'], 125, /build takes 1 argument, not 0/],
   [['build', 'https://example.com/x.git'], 125, /takes a directory/],
   [['build', '--platform', 'windows/amd64', '.'], 125, /--platform windows\/amd64 is not supported/],
+  [['buildx', 'bake'], 125, /'buildx bake' is not a command/],
   [['build', 'nowhere'], 1, /build context "nowhere" is not a directory/],
   [['build', '.'], 1, /There is no Dockerfile at/],
   [['build', '-t', 'UPPER', '.'], 1, /"UPPER" is not a valid image name/],
   [['push', 'docker.io/library/x:1'], 1, /not in the engine's registry/],
+  [['push', '-a', `${ECR_HOST}/app:v1`], 125, /--all-tags takes a repository/],
+  [
+    ['pull', `111111111111.dkr.ecr.eu-west-1.amazonaws.com/app:v1`],
+    1,
+    /not in the engine's registry.*or 000000000000/,
+  ],
+  [
+    ['login', '-u', 'AWS', '-p', 'x', 'registry.example'],
+    1,
+    /"registry.example" is not in the engine's registry/,
+  ],
+  [['login', '-u', 'me'], 125, /login needs a password/],
   [['inspect', 'missing'], 1, /No such image: missing/],
 ])('docker %j exits %i with one clear line', async (args, code, message) => {
-  const { docker } = await machine({}, undefined);
+  const { docker } = await machine({}, null);
   const result = await docker(...args);
   expect(result).toMatchObject({ code, err: expect.stringMatching(message) });
   expect(result.err.trim().split('\n')).toHaveLength(1);
 });
 
-test('an unsupported instruction and a wrong base are reported with what to do', async () => {
-  const { docker, work } = await machine({ Dockerfile: `FROM node:${NODE_MAJOR}\nHEALTHCHECK CMD true\n` });
+test('an unsupported instruction and a wrong base are reported at once, with what to do', async () => {
+  const { docker } = await machine({ Dockerfile: 'FROM node:10\nONBUILD RUN true\n' });
   expect((await docker('build', '.')).err).toMatch(
-    /^ERROR: Dockerfile line 2: HEALTHCHECK is not supported without a container engine/,
+    /^ERROR: Dockerfile line 1: The base "node:10" is Node 10.*\nDockerfile line 2: ONBUILD is not supported without a container engine/,
   );
-  writeFiles(work, { Dockerfile: 'FROM node:10\n' });
-  expect((await docker('build', '.')).err).toMatch(/^ERROR: The base "node:10" is Node 10/);
+});
+
+test('the name of the registry in AWS is the same registry: login, build, push, pull and FROM', async () => {
+  const { docker, registry, work } = await machine(SOURCES, null);
+  const image = `${ECR_HOST}/app`;
+  expect(await docker('push', `${image}:v1`)).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('No such image'),
+  });
+  expect(await docker('login', '-u', 'AWS', '-p', 'good', `https://${ECR_HOST}`)).toMatchObject({
+    code: 0,
+    out: 'Login Succeeded\n',
+  });
+  expect(await docker('build', '-t', `${image}:v1`, '.')).toMatchObject({ code: 0 });
+  const pushed = await docker('push', `${image}:v1`);
+  const [, digest] = /^v1: digest: (sha256:[0-9a-f]{64}) size: \d+$/m.exec(pushed.out)!;
+  expect(registry.store.describe('app', 'v1')?.digest).toBe(digest);
+  expect((await docker('inspect', '--format={{index .RepoDigests 0}}', `${image}:v1`)).out).toBe(
+    `${image}@${digest}\n`,
+  );
+  // The other name of the registry needs no login of its own.
+  await docker('tag', `${image}:v1`, `${registry.host}/app:v2`);
+  expect(await docker('push', `${registry.host}/app:v2`)).toMatchObject({ code: 0 });
+  await docker('rmi', '-f', `${image}:v1`);
+  writeFiles(work, { Dockerfile: `FROM ${image}:v1\nCOPY --from=${image}:v2 /app/built.txt /copy.txt\n` });
+  expect(await docker('build', '-t', `${image}:next`, '.')).toMatchObject({ code: 0, err: '' });
+  expect(await docker('pull', `${image}@${digest}`)).toMatchObject({ code: 0 });
+  expect((await docker('manifest', 'inspect', `${image}:v1`)).code).toBe(0);
+  expect((await docker('logout', ECR_HOST)).out).toBe(`Removing login credentials for ${ECR_HOST}\n`);
+});
+
+test('options that cannot change the image are taken, and buildx builds and pushes', async () => {
+  const { docker, image, registry, work } = await machine(SOURCES);
+  const plain = await docker('build', '-q', '.');
+  const options =
+    '--cache-from x:cache --cache-to type=inline --rm --force-rm=false --pull --network host --progress plain --load --shm-size 1g --memory=2g --provenance=false --platform linux/amd64';
+  for (const command of [['build'], ['buildx', 'build'], ['image', 'build']])
+    expect(await docker(...command, ...options.split(' '), '-q', '.')).toMatchObject({ code: 0, err: '' });
+  expect(plain.out).toMatch(/^sha256:/);
+  const pushed = await docker(
+    ...[
+      'buildx',
+      'build',
+      '--push',
+      '-t',
+      `${image}:a`,
+      '-t',
+      `${image}:b`,
+      '--metadata-file',
+      'meta.json',
+      '.',
+    ],
+  );
+  expect(pushed).toMatchObject({ code: 0 });
+  const { 'containerimage.digest': digest } = JSON.parse(readFileSync(join(work, 'meta.json'), 'utf8'));
+  expect(['a', 'b'].map((tag) => registry.store.resolve('app', tag))).toEqual([digest, digest]);
+  for (const args of [
+    ['create', '--use'],
+    ['use', 'default'],
+    ['version'],
+    ['ls'],
+    ['inspect', '--bootstrap'],
+  ])
+    expect((await docker('buildx', ...args)).code, args.join(' ')).toBe(0);
+});
+
+test('a target names the stage that is built', async () => {
+  const { docker, work } = await machine({
+    Dockerfile: `FROM node:${NODE_MAJOR} AS tools\nLABEL stage=tools\nFROM node:${NODE_MAJOR}\nRUN exit 3\n`,
+  });
+  expect(await docker('build', '--target', 'tools', '-t', 'tools', '.')).toMatchObject({ code: 0 });
+  expect((await docker('inspect', '-f', '{{.Config.Labels.stage}}', 'tools')).out).toBe('tools\n');
+  writeFiles(work, { Dockerfile: `FROM node:${NODE_MAJOR}\n` });
+  expect((await docker('build', '--target', 'none', '.')).err).toMatch(/no stage "none" for --target/);
+});
+
+test('all tags of a repository are pushed, and images lists those of one', async () => {
+  const { docker, image, registry } = await machine(SOURCES);
+  await docker('build', '-t', `${image}:one`, '-t', `${image}:two`, '-t', 'local', '.');
+  expect((await docker('images', image, '--format', '{{.Tag}}')).out.split('\n').sort()).toEqual([
+    '',
+    'one',
+    'two',
+  ]);
+  expect((await docker('images', '-q', `${image}:two`)).out).toMatch(/^[0-9a-f]{12}\n$/);
+  expect(await docker('push', '--all-tags', image)).toMatchObject({ code: 0 });
+  expect(registry.store.resolve('app', 'one')).toBe(registry.store.resolve('app', 'two'));
+  expect(registry.store.resolve('app', 'two')).toBeDefined();
+});
+
+test('docker answers as one that is up', async () => {
+  const { docker } = await machine({}, null);
+  expect(await docker('info')).toMatchObject({ code: 0, out: expect.stringContaining('Images: 0') });
+  expect((await docker('info', '--format', '{{.OSType}} {{.ServerVersion}}')).out).toMatch(/^linux \d/);
+  expect((await docker('version', '--format', '{{.Server.Version}}')).out).toMatch(/^\d/);
+});
+
+test.each([
+  [['login', '-u', 'me', '-p', 'secret'], /docker.io is not reached from here.*registry is 127.0.0.1/],
+  [['login', '-u', 'AWS', '-p', 'x', 'public.ecr.aws'], /public.ecr.aws is not reached from here/],
+  [['pull', `node:${NODE_MAJOR}-slim`], /node:\d+-slim is not pulled/],
+])('%j is not needed here, which is said', async (args, message) => {
+  const { docker, dockerConfig } = await machine({}, null);
+  expect(await docker(...args)).toMatchObject({ code: 0, err: expect.stringMatching(message) });
+  expect(existsSync(dockerConfig)).toBe(false);
 });

@@ -9,7 +9,7 @@ import type { BuildspecArtifacts } from './buildspec.ts';
 const section = (files: string[], more: Partial<BuildspecArtifacts> = {}): BuildspecArtifacts => ({
   files,
   excludePaths: [],
-  discardPaths: false,
+  discardPaths: 'no',
   ...more,
 });
 const select = (directory: string, files: string[], more: Partial<BuildspecArtifacts> = {}) =>
@@ -36,7 +36,7 @@ test('patterns select files relative to the base directory', () => {
     'deep/y.js',
     'x.js',
   ]);
-  expect(select(directory, ['**/*.js'], { discardPaths: true })).toEqual(['x.js', 'y.js']);
+  expect(select(directory, ['**/*.js'], { discardPaths: 'yes' })).toEqual(['x.js', 'y.js']);
   expect(select(directory, ['*'], { baseDirectory: 'd*t' })).toEqual(['x.js', 'z.map']);
 });
 
@@ -59,7 +59,7 @@ test('nothing outside the source directory is ever selected', () => {
 
 test('two files that discard-paths would put on top of each other are an error', () => {
   const directory = temporaryDirectory({ 'a/x': '', 'b/x': '' });
-  expect(() => select(directory, ['**/*'], { discardPaths: true })).toThrow(/Two files.*"x"/);
+  expect(() => select(directory, ['**/*'], { discardPaths: 'yes' })).toThrow(/Two files.*"x"/);
 });
 
 test('the archive holds the files, and the same files give the same bytes', () => {

@@ -26,8 +26,13 @@ const UNIX = 3;
  */
 export function selectArtifacts(sourceDirectory: string, artifacts: BuildspecArtifacts): ArtifactFile[] {
   const root = realpathSync(sourceDirectory);
-  const files = baseDirectories(root, artifacts.baseDirectory).flatMap((base) =>
-    selectBelow(root, base, artifacts),
+  const real = (path: string) =>
+    path.startsWith(`${sourceDirectory}/`) ? root + path.slice(sourceDirectory.length) : path;
+  const wanted = artifacts.files.map(real);
+  const excluded = artifacts.excludePaths.map(real);
+  const base = artifacts.baseDirectory === sourceDirectory ? root : real(artifacts.baseDirectory ?? '');
+  const files = baseDirectories(root, base).flatMap((directory) =>
+    selectBelow(root, directory, wanted, excluded),
   );
   if (files.length === 0) {
     throw new UserError(
@@ -35,9 +40,10 @@ export function selectArtifacts(sourceDirectory: string, artifacts: BuildspecArt
       `No file matches the artifact patterns ${artifacts.files.map((pattern) => `"${pattern}"`).join(', ')}; does the build write them?`,
     );
   }
+  const discardPaths = /^(yes|true)$/i.test(artifacts.discardPaths);
   const byPath = new Map<string, ArtifactFile>();
   for (const file of files) {
-    const path = artifacts.discardPaths ? posix.basename(file.path) : file.path;
+    const path = discardPaths ? posix.basename(file.path) : file.path;
     const other = byPath.get(path);
     if (other !== undefined && other.source !== file.source) {
       throw new UserError(
@@ -63,9 +69,14 @@ export function zipArtifacts(files: readonly ArtifactFile[]): Uint8Array {
   return zipSync(contents, { level: 6 });
 }
 
-function selectBelow(root: string, base: string, artifacts: BuildspecArtifacts): ArtifactFile[] {
-  const wanted = artifacts.files.map((pattern) => globToRegExp(normalise(pattern)));
-  const excluded = artifacts.excludePaths.map((pattern) => globToRegExp(normalise(pattern)));
+function selectBelow(
+  root: string,
+  base: string,
+  files: readonly string[],
+  excludePaths: readonly string[],
+): ArtifactFile[] {
+  const wanted = files.map((pattern) => globToRegExp(normalise(pattern, base)));
+  const excluded = excludePaths.map((pattern) => globToRegExp(normalise(pattern, base)));
   const found: ArtifactFile[] = [];
   const visit = (directory: string) => {
     for (const name of readdirSync(join(base, directory)).sort()) {
@@ -100,8 +111,8 @@ function linkTarget(root: string, source: string, path: string): string | undefi
   return target.isFile() ? real : undefined;
 }
 
-function baseDirectories(root: string, pattern: string | undefined): string[] {
-  const path = normalise(pattern ?? '');
+function baseDirectories(root: string, pattern: string): string[] {
+  const path = normalise(pattern, root);
   if (path === '' || path === '.') return [root];
   const matches = globToRegExp(path);
   const found: string[] = [];
@@ -122,8 +133,11 @@ function baseDirectories(root: string, pattern: string | undefined): string[] {
   return found;
 }
 
-function normalise(pattern: string): string {
-  const path = posix.normalize(pattern.replaceAll('\\', '/')).replace(/\/$/, '');
+/** Variables such as CODEBUILD_SRC_DIR make absolute paths, which are meant as paths below the directory. */
+function normalise(pattern: string, directory: string): string {
+  const written = posix.normalize(pattern.replaceAll('\\', '/')).replace(/\/$/, '');
+  const below = written === directory || written.startsWith(`${directory}/`);
+  const path = below ? written.slice(directory.length + 1) : written;
   if (path.startsWith('/') || path === '..' || path.startsWith('../')) {
     throw new UserError(
       'ArtifactOutsideSource',

@@ -5,7 +5,8 @@ import { UserError } from '../../errors.ts';
 import type { Ids } from '../../ids.ts';
 import type { ArtifactFile } from './artifacts.ts';
 import { selectArtifacts } from './artifacts.ts';
-import type { BuildPhaseName, Buildspec, BuildspecPhase } from './buildspec.ts';
+import type { BuildPhaseName, Buildspec, BuildspecArtifacts, BuildspecPhase } from './buildspec.ts';
+import type { BuildShell } from './shell-session.ts';
 import { ShellSession } from './shell-session.ts';
 
 export type BuildStatus = 'SUCCEEDED' | 'FAILED' | 'STOPPED';
@@ -34,6 +35,8 @@ export interface BuildOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** Search path of the commands. */
   readonly path: string;
+  /** The shell that the buildspec and the project's image ask for. */
+  readonly shell: BuildShell;
   /** Directory of this build for files of its own; removed at the end. Not below the source directory. */
   readonly scratch: string;
   /** Version of Node that the commands get, such as `24.1.0`. */
@@ -55,6 +58,8 @@ export interface BuildResult {
   /** Files of the main artifact; empty when there is none or the build did not get that far. */
   readonly artifactFiles: readonly ArtifactFile[];
   readonly secondaryArtifactFiles: Readonly<Record<string, readonly ArtifactFile[]>>;
+  /** Name that the buildspec gives the main artifact, with its variables replaced. */
+  readonly artifactName?: string;
   /** Values of the exported variables that are set at the end. */
   readonly exportedVariables: Readonly<Record<string, string>>;
 }
@@ -75,14 +80,14 @@ class Build {
   readonly #options: BuildOptions;
   readonly #session: ShellSession;
   readonly #phases: FinishedBuildPhase[] = [];
-  readonly #marker: string;
-  #printed: string[] | undefined;
 
   constructor(options: BuildOptions) {
     this.#options = options;
-    this.#marker = `\u0001${options.ids.hex(32)}`;
+    const { buildspec } = options;
     this.#session = new ShellSession({
-      shell: options.buildspec.shell,
+      shell: options.shell,
+      shellPerCommand: buildspec.version === '0.1',
+      watched: buildspec.exportedVariables.filter(isVariableName),
       cwd: options.sourceDirectory,
       env: {
         ...options.buildspec.variables,
@@ -91,9 +96,9 @@ class Build {
         PATH: options.path,
       },
       scratch: join(options.scratch, 'session'),
-      marker: this.#marker,
+      marker: `\u0001${options.ids.hex(32)}`,
       clock: options.clock,
-      onLine: (line) => (this.#printed === undefined ? options.onLog(line) : this.#printed.push(line)),
+      onLine: options.onLog,
     });
   }
 
@@ -105,9 +110,11 @@ class Build {
     try {
       this.#warnAboutVersions();
       const mayCollect = await this.#runPhases();
-      const exportedVariables = await this.#exportedVariables();
-      await this.#session.close();
-      const collected = mayCollect ? this.#collect() : { artifactFiles: [], secondaryArtifactFiles: {} };
+      if (!this.#aborted()) await this.#session.endShell();
+      const exportedVariables = this.#exportedVariables();
+      const collected = mayCollect
+        ? await this.#collect()
+        : { artifactFiles: [], secondaryArtifactFiles: {} };
       return { status: this.#status(), phases: this.#phases, ...collected, exportedVariables };
     } finally {
       signal?.removeEventListener('abort', abort);
@@ -124,7 +131,7 @@ class Build {
       const finished = await this.#runPhase(phase);
       if (finished.status === 'STOPPED') return false;
       if (finished.status === 'SUCCEEDED') continue;
-      await this.#session.run('export CODEBUILD_BUILD_SUCCEEDING=0');
+      this.#session.export('CODEBUILD_BUILD_SUCCEEDING', '0');
       next = phase.onFailure === undefined ? phase.name === 'BUILD' : phase.onFailure === 'CONTINUE';
     }
     return next;
@@ -157,20 +164,26 @@ class Build {
     return undefined;
   }
 
-  #collect(): Pick<BuildResult, 'artifactFiles' | 'secondaryArtifactFiles'> {
+  async #collect(): Promise<Pick<BuildResult, 'artifactFiles' | 'secondaryArtifactFiles' | 'artifactName'>> {
     const { artifacts, secondaryArtifacts } = this.#options.buildspec;
-    if (artifacts === undefined && Object.keys(secondaryArtifacts).length === 0)
-      return { artifactFiles: [], secondaryArtifactFiles: {} };
+    const nothing = { artifactFiles: [], secondaryArtifactFiles: {} };
+    if (artifacts === undefined && Object.keys(secondaryArtifacts).length === 0) return nothing;
     const startMs = this.#begin('UPLOAD_ARTIFACTS');
     try {
-      const select = (section: NonNullable<typeof artifacts>) =>
-        selectArtifacts(this.#options.sourceDirectory, section);
-      const artifactFiles = artifacts === undefined ? [] : select(artifacts);
-      const secondaryArtifactFiles = Object.fromEntries(
-        Object.entries(secondaryArtifacts).map(([id, section]) => [id, select(section)]),
-      );
+      const select = async (written: BuildspecArtifacts) => {
+        const section = await this.#expand(written);
+        return { files: selectArtifacts(this.#options.sourceDirectory, section), name: section.name };
+      };
+      const main = artifacts === undefined ? undefined : await select(artifacts);
+      const secondaryArtifactFiles: Record<string, ArtifactFile[]> = {};
+      for (const [id, section] of Object.entries(secondaryArtifacts))
+        secondaryArtifactFiles[id] = (await select(section)).files;
       this.#end('UPLOAD_ARTIFACTS', startMs, 'SUCCEEDED', undefined);
-      return { artifactFiles, secondaryArtifactFiles };
+      return {
+        artifactFiles: main?.files ?? [],
+        secondaryArtifactFiles,
+        ...(main?.name === undefined ? {} : { artifactName: main.name }),
+      };
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       this.#log(error.message);
@@ -178,26 +191,34 @@ class Build {
         statusCode: 'CLIENT_ERROR',
         message: error.message,
       });
-      return { artifactFiles: [], secondaryArtifactFiles: {} };
+      return nothing;
     }
   }
 
-  /** Asks a process of the shell, since only what the commands have exported is a variable of the environment. */
-  async #exportedVariables(): Promise<Record<string, string>> {
-    const result: Record<string, string> = {};
+  /** An artifact section as it is at the end of the build: the shell's language holds in all of its texts. */
+  async #expand(section: BuildspecArtifacts): Promise<BuildspecArtifacts> {
+    const { files, excludePaths, discardPaths, baseDirectory = '', name = '' } = section;
+    const texts = await this.#session.expand([discardPaths, baseDirectory, name, ...files, ...excludePaths]);
+    const [newDiscard = '', newBase = '', newName = '', ...paths] = texts;
+    return {
+      files: paths.slice(0, files.length),
+      excludePaths: paths.slice(files.length),
+      discardPaths: newDiscard,
+      ...(newBase === '' ? {} : { baseDirectory: newBase }),
+      ...(newName === '' ? {} : { name: newName }),
+    };
+  }
+
+  /** Only what the commands have exported is a variable of the environment. */
+  #exportedVariables(): Record<string, string> {
+    const values = this.#session.values();
     for (const name of this.#options.buildspec.exportedVariables) {
-      if (this.#aborted()) return result;
-      if (!/^[A-Za-z_]\w*$/.test(name)) {
+      if (!isVariableName(name))
         this.#log(`The exported variable "${name}" is not a valid name and is left out.`);
-        continue;
-      }
-      this.#printed = [];
-      const { exitCode } = await this.#session.run(`printenv ${name}`);
-      if (exitCode === 0) result[name] = this.#printed.join('\n');
-      else this.#options.onLog(`The exported variable ${name} is not set.`);
-      this.#printed = undefined;
+      else if (!Object.hasOwn(values, name) && !this.#aborted())
+        this.#options.onLog(`The exported variable ${name} is not set.`);
     }
-    return result;
+    return values;
   }
 
   #warnAboutVersions(): void {
@@ -253,33 +274,6 @@ class Build {
   }
 }
 
-/**
- * What a build on this machine needs from its environment to reach the network as the machine does: home
- * directory (npm's settings and cache), language, proxies and certificates. Credentials are not among it.
- */
-export function machineBuildEnvironment(
-  env: Readonly<Record<string, string | undefined>>,
-): Record<string, string> {
-  const names = [
-    'HOME',
-    'USER',
-    'LANG',
-    'LC_ALL',
-    'TZ',
-    'TMPDIR',
-    'NODE_EXTRA_CA_CERTS',
-    'SSL_CERT_FILE',
-    'SSL_CERT_DIR',
-    'GIT_SSL_CAINFO',
-    'HTTP_PROXY',
-    'HTTPS_PROXY',
-    'NO_PROXY',
-    'ALL_PROXY',
-    'http_proxy',
-    'https_proxy',
-    'no_proxy',
-    'all_proxy',
-  ];
-  const chosen = Object.entries(env).filter(([name]) => names.includes(name) || /^npm_config_/i.test(name));
-  return Object.fromEntries(chosen.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+function isVariableName(name: string): boolean {
+  return /^[A-Za-z_]\w*$/.test(name);
 }

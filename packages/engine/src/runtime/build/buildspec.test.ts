@@ -9,6 +9,9 @@ env:
   shell: bash
   variables: { A: 1.0, B: "x", C: yes }
   exported-variables: [OUT]
+  parameter-store: { P: /p }
+  git-credential-helper: yes
+run-as: root
 phases:
   install:
     runtime-versions: { nodejs: 24 }
@@ -31,6 +34,9 @@ artifacts:
     more: { files: a.json }
 `;
   expect(parseBuildspec(text)).toEqual({
+    version: '0.2',
+    parameterStore: { P: '/p' },
+    gitCredentialHelper: true,
     shell: 'bash',
     variables: { A: '1.0', B: 'x', C: 'yes' },
     exportedVariables: ['OUT'],
@@ -49,10 +55,10 @@ artifacts:
       files: ['**/*'],
       excludePaths: ['*.map'],
       baseDirectory: 'dist',
-      discardPaths: true,
+      discardPaths: 'yes',
       name: 'out-$(date)',
     },
-    secondaryArtifacts: { more: { files: ['a.json'], excludePaths: [], discardPaths: false } },
+    secondaryArtifacts: { more: { files: ['a.json'], excludePaths: [], discardPaths: 'no' } },
   });
 });
 
@@ -75,7 +81,7 @@ const phases = 'phases:\n  build:\n    commands: [x]\n';
 test.each([
   ['', /buildspec.yml is empty/],
   [phases, /has no version/],
-  [`version: 0.1\n${phases}`, /line 1: the version must be 0.2/],
+  [`version: 0.3\n${phases}`, /line 1: the version must be 0.2/],
   ['version: 0.2\n', /there are no phases/],
   ['version: 0.2\nphases:\n', /there are no phases/],
   ['version: 0.2\nphases:\n  biuld:\n    commands: [x]\n', /line 3: "biuld" is not known in phases/],
@@ -89,6 +95,11 @@ test.each([
     `version: 0.2\n${phases}    on-failure: MAYBE\n`,
     /line 5: phases.build.on-failure must be ABORT or CONTINUE/,
   ],
+  [
+    `version: 0.2\n${phases}    on-failure: RETRY-3\n`,
+    /line 5: phases.build.on-failure RETRY-3 is not supported by the local engine/,
+  ],
+  [`version: 0.2\n${phases}env:\n  git-credential-helper: 1\n`, /must be yes or no/],
   ['version: 0.2\nphases:\n\tbuild:\n', /line 3: this is not valid YAML/],
   ['version: 0.2\nphases: [build\n', /not valid YAML/],
   [`version: 0.2\n${phases}artifacts: {}\n`, /line 5: artifacts names no files/],
@@ -100,7 +111,6 @@ test.each([
 });
 
 test.each([
-  ['env:\n  parameter-store:\n    A: /a\n', 'env.parameter-store'],
   ['env:\n  secrets-manager:\n    A: a\n', 'env.secrets-manager'],
   ['run-as: me\n', 'run-as'],
   ['proxy: {}\n', 'proxy'],

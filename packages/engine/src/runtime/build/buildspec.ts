@@ -16,19 +16,26 @@ export interface BuildspecPhase {
 
 /** Which files a build hands on. */
 export interface BuildspecArtifacts {
-  /** Patterns, relative to the base directory. */
+  /** Patterns, relative to the base directory. Like every text here they may contain variables of the shell. */
   readonly files: readonly string[];
   readonly excludePaths: readonly string[];
   readonly baseDirectory?: string;
-  readonly discardPaths: boolean;
+  /** As written: `yes` once its variables are replaced. */
+  readonly discardPaths: string;
   /** Name as written; may contain variables that only the build knows. */
   readonly name?: string;
 }
 
-/** A buildspec of version 0.2, checked. */
+/** A buildspec, checked. */
 export interface Buildspec {
+  /** In version 0.1 each command has a shell of its own, in 0.2 all share one. */
+  readonly version: '0.1' | '0.2';
   readonly shell: 'sh' | 'bash';
   readonly variables: Readonly<Record<string, string>>;
+  /** By variable: the name of the parameter that has its value. */
+  readonly parameterStore: Readonly<Record<string, string>>;
+  /** Whether git commands of the build log in to the source's provider by themselves. */
+  readonly gitCredentialHelper: boolean;
   /** Variables whose values at the end of the build are handed to the pipeline. */
   readonly exportedVariables: readonly string[];
   /** Languages and versions of the install phase, as written. */
@@ -38,6 +45,8 @@ export interface Buildspec {
   /** By artifact identifier. */
   readonly secondaryArtifacts: Readonly<Record<string, BuildspecArtifacts>>;
 }
+
+const VARIABLE = /^[A-Za-z_]\w*$/;
 
 const PHASES: readonly [key: string, name: BuildPhaseName][] = [
   ['install', 'INSTALL'],
@@ -78,14 +87,16 @@ class Reader {
     const root = this.#document.contents;
     if (root === null) throw new UserError('InvalidBuildspec', `${this.#file} is empty.`);
     const fields = this.#fields(root, 'the buildspec', {
-      known: ['version', 'env', 'phases', 'artifacts', 'cache'],
-      unsupported: ['run-as', 'proxy', 'batch', 'reports'],
+      known: ['version', 'run-as', 'env', 'phases', 'artifacts', 'cache'],
+      unsupported: ['proxy', 'batch', 'reports'],
     });
+    this.#runAs(fields, '');
     const version = fields.get('version');
     if (version === undefined)
       throw new UserError('InvalidBuildspec', `${this.#file} has no version; write "version: 0.2".`);
-    if (this.#text(version.value, 'version') !== '0.2')
-      throw this.#error(version.value ?? version.key, 'the version must be 0.2');
+    const number = this.#text(version.value, 'version');
+    if (number !== '0.2' && number !== '0.1')
+      throw this.#error(version.value ?? version.key, 'the version must be 0.2, or 0.1');
     const phases = fields.get('phases');
     if (phases?.value === undefined || phases.value === null)
       throw this.#error(phases?.key ?? root, 'there are no phases');
@@ -94,6 +105,7 @@ class Reader {
       ? this.#artifacts(artifacts.value)
       : { primary: undefined, secondary: {} };
     return {
+      version: number,
       ...this.#env(fields.get('env')?.value ?? null),
       ...this.#phases(phases.value),
       ...(primary === undefined ? {} : { artifacts: primary }),
@@ -101,19 +113,34 @@ class Reader {
     };
   }
 
-  #env(node: Node | null): Pick<Buildspec, 'shell' | 'variables' | 'exportedVariables'> {
-    if (node === null) return { shell: 'sh', variables: {}, exportedVariables: [] };
-    const fields = this.#fields(node, 'env', {
-      known: ['shell', 'variables', 'exported-variables', 'git-credential-helper'],
-      unsupported: ['parameter-store', 'secrets-manager'],
-    });
+  #env(
+    node: Node | null,
+  ): Pick<Buildspec, 'shell' | 'variables' | 'parameterStore' | 'gitCredentialHelper' | 'exportedVariables'> {
+    const fields: Fields =
+      node === null
+        ? new Map()
+        : this.#fields(node, 'env', {
+            known: ['shell', 'variables', 'parameter-store', 'exported-variables', 'git-credential-helper'],
+            unsupported: ['secrets-manager'],
+          });
     const shell = fields.get('shell');
-    const shellName = shell === undefined ? '/bin/sh' : this.#text(shell.value, 'env.shell');
-    if (!['bash', '/bin/sh'].includes(shellName))
+    const shellName =
+      shell === undefined ? 'sh' : this.#text(shell.value, 'env.shell').replace('/bin/sh', 'sh');
+    if (shellName !== 'bash' && shellName !== 'sh')
       throw this.#error(shell!.key, `the shell "${shellName}" is not supported; use bash or /bin/sh`);
+    const helper = fields.get('git-credential-helper');
+    const asked = helper === undefined ? 'no' : this.#text(helper.value, 'env.git-credential-helper');
+    if (!/^(yes|no|true|false)$/i.test(asked))
+      throw this.#error(helper!.key, `env.git-credential-helper must be yes or no, not "${asked}"`);
     return {
-      shell: shellName === 'bash' ? 'bash' : 'sh',
-      variables: this.#texts(fields.get('variables')?.value ?? null, 'env.variables', /^[A-Za-z_]\w*$/),
+      shell: shellName,
+      variables: this.#texts(fields.get('variables')?.value ?? null, 'env.variables', VARIABLE),
+      parameterStore: this.#texts(
+        fields.get('parameter-store')?.value ?? null,
+        'env.parameter-store',
+        VARIABLE,
+      ),
+      gitCredentialHelper: /^(yes|true)$/i.test(asked),
       exportedVariables: this.#list(
         fields.get('exported-variables')?.value ?? null,
         'env.exported-variables',
@@ -129,9 +156,16 @@ class Reader {
       const phase = fields.get(key)?.value;
       if (phase === undefined || phase === null) return [];
       const inner = this.#fields(phase, `phases.${key}`, {
-        known: ['commands', 'finally', 'on-failure', ...(key === 'install' ? ['runtime-versions'] : [])],
-        unsupported: ['run-as', 'steps'],
+        known: [
+          'run-as',
+          'commands',
+          'finally',
+          'on-failure',
+          ...(key === 'install' ? ['runtime-versions'] : []),
+        ],
+        unsupported: ['steps'],
       });
+      this.#runAs(inner, `phases.${key}.`);
       const versions = inner.get('runtime-versions')?.value ?? null;
       if (versions !== null)
         runtimeVersions = this.#texts(versions, 'phases.install.runtime-versions', /^[a-z]+$/);
@@ -153,8 +187,23 @@ class Reader {
     return { phases, runtimeVersions };
   }
 
+  /** Builds run as root in CodeBuild, and with the rights of the engine's user here: `root` asks for nothing else. */
+  #runAs(fields: Fields, where: string): void {
+    const field = fields.get('run-as');
+    if (field !== undefined && this.#text(field.value, `${where}run-as`) !== 'root')
+      throw this.#error(
+        field.key,
+        `${where}run-as is not supported by the local engine for other users than root; remove it, or build in AWS`,
+      );
+  }
+
   #onFailure(node: Node, phase: string): 'ABORT' | 'CONTINUE' {
     const text = this.#text(node, `phases.${phase}.on-failure`);
+    if (/^RETRY(-|$)/.test(text))
+      throw this.#error(
+        node,
+        `phases.${phase}.on-failure ${text} is not supported by the local engine; use ABORT or CONTINUE, or build in AWS`,
+      );
     if (text !== 'ABORT' && text !== 'CONTINUE')
       throw this.#error(node, `phases.${phase}.on-failure must be ABORT or CONTINUE, not "${text}"`);
     return text;
@@ -192,8 +241,7 @@ class Reader {
     return {
       files,
       excludePaths: this.#list(fields.get('exclude-paths')?.value ?? null, `${where}.exclude-paths`),
-      discardPaths:
-        discard !== undefined && /^(yes|true)$/i.test(this.#text(discard.value, `${where}.discard-paths`)),
+      discardPaths: discard === undefined ? 'no' : this.#text(discard.value, `${where}.discard-paths`),
       ...(baseDirectory === undefined
         ? {}
         : { baseDirectory: this.#text(baseDirectory.value, `${where}.base-directory`) }),

@@ -1,13 +1,41 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { Socket } from 'node:net';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { Clock } from '../../clock/clock.ts';
-import { LineSplitter } from '../processes/line-splitter.ts';
+import { UserError } from '../../errors.ts';
 import { SupervisedProcess } from '../processes/supervised-process.ts';
+import { MarkedOutput } from './marked-output.ts';
+import type { SessionFiles } from './shell-scripts.ts';
+import {
+  driverScript,
+  endedScript,
+  expandScript,
+  nextScript,
+  ORDERS,
+  prelude,
+  saveScript,
+  supervisorScript,
+} from './shell-scripts.ts';
 
 export interface ShellSessionOptions {
-  readonly shell: 'sh' | 'bash';
+  readonly shell: BuildShell;
+  /** Each command gets a shell of its own, with the environment and directory of the beginning (buildspec 0.1). */
+  readonly shellPerCommand: boolean;
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Variables whose values are asked for at the end. */
+  readonly watched: readonly string[];
   /** Empty directory for the session's own files. */
   readonly scratch: string;
   /** Unguessable text that no command prints by accident. */
@@ -16,105 +44,186 @@ export interface ShellSessionOptions {
   readonly onLine: (line: string) => void;
 }
 
+/** A shell of this machine that runs commands. */
+export interface BuildShell {
+  /** Absolute path, and options. */
+  readonly command: readonly [string, ...string[]];
+  readonly kind: SessionFiles['kind'];
+}
+
 /** How a command ended; `exitCode` is undefined when the session was killed. */
 export interface CommandResult {
   readonly exitCode: number | undefined;
 }
 
 /**
- * Reads the numbers of commands from standard input and runs each from its file, in this same shell, so that
- * variables, functions and the working directory carry over as they do in CodeBuild. After each it prints the
- * marker and the exit status into the output, which puts an exact end to the command's output. When a command
- * ends the shell itself, the trap saves the environment and directory for the shell that follows.
- */
-const DRIVER = `exec 4<&0 </dev/null 2>&1
-QC_SESSION=$1; QC_MARKER=$2
-trap 'export -p >"$QC_SESSION/environment"; pwd >"$QC_SESSION/directory"' EXIT
-if [ -f "$QC_SESSION/environment" ]; then . "$QC_SESSION/environment"; cd "$(cat "$QC_SESSION/directory")"; fi
-while read -r QC_NUMBER <&4; do
-  . "$QC_SESSION/$QC_NUMBER.sh" 4<&-
-  printf '%s %s\\n' "$QC_MARKER" "$?"
-done
-`;
-
-/**
- * One shell for all the commands of a build, as CodeBuild runs a buildspec of version 0.2.
+ * The shells of a build: one for all commands, as CodeBuild has it for a buildspec of version 0.2, or one for each.
  *
- * Standard error joins standard output. A command that calls `exit` fails or succeeds with that status, and the
- * next command gets a new shell with the same environment and directory.
+ * Standard error joins standard output. A command that ends the shell fails or succeeds with its status, and the
+ * next gets a new shell with the same environment and directory. What commands leave running in the background ends
+ * with the session.
  */
 export class ShellSession {
   readonly #options: ShellSessionOptions;
+  readonly #files: SessionFiles;
+  readonly #exports: Record<string, string> = {};
   #process: SupervisedProcess | undefined;
-  #waiting: ((exitCode: number) => void) | undefined;
+  #pipe: Socket | undefined;
+  #orders: number | undefined;
+  /** Whether a shell waits for its next command. */
+  #shellWaits = false;
+  #flags = '';
+  #waiting: ((exitCode: number | undefined) => void) | undefined;
   #number = 0;
   #killed = false;
 
   constructor(options: ShellSessionOptions) {
     this.#options = options;
-    mkdirSync(options.scratch, { recursive: true });
-    writeFileSync(join(options.scratch, 'driver.sh'), DRIVER);
+    const { scratch, marker, shell, watched } = options;
+    this.#files = {
+      directory: scratch,
+      output: join(scratch, 'output'),
+      orders: join(scratch, 'orders'),
+      marker,
+      shell: shell.command,
+      kind: shell.kind,
+      watched,
+    };
+  }
+
+  /** Exports a variable to every command that follows. */
+  export(name: string, value: string): void {
+    this.#exports[name] = value;
   }
 
   /** Runs one command; resolves when it has ended and all of its output was delivered. */
   async run(command: string): Promise<CommandResult> {
+    await this.#start();
     if (this.#killed) return { exitCode: undefined };
-    const shell = this.#process ?? (await this.#start());
-    if (this.#killed) return { exitCode: undefined };
-    const number = ++this.#number;
-    writeFileSync(join(this.#options.scratch, `${number}.sh`), `${command}\n`);
-    const finished = new Promise<number>((resolve) => {
-      this.#waiting = resolve;
+    const before = prelude(this.#files.kind, {
+      flags: this.#flags,
+      traps: this.#shellWaits ? ['trap.ERR', 'trap.DEBUG'].map((name) => this.#read(name) ?? '') : [],
+      exports: this.#exports,
     });
-    shell.stdin?.write(`${number}\n`);
-    const exitCode = await Promise.race([finished, shell.exited.then(({ code }) => code ?? undefined)]);
-    this.#waiting = undefined;
-    return { exitCode };
+    this.#write('script.sh', `${before}${command}\n`);
+    if (this.#options.shellPerCommand) return { exitCode: await this.#order(ORDERS.fresh) };
+    if (!this.#shellWaits) this.#send(ORDERS.start);
+    return { exitCode: await this.#order(String(++this.#number)) };
   }
 
-  /** Kills the shell with everything it started. */
+  /** The texts with their variables and commands replaced, as the shell does it between double quotes. */
+  async expand(texts: readonly string[]): Promise<string[]> {
+    if (texts.every((text) => !text.includes('$'))) return [...texts];
+    await this.#start();
+    this.#write('expand.sh', expandScript(this.#files, texts));
+    const exitCode = await this.#order(ORDERS.expand);
+    const values = (this.#read('expanded') ?? '').split('\0').slice(0, -1);
+    if (exitCode !== 0 || values.length !== texts.length)
+      throw new UserError(
+        'ExpansionFailed',
+        `The shell cannot replace the variables in ${texts.join(', ')}.`,
+      );
+    return values;
+  }
+
+  /** Values of the watched variables that are exported. */
+  values(): Record<string, string> {
+    const found: Record<string, string> = {};
+    for (const name of this.#files.watched) {
+      const text = this.#read(`value.${name}`) ?? '';
+      if (text.startsWith('=')) found[name] = text.slice(1);
+    }
+    return found;
+  }
+
+  /** Ends the shell that commands have shared, which runs its EXIT trap. What it left in the background goes on. */
+  async endShell(): Promise<void> {
+    if (this.#shellWaits) await this.#order(ORDERS.end);
+  }
+
+  /** Kills whatever is left. */
   async kill(): Promise<void> {
     this.#killed = true;
     this.#process?.kill();
     await this.#process?.exited;
+    this.#pipe?.destroy();
+    if (this.#orders !== undefined) closeSync(this.#orders);
+    this.#orders = undefined;
   }
 
-  /** Ends the shell, and with it what commands left running in the background. */
-  async close(): Promise<void> {
-    this.#process?.stdin?.end();
-    await this.#process?.exited;
-  }
-
-  async #start(): Promise<SupervisedProcess> {
-    const { shell, scratch, marker, cwd, env, clock } = this.#options;
+  async #start(): Promise<void> {
+    if (this.#process !== undefined || this.#killed) return;
+    const { scratch, cwd, env, clock, onLine } = this.#options;
+    mkdirSync(scratch, { recursive: true });
+    for (const [name, script] of [
+      ['supervisor.sh', supervisorScript],
+      ['driver.sh', driverScript],
+      ['save.sh', saveScript],
+      ['ended.sh', endedScript],
+      ['next.sh', nextScript],
+    ] as const) {
+      this.#write(name, script(this.#files));
+    }
+    const { output, orders } = this.#files;
+    await promisify(execFile)('mkfifo', ['-m', '600', output, orders]);
+    // Open at both ends, so that neither blocks and no reader sees an end while commands come and go.
+    const both = constants.O_RDWR | constants.O_NONBLOCK;
+    const pipe = new Socket({ fd: openSync(output, both), readable: true, writable: true });
+    this.#pipe = pipe;
+    this.#orders = openSync(orders, both);
+    const reader = new MarkedOutput(this.#files.marker, onLine, (text) => this.#report(text));
+    pipe.on('data', (chunk: Buffer) => reader.push(chunk));
+    pipe.on('error', () => undefined);
     const started = await SupervisedProcess.start({
-      command: [shell, join(scratch, 'driver.sh'), scratch, marker],
+      command: ['/bin/sh', join(scratch, 'supervisor.sh')],
       cwd,
       env,
-      input: true,
       clock,
     });
     this.#process = started;
     if (this.#killed) started.kill();
-    started.stdin?.on('error', () => undefined);
-    const lines = new LineSplitter((line) => this.#take(line));
-    started.stdout.on('data', (chunk: Buffer) => lines.push(chunk));
-    started.stdout.on('close', () => lines.end());
-    started.stderr.on('data', (chunk: Buffer) => lines.push(chunk));
+    // Only what goes wrong before the supervisor has its own output.
+    started.stderr.on('data', (chunk: Buffer) => onLine(chunk.toString('utf8').trimEnd()));
+    started.stdout.resume();
     void started.exited.then(() => {
-      if (this.#process === started) this.#process = undefined;
+      this.#shellWaits = false;
+      // Behind whatever the pipe still holds.
+      if (!this.#killed) pipe.write(`${this.#files.marker} gone\n`);
+      else this.#settle(undefined);
     });
-    return started;
   }
 
-  /** The marker may follow output that did not end its last line. */
-  #take(line: string): void {
-    const at = line.lastIndexOf(this.#options.marker);
-    if (at < 0) {
-      this.#options.onLine(line);
-      return;
-    }
-    if (at > 0) this.#options.onLine(line.slice(0, at));
-    this.#waiting?.(Number(line.slice(at + this.#options.marker.length).trim()));
+  #order(word: string): Promise<number | undefined> {
+    return new Promise((resolve) => {
+      this.#waiting = resolve;
+      if (this.#process === undefined || this.#killed) this.#settle(undefined);
+      else this.#send(word);
+    });
+  }
+
+  #send(word: string): void {
+    if (this.#orders !== undefined) writeSync(this.#orders, `${word}\n`);
+  }
+
+  #settle(exitCode: number | undefined): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.(exitCode);
+  }
+
+  #report(text: string): void {
+    const [what, status, flags = ''] = text.trim().split(' ');
+    this.#shellWaits = what === 'ended';
+    this.#flags = this.#shellWaits ? flags : '';
+    this.#settle(what === 'gone' ? undefined : Number(status));
+  }
+
+  #write(name: string, text: string): void {
+    writeFileSync(join(this.#files.directory, name), text);
+  }
+
+  #read(name: string): string | undefined {
+    const path = join(this.#files.directory, name);
+    return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
   }
 }

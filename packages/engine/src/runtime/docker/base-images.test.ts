@@ -24,10 +24,31 @@ test.each(['python:3.13', 'someone/node:24', 'public.ecr.aws/other/node:24', 'ex
   },
 );
 
-test('another major version is refused, naming both', () => {
-  expect(() => base('node:22-slim')).toThrow(/node:22-slim" is Node 22.*this machine's Node 24/);
+test.each([
+  'node:22-slim',
+  'node:20.1-alpine',
+  'node:25',
+  'node',
+  'node:latest',
+  'node:lts-slim',
+  'node:krypton',
+])('%s has, or may have, another Node than this machine, which is said', (name) => {
+  expect(base(name)?.warning).toBe(`${name} is not pulled: this machine's Node 24.21.0 stands for it.`);
 });
 
-test.each(['node', 'node:latest', 'node:lts-slim'])('%s does not say which Node, and is refused', (name) => {
-  expect(() => base(name)).toThrow(/does not name a Node version/);
+test('the same Node needs no word', () => {
+  expect(base('node:24-slim')).not.toHaveProperty('warning');
+});
+
+test('a Node that is too old is refused, naming both', () => {
+  expect(() => base('node:16-slim')).toThrow(/node:16-slim" is Node 16.*this machine's Node 24/);
+});
+
+test.each([
+  ['123456789012.dkr.ecr.eu-west-1.amazonaws.com/docker-hub/library/node:24', true],
+  ['123456789012.dkr.ecr.eu-west-1.amazonaws.com/public/docker/library/node:24', true],
+  ['123456789012.dkr.ecr.eu-west-1.amazonaws.com/node:24', false],
+  ['123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/library/worker:24', false],
+])('%s comes through a cache of ECR: %s', (name, cached) => {
+  expect(base(name) !== undefined).toBe(cached);
 });

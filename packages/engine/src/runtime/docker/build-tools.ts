@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../../clock/clock.ts';
@@ -9,6 +10,8 @@ import type { Clock } from '../../clock/clock.ts';
 export interface BuildToolsSettings {
   /** Address of the engine, such as `http://127.0.0.1:4566`. */
   readonly registryUrl: string;
+  /** Name that the same registry has in AWS: `<account>.dkr.ecr.<region>.amazonaws.com`. */
+  readonly registryHost: string;
   /** Where locally built images and the build cache are kept, shared by all builds. */
   readonly stateDirectory: string;
 }
@@ -32,30 +35,44 @@ export function installBuildTools(directory: string, settings: BuildToolsSetting
   const program = (name: string, ...args: string[]) =>
     [compiled, 'exec', ...[process.execPath, entry(name), ...args].map(quote)].join(' ');
   install(join(directory, 'node'), `exec ${quote(process.execPath)}`, true);
+  // Pauses a build only where a session for debugging was asked for, which is not supported.
+  install(join(directory, 'codebuild-breakpoint'), 'true', true);
   install(join(directory, 'docker'), program('command/program', settingsPath), own.docker);
   install(join(directory, 'aws'), program('aws-command/program'), own.aws);
 }
 
 /** What the machine itself offers to builds. */
 export interface MachineTools {
-  /** Where a container engine answered, as a Docker-compatible address; undefined when none did. */
+  /** Docker-compatible address of a container engine whose `docker` reaches this machine; undefined without one. */
   readonly containerEngine: string | undefined;
-  /** Whether `aws --version` succeeds; a broken or absent AWS CLI counts as none. */
+  /** Whether the machine's `aws` sends its calls where AWS_ENDPOINT_URL says. */
   readonly awsCli: boolean;
 }
 
 /**
- * Finds out which tools work on this machine.
+ * Finds out which tools of this machine a build can use, by watching where their calls arrive.
  *
- * A container engine is one whose socket answers a ping: a `docker` client without an engine is common and
- * builds nothing.
+ * A container engine is one whose socket answers a ping (a `docker` client without an engine is common and builds
+ * nothing) and whose `docker login` comes to this machine: one in a virtual machine has another 127.0.0.1. An AWS CLI
+ * before 1.29 or 2.13 does not know AWS_ENDPOINT_URL, and version 1 ignores it for SQS
+ * (https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html): their calls would go to AWS.
+ *
+ * @param buildEnv - what builds will have, HOME and PATH among it
  */
 export async function detectMachineTools(
   env: Readonly<Record<string, string | undefined>>,
+  buildEnv: Readonly<Record<string, string>>,
   clock: Clock,
 ): Promise<MachineTools> {
-  const [containerEngine, awsCli] = await Promise.all([findContainerEngine(env, clock), runsAwsCli(env)]);
-  return { containerEngine, awsCli };
+  const [containerEngine, awsCli] = await Promise.all([
+    findContainerEngine(env, clock),
+    awsReaches(buildEnv, [
+      ['sts', 'get-caller-identity'],
+      ['sqs', 'list-queues'],
+    ]),
+  ]);
+  const usable = containerEngine !== undefined && (await dockerReaches(buildEnv, containerEngine));
+  return { containerEngine: usable ? containerEngine : undefined, awsCli };
 }
 
 const PING_MS = 1_000;
@@ -101,10 +118,74 @@ function answersPing(address: string, clock: Clock): Promise<boolean> {
   });
 }
 
-function runsAwsCli(env: Readonly<Record<string, string | undefined>>): Promise<boolean> {
-  return new Promise((resolve) => {
-    execFile('aws', ['--version'], { env: { ...env }, timeout: 10_000 }, (error) => resolve(error === null));
+/** Whether each of the calls arrives. Nothing leaves the machine: the only way out is a proxy that is not there. */
+async function awsReaches(
+  buildEnv: Readonly<Record<string, string>>,
+  calls: readonly string[][],
+): Promise<boolean> {
+  const arrived = await Promise.all(
+    calls.map((call) =>
+      watchFor((url) => ({
+        program: 'aws',
+        args: [...call, '--output', 'json'],
+        env: {
+          ...buildEnv,
+          AWS_ENDPOINT_URL: url,
+          AWS_REGION: 'us-east-1',
+          AWS_DEFAULT_REGION: 'us-east-1',
+          AWS_ACCESS_KEY_ID: 'probe',
+          AWS_SECRET_ACCESS_KEY: 'probe',
+          AWS_MAX_ATTEMPTS: '1',
+          AWS_EC2_METADATA_DISABLED: 'true',
+          HTTP_PROXY: NO_WAY_OUT,
+          HTTPS_PROXY: NO_WAY_OUT,
+          http_proxy: NO_WAY_OUT,
+          https_proxy: NO_WAY_OUT,
+          NO_PROXY: '127.0.0.1',
+          no_proxy: '127.0.0.1',
+        },
+      })),
+    ),
+  );
+  return arrived.every((yes) => yes);
+}
+
+function dockerReaches(buildEnv: Readonly<Record<string, string>>, address: string): Promise<boolean> {
+  return watchFor((url) => ({
+    program: 'docker',
+    args: ['login', '--username', 'AWS', '--password', 'probe', new URL(url).host],
+    env: { ...buildEnv, DOCKER_HOST: address },
+  }));
+}
+
+/** The port of the discard service, where nothing listens. */
+const NO_WAY_OUT = 'http://127.0.0.1:9';
+const PROBE_MS = 15_000;
+
+interface Probe {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Runs a program against a server of this machine that refuses everything, and says whether anything arrived. */
+async function watchFor(probe: (url: string) => Probe): Promise<boolean> {
+  let arrived = false;
+  const server = createServer((request, response) => {
+    arrived = true;
+    request.resume();
+    response.writeHead(403).end();
   });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const { program, args, env } = probe(`http://127.0.0.1:${port}`);
+  await new Promise<void>((resolve) => {
+    const child = execFile(program, [...args], { env, timeout: PROBE_MS }, () => resolve());
+    child.stdin?.end();
+  });
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  return arrived;
 }
 
 /** The program beside this file, in the language that this file is running in. */

@@ -1,5 +1,6 @@
-import { chmodSync, mkdirSync, symlinkSync } from 'node:fs';
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { temporaryDirectory, writeFiles } from '../test/temporary-directory.ts';
 import { BuildContext } from './copy-plan.ts';
@@ -88,6 +89,44 @@ test('the digest changes with content, name, destination and executability, and 
   expect(digest()).not.toBe(original);
   writeFiles(first, { 'src/a': 'two' });
   expect(plan(first, ['src'], '/app').contentDigest).not.toBe(original);
+});
+
+test('a pattern may match nothing, alone or among others; a name may not', () => {
+  const directory = temporaryDirectory({ 'package.json': '', 'sub/x': '' });
+  const sources = ['package.json', 'package-lock.json*', '.npmrc*'];
+  expect(paths(plan(directory, sources, '/app/'))).toEqual(['app/package.json']);
+  expect(paths(plan(directory, ['*.lock', 'none/*.js'], '/app/'))).toEqual([]);
+  expect(() => plan(directory, ['package*.json', '.npmrc'], '/app/')).toThrow(/found no ".npmrc"/);
+  expect(() => plan(directory, ['*.json'], '/x', { ignore: '*.json' })).not.toThrow();
+});
+
+test.each([
+  ['+x', 0o755],
+  ['755', 0o755],
+  ['a-x,u+x', 0o744],
+  ['u=rwX,go=rX', 0o644],
+  ['go=', 0o600],
+])('the mode %s', (chmod, mode) => {
+  const directory = temporaryDirectory({ a: '' });
+  const context = new BuildContext(directory, () => false);
+  chmodSync(join(directory, 'a'), 0o644);
+  const { entries } = context.plan({ sources: ['a'], destination: '/a', chmod, isDirectory: () => false });
+  expect(entries).toMatchObject([{ path: 'a', mode }]);
+});
+
+test('ADD takes files, and refuses what it would unpack, by its content', () => {
+  const directory = temporaryDirectory({ 'a.txt': 'text', 'notes.tar.gz': 'not an archive', 'data.bin': '' });
+  writeFileSync(join(directory, 'data.bin'), gzipSync('x'));
+  const add = (source: string) =>
+    new BuildContext(directory, () => false).plan({
+      sources: [source],
+      destination: '/x/',
+      isDirectory: () => false,
+      refuseArchives: true,
+    });
+  expect(paths(add('a.txt'))).toEqual(['x/a.txt']);
+  expect(paths(add('notes.tar.gz'))).toEqual(['x/notes.tar.gz']);
+  expect(() => add('data.bin')).toThrow(/ADD unpacks the archive "data.bin".*COPY/);
 });
 
 test('a source that is not there is named', () => {

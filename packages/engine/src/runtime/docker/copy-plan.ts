@@ -1,19 +1,32 @@
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  realpathSync,
+} from 'node:fs';
 import { join, posix, sep } from 'node:path';
 import { UserError } from '../../errors.ts';
 import { globToRegExp, isGlob } from '../glob.ts';
 import type { LayerEntry } from '../oci/layer-writer.ts';
 import type { IgnoreRule } from './docker-ignore.ts';
+import { changeMode } from './file-mode.ts';
 
 export interface CopyRequest {
   readonly sources: readonly string[];
   /** Absolute path in the image; a trailing slash means a directory, as in a Dockerfile. */
   readonly destination: string;
-  /** Octal digits. */
+  /** Octal digits, or changes such as `+x`. */
   readonly chmod?: string;
   /** Whether a path of the image, without leading slash, is a directory already. */
   readonly isDirectory: (path: string) => boolean;
+  /** ADD unpacks archives, which is not done: they are refused by their content. */
+  readonly refuseArchives?: boolean;
 }
 
 /** What a COPY puts into the image, and a digest of all that decides about it. */
@@ -26,10 +39,12 @@ export interface CopyPlan {
 export class BuildContext {
   readonly #root: string;
   readonly #ignored: IgnoreRule;
+  readonly #name: string;
 
-  constructor(directory: string, ignored: IgnoreRule) {
+  constructor(directory: string, ignored: IgnoreRule, name = 'the build context') {
     this.#root = realpathSync(directory);
     this.#ignored = ignored;
+    this.#name = name;
   }
 
   /** Works out a COPY as Docker does: directories give their content, patterns stay within one segment. */
@@ -54,6 +69,11 @@ export class BuildContext {
         this.#addTree(real, source, target, request, add);
         continue;
       }
+      if (request.refuseArchives === true && isArchive(real))
+        throw new UserError(
+          'CopyFailed',
+          `ADD unpacks the archive "${source}", which is not supported without a container engine. Unpack it before, or copy it as it is with COPY.`,
+        );
       const path = asDirectory ? posix.join(target, posix.basename(source)) : target;
       addParents(path, add);
       add(this.#entry(real, path, request));
@@ -66,16 +86,17 @@ export class BuildContext {
   #match(source: string): string[] {
     const pattern = posix.normalize(source.replace(/^\/+/, '')).replace(/\/+$/, '');
     if (pattern === '..' || pattern.startsWith('../')) {
-      throw new UserError('CopyFailed', `COPY cannot take "${source}": it lies outside the build context.`);
+      throw new UserError('CopyFailed', `COPY cannot take "${source}": it lies outside ${this.#name}.`);
     }
-    const matched = isGlob(pattern) ? this.#glob(pattern) : [pattern].filter((path) => this.#isThere(path));
-    if (matched.length === 0) {
+    // A pattern may match nothing (https://github.com/moby/buildkit/issues/1266); a name must be there.
+    if (isGlob(pattern)) return this.#glob(pattern);
+    if (!this.#isThere(pattern)) {
       throw new UserError(
         'CopyFailed',
-        `COPY found no "${source}" in the build context; is it missing, or excluded by .dockerignore?`,
+        `COPY found no "${source}" in ${this.#name}; is it missing, or excluded by .dockerignore?`,
       );
     }
-    return matched.map((path) => (path === '.' ? '' : path));
+    return [pattern === '.' ? '' : pattern];
   }
 
   #glob(pattern: string): string[] {
@@ -114,7 +135,7 @@ export class BuildContext {
       throw new UserError('CopyFailed', `COPY cannot take "${source}": it is a link to nowhere.`);
     const real = realpathSync(path);
     if (real !== this.#root && !real.startsWith(this.#root + sep)) {
-      throw new UserError('CopyFailed', `COPY cannot take "${source}": it leads outside the build context.`);
+      throw new UserError('CopyFailed', `COPY cannot take "${source}": it leads outside ${this.#name}.`);
     }
     return real;
   }
@@ -149,9 +170,25 @@ export class BuildContext {
         'CopyFailed',
         `COPY cannot take "${source}": it is neither a file nor a directory.`,
       );
-    const mode = request.chmod === undefined ? stat.mode : Number.parseInt(request.chmod, 8);
+    const mode = request.chmod === undefined ? stat.mode : changeMode(stat.mode, request.chmod);
     return { type: 'file', path, mode, size: stat.size, source };
   }
+}
+
+/** Content that Docker takes for an archive: gzip, bzip2, xz, zstd, or tar itself. */
+function isArchive(path: string): boolean {
+  const head = Buffer.alloc(262);
+  const file = openSync(path, 'r');
+  try {
+    readSync(file, head, 0, head.length, 0);
+  } finally {
+    closeSync(file);
+  }
+  const start = head.toString('hex', 0, 6);
+  return (
+    ['1f8b', '425a68', 'fd377a585a00', '28b52ffd'].some((magic) => start.startsWith(magic)) ||
+    head.toString('latin1', 257, 262) === 'ustar'
+  );
 }
 
 function addParents(path: string, add: (entry: LayerEntry) => void): void {

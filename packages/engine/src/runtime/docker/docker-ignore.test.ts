@@ -14,3 +14,15 @@ test('the last matching line decides, and ! takes a path back in', () => {
   expect(ignored('docs/README.md')).toBe(false);
   expect(ignored('docs/x.tmp')).toBe(true);
 });
+
+test('lines are cleaned as paths, and only a # that starts its line is a comment', () => {
+  const ignored = parseDockerIgnore('  spaced  \n./here\na/../b\nlogs//x/\n# no\n\\#kept\n.\n/\n');
+  expect(['spaced', 'here', 'b/c', 'logs/x/y', '#kept'].filter((path) => !ignored(path))).toEqual([]);
+  expect(['a', '# no', 'logs/z', 'src'].filter(ignored)).toEqual([]);
+});
+
+test('everything can be left out but what is taken back', () => {
+  const ignored = parseDockerIgnore('*\n!src\n!**/*.md\nsrc/**/*.test.?s\n!src/[k-m]eep.test.ts');
+  expect(['a', 'x/y', 'src/a.test.ts', 'src/deep/b.test.js'].filter((path) => !ignored(path))).toEqual([]);
+  expect(['src', 'src/a.ts', 'x/README.md', 'src/keep.test.ts'].filter(ignored)).toEqual([]);
+});

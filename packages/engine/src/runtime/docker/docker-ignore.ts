@@ -1,24 +1,25 @@
+import { posix } from 'node:path';
 import { globToRegExp } from '../glob.ts';
 
 /** Whether a path relative to the build context is left out of the build. */
 export type IgnoreRule = (path: string) => boolean;
 
 /**
- * Reads a .dockerignore. As in Docker, the last matching line decides, `!` takes a path back in, and a
- * pattern also matches everything below what it names.
+ * Reads a .dockerignore. As in Docker, the last matching line decides, `!` takes a path back in, a pattern is
+ * cleaned as a path is and also matches everything below what it names, and a comment starts its line
+ * (https://docs.docker.com/build/concepts/context/#dockerignore-files).
  */
 export function parseDockerIgnore(text: string): IgnoreRule {
   const rules = text
     .replace(/^\uFEFF/, '')
     .split(/\r?\n/)
+    .filter((line) => !line.startsWith('#'))
     .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.startsWith('#'))
+    .filter((line) => line !== '')
     .map((line) => {
       const included = line.startsWith('!');
-      const pattern = (included ? line.slice(1) : line)
-        .trim()
-        .replace(/^\.?\//, '')
-        .replace(/\/+$/, '');
+      const written = (included ? line.slice(1) : line).trim();
+      const pattern = posix.normalize(written).replace(/^\/+/, '').replace(/\/+$/, '');
       return { included, itself: globToRegExp(pattern), below: globToRegExp(`${pattern}/**`) };
     });
   return (path) => {

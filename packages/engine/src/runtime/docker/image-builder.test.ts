@@ -19,6 +19,8 @@ interface Bench {
     dockerfile: string,
     context: string,
     request?: Partial<BuildRequest>,
+    /** Gets the words of each RUN. */
+    words?: (readonly string[])[],
   ): Promise<{ manifestDigest: string }>;
 }
 
@@ -28,8 +30,8 @@ function bench(): Bench {
   const library = new ImageLibrary(temporaryDirectory(), () => ids.hex(16));
   const printed: string[] = [];
   const ran: string[] = [];
-  const run: RunCommand = async ({ command, root, workingDirectory, env }) => {
-    const text = command.form === 'shell' ? command.text : command.words.join(' ');
+  const run: RunCommand = async ({ words, root, workingDirectory, env }) => {
+    const text = words.at(-1)!;
     ran.push(text);
     const [verb, name = '', content = ''] = text.split(' ');
     const path = join(root, workingDirectory, name);
@@ -42,13 +44,16 @@ function bench(): Bench {
     library,
     printed,
     ran,
-    build: (dockerfile, context, request = {}) =>
+    build: (dockerfile, context, request = {}, words = []) =>
       new ImageBuilder(
         {
           library,
           nodeVersion: '24.1.0',
           scratch: join(temporaryDirectory(), 'scratch'),
-          run,
+          run: (asked) => {
+            words.push(asked.words);
+            return run(asked);
+          },
           findBase: async (image) => library.list().find(({ repoTags }) => repoTags.includes(image)),
           print: (line) => printed.push(line),
         },
@@ -189,7 +194,9 @@ test('RUN sees declared arguments and the environment, which wins; a changed arg
 
 test('an argument that no ARG declares is pointed out', async () => {
   const builder = bench();
-  await builder.build('FROM node:24', temporaryDirectory(), { buildArgs: { TYPO: 'x', HTTP_PROXY: 'p' } });
+  await builder.build('FROM node:24', temporaryDirectory(), {
+    buildArgs: { TYPO: 'x', HTTP_PROXY: 'p', BUILDKIT_INLINE_CACHE: '1' },
+  });
   expect(builder.printed.filter((line) => line.includes('Warning'))).toEqual([
     '[Warning] The build argument TYPO was not used: there is no ARG TYPO.',
   ]);
@@ -225,5 +232,127 @@ test('an image that was built before can be a base; a new entry point drops the 
 test('an unknown base is named, with the way out', async () => {
   await expect(bench().build('FROM python:3.13', temporaryDirectory())).rejects.toThrow(
     /"python:3.13" is not available.*Start Docker or Podman/,
+  );
+});
+
+test('a stage takes files of another, by name or number, and only what is needed is built', async () => {
+  const builder = bench();
+  const dockerfile = `ARG MAJOR=24
+FROM node:\${MAJOR} AS base
+ARG INHERITED=yes
+ENV FROM_BASE=1
+WORKDIR /app
+FROM base AS build
+COPY . .
+RUN write dist/main.js built
+RUN env INHERITED
+FROM base AS unused
+RUN fail
+FROM node:24 AS last
+ARG MAJOR
+COPY --from=build /app/dist ./dist/
+COPY --from=1 /app/a /copied
+COPY --from=BUILD /app/env /
+RUN env MAJOR
+CMD ["node", "dist/main.js"]`;
+  const context = temporaryDirectory({ a: 'source', 'dist/keep': '' });
+  const built = await builder.build(dockerfile, context);
+  const root = await filesOf(builder, built);
+  expect(readFileSync(join(root, 'dist/main.js'), 'utf8')).toBe('built');
+  expect(readFileSync(join(root, 'copied'), 'utf8')).toBe('source');
+  expect(readFileSync(join(root, 'env'), 'utf8')).toBe('24');
+  expect(existsSync(join(root, 'app'))).toBe(false);
+  expect(imageOf(builder, built).config.config?.Env).not.toContain('FROM_BASE=1');
+  expect(builder.ran).toEqual(['write dist/main.js built', 'env INHERITED', 'env MAJOR']);
+  expect(builder.library.list()).toHaveLength(1);
+  // Nothing runs again, and nothing that a stage left behind counts.
+  expect(await builder.build(dockerfile, context)).toEqual(built);
+  expect(builder.ran).toHaveLength(3);
+  const inherited = await builder.build(dockerfile, context, { target: 'build' });
+  expect(readFileSync(join(await filesOf(builder, inherited), 'app/env'), 'utf8')).toBe('yes');
+  expect(imageOf(builder, inherited).config.config?.Env).toContain('FROM_BASE=1');
+});
+
+test('an image of the registry lends its files too', async () => {
+  const builder = bench();
+  const lender = await builder.build('FROM node:24\nWORKDIR /app\nRUN write tool x', temporaryDirectory());
+  builder.library.tag(lender.manifestDigest, { registry: '127.0.0.1:1', repository: 'tools', tag: 'v1' });
+  const built = await builder.build(
+    'FROM node:24\nCOPY --from=127.0.0.1:1/tools:v1 /app/tool /bin/',
+    temporaryDirectory(),
+  );
+  expect(existsSync(join(await filesOf(builder, built), 'bin/tool'))).toBe(true);
+});
+
+test('everything that cannot be done in the needed stages is said before anything runs', async () => {
+  const builder = bench();
+  const dockerfile = `FROM golang:1.25 AS go
+RUN make
+FROM node:24 AS checks
+RUN apt-get update
+ONBUILD RUN x
+FROM node:24
+RUN write a b
+RUN apk add curl
+COPY --from=go /out /out
+COPY --from=alpine:3 /etc/x /x
+ADD https://example.com/x /x
+RUN mkdir /data`;
+  await expect(builder.build(dockerfile, temporaryDirectory())).rejects.toThrow(
+    /^Dockerfile line 1: The base "golang:1.25".*\nDockerfile line 8: RUN apk.*\nDockerfile line 10: The base "alpine:3".*\nDockerfile line 11: ADD of.*\nDockerfile line 12: RUN with the absolute path "\/data"[^\n]*$/,
+  );
+  expect(builder.ran).toEqual([]);
+});
+
+test.each([
+  ['FROM node:24\nCOPY --from=0 /a /b', {}, /line 2: COPY --from=0 names no stage before/],
+  [
+    'FROM node:24\nCOPY --from=later /a /b\nFROM node:24 AS later',
+    { target: '0' },
+    /"later" is not available/,
+  ],
+  ['FROM node:24', { target: 'none' }, /no stage "none"/],
+  [
+    'FROM node:24 AS a\nFROM node:24\nCOPY --from=a /x /y',
+    {},
+    /line 3: COPY found no "\/x" in the files of "a"/,
+  ],
+])('%j asks for what is not there', async (dockerfile, request, message) => {
+  await expect(bench().build(dockerfile, temporaryDirectory(), request)).rejects.toThrow(message);
+});
+
+test('health check, volumes, shell and author are in the configuration; the shell runs what follows', async () => {
+  const builder = bench();
+  const words: (readonly string[])[] = [];
+  const built = await builder.build(
+    `FROM node:24
+MAINTAINER Ada
+ARG DATA=/data
+VOLUME $DATA
+HEALTHCHECK --interval=30s CMD node check.js
+SHELL ["/bin/bash", "-ec"]
+RUN write a b
+CMD node main.js`,
+    temporaryDirectory(),
+    {},
+    words,
+  );
+  expect(words).toEqual([['/bin/bash', '-ec', 'write a b']]);
+  expect(imageOf(builder, built).config).toMatchObject({
+    author: 'Ada',
+    config: {
+      Volumes: { '/data': {} },
+      Healthcheck: { Test: ['CMD-SHELL', 'node check.js'], Interval: 30e9 },
+      Shell: ['/bin/bash', '-ec'],
+      Cmd: ['/bin/bash', '-ec', 'node main.js'],
+    },
+  });
+});
+
+test('another Node than the machine’s is warned about', async () => {
+  const builder = bench();
+  await builder.build('FROM node:20-slim', temporaryDirectory());
+  expect(builder.printed).toContain(
+    "[Warning] node:20-slim is not pulled: this machine's Node 24.1.0 stands for it.",
   );
 });

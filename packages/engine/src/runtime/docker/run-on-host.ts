@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import { networkSettings } from '../network-settings.ts';
 import { resolveInRoot } from '../oci/rootfs-path.ts';
 import type { RunCommand } from './image-builder.ts';
 
@@ -15,33 +15,14 @@ export interface RunOnHostOptions {
   readonly quiet: boolean;
 }
 
-/** What commands need from the machine to reach the network the way it does. Not part of the image. */
-const PASSED_ON = [
-  'HTTP_PROXY',
-  'HTTPS_PROXY',
-  'NO_PROXY',
-  'ALL_PROXY',
-  'http_proxy',
-  'https_proxy',
-  'no_proxy',
-  'all_proxy',
-  'NODE_EXTRA_CA_CERTS',
-  'SSL_CERT_FILE',
-  'SSL_CERT_DIR',
-  'LANG',
-  'LC_ALL',
-  'TMPDIR',
-];
-
 /**
  * Runs the commands of RUN as ordinary processes in the image's working directory.
  *
- * They see the image's environment, not the build's. npm uses the machine's settings and download cache, and
- * installs global packages into the image.
+ * They see the image's environment, not the build's. npm uses the builds' download cache, and installs global packages
+ * into the image.
  */
 export function runOnHost(options: RunOnHostOptions): RunCommand {
-  return async ({ command, root, workingDirectory, env }) => {
-    const words = command.form === 'exec' ? command.words : ['/bin/sh', '-c', command.text];
+  return async ({ words, root, workingDirectory, env }) => {
     const [program = '', ...rest] = words;
     const child = spawn(program, rest, {
       cwd: resolveInRoot(root, workingDirectory),
@@ -61,19 +42,10 @@ export function runOnHost(options: RunOnHostOptions): RunCommand {
   };
 }
 
+/** What commands need from the machine to reach the network the way it does, and npm's cache. Not part of the image. */
 function hostSettings({ hostEnv }: RunOnHostOptions): Record<string, string> {
-  const settings: Record<string, string> = {};
-  for (const [name, value] of Object.entries(hostEnv)) {
-    if (value !== undefined && (PASSED_ON.includes(name) || /^npm_config_/i.test(name)))
-      settings[name] = value;
-  }
-  const home = hostEnv.HOME;
-  if (home !== undefined && home !== '') {
-    const userConfig = join(home, '.npmrc');
-    if (existsSync(userConfig)) settings.npm_config_userconfig ??= userConfig;
-    settings.npm_config_cache ??= join(home, '.npm');
-  }
-  return settings;
+  const cache = hostEnv.npm_config_cache;
+  return { ...networkSettings(hostEnv), ...(cache === undefined ? {} : { npm_config_cache: cache }) };
 }
 
 /** The engine's Node, then the image's own programs, then the machine's. */

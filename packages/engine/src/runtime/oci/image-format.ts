@@ -56,10 +56,15 @@ export interface ContainerConfig {
   readonly WorkingDir?: string;
   readonly Labels?: Readonly<Record<string, string>>;
   readonly StopSignal?: string;
+  readonly Volumes?: Readonly<Record<string, Record<string, never>>>;
+  /** Docker's additions to the OCI configuration. ECS does not carry out the check of an image. */
+  readonly Shell?: readonly string[];
+  readonly Healthcheck?: Readonly<Record<string, unknown>>;
 }
 
 /** The OCI image configuration document. */
 export interface ImageConfig {
+  readonly author?: string;
   readonly created?: string;
   readonly architecture: string;
   readonly os: string;

@@ -63,6 +63,12 @@ export function parseImageReference(text: string): ImageReference | undefined {
   };
 }
 
+/** Account and region of a registry's name in AWS; undefined for any other host. */
+export function ecrHost(registry: string): { readonly account: string; readonly region: string } | undefined {
+  const [, account, region] = /^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com$/.exec(registry) ?? [];
+  return account === undefined || region === undefined ? undefined : { account, region };
+}
+
 /** The name that {@link parseImageReference} reads back as the same reference. */
 export function formatImageReference(reference: ImageReference): string {
   const host = reference.registry === undefined ? '' : `${reference.registry}/`;

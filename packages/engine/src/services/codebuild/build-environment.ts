@@ -1,5 +1,6 @@
-import { join } from 'node:path';
 import type { Engine, Principal } from '../../dispatch/service.ts';
+import { UserError } from '../../errors.ts';
+import { encryptionKeyOf } from './artifact-upload.ts';
 import type { StoredBuild } from './store.ts';
 
 const LOOPBACK = '127.0.0.1,localhost';
@@ -18,11 +19,15 @@ export async function buildEnvironment(
     readonly buildArn: string;
     /** Where docker keeps the build's logins, away from those of the machine's user. */
     readonly dockerConfigDirectory: string;
-    /** A directory that does not exist, for the AWS settings that the build does not have. */
-    readonly absentDirectory: string;
+    /** Home directory of the build's own: what the machine's user keeps in theirs is not for a build. */
+    readonly home: string;
+    /** Variables that the buildspec takes from Parameter Store. */
+    readonly parameterStore: Readonly<Record<string, string>>;
   },
 ): Promise<Record<string, string>> {
   const variables: Record<string, string> = {};
+  for (const [name, parameterName] of Object.entries(facts.parameterStore))
+    variables[name] = await parameter(engine, principal, parameterName);
   for (const { name, value, type } of build.variables) {
     variables[name ?? ''] =
       type === 'PARAMETER_STORE' ? await parameter(engine, principal, value ?? '') : (value ?? '');
@@ -35,6 +40,7 @@ export async function buildEnvironment(
     CODEBUILD_BUILD_IMAGE: build.environment.image,
     CODEBUILD_BUILD_NUMBER: String(build.number),
     CODEBUILD_INITIATOR: build.initiator,
+    CODEBUILD_KMS_KEY_ID: encryptionKeyOf(engine, build),
     CODEBUILD_LOG_PATH: build.logStreamName,
     CODEBUILD_PROJECT_ARN: `arn:aws:codebuild:${engine.region}:${engine.accountId}:project/${build.projectName}`,
     CODEBUILD_RESOLVED_SOURCE_VERSION: build.resolvedSourceVersion,
@@ -49,17 +55,9 @@ export async function buildEnvironment(
   return {
     ...facts.machine,
     ...withoutProxyForEngine(facts.machine),
-    ...withoutMachineSettings(facts.absentDirectory),
+    HOME: facts.home,
     ...variables,
     ...Object.fromEntries(set),
-  };
-}
-
-/** HOME is that of the machine's user: what `~/.aws` says (credentials, a profile, a region) is not for a build. */
-function withoutMachineSettings(absentDirectory: string): Record<string, string> {
-  return {
-    AWS_CONFIG_FILE: join(absentDirectory, 'config'),
-    AWS_SHARED_CREDENTIALS_FILE: join(absentDirectory, 'credentials'),
   };
 }
 
@@ -77,6 +75,7 @@ async function parameter(engine: Engine, principal: Principal, name: string): Pr
     WithDecryption: true,
   });
   const value = Parameters?.[0]?.Value;
-  if (value === undefined) throw new Error(`Parameter does not exist: ${InvalidParameters?.[0] ?? name}`);
+  if (value === undefined)
+    throw new UserError('NoParameter', `Parameter does not exist: ${InvalidParameters?.[0] ?? name}`);
   return value;
 }

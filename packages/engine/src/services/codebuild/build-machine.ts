@@ -1,8 +1,8 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, mkdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { Engine } from '../../dispatch/service.ts';
-import { machineBuildEnvironment } from '../../runtime/build/build-runner.ts';
 import { detectMachineTools, installBuildTools } from '../../runtime/docker/build-tools.ts';
+import { networkSettings } from '../../runtime/network-settings.ts';
 import type { BuildMachine } from './builder.ts';
 
 /**
@@ -13,35 +13,57 @@ export async function prepareBuildMachine(
   engine: Engine,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<BuildMachine> {
-  const hostPath = env.PATH ?? '';
-  const { containerEngine, awsCli } = await detectMachineTools(env, engine.clock);
-  const dockerHere = containerEngine !== undefined && onPath('docker', hostPath);
+  const hostPath = (env.PATH ?? '')
+    .split(delimiter)
+    .filter((entry) => entry !== '')
+    .join(delimiter);
+  const directory = join(engine.directory, 'codebuild');
+  const probeHome = join(directory, 'probe-home');
+  mkdirSync(probeHome, { recursive: true });
+  const environment = { ...networkSettings(env), npm_config_cache: join(directory, 'npm-cache') };
+  const { containerEngine, awsCli } = await detectMachineTools(
+    env,
+    { ...environment, HOME: probeHome, PATH: hostPath },
+    engine.clock,
+  );
+  const dockerHere = containerEngine !== undefined;
   const own = { docker: !dockerHere, aws: !awsCli };
-  const tools = join(engine.directory, 'codebuild', 'bin');
+  const tools = join(directory, 'bin');
   installBuildTools(
     tools,
-    { registryUrl: engine.endpoint(), stateDirectory: join(engine.directory, 'codebuild', 'docker') },
+    {
+      registryUrl: engine.endpoint(),
+      registryHost: `${engine.accountId}.dkr.ecr.${engine.region}.amazonaws.com`,
+      stateDirectory: join(directory, 'docker'),
+    },
     own,
   );
-  const whose = (ours: boolean) => (ours ? "the engine's own" : "the machine's");
   return {
-    path: [tools, ...hostPath.split(delimiter).filter((entry) => entry !== '')].join(delimiter),
-    environment: {
-      ...machineBuildEnvironment(env),
-      ...(dockerHere ? { DOCKER_HOST: containerEngine } : {}),
-    },
+    path: [tools, hostPath].join(delimiter),
+    environment: { ...environment, ...(dockerHere ? { DOCKER_HOST: containerEngine } : {}) },
+    find: (program) => onPath(program, hostPath),
     nodeVersion: process.versions.node,
-    notice: `The local engine runs this build on the machine itself: the project's image and compute type are recorded only. docker is ${whose(own.docker)}, aws is ${whose(own.aws)}.`,
+    notice: `The local engine runs this build on the machine itself: the project's image and compute type are recorded only. docker is ${whose('docker', own.docker)}, aws is ${whose('aws', own.aws)}.`,
   };
+
+  function whose(program: string, ours: boolean): string {
+    if (!ours) return "the machine's, whose calls were seen to reach this machine";
+    return onPath(program, hostPath) === undefined
+      ? "the engine's own"
+      : "the engine's own, since the machine's was not seen to reach the engine";
+  }
 }
 
-function onPath(program: string, path: string): boolean {
-  return path.split(delimiter).some((directory) => {
-    try {
-      accessSync(join(directory, program), constants.X_OK);
-      return directory !== '';
-    } catch {
-      return false;
-    }
-  });
+function onPath(program: string, path: string): string | undefined {
+  return path
+    .split(delimiter)
+    .map((directory) => join(directory, program))
+    .find((candidate) => {
+      try {
+        accessSync(candidate, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
 }

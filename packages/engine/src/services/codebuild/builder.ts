@@ -1,16 +1,17 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BuildPhaseType, StatusType } from '@aws-sdk/client-codebuild';
 import type { Timer } from '../../clock/clock.ts';
 import type { Engine, Principal } from '../../dispatch/service.ts';
 import { AwsFault, UserError } from '../../errors.ts';
-import { runBuild } from '../../runtime/build/build-runner.ts';
+import { type BuildResult, runBuild } from '../../runtime/build/build-runner.ts';
 import { type Buildspec, parseBuildspec } from '../../runtime/build/buildspec.ts';
 import type { Table } from '../../state/state.ts';
 import { uploadArtifact } from './artifact-upload.ts';
 import { buildEnvironment } from './build-environment.ts';
 import { BuildLog } from './build-log.ts';
 import { BuildNotices } from './build-notices.ts';
+import { chooseShell } from './build-shell.ts';
 import { type CommitCheckouts, downloadSource, readBuildspec } from './source.ts';
 import { buildUuid, currentPhase, type StoredBuild, type StoredPhase } from './store.ts';
 import { projectArn } from './views.ts';
@@ -25,6 +26,8 @@ export interface BuildMachine {
   readonly path: string;
   /** Environment for network and home directory. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Absolute path of a program of the machine. */
+  readonly find: (program: string) => string | undefined;
   /** Version of Node on that path. */
   readonly nodeVersion: string;
   /** One line about where the build runs and which tools it gets. */
@@ -193,11 +196,15 @@ export class Builder {
       say(`[Container] ${machine.notice}`);
       this.#endPhase(buildId, 'SUCCEEDED', undefined, undefined);
       const { sourceDirectory, buildspec, environment } = await this.#prepare(buildId, principal, machine);
+      const image = this.#get(buildId).environment.image ?? '';
+      const { shell, notice } = chooseShell(buildspec.shell, image, machine.find);
+      if (notice !== undefined) say(`[Container] ${notice}`);
       const result = await runBuild({
         sourceDirectory,
         buildspec,
         environment,
         path: machine.path,
+        shell,
         scratch: join(this.#workRoot(), buildUuid(this.#get(buildId)), 'scratch'),
         nodeVersion: machine.nodeVersion,
         clock: this.#engine.clock,
@@ -215,7 +222,7 @@ export class Builder {
         },
       });
       this.#update(buildId, { exported: result.exportedVariables });
-      await this.#upload(buildId, principal, buildspec, result.artifactFiles, result.status);
+      await this.#upload(buildId, principal, buildspec, result);
       return result.status;
     } catch (error) {
       const { statusCode, message } = explain(error);
@@ -270,7 +277,8 @@ export class Builder {
     this.#beginPhase(buildId, 'DOWNLOAD_SOURCE');
     const directory = join(this.#workRoot(), buildUuid(this.#get(buildId)));
     const dockerConfigDirectory = join(directory, 'docker-config');
-    mkdirSync(dockerConfigDirectory, { recursive: true, mode: 0o700 });
+    const home = join(directory, 'home');
+    for (const own of [dockerConfigDirectory, home]) mkdirSync(own, { recursive: true, mode: 0o700 });
     const sourceDirectory = join(directory, 'src');
     const revision = await downloadSource(
       this.#engine,
@@ -288,8 +296,10 @@ export class Builder {
       sourceDirectory,
       buildArn: this.#notices.arn(build),
       dockerConfigDirectory,
-      absentDirectory: join(directory, 'aws-settings'),
+      home,
+      parameterStore: buildspec.parameterStore,
     });
+    if (buildspec.gitCredentialHelper) writeGitCredentialHelper(home, this.#engine.endpoint());
     this.#endPhase(buildId, 'SUCCEEDED', undefined, undefined);
     return { sourceDirectory, buildspec, environment };
   }
@@ -298,8 +308,7 @@ export class Builder {
     buildId: string,
     principal: Principal,
     buildspec: Buildspec,
-    files: Parameters<typeof uploadArtifact>[3],
-    status: StatusType,
+    { status, artifactFiles: files, artifactName: name, secondaryArtifactFiles }: BuildResult,
   ): Promise<void> {
     const build = this.#get(buildId);
     if (
@@ -314,7 +323,14 @@ export class Builder {
       );
     }
     if (currentPhase(build) !== 'UPLOAD_ARTIFACTS' || build.phases.at(-1)?.status !== undefined) return;
-    const location = await uploadArtifact(this.#engine, principal, build, files);
+    const location = await uploadArtifact(this.#engine, principal, build, build.artifacts, { files, name });
+    for (const secondary of build.secondaryArtifacts ?? []) {
+      const id = secondary.artifactIdentifier ?? '';
+      const found = secondaryArtifactFiles[id];
+      if (found === undefined)
+        throw new PhaseFailure('CLIENT_ERROR', `The buildspec has no secondary artifact "${id}".`);
+      await uploadArtifact(this.#engine, principal, build, secondary, { files: found });
+    }
     if (location !== undefined) this.#update(buildId, { artifactLocation: location });
     this.#endPhase(buildId, 'SUCCEEDED', undefined, undefined);
   }
@@ -393,6 +409,14 @@ export class Builder {
   #workRoot(): string {
     return join(this.#engine.directory, 'codebuild', 'work');
   }
+}
+
+/** Git logs in with the credentials of the build's role, as with CodeBuild's own helper. */
+function writeGitCredentialHelper(home: string, endpoint: string): void {
+  const helper =
+    '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY"; }; f';
+  const value = helper.replace(/["\\]/g, '\\$&');
+  writeFileSync(join(home, '.gitconfig'), `[credential "${endpoint}"]\n\thelper = "${value}"\n`);
 }
 
 function explain(error: unknown): { statusCode: string; message: string } {

@@ -137,6 +137,8 @@ export function createCodeBuild(engine: Engine, parts: CodeBuildParts): Service<
       source,
       ...versionOf(input.sourceVersion ?? (changedType ? undefined : project.sourceVersion)),
       artifacts,
+      secondaryArtifacts: type === 'CODEPIPELINE' ? [] : (project.secondaryArtifacts ?? []),
+      ...encryptionOf(input.encryptionKeyOverride ?? project.encryptionKey),
       environment: {
         ...project.environment,
         type: input.environmentTypeOverride ?? project.environment?.type,
@@ -310,6 +312,10 @@ function withDefaults(project: StoredProject['project']): StoredProject['project
 
 function versionOf(sourceVersion: string | undefined): Pick<StoredBuild, 'sourceVersion'> {
   return sourceVersion === undefined ? {} : { sourceVersion };
+}
+
+function encryptionOf(encryptionKey: string | undefined): Pick<StoredBuild, 'encryptionKey'> {
+  return encryptionKey === undefined ? {} : { encryptionKey };
 }
 
 function logsOf(logsConfig: StoredBuild['logsConfig'] | undefined): Pick<StoredBuild, 'logsConfig'> {

@@ -13,10 +13,17 @@ export function checkProject({ name, project }: Pick<StoredProject, 'name' | 'pr
   }
   checkSource(project.source);
   checkArtifacts(project.artifacts);
+  for (const artifacts of project.secondaryArtifacts ?? []) {
+    checkArtifacts(artifacts);
+    if (!artifacts.artifactIdentifier) throw invalid('secondaryArtifacts: each needs an artifactIdentifier');
+    if (artifacts.type !== 'S3')
+      throw invalid(
+        `secondaryArtifacts of type ${artifacts.type}: not supported by the local engine; use type S3`,
+      );
+  }
   checkEnvironment(project.environment);
   const lists = {
     secondarySources: project.secondarySources,
-    secondaryArtifacts: project.secondaryArtifacts,
     fileSystemLocations: project.fileSystemLocations,
   };
   for (const [field, list] of Object.entries(lists)) {

@@ -41,6 +41,9 @@ export interface StoredBuild {
   readonly sourceVersion?: string;
   readonly resolvedSourceVersion?: string;
   readonly artifacts: ProjectArtifacts;
+  readonly secondaryArtifacts?: readonly ProjectArtifacts[];
+  /** The key that the project or its pipeline names for artifacts. */
+  readonly encryptionKey?: string;
   readonly artifactLocation?: string;
   readonly environment: ProjectEnvironment;
   readonly variables: readonly EnvironmentVariable[];

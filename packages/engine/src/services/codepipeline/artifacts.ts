@@ -1,3 +1,4 @@
+import type { ArtifactStore } from '@aws-sdk/client-codepipeline';
 import { unzipSync } from 'fflate';
 import type { Engine, Principal } from '../../dispatch/service.ts';
 import type { StoredArtifact } from './store.ts';
@@ -8,17 +9,22 @@ const REVISION_METADATA = 'codepipeline-artifact-revision-id';
 /** A place for an artifact that nothing was written to yet: `<pipeline>/<artifact>/<random>`, cut as AWS cuts names. */
 export function newArtifact(
   engine: Engine,
-  bucket: string,
+  store: ArtifactStore | undefined,
   pipelineName: string,
   artifactName: string,
 ): StoredArtifact {
+  const encryptionKey = store?.encryptionKey?.id;
   return {
-    bucket,
+    bucket: store?.location ?? '',
+    ...(encryptionKey === undefined ? {} : { encryptionKey }),
     key: `${pipelineName.slice(0, 20)}/${artifactName.slice(0, 10)}/${engine.ids.suffix(7).toLowerCase()}`,
   };
 }
 
-/** Writes an artifact's zip with the action's own permissions. */
+/**
+ * Writes an artifact's zip with the action's own permissions, encrypted with the store's key: without one, AWS's own
+ * for S3 (https://docs.aws.amazon.com/codepipeline/latest/userguide/S3-artifact-encryption.html).
+ */
 export async function writeArtifact(
   engine: Engine,
   principal: Principal,
@@ -30,6 +36,8 @@ export async function writeArtifact(
     Key: artifact.key,
     Body: zip,
     ContentType: 'application/zip',
+    ServerSideEncryption: 'aws:kms',
+    ...(artifact.encryptionKey === undefined ? {} : { SSEKMSKeyId: artifact.encryptionKey }),
     ...(artifact.revision === undefined ? {} : { Metadata: { [REVISION_METADATA]: artifact.revision } }),
   });
 }

@@ -401,10 +401,10 @@ export class PipelineRunner {
       const artifact = execution.artifacts[name ?? ''];
       if (artifact) inputs[name ?? ''] = artifact;
     }
-    const bucket = pipeline.declaration.artifactStore?.location ?? '';
+    const { artifactStore } = pipeline.declaration;
     const outputs: Record<string, StoredArtifact> = {};
     for (const { name } of declaration.outputArtifacts ?? []) {
-      outputs[name ?? ''] = newArtifact(this.#engine, bucket, pipelineName, name ?? '');
+      outputs[name ?? ''] = newArtifact(this.#engine, artifactStore, pipelineName, name ?? '');
     }
     const record = this.#store.actions.put(effect.actionId, {
       id: effect.actionId,

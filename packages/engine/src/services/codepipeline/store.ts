@@ -30,6 +30,8 @@ export interface StoredPipeline {
 export interface StoredArtifact {
   readonly bucket: string;
   readonly key: string;
+  /** The key that the artifact store names. */
+  readonly encryptionKey?: string;
   readonly revision?: string;
 }
 

@@ -1,6 +1,6 @@
 import type { Engine, Principal } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
-import { type ImageReference, parseImageReference } from '../../runtime/oci/image-reference.ts';
+import { ecrHost, type ImageReference, parseImageReference } from '../../runtime/oci/image-reference.ts';
 import { TaskStartError } from './task-start-error.ts';
 
 const MANIFEST_TYPES = [
@@ -79,11 +79,6 @@ function requireOwnRegistry(engine: Engine, { registry }: ImageReference, image:
   throw new TaskStartError(
     `CannotPullContainerError: the local engine cannot pull "${image}": it pulls only from its own registry, ${host}/<repository> or ${engine.accountId}.dkr.ecr.${engine.region}.amazonaws.com/<repository>. Push the image there.`,
   );
-}
-
-function ecrHost(registry: string): { account: string; region: string } | undefined {
-  const match = /^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com$/.exec(registry);
-  return match ? { account: match[1]!, region: match[2]! } : undefined;
 }
 
 function isLoopback(registry: string): boolean {

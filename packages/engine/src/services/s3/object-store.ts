@@ -12,7 +12,14 @@ export interface ObjectVersion {
   readonly contentType: string;
   readonly contentEncoding: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
+  readonly encryption?: ObjectEncryption | undefined;
   readonly modifiedAtMs: number;
+}
+
+/** What a request asked for; recorded only. */
+export interface ObjectEncryption {
+  readonly algorithm: string;
+  readonly keyId?: string | undefined;
 }
 
 interface StoredObject {
@@ -27,6 +34,7 @@ export interface ObjectAttributes {
   readonly contentType?: string | undefined;
   readonly contentEncoding?: string | undefined;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
+  readonly encryption?: ObjectEncryption | undefined;
   readonly etag?: string;
 }
 
@@ -59,6 +67,7 @@ export class ObjectStore {
       contentType: attributes.contentType ?? 'binary/octet-stream',
       contentEncoding: attributes.contentEncoding,
       metadata: attributes.metadata ?? {},
+      encryption: attributes.encryption,
       modifiedAtMs: this.#engine.clock.nowMs(),
     };
     this.#push(bucket, key, version, versioned);

@@ -4,7 +4,14 @@ import type { Engine, Operation, Service } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { directoryOf } from '../../iam/roles.ts';
 import { checkBucketPolicy } from './bucket-policy.ts';
-import { ObjectStore, type ObjectVersion } from './object-store.ts';
+import {
+  defaultEncryption,
+  type EncryptionRequest,
+  encryptionConditions,
+  requestedEncryption,
+  shownEncryption,
+} from './encryption.ts';
+import { type ObjectEncryption, ObjectStore, type ObjectVersion } from './object-store.ts';
 
 interface Bucket {
   readonly name: string;
@@ -19,6 +26,7 @@ interface Upload {
   readonly bucket: string;
   readonly key: string;
   readonly contentType: string | undefined;
+  readonly encryption?: ObjectEncryption | undefined;
   readonly parts: Readonly<Record<string, { blob: string; etag: string; size: number }>>;
 }
 
@@ -77,10 +85,21 @@ export function createS3(engine: Engine): Service<'s3'> {
     ...(version.contentEncoding === undefined ? {} : { ContentEncoding: version.contentEncoding }),
     LastModified: new Date(version.modifiedAtMs),
     Metadata: { ...version.metadata },
+    ...shownEncryption(version.encryption),
     ...(version.versionId === 'null' ? {} : { VersionId: version.versionId }),
   });
   const versionOf = (version: ObjectVersion) =>
     version.versionId === 'null' ? {} : { VersionId: version.versionId };
+  const encryptionOf = (bucket: Bucket, input: EncryptionRequest) =>
+    requestedEncryption(input) ?? defaultEncryption(bucket.settings.Encryption);
+  /** The parts of an upload carry what the upload was begun with. */
+  const uploadConditions = ({ UploadId }: { UploadId?: string | undefined }) => {
+    const encryption = uploads.get(UploadId ?? '')?.encryption;
+    return encryptionConditions({
+      ServerSideEncryption: encryption?.algorithm,
+      SSEKMSKeyId: encryption?.keyId,
+    });
+  };
   const isVersioned = (bucket: Bucket) => bucket.versioning === 'Enabled';
 
   return {
@@ -246,9 +265,11 @@ export function createS3(engine: Engine): Service<'s3'> {
       PutBucketLogging: writeSetting('PutBucketLogging', 'Logging', 's3:PutBucketLogging'),
       PutObject: {
         resources: onObject,
+        conditions: encryptionConditions,
         journaled: false,
         run: (input) => {
           const bucket = bucketOf(input.Bucket);
+          const encryption = encryptionOf(bucket, input);
           const body = input.Body instanceof Uint8Array ? input.Body : Buffer.from(String(input.Body ?? ''));
           if (input.ContentMD5 && createHash('md5').update(body).digest('base64') !== input.ContentMD5) {
             throw new AwsFault('BadDigest', 'The Content-MD5 you specified did not match what we received.');
@@ -261,10 +282,15 @@ export function createS3(engine: Engine): Service<'s3'> {
               contentType: input.ContentType,
               contentEncoding: input.ContentEncoding?.replace(/aws-chunked,?\s*/, '') || undefined,
               metadata: input.Metadata,
+              encryption,
             },
             isVersioned(bucket),
           );
-          return { ETag: `"${version.etag}"`, ...versionOf(version) };
+          return {
+            ETag: `"${version.etag}"`,
+            ...shownEncryption(encryption),
+            ...versionOf(version),
+          };
         },
       },
       GetObject: {
@@ -391,22 +417,31 @@ export function createS3(engine: Engine): Service<'s3'> {
       CreateMultipartUpload: {
         actions: () => ['s3:PutObject'],
         resources: onObject,
+        conditions: encryptionConditions,
         journaled: false,
         run: (input) => {
           const bucket = bucketOf(input.Bucket);
+          const encryption = requestedEncryption(input);
           const UploadId = engine.ids.hex(32);
           uploads.put(UploadId, {
             bucket: bucket.name,
             key: input.Key ?? '',
             contentType: input.ContentType,
+            encryption,
             parts: {},
           });
-          return { Bucket: bucket.name, Key: input.Key, UploadId };
+          return {
+            Bucket: bucket.name,
+            Key: input.Key,
+            UploadId,
+            ...shownEncryption(encryptionOf(bucket, input)),
+          };
         },
       },
       UploadPart: {
         actions: () => ['s3:PutObject'],
         resources: onObject,
+        conditions: uploadConditions,
         journaled: false,
         run: (input) => {
           const upload = uploadOf(input.UploadId);
@@ -423,6 +458,7 @@ export function createS3(engine: Engine): Service<'s3'> {
       CompleteMultipartUpload: {
         actions: () => ['s3:PutObject'],
         resources: onObject,
+        conditions: uploadConditions,
         journaled: false,
         run: (input) => {
           const bucket = bucketOf(input.Bucket);
@@ -437,6 +473,7 @@ export function createS3(engine: Engine): Service<'s3'> {
             }
             return part;
           });
+          const encryption = upload.encryption ?? defaultEncryption(bucket.settings.Encryption);
           const digests = Buffer.concat(listed.map(({ etag }) => Buffer.from(etag, 'hex')));
           const version = objects.put(
             bucket.name,
@@ -444,12 +481,19 @@ export function createS3(engine: Engine): Service<'s3'> {
             Buffer.concat(listed.map(({ blob }) => objects.takeBlob(blob))),
             {
               contentType: upload.contentType,
+              encryption,
               etag: `${createHash('md5').update(digests).digest('hex')}-${listed.length}`,
             },
             isVersioned(bucket),
           );
           uploads.delete(input.UploadId!);
-          return { Bucket: bucket.name, Key: upload.key, ETag: `"${version.etag}"`, ...versionOf(version) };
+          return {
+            Bucket: bucket.name,
+            Key: upload.key,
+            ETag: `"${version.etag}"`,
+            ...shownEncryption(encryption),
+            ...versionOf(version),
+          };
         },
       },
       AbortMultipartUpload: {

@@ -14,6 +14,9 @@ async function aws(args: string[], env: Record<string, string> = COMPLETE) {
   const code = await runAwsCommand(args, {
     env,
     version: '1',
+    cwd: '/',
+    write: () => undefined,
+    readInput: async () => Buffer.alloc(0),
     print: (line) => out.push(line),
     warn: (line) => err.push(line),
   });
@@ -29,13 +32,36 @@ test('the version says whose command it is', async () => {
 });
 
 test.each([
-  [['s3', 'ls'], /"aws s3 ls" is not supported.*Install the AWS CLI/],
+  [['s3', 'sync', '.', 's3://b'], /"aws s3 sync" is not supported.*s3 cp, ls and rm.*AWS CLI/],
+  [['s3', 'cp', 'a'], /takes 2 paths, not 1/],
+  [['s3', 'cp', '--exclude', 'x', 'a', 's3://b'], /the option --exclude of aws s3 cp is not supported/],
   [[], /"aws " is not supported/],
+  [['ecr', 'get-login', '--no-include-email'], /get-login is gone.*get-login-password/],
   [['ecr', 'get-login-password', '--profile', 'me'], /the option --profile is not supported/],
   [['ecr', 'get-login-password', '--region'], /--region needs a value/],
-  [['sts', 'get-caller-identity', '--output', 'text'], /--output text is not supported/],
+  [['ecr', 'describe-images'], /the following arguments are required: --repository-name/],
+  [['ecr', 'describe-images', '--repository-name', 'a', '--nope', 'b'], /there is no option --nope/],
+  [['ecr', 'describe-images', 'stray', '--repository-name', 'a'], /"stray" is not an option/],
+  [
+    ['ecs', 'wait', 'services-stable'],
+    /"services-stable" is not an option|"aws ecs wait" is not an operation/,
+  ],
+  [['secretsmanager', 'get-secret-value'], /"aws secretsmanager" is not a service of the local engine/],
+  [['sts', 'get-caller-identity', '--output', 'table'], /--output table is not supported/],
+  [
+    ['sqs', 'send-message', '--queue-url', 'q', '--message-body', 'b', '--delay-seconds', 'x'],
+    /--delay-seconds takes a number/,
+  ],
 ])('aws %j is wrong usage, with one clear line', async (args, message) => {
   expect(await aws(args)).toEqual({ code: 252, out: [], err: [expect.stringMatching(message)] });
+});
+
+test('a login for the public gallery is not needed, which is said', async () => {
+  expect(await aws(['ecr-public', 'get-login-password', '--region', 'us-east-1'], {})).toEqual({
+    code: 0,
+    out: ['none'],
+    err: [expect.stringMatching(/not reached from here/)],
+  });
 });
 
 test.each([

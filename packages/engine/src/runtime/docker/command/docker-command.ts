@@ -1,24 +1,23 @@
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import type { ParseArgsConfig } from 'node:util';
-import { parseArgs } from 'node:util';
+import { join } from 'node:path';
 import { UserError } from '../../../errors.ts';
+import { hostArchitecture } from '../../oci/image-format.ts';
 import type { ImageReference } from '../../oci/image-reference.ts';
 import { formatImageReference, parseImageReference } from '../../oci/image-reference.ts';
-import { BuildContext } from '../copy-plan.ts';
+import { languageBase } from '../base-images.ts';
 import { DockerCredentials } from '../docker-credentials.ts';
-import { parseDockerIgnore } from '../docker-ignore.ts';
-import { parseDockerfile } from '../dockerfile.ts';
 import { formatTemplate } from '../format-template.ts';
-import { ImageBuilder } from '../image-builder.ts';
 import type { LibraryImage } from '../image-library.ts';
 import { ImageLibrary, taggedName } from '../image-library.ts';
 import { RegistryClient } from '../registry-client.ts';
-import { runOnHost } from '../run-on-host.ts';
+import { parse, requireReference, UsageError } from './arguments.ts';
+import { buildCommand } from './build-command.ts';
+import { inspectImages, listImages, removeImages, requireImage, type Shelf } from './image-listing.ts';
 
 export interface DockerCommandOptions {
   /** Address of the engine, such as `http://127.0.0.1:4566`; its registry is below `/v2`. */
   readonly registryUrl: string;
+  /** The registry's name in AWS, which means the same one here. */
+  readonly registryHost: string;
   /** Where images and the build cache are kept. */
   readonly stateDirectory: string;
   readonly nodePath: string;
@@ -36,11 +35,8 @@ export interface DockerCommandOptions {
 const VERSION = '0.1.0';
 const NAME = `queue-canary built-in builder ${VERSION}`;
 
-class UsageError extends UserError {
-  constructor(message: string) {
-    super('Usage', message);
-  }
-}
+/** Registries that serve the bases of builds. Nothing is pulled from them here. */
+const PUBLIC_REGISTRIES = ['docker.io', 'index.docker.io', 'registry-1.docker.io', 'public.ecr.aws'];
 
 /**
  * The engine's own `docker`: builds, stores and moves images on a machine without a container engine.
@@ -52,12 +48,14 @@ export class DockerCommand {
   readonly #library: ImageLibrary;
   readonly #credentials: DockerCredentials;
   readonly #host: string;
+  readonly #shelf: Shelf;
 
   constructor(options: DockerCommandOptions) {
     this.#options = options;
     this.#library = new ImageLibrary(join(options.stateDirectory, 'images'), options.newId);
     this.#credentials = new DockerCredentials(options.env.DOCKER_CONFIG, options.newId);
     this.#host = new URL(options.registryUrl).host;
+    this.#shelf = { library: this.#library, print: options.print };
   }
 
   /** Runs one command line; resolves to the exit status, after printing the error if there was one. */
@@ -90,8 +88,12 @@ export class DockerCommand {
         return this.#login(rest);
       case 'logout':
         return this.#logout(rest);
+      case 'info':
+        return this.#info(rest);
       case 'build':
         return this.#build(rest);
+      case 'buildx':
+        return this.#buildx(rest);
       case 'tag':
         return this.#tag(rest);
       case 'push':
@@ -99,18 +101,18 @@ export class DockerCommand {
       case 'pull':
         return this.#pull(rest);
       case 'images':
-        return this.#images(rest);
+        return listImages(rest, this.#shelf);
       case 'inspect':
-        return this.#inspect(rest);
+        return inspectImages(rest, this.#shelf);
       case 'rmi':
-        return this.#remove(rest);
+        return removeImages(rest, this.#shelf);
       case 'image':
         return this.#image(rest);
       case 'manifest':
         return this.#manifest(rest);
       default:
         throw new UsageError(
-          `'${command ?? ''}' is not a command of the ${NAME}. It has build, tag, push, pull, images, inspect, manifest inspect, rmi, login, logout and version; anything else needs Docker or Podman.`,
+          `'${command ?? ''}' is not a command of the ${NAME}. It has build, buildx build, tag, push, pull, images, inspect, manifest inspect, rmi, login, logout, info and version; anything else needs Docker or Podman.`,
         );
     }
   }
@@ -120,11 +122,11 @@ export class DockerCommand {
       case 'build':
         return this.#build(rest);
       case 'inspect':
-        return this.#inspect(rest);
+        return inspectImages(rest, this.#shelf);
       case 'ls':
-        return this.#images(rest);
+        return listImages(rest, this.#shelf);
       case 'rm':
-        return this.#remove(rest);
+        return removeImages(rest, this.#shelf);
       case 'tag':
         return this.#tag(rest);
       case 'push':
@@ -156,9 +158,10 @@ export class DockerCommand {
       password: { type: 'string', short: 'p' },
       'password-stdin': { type: 'boolean' },
     } as const;
-    const { values, positionals } = parse('login', args, options, [1, 1]);
-    const host = positionals[0]!.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
-    this.#requireOwnHost(host);
+    const { values, positionals } = parse('login', args, options, [0, 1]);
+    const host = (positionals[0] ?? 'docker.io').replace(/^https?:\/\//, '').replace(/\/.*$/, '');
+    const elsewhere = PUBLIC_REGISTRIES.includes(host);
+    if (!elsewhere) this.#requireOwnHost(host);
     if (typeof values.username !== 'string') throw new UsageError('login needs --username; ECR uses AWS.');
     const password =
       values['password-stdin'] === true
@@ -166,6 +169,12 @@ export class DockerCommand {
         : values.password;
     if (typeof password !== 'string' || password === '')
       throw new UsageError('login needs a password; pipe it in with --password-stdin.');
+    if (elsewhere) {
+      this.#options.warn(
+        `WARNING: ${host} is not reached from here: the login is not checked, and not needed, since Node bases come without one. The engine's registry is ${this.#host}.`,
+      );
+      return this.#options.print('Login Succeeded');
+    }
     const authorization = Buffer.from(`${values.username}:${password}`).toString('base64');
     await new RegistryClient(this.#options.registryUrl, '', authorization).checkLogin();
     this.#credentials.save(host, values.username, password);
@@ -181,112 +190,100 @@ export class DockerCommand {
   }
 
   async #build(args: readonly string[]): Promise<void> {
-    const { values, positionals } = parse(
-      'build',
-      args,
-      {
-        tag: { type: 'string', short: 't', multiple: true },
-        file: { type: 'string', short: 'f' },
-        'build-arg': { type: 'string', multiple: true },
-        label: { type: 'string', multiple: true },
-        platform: { type: 'string' },
-        'no-cache': { type: 'boolean' },
-        pull: { type: 'boolean' },
-        quiet: { type: 'boolean', short: 'q' },
-        progress: { type: 'string' },
-        provenance: { type: 'string' },
-        iidfile: { type: 'string' },
-      },
-      [1, 1],
+    await buildCommand(args, {
+      options: this.#options,
+      library: this.#library,
+      findBase: (image, fresh) => this.#findBase(image, fresh),
+      push: (reference) => this.#pushOne(reference, false),
+    });
+  }
+
+  /** There is one builder, so making and choosing one changes nothing. */
+  #buildx([command, ...rest]: readonly string[]): Promise<void> | void {
+    switch (command) {
+      case 'build':
+        return this.#build(rest);
+      case 'version':
+        return this.#options.print(`${NAME} (buildx)`);
+      case 'create':
+      case 'use':
+      case 'rm':
+      case 'stop':
+      case 'prune':
+        return;
+      case 'ls':
+      case 'inspect':
+        return this.#options.print(`default ${NAME} running linux/${hostArchitecture()}`);
+      default:
+        throw new UsageError(
+          `'buildx ${command ?? ''}' is not a command of the ${NAME}. It has build, version, create, use, ls, inspect and rm.`,
+        );
+    }
+  }
+
+  #info(args: readonly string[]): void {
+    const { values } = parse('info', args, { format: { type: 'string', short: 'f' } }, [0, 0]);
+    const images = this.#library.list().length;
+    const details = {
+      ServerVersion: VERSION,
+      Name: NAME,
+      OSType: 'linux',
+      Architecture: hostArchitecture(),
+      Images: images,
+      Containers: 0,
+      DockerRootDir: this.#options.stateDirectory,
+    };
+    this.#options.print(
+      values.format === undefined
+        ? `Server: ${NAME}\n Server Version: ${VERSION}\n Containers: 0\n Images: ${images}\n OSType: linux\n Architecture: ${details.Architecture}\n Registry: ${this.#host}`
+        : formatTemplate(values.format, details),
     );
-    if (values.provenance !== undefined && values.provenance !== 'false')
-      throw new UsageError(
-        `build --provenance=${values.provenance} is not supported; provenance is never attached.`,
-      );
-    const tags = (values.tag ?? []).map((name) => requireReference(name));
-    const platform = parsePlatform(values.platform);
-    const directory = this.#contextDirectory(positionals[0]!);
-    const file = resolve(this.#options.cwd, values.file ?? join(directory, 'Dockerfile'));
-    if (!existsSync(file)) throw new UserError('NoDockerfile', `There is no Dockerfile at ${file}.`);
-    const instructions = parseDockerfile(readFileSync(file, 'utf8'));
-    const quiet = values.quiet === true;
-    const scratch = join(this.#options.stateDirectory, 'scratch', this.#options.newId());
-    const home = join(scratch, 'home');
-    mkdirSync(home, { recursive: true });
-    const builder = new ImageBuilder(
-      {
-        library: this.#library,
-        nodeVersion: this.#options.nodeVersion,
-        scratch,
-        run: runOnHost({ nodePath: this.#options.nodePath, hostEnv: this.#options.env, quiet, home }),
-        findBase: (image) => this.#findBase(image),
-        print: quiet ? () => undefined : this.#options.print,
-      },
-      {
-        instructions,
-        context: new BuildContext(directory, parseDockerIgnore(readIgnoreFile(file, directory))),
-        buildArgs: this.#buildArgs(values['build-arg'] ?? []),
-        labels: parseLabels(values.label ?? []),
-        noCache: values['no-cache'] === true,
-        ...(platform === undefined ? {} : { platform }),
-      },
-    );
-    const { manifestDigest, id } = await builder.build();
-    for (const tag of tags) this.#library.tag(manifestDigest, tag);
-    if (values.iidfile !== undefined) writeFileSync(resolve(this.#options.cwd, values.iidfile), id);
-    if (quiet) {
-      this.#options.print(id);
-      return;
-    }
-    this.#options.print(`Successfully built ${shortId(id)}`);
-    for (const tag of tags) this.#options.print(`Successfully tagged ${taggedName(tag)}`);
   }
 
-  #contextDirectory(written: string): string {
-    if (written === '-' || /^[a-z+]+:\/\//.test(written) || written.startsWith('git@')) {
-      throw new UsageError(`build takes a directory as its context, not "${written}".`);
-    }
-    const directory = resolve(this.#options.cwd, written);
-    if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
-      throw new UserError('NoContext', `The build context "${written}" is not a directory.`);
-    }
-    return directory;
-  }
-
-  /** `NAME` alone takes the value from the environment, as in Docker. */
-  #buildArgs(items: readonly string[]): Record<string, string> {
-    const result: Record<string, string> = {};
-    for (const item of items) {
-      const equals = item.indexOf('=');
-      const name = equals < 0 ? item : item.slice(0, equals);
-      const value = equals < 0 ? this.#options.env[item] : item.slice(equals + 1);
-      if (name === '') throw new UsageError(`build --build-arg "${item}" has no name.`);
-      if (value !== undefined) result[name] = value;
-    }
-    return result;
-  }
-
-  async #findBase(image: string): Promise<LibraryImage | undefined> {
+  /** With `fresh` the registry is asked even for what is here. */
+  async #findBase(image: string, fresh: boolean): Promise<LibraryImage | undefined> {
     const reference = parseImageReference(image);
     const known = this.#library.find(image, reference);
-    if (known !== undefined) return known;
-    if (reference?.registry !== this.#host) return undefined;
+    if (reference?.registry === undefined || !this.#isOwnHost(reference.registry)) return known;
+    if (known !== undefined && !fresh) return known;
     await this.#download(reference);
     return this.#library.find(image, reference);
   }
 
   #tag(args: readonly string[]): void {
     const { positionals } = parse('tag', args, {}, [2, 2]);
-    this.#library.tag(this.#requireImage(positionals[0]!).manifestDigest, requireReference(positionals[1]!));
+    this.#library.tag(
+      requireImage(this.#library, positionals[0]!).manifestDigest,
+      requireReference(positionals[1]!),
+    );
   }
 
   async #push(args: readonly string[]): Promise<void> {
-    const { values, positionals } = parse('push', args, { quiet: { type: 'boolean', short: 'q' } }, [1, 1]);
+    const { values, positionals } = parse(
+      'push',
+      args,
+      { quiet: { type: 'boolean', short: 'q' }, 'all-tags': { type: 'boolean', short: 'a' } },
+      [1, 1],
+    );
     const reference = requireReference(positionals[0]!);
     this.#requireOwnHost(reference.registry, reference);
-    const image = this.#requireImage(positionals[0]!);
+    const quiet = values.quiet === true;
+    if (values['all-tags'] !== true) return this.#pushOne(reference, quiet);
+    if (reference.tag !== undefined)
+      throw new UsageError('push --all-tags takes a repository, without a tag.');
+    const prefix = `${formatImageReference(reference)}:`;
+    const tags = this.#library
+      .list()
+      .flatMap(({ repoTags }) => repoTags.filter((name) => name.startsWith(prefix)));
+    if (tags.length === 0) throw new UserError('NoSuchImage', `No such image: ${positionals[0]}`);
+    for (const tag of tags.sort()) await this.#pushOne(requireReference(tag), quiet);
+  }
+
+  async #pushOne(reference: ImageReference, quiet: boolean): Promise<void> {
+    this.#requireOwnHost(reference.registry, reference);
+    const image = requireImage(this.#library, formatImageReference(reference));
     const tag = reference.tag ?? 'latest';
-    if (values.quiet !== true)
+    if (!quiet)
       this.#options.print(`The push refers to repository [${reference.registry}/${reference.repository}]`);
     await this.#client(reference).push(
       this.#library.blobs,
@@ -298,7 +295,7 @@ export class DockerCommand {
     this.#library.confirm(image.manifestDigest, reference);
     const size = this.#library.blobs.size(image.manifestDigest);
     this.#options.print(
-      values.quiet === true ? taggedName(reference) : `${tag}: digest: ${image.manifestDigest} size: ${size}`,
+      quiet ? taggedName(reference) : `${tag}: digest: ${image.manifestDigest} size: ${size}`,
     );
   }
 
@@ -310,6 +307,13 @@ export class DockerCommand {
       [1, 1],
     );
     const reference = requireReference(positionals[0]!);
+    const base = languageBase(reference, this.#options.nodeVersion);
+    if (base !== undefined) {
+      this.#options.warn(
+        `WARNING: ${base.name} is not pulled: this machine's Node ${this.#options.nodeVersion} stands for it in a FROM.`,
+      );
+      return;
+    }
     this.#requireOwnHost(reference.registry, reference);
     const digest = await this.#download(reference);
     if (values.quiet !== true) this.#options.print(`Digest: ${digest}`);
@@ -329,80 +333,6 @@ export class DockerCommand {
     return digest;
   }
 
-  #images(args: readonly string[]): void {
-    const { values } = parse(
-      'images',
-      args,
-      { quiet: { type: 'boolean', short: 'q' }, format: { type: 'string' }, 'no-trunc': { type: 'boolean' } },
-      [0, 0],
-    );
-    const rows = this.#library.list().flatMap((image) => imageRows(image, values['no-trunc'] === true));
-    const { format } = values;
-    const lines =
-      values.quiet === true
-        ? rows.map((row) => row.ID)
-        : format !== undefined
-          ? rows.map((row) => formatTemplate(format, row))
-          : imageTable(rows);
-    for (const line of lines) this.#options.print(line);
-  }
-
-  #inspect(args: readonly string[]): void {
-    const { values, positionals } = parse(
-      'inspect',
-      args,
-      { format: { type: 'string', short: 'f' }, type: { type: 'string' } },
-      [1, Number.POSITIVE_INFINITY],
-    );
-    if (values.type !== undefined && values.type !== 'image')
-      throw new UsageError(`inspect --type ${values.type} is not supported; there are only images.`);
-    const details = positionals.map((name) => this.#describe(this.#requireImage(name)));
-    const { format } = values;
-    const texts =
-      format === undefined
-        ? [JSON.stringify(details, null, 4)]
-        : details.map((detail) => formatTemplate(format, detail));
-    for (const text of texts) this.#options.print(text);
-  }
-
-  #describe(image: LibraryImage): Record<string, unknown> {
-    const size = image.manifest.layers.reduce((sum, layer) => sum + layer.size, 0);
-    return {
-      Id: image.id,
-      RepoTags: image.repoTags,
-      RepoDigests: image.repoDigests,
-      Created: image.config.created ?? '',
-      Architecture: image.config.architecture,
-      Os: image.config.os,
-      Size: size,
-      Config: image.config.config ?? {},
-      RootFS: { Type: 'layers', Layers: image.config.rootfs.diff_ids },
-    };
-  }
-
-  #remove(args: readonly string[]): void {
-    const { values, positionals } = parse('rmi', args, { force: { type: 'boolean', short: 'f' } }, [
-      1,
-      Number.POSITIVE_INFINITY,
-    ]);
-    for (const name of positionals) {
-      const image = this.#requireImage(name);
-      const reference = parseImageReference(name);
-      if (reference !== undefined && this.#library.untag(reference)) {
-        this.#options.print(`Untagged: ${taggedName(reference)}`);
-        if (image.repoTags.length > 1) continue;
-      } else if (image.repoTags.length > 1 && values.force !== true) {
-        throw new UserError(
-          'ImageInUse',
-          `${name} has several names (${image.repoTags.join(', ')}); remove them by name, or use --force.`,
-        );
-      }
-      for (const tag of image.repoTags) this.#library.untag(parseImageReference(tag)!);
-      this.#library.remove(image.manifestDigest);
-      this.#options.print(`Deleted: ${image.id}`);
-    }
-  }
-
   async #manifest([command, ...rest]: readonly string[]): Promise<void> {
     if (command !== 'inspect')
       throw new UsageError(`'manifest ${command ?? ''}' is not a command of the ${NAME}.`);
@@ -415,134 +345,25 @@ export class DockerCommand {
     this.#options.print(JSON.stringify(JSON.parse(content.toString('utf8')), null, 4));
   }
 
-  #requireImage(name: string): LibraryImage {
-    const image = this.#library.find(name, parseImageReference(name));
-    if (image === undefined) throw new UserError('NoSuchImage', `No such image: ${name}`);
-    return image;
-  }
-
   #requireOwnHost(host: string | undefined, reference?: ImageReference): void {
-    if (host === this.#host) return;
+    if (host !== undefined && this.#isOwnHost(host)) return;
     const what = reference === undefined ? (host ?? '') : formatImageReference(reference);
     throw new UserError(
       'UnknownRegistry',
-      `"${what}" is not in the engine's registry, which is ${this.#host}. Other registries need Docker or Podman.`,
+      `"${what}" is not in the engine's registry, which is ${this.#host}, or ${this.#options.registryHost}. Other registries need Docker or Podman.`,
     );
   }
 
+  #isOwnHost(host: string): boolean {
+    return host === this.#host || host === this.#options.registryHost;
+  }
+
+  /** A login under either of the registry's names is one for the registry. */
   #client(reference: ImageReference): RegistryClient {
     return new RegistryClient(
       this.#options.registryUrl,
       reference.repository,
-      this.#credentials.find(this.#host),
-    );
-  }
-}
-
-interface ImageRow {
-  readonly Repository: string;
-  readonly Tag: string;
-  readonly ID: string;
-  readonly Digest: string;
-  readonly Size: string;
-}
-
-/** One row for each name of the image. */
-function imageRows(image: LibraryImage, wholeId: boolean): ImageRow[] {
-  const names = image.repoTags.length === 0 ? ['<none>:<none>'] : image.repoTags;
-  const size = image.manifest.layers.reduce((sum, layer) => sum + layer.size, 0);
-  return names.map((name) => {
-    const colon = name.lastIndexOf(':');
-    return {
-      Repository: name.slice(0, colon),
-      Tag: name.slice(colon + 1),
-      ID: wholeId ? image.id : shortId(image.id),
-      Digest: image.manifestDigest,
-      Size: `${(size / 1e6).toFixed(1)}MB`,
-    };
-  });
-}
-
-function imageTable(rows: readonly ImageRow[]): string[] {
-  const table = [
-    ['REPOSITORY', 'TAG', 'IMAGE ID', 'SIZE'],
-    ...rows.map((row) => [row.Repository, row.Tag, row.ID, row.Size]),
-  ];
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...table.map((row) => row[column]!.length)));
-  return table.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join('   ')
-      .trimEnd(),
-  );
-}
-
-function requireReference(name: string): ImageReference {
-  const reference = parseImageReference(name);
-  if (reference === undefined)
-    throw new UserError('InvalidReference', `"${name}" is not a valid image name; it must be lower case.`);
-  return reference;
-}
-
-function shortId(id: string): string {
-  return id.slice('sha256:'.length, 'sha256:'.length + 12);
-}
-
-function parsePlatform(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined;
-  if (!/^linux\/(amd64|arm64)$/.test(text))
-    throw new UsageError(
-      `build --platform ${text} is not supported; use one of linux/amd64 and linux/arm64.`,
-    );
-  return text;
-}
-
-function parseLabels(items: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    items.map((item) => {
-      const equals = item.indexOf('=');
-      return equals < 0 ? [item, ''] : [item.slice(0, equals), item.slice(equals + 1)];
-    }),
-  );
-}
-
-/** As in Docker, `<Dockerfile>.dockerignore` goes before the one at the root of the context. */
-function readIgnoreFile(dockerfile: string, directory: string): string {
-  const path = [`${dockerfile}.dockerignore`, join(directory, '.dockerignore')].find((candidate) =>
-    existsSync(candidate),
-  );
-  return path === undefined ? '' : readFileSync(path, 'utf8');
-}
-
-function parse<const Options extends NonNullable<ParseArgsConfig['options']>>(
-  command: string,
-  args: readonly string[],
-  options: Options,
-  [least, most]: readonly [number, number],
-) {
-  const parsed = parseOrExplain(command, args, options);
-  const count = parsed.positionals.length;
-  if (count < least || count > most) {
-    throw new UsageError(
-      `${command} takes ${least === most ? least : `${least} or more`} argument${least === 1 && most === 1 ? '' : 's'}, not ${count}.`,
-    );
-  }
-  return parsed;
-}
-
-function parseOrExplain<const Options extends NonNullable<ParseArgsConfig['options']>>(
-  command: string,
-  args: readonly string[],
-  options: Options,
-) {
-  try {
-    return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
-  } catch (error) {
-    const [unknown] = /'-[^']*'/.exec(error instanceof Error ? error.message : '') ?? [];
-    throw new UsageError(
-      unknown === undefined
-        ? `${command}: ${error instanceof Error ? error.message : String(error)}`
-        : `${command} does not support ${unknown} without a container engine.`,
+      this.#credentials.find(this.#host) ?? this.#credentials.find(this.#options.registryHost),
     );
   }
 }

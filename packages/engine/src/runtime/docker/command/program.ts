@@ -10,6 +10,7 @@ const settings = JSON.parse(readFileSync(settingsPath, 'utf8')) as BuildToolsSet
 const ids = new ByteIds();
 const command = new DockerCommand({
   registryUrl: settings.registryUrl,
+  registryHost: settings.registryHost,
   stateDirectory: settings.stateDirectory,
   nodePath: process.execPath,
   nodeVersion: process.versions.node,

@@ -72,6 +72,7 @@ async function startBuild(context: ActionContext, projectName: string): Promise<
       output === undefined
         ? { type: 'NO_ARTIFACTS' }
         : { type: 'CODEPIPELINE', location: output.bucket, path: output.key },
+    ...(output?.encryptionKey === undefined ? {} : { encryptionKeyOverride: output.encryptionKey }),
     environmentVariablesOverride: environmentVariables(configuration.EnvironmentVariables),
   });
   const buildId = build?.id ?? '';
