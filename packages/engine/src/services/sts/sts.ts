@@ -11,9 +11,6 @@ export function createSts(engine: Engine, identity: Identity, authorizer: Policy
       GetCallerIdentity: {
         actions: () => [],
         run: (_input, { principal }) => {
-          if (principal.kind === 'anonymous') {
-            throw new AwsFault('MissingAuthenticationToken', 'Request is missing Authentication Token', 403);
-          }
           return {
             Account: engine.accountId,
             Arn: principal.arn,
