@@ -3,7 +3,7 @@ import { join, posix, sep } from 'node:path';
 import type { Zippable } from 'fflate';
 import { zipSync } from 'fflate';
 import { UserError } from '../../errors.ts';
-import { globToRegExp } from '../glob.ts';
+import { compileGlob } from '../glob.ts';
 import type { BuildspecArtifacts } from './buildspec.ts';
 
 /** One file of an artifact. */
@@ -64,8 +64,8 @@ export function zipArtifacts(files: readonly ArtifactFile[]): Uint8Array {
 }
 
 function selectBelow(root: string, base: string, artifacts: BuildspecArtifacts): ArtifactFile[] {
-  const wanted = artifacts.files.map((pattern) => globToRegExp(normalise(pattern)));
-  const excluded = artifacts.excludePaths.map((pattern) => globToRegExp(normalise(pattern)));
+  const wanted = artifacts.files.map((pattern) => compileGlob(normalise(pattern)));
+  const excluded = artifacts.excludePaths.map((pattern) => compileGlob(normalise(pattern)));
   const found: ArtifactFile[] = [];
   const visit = (directory: string) => {
     for (const name of readdirSync(join(base, directory)).sort()) {
@@ -103,7 +103,7 @@ function linkTarget(root: string, source: string, path: string): string | undefi
 function baseDirectories(root: string, pattern: string | undefined): string[] {
   const path = normalise(pattern ?? '');
   if (path === '' || path === '.') return [root];
-  const matches = globToRegExp(path);
+  const matches = compileGlob(path);
   const found: string[] = [];
   const visit = (directory: string) => {
     for (const entry of readdirSync(join(root, directory), { withFileTypes: true })) {

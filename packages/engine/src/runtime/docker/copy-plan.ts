@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { join, posix, sep } from 'node:path';
 import { UserError } from '../../errors.ts';
-import { globToRegExp, isGlob } from '../glob.ts';
+import { compileGlob, isGlob } from '../glob.ts';
 import type { LayerEntry } from '../oci/layer-writer.ts';
 import type { IgnoreRule } from './docker-ignore.ts';
 
@@ -81,7 +81,7 @@ export class BuildContext {
   #glob(pattern: string): string[] {
     let candidates = [''];
     for (const segment of pattern.split('/')) {
-      const matches = globToRegExp(segment);
+      const matches = compileGlob(segment);
       candidates = candidates.flatMap((directory) =>
         readDirectory(join(this.#root, directory))
           .filter((name) => matches.test(name))

@@ -1,4 +1,4 @@
-import { globToRegExp } from '../glob.ts';
+import { compileGlob } from '../glob.ts';
 
 /** Whether a path relative to the build context is left out of the build. */
 export type IgnoreRule = (path: string) => boolean;
@@ -19,7 +19,7 @@ export function parseDockerIgnore(text: string): IgnoreRule {
         .trim()
         .replace(/^\.?\//, '')
         .replace(/\/+$/, '');
-      return { included, itself: globToRegExp(pattern), below: globToRegExp(`${pattern}/**`) };
+      return { included, itself: compileGlob(pattern), below: compileGlob(`${pattern}/**`) };
     });
   return (path) => {
     let ignored = false;

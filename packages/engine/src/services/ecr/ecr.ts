@@ -4,6 +4,7 @@ import type { Authorizer } from '../../iam/authorizer.ts';
 import { parsePolicy } from '../../iam/policy.ts';
 import type { ImageStore, StoredImage } from '../../runtime/oci/image-store.ts';
 import { Registry } from '../../runtime/oci/registry.ts';
+import { parseBoundedJson } from '../../wire/document-bounds.ts';
 import type { HttpHandler } from '../../wire/server.ts';
 import { imageOperations } from './images.ts';
 import { page } from './paging.ts';
@@ -280,7 +281,7 @@ function policyOperations(
 
 function isLifecyclePolicy(text: string): boolean {
   try {
-    return Array.isArray((JSON.parse(text) as { rules?: unknown }).rules);
+    return Array.isArray((parseBoundedJson(text) as { rules?: unknown }).rules);
   } catch {
     return false;
   }
