@@ -185,7 +185,7 @@ export class State {
     return this.#memory?.tables(table) ? this.#memory : undefined;
   }
 
-  /** Reads, in one go, what the tables that remember held at an earlier instant, milliseconds since the epoch. */
+  /** Reads, in one go, what the tables that remember held at an earlier instant, by the clock of their memory. */
   asOf<R>(atMs: number, read: () => R): R {
     this.#readingAsOfMs = atMs;
     try {

@@ -90,7 +90,8 @@ export function queueOperations(engine: Engine, queues: Queues) {
       run: (input) => {
         const queue = queues.byUrl(input.QueueUrl);
         const nowMs = engine.clock.nowMs();
-        if (nowMs < (queue.record.purgedAtMs ?? Number.NEGATIVE_INFINITY) + PURGE_INTERVAL_MS) {
+        const { purgedAtMs = Number.NEGATIVE_INFINITY } = queue.record;
+        if (purgedAtMs <= nowMs && nowMs < purgedAtMs + PURGE_INTERVAL_MS) {
           throw new AwsFault(
             'PurgeQueueInProgress',
             `Only one PurgeQueue operation on ${queue.name} is allowed every 60 seconds.`,
