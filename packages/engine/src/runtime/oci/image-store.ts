@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../../clock/clock.ts';
 import type { Ids } from '../../ids.ts';
+import { stateFailure } from '../../state/state-failure.ts';
 import { parseBoundedJson } from '../../wire/document-bounds.ts';
 import { writeFileAtomic } from '../atomic-file.ts';
 import { BlobStore } from './blob-store.ts';
@@ -98,7 +99,7 @@ export class ImageStore {
     for (const name of readdirSync(this.#directory)) {
       const path = join(this.#directory, name);
       if (name.endsWith('.json')) {
-        const saved = JSON.parse(readFileSync(path, 'utf8')) as SavedIndex;
+        const saved = readIndex(path);
         this.#repositories.set(decodeURIComponent(name.slice(0, -'.json'.length)), {
           ...saved,
           tags: new Map(saved.tags),
@@ -419,4 +420,12 @@ function descriptors(value: unknown, field: string): Descriptor[] {
     }
     return { mediaType, digest, size };
   });
+}
+
+function readIndex(path: string): SavedIndex {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as SavedIndex;
+  } catch (error) {
+    throw stateFailure(path, error);
+  }
 }
