@@ -117,18 +117,25 @@ test('a wrong secret, an unknown key and a changed body are refused', async () =
 
 test('wire garbage gets an error, and the engine goes on', async () => {
   const engine = await testEngine();
-  const post = (service: string, headers: Record<string, string>, body: string) =>
-    fetch(engine.endpoint, {
+  const post = (service: string, headers: Record<string, string>, body: string, path = '/') =>
+    fetch(engine.endpoint + path, {
       method: 'POST',
       headers: signer(
         engine.rootCredentials,
         new URL(engine.endpoint).host,
         service,
         '20260101T000000Z',
-      )('/', headers, body),
+      )(path, headers, body),
       body,
     }).then(async (reply) => [reply.status, await reply.text()]);
   expect((await post('ssm', { 'x-amz-target': 'AmazonSSM.GetParameter' }, '{"Name":'))[0]).toBe(400);
+  const alarms = { 'x-amz-target': 'GraniteServiceVersion20100801.DescribeAlarmsForMetric' };
+  const nothing = '{"MetricName":"m","Namespace":"n","Dimensions":[null]}';
+  expect(await post('monitoring', alarms, nothing)).toEqual([
+    400,
+    expect.stringContaining('Dimensions[0] must be something else than null'),
+  ]);
+  expect((await post('lambda', {}, 'null', '/2015-03-31/functions'))[0]).toBe(400);
   expect((await post('ssm', { 'x-amz-target': 'Nothing.AtAll' }, '{}'))[1]).toContain(
     'has no service for target',
   );

@@ -43,7 +43,11 @@ export function decodeJson(shape: Shape, value: unknown, path = ''): unknown {
     }
     case 'list':
       if (!Array.isArray(value)) throw wrong(path, 'a list');
-      return value.map((item, index) => decodeJson(shape.value!, item, `${path}[${index}]`));
+      return value.map((item, index) => {
+        if (item === null && shape.traits.sparse === undefined)
+          throw wrong(`${path}[${index}]`, 'something else than null');
+        return decodeJson(shape.value!, item, `${path}[${index}]`);
+      });
     case 'map': {
       if (typeof value !== 'object' || Array.isArray(value)) throw wrong(path, 'a map');
       const output: Json = Object.create(null) as Json;

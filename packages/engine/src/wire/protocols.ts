@@ -134,7 +134,7 @@ export function readRestInput(
     const document = (
       protocol === 'rest-xml'
         ? decodeXml(model.input, request.body)
-        : decodeJson(model.input, parseJson(request.body))
+        : (decodeJson(model.input, parseJson(request.body)) ?? {})
     ) as Json;
     for (const [name] of body) if (document[name] !== undefined) input[name] = document[name];
   }

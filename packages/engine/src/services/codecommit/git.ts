@@ -49,6 +49,10 @@ export class Git {
 
   /** Starts git with pipes on all three streams, for traffic that must not be held in memory. */
   spawn(args: readonly string[], options: GitOptions): ChildProcess {
+    // No program can be given one, so there is nothing of such a name.
+    if ([...args, ...Object.values(options.env ?? {})].some((text) => text.includes('\0'))) {
+      throw new GitError(args, null, 'a name holds a NUL character');
+    }
     return spawn('git', args, {
       cwd: options.cwd,
       env: { ...this.environment(), ...options.env },
