@@ -1,4 +1,4 @@
-import { runInNewContext } from 'node:vm';
+import { matchesWithin } from '../bounded-match.ts';
 import type { Json } from '../resources/schema.ts';
 import { type Template, type TemplateParameter, templateError } from './template.ts';
 
@@ -119,22 +119,12 @@ function check(key: string, parameter: TemplateParameter, text: string): void {
   }
 }
 
-const MAX_MATCH_MS = 50;
-
-/** An expression of a user may take for ever on some text: it runs where it can be stopped. */
 function matches(key: string, pattern: string, text: string): boolean {
-  try {
-    return runInNewContext(
-      'new RegExp("^(?:" + pattern + ")$").test(text)',
-      { pattern, text },
-      { timeout: MAX_MATCH_MS },
-    );
-  } catch (error) {
-    const late = (error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
-    throw templateError(
-      late
-        ? `Template error: AllowedPattern of parameter ${key} takes more than ${MAX_MATCH_MS} ms on its value: simplify it.`
-        : `Template format error: AllowedPattern of parameter ${key} is not a valid expression`,
-    );
-  }
+  const matched = matchesWithin(pattern, text);
+  if (typeof matched === 'boolean') return matched;
+  throw templateError(
+    matched === 'late'
+      ? `Template error: AllowedPattern of parameter ${key} takes too long on its value: simplify it.`
+      : `Template format error: AllowedPattern of parameter ${key} is not a valid expression`,
+  );
 }

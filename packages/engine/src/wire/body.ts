@@ -8,10 +8,10 @@ import type { WireRequest } from './protocols.ts';
 export const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024;
 /** Forms and XML. SQS's batch of 1 MiB takes three times as much when all of it is percent-encoded. */
 export const MAX_FORM_BYTES = 4 * 1024 * 1024;
-/** S3 takes 5 GiB in one request; AWS's own tools send objects of this size in parts. */
-export const MAX_OBJECT_BYTES = 512 * 1024 * 1024;
+/** An object of S3, or a part of one. S3 takes 5 GiB in one request; AWS's tools send more than 8 MiB in parts. */
+export const MAX_OBJECT_BYTES = 64 * 1024 * 1024;
 /** All bodies that are in memory at one time. */
-const MAX_TOTAL_BYTES = 1024 * 1024 * 1024;
+const MAX_TOTAL_BYTES = 512 * 1024 * 1024;
 /** S3 takes no chunk below 8 KiB but the last. */
 const MAX_CHUNKS = MAX_OBJECT_BYTES / 8192 + 2;
 /** What a client may still send after it was answered. */
@@ -23,42 +23,45 @@ const inflate = promisify(gunzip);
 export class Bodies {
   #bytes = 0;
 
-  /** Reads a body. It counts until `done` is called, which must follow, whatever happens. */
-  async read(incoming: IncomingMessage, most: number): Promise<{ body: Buffer; done: () => void }> {
-    const announced = Number(incoming.headers['content-length'] ?? 0);
-    if (announced > most) throw tooLarge(most);
-    let size = 0;
-    const done = () => {
-      this.#bytes -= size;
-      size = 0;
-    };
-    try {
-      const body = await new Promise<Buffer>((resolve, reject) => {
-        const chunks: Buffer[] = [];
-        incoming.on('data', (chunk: Buffer) => {
-          size += chunk.byteLength;
-          this.#bytes += chunk.byteLength;
-          if (size > most) reject(tooLarge(most));
-          else if (this.#bytes > MAX_TOTAL_BYTES) reject(busy());
-          else return void chunks.push(chunk);
-          incoming.removeAllListeners('data');
-          chunks.length = 0;
-        });
-        incoming.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
-        incoming.on('error', () => reject(new AwsFault('IncompleteBody', 'the request body ends early')));
+  /** Reads a body. It counts until it is released. */
+  read(incoming: IncomingMessage, most: number): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      const refuse = (fault: AwsFault) => {
+        incoming.removeAllListeners('data');
+        this.release(size);
+        size = 0;
+        chunks.length = 0;
+        reject(fault);
+      };
+      if (Number(incoming.headers['content-length'] ?? 0) > most) return refuse(tooLarge(most));
+      incoming.on('data', (chunk: Buffer) => {
+        size += chunk.byteLength;
+        this.#bytes += chunk.byteLength;
+        chunks.push(chunk);
+        if (size > most) refuse(tooLarge(most));
+        else if (this.#bytes > MAX_TOTAL_BYTES) refuse(busy());
       });
-      return { body, done };
-    } catch (error) {
-      done();
-      throw error;
-    }
+      incoming.on('end', () => {
+        // From now on it is the caller's to release.
+        size = 0;
+        resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+      });
+      incoming.on('error', () => refuse(new AwsFault('IncompleteBody', 'the request body ends early')));
+    });
+  }
+
+  /** Says that a body is not held any more. */
+  release(bytes: number): void {
+    this.#bytes -= bytes;
   }
 }
 
 function tooLarge(most: number): AwsFault {
   return new AwsFault(
     'RequestEntityTooLarge',
-    `the local engine reads no such request body of more than ${most} bytes`,
+    `the local engine reads no such request body of more than ${most} bytes${most === MAX_OBJECT_BYTES ? ': send a larger object in parts' : ''}`,
     413,
   );
 }

@@ -15,6 +15,9 @@ const MAX_PARAMETERS = 10_000;
 /** A multipart upload has ten thousand parts of a few elements each. */
 const MAX_MARKS = 150_000;
 
+/** As much as a document of this size can ask of its parser is no matter: most requests are smaller. */
+const SMALL_BYTES = 2_048;
+
 class Count {
   #containers = 0;
   #values = 0;
@@ -44,8 +47,7 @@ const BACKSLASH = 0x5c;
 
 /** Throws when a JSON document goes beyond the bounds. Whether it is JSON at all, its parser says. */
 export function boundJson(bytes: Uint8Array): void {
-  // A shorter one cannot.
-  if (bytes.length <= MAX_DEPTH) return;
+  if (bytes.length <= SMALL_BYTES) return;
   const count = new Count();
   let depth = 0;
   for (let at = 0; at < bytes.length; at++) {

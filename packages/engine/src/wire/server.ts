@@ -36,6 +36,14 @@ const MAX_HEAD_MS = 15_000;
 const MAX_IDLE_MS = 60_000;
 const KEEP_ALIVE_MS = 60_000;
 
+interface Connection {
+  /** Calls under way: aborted when the client hangs up. */
+  readonly calls: Set<AbortController>;
+  /** The latest request and its answer. */
+  incoming?: IncomingMessage;
+  response?: ServerResponse;
+}
+
 /**
  * The engine's one HTTP server, on loopback only. It finds out service, operation and protocol from each
  * request, verifies the signature, and hands the call to the dispatcher.
@@ -48,10 +56,7 @@ export class WireServer {
   readonly #onCrash: (error: unknown) => void;
   readonly #requestIdPrefix: string;
   readonly #bodies = new Bodies();
-  /** Calls under way on each connection: aborted when the client hangs up. */
-  readonly #underWay = new WeakMap<Socket, Set<AbortController>>();
-  /** The latest request of each connection. */
-  readonly #latest = new WeakMap<Socket, { incoming: IncomingMessage; response: ServerResponse }>();
+  readonly #connections = new WeakMap<Socket, Connection>();
   #requests = 0;
   #port = 0;
 
@@ -76,11 +81,10 @@ export class WireServer {
       keepAliveTimeout: KEEP_ALIVE_MS,
     };
     this.#server = createServer(options, (incoming, response) => {
-      this.#latest.set(incoming.socket, { incoming, response });
-      response.once('finish', () => {
-        if (!incoming.complete) boundUnread(incoming);
-      });
-      this.#serve(incoming, response).catch((error: unknown) => {
+      const connection = this.#connections.get(incoming.socket)!;
+      connection.incoming = incoming;
+      connection.response = response;
+      this.#serve(incoming, response, connection).catch((error: unknown) => {
         this.#onCrash(error);
         if (!response.headersSent) response.writeHead(500);
         response.end();
@@ -88,14 +92,14 @@ export class WireServer {
     });
     this.#server.timeout = idleMs;
     this.#server.on('timeout', (socket) => {
-      const latest = this.#latest.get(socket);
-      // A long poll and a long call are quiet, and it is not for the client to end that.
-      if (latest?.incoming.complete && !latest.response.writableFinished) return;
+      const { incoming, response } = this.#connections.get(socket) ?? {};
+      // A long poll and a long call are quiet for longer, and the client can do nothing about it.
+      if (incoming?.complete && !response?.writableFinished) return;
       socket.destroy();
     });
     this.#server.on('connection', (socket) => {
       const calls = new Set<AbortController>();
-      this.#underWay.set(socket, calls);
+      this.#connections.set(socket, { calls });
       const leave = () => {
         for (const call of calls) call.abort();
       };
@@ -151,19 +155,22 @@ export class WireServer {
     return this.#requestIdPrefix + number;
   }
 
-  async #serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #serve(incoming: IncomingMessage, response: ServerResponse, connection: Connection): Promise<void> {
     const target = incoming.headers['x-amz-target'];
     if (target === undefined) {
-      for (const handler of this.#handlers) if (await handler(incoming, response)) return;
+      for (const handler of this.#handlers) {
+        if (!(await handler(incoming, response))) continue;
+        if (!incoming.complete) boundUnread(incoming);
+        return;
+      }
     }
     const requestId = this.#nextRequestId();
     const left = new AbortController();
-    const underWay = this.#underWay.get(incoming.socket);
-    underWay?.add(left);
+    connection.calls.add(left);
     const head = toWireRequest(incoming);
     let protocol = protocolOf(head);
     let service: ServiceModel | undefined;
-    let release: (() => void) | undefined;
+    let held = 0;
     let reply: WireReply;
     try {
       // By the head alone: nothing is read for somebody who has no key.
@@ -175,8 +182,8 @@ export class WireServer {
       const rest = protocol === 'rest-json' || protocol === 'rest-xml';
       const bound = rest ? route(addressee.name, service, head) : undefined;
       const isDocument = !bound?.takesBytes;
-      const { body, done } = await this.#bodies.read(incoming, mostBytes(protocol, isDocument));
-      release = done;
+      const body = await this.#bodies.read(incoming, mostBytes(protocol, isDocument));
+      held = body.byteLength;
       caller.vouch(body);
       const decoding = decodeBody({ ...head, body }, isDocument);
       const request = decoding instanceof Promise ? await decoding : decoding;
@@ -210,8 +217,9 @@ export class WireServer {
         reply = writeFault(protocol, service, fault, requestId);
       }
     }
-    release?.();
-    underWay?.delete(left);
+    this.#bodies.release(held);
+    connection.calls.delete(left);
+    if (!incoming.complete) boundUnread(incoming);
     if (response.destroyed) return;
     const { headers } = reply;
     if (incoming.method !== 'HEAD' || headers['content-length'] === undefined) {
