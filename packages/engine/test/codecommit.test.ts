@@ -295,6 +295,17 @@ test.each([
   await expect(client.putFile(file)).resolves.toHaveProperty('commitId');
 });
 
+test.each(['/', '../a', ':(bogus)a', ':!a', '*', 'a\u0000b'])('there is no file %j', async (filePath) => {
+  const engine = await testEngine();
+  const client = new CodeCommit(engine.client);
+  await client.createRepository({ repositoryName: 'worker' });
+  const file = { repositoryName: 'worker', branchName: 'main', filePath: 'a', fileContent: Buffer.from('1') };
+  await client.putFile(file);
+  await expect(client.getFile({ repositoryName: 'worker', filePath })).rejects.toMatchObject({
+    name: 'FileDoesNotExistException',
+  });
+});
+
 test('repository names are checked, taken names refused, and a renamed one keeps its commits', async () => {
   const engine = await testEngine();
   const { client, work } = await repository(engine);

@@ -327,7 +327,11 @@ export class Commits {
       ...(recursive ? ['-r'] : []),
       tree,
       ...(path === undefined ? [] : ['--', path]),
-    ]);
+    ]).catch((error: unknown) => {
+      // A path that git does not take, such as "" or "../a", is in no tree.
+      if (path === undefined || !(error instanceof GitError)) throw error;
+      return Buffer.alloc(0);
+    });
     return raw
       .toString('utf8')
       .split('\0')
