@@ -60,7 +60,7 @@ test('the table of enumerations says what the types of the SDK say of all that t
             .map(([key, item]) => [key, sorted(item)]),
         )
       : value;
-  // `vitest run -u` writes it anew.
+  // `vitest run -u` writes what they say now.
   await expect(`${JSON.stringify(sorted(table), null, 2)}\n`).toMatchFileSnapshot(
     '../src/dispatch/enumerations.json',
   );

@@ -35,26 +35,29 @@ export function compileGlob(pattern: string): Glob {
 }
 
 function run(parts: readonly Part[], path: string): boolean {
-  let now = new Set<number>();
-  const enter = (states: Set<number>, at: number): void => {
-    for (let state: number | undefined = at; state !== undefined && !states.has(state); ) {
-      states.add(state);
+  /** In which step each part was last reached, so that it is followed once a step. */
+  const reached = new Int32Array(parts.length + 1).fill(-1);
+  const enter = (states: number[], at: number, step: number): void => {
+    for (let state: number | undefined = at; state !== undefined && reached[state] !== step; ) {
+      reached[state] = step;
+      states.push(state);
       const skip: number | undefined = parts[state]?.skip;
       state = skip === undefined ? undefined : state + skip;
     }
   };
-  enter(now, 0);
-  for (const character of path.split('')) {
-    const next = new Set<number>();
+  let now: number[] = [];
+  enter(now, 0, 0);
+  for (let step = 1; step <= path.length && now.length > 0; step++) {
+    const character = path[step - 1]!;
+    const next: number[] = [];
     for (const state of now) {
       const part = parts[state];
-      if (part?.takes(character)) enter(next, state + part.to);
-      else if (part?.back !== undefined && character === '/') enter(next, state + part.back);
+      if (part?.takes(character)) enter(next, state + part.to, step);
+      else if (part?.back !== undefined && character === '/') enter(next, state + part.back, step);
     }
     now = next;
-    if (now.size === 0) return false;
   }
-  return now.has(parts.length);
+  return now.includes(parts.length);
 }
 
 function parse(pattern: string): Part[] {

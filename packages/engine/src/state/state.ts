@@ -66,9 +66,11 @@ export class State {
     this.path = path;
     this.#onFailure = onFailure;
     this.db = this.guard(path, () => {
-      // SQLite gives its log and its index the mode of the database.
-      if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600));
-      if (path !== ':memory:') chmodSync(path, 0o600);
+      if (path !== ':memory:') {
+        // SQLite gives its log and its index the mode of the database.
+        closeSync(openSync(path, 'a', 0o600));
+        chmodSync(path, 0o600);
+      }
       const db = new DatabaseSync(path);
       db.exec(
         `PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=0; PRAGMA cache_size=-16000; PRAGMA wal_autocheckpoint=${CHECKPOINT_PAGES}`,

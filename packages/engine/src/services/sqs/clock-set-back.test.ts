@@ -68,7 +68,7 @@ describe.each(WAYS)('when the clock is set back by an hour %s', (_way, setBack) 
     expect(await world.ledger(QueueUrl)).toMatchObject({ visible: 0, expired: 1 });
   });
 
-  test('a handle stays good, and a message tells times of the present', async () => {
+  test('a handle stays good, and a message says times of the present', async () => {
     const QueueUrl = await world.queue('orders');
     await world.send(QueueUrl, 'a');
     const [message] = await world.receive(QueueUrl, { VisibilityTimeout: 2 });
