@@ -4,7 +4,7 @@ import { AwsFault } from '../errors.ts';
 import type { Ids } from '../ids.ts';
 import type { State, Table } from '../state/state.ts';
 import type { WireRequest } from '../wire/protocols.ts';
-import { readSignature, verifySignature } from './signature.ts';
+import { readSignature, sameText, verifySignature } from './signature.ts';
 
 interface StoredKey {
   readonly secretAccessKey: string;
@@ -12,6 +12,14 @@ interface StoredKey {
   readonly principal: Principal;
   /** Absent for long-lived keys. */
   readonly expiresAtMs?: number;
+}
+
+/** Who signed a request, and for which service. */
+export interface Caller {
+  readonly principal: Principal;
+  readonly service: string;
+  /** Throws unless the signature covers this body. To be called before the request is acted upon. */
+  readonly vouch: (body: Buffer) => void;
 }
 
 const SESSION_MS = 12 * 3_600_000;
@@ -48,7 +56,7 @@ export class Identity {
     if (!existing) {
       this.#keys.put(this.rootAccessKeyId, { secretAccessKey: parts.ids.hex(40), principal: this.root });
     }
-    for (const [id, key] of [...this.#keys.entries()]) if (this.#expired(key)) this.#keys.delete(id);
+    this.#forgetExpired();
   }
 
   /** The owner's long-lived credentials. */
@@ -61,6 +69,7 @@ export class Identity {
 
   /** Issues session credentials for a principal. They survive a restart of the engine until they expire. */
   issue(principal: Principal, durationMs = SESSION_MS): Credentials {
+    this.#forgetExpired();
     const accessKeyId = `ASIA${this.#ids.suffix(16)}`;
     const secretAccessKey = this.#ids.hex(40);
     const sessionToken = this.#ids.hex(64);
@@ -86,23 +95,30 @@ export class Identity {
   /** The principal of an access key without checking a signature, for protocols that carry a token instead. */
   principalOf(accessKeyId: string, sessionToken?: string): Principal | undefined {
     const key = this.#keys.get(accessKeyId);
-    if (!key || this.#expired(key) || (sessionToken !== undefined && key.sessionToken !== sessionToken))
-      return undefined;
+    if (!key || this.#expired(key)) return undefined;
+    if (sessionToken !== undefined && !sameText(key.sessionToken ?? '', sessionToken)) return undefined;
     return key.principal;
   }
 
   /** Checks a secret sent in clear (HTTP Basic over loopback: git and the image registry). */
   checkSecret(accessKeyId: string, secret: string): Principal | undefined {
     const key = this.#keys.get(accessKeyId);
-    if (!key || this.#expired(key) || key.secretAccessKey !== secret) return undefined;
+    if (!key || this.#expired(key) || !sameText(key.secretAccessKey, secret)) return undefined;
     return key.principal;
   }
 
-  /** Verifies a request's signature and returns who signed it. Unsigned requests are `anonymous`. */
-  authenticate(request: WireRequest): { principal: Principal; service: string | undefined } {
-    const claimed = readSignature(request);
+  /**
+   * Who calls, by the head of a request alone; whoever has no valid credentials is refused. Where the signature does
+   * not cover the bytes of the body but at most their stated hash, it is verified as well.
+   */
+  authenticate(head: WireRequest): Caller {
+    const claimed = readSignature(head);
     if (!claimed) {
-      return { principal: { kind: 'anonymous', arn: 'anonymous', accountId: '' }, service: undefined };
+      throw new AwsFault(
+        'MissingAuthenticationToken',
+        'this is the queue-canary local engine; it serves signed AWS API requests, images under /v2/ and git under /git/',
+        403,
+      );
     }
     const key = this.#keys.get(claimed.scope.accessKeyId);
     if (!key) {
@@ -112,7 +128,7 @@ export class Identity {
         403,
       );
     }
-    if (key.sessionToken !== undefined && key.sessionToken !== claimed.sessionToken) {
+    if (key.sessionToken !== undefined && !sameText(key.sessionToken, claimed.sessionToken ?? '')) {
       throw new AwsFault(
         'InvalidClientTokenId',
         'The security token included in the request is invalid.',
@@ -122,8 +138,13 @@ export class Identity {
     if (this.#expired(key)) {
       throw new AwsFault('ExpiredToken', 'The security token included in the request is expired', 403);
     }
-    verifySignature(request, claimed, key.secretAccessKey);
-    return { principal: key.principal, service: claimed.scope.service };
+    const { secretAccessKey } = key;
+    const vouch = verifySignature(head, claimed, secretAccessKey, this.#clock.nowMs());
+    return { principal: key.principal, service: claimed.scope.service, vouch };
+  }
+
+  #forgetExpired(): void {
+    for (const [id, key] of [...this.#keys.entries()]) if (this.#expired(key)) this.#keys.delete(id);
   }
 
   #expired(key: StoredKey): boolean {

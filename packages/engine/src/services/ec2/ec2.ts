@@ -3,6 +3,7 @@ import { availabilityZones } from '../../cloudformation/zones.ts';
 import type { Engine, Service } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { isObject, type Json } from '../../resources/schema.ts';
+import { matchesWildcard } from '../../wildcard.ts';
 
 type Filters =
   | ReadonlyArray<{ readonly Name?: string | undefined; readonly Values?: readonly string[] | undefined }>
@@ -152,7 +153,7 @@ function selected(
       (ids === undefined || ids.length === 0 || ids.includes(record.id!)) &&
       (filters ?? []).every(({ Name, Values }) => {
         const value = fieldOf(record, Name ?? '', fields);
-        return value !== undefined && (Values ?? []).some((pattern) => matches(pattern, value));
+        return value !== undefined && (Values ?? []).some((pattern) => matchesWildcard(pattern, value));
       }),
   );
 }
@@ -168,15 +169,6 @@ function fieldOf(
   const field = fields[name];
   if (!field) throw new AwsFault('InvalidParameterValue', `The filter '${name}' is invalid`);
   return field(record);
-}
-
-/** Filter values may hold `*` and `?`. */
-function matches(pattern: string, value: string): boolean {
-  const expression = pattern
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.');
-  return new RegExp(`^${expression}$`).test(value);
 }
 
 function text(value: Json | undefined): string | undefined {
