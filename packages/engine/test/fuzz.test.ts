@@ -86,7 +86,9 @@ function answered<T>(call: Promise<T>): Promise<T> {
 async function furnish(world: FuzzWorld, vocabulary: Vocabulary): Promise<void> {
   const trust = JSON.stringify({
     Version: '2012-10-17',
-    Statement: [{ Effect: 'Allow', Principal: { Service: '*' }, Action: 'sts:AssumeRole' }],
+    Statement: [
+      { Effect: 'Allow', Principal: { Service: 'ecs-tasks.amazonaws.com' }, Action: 'sts:AssumeRole' },
+    ],
   });
   const made: Array<[string, Record<string, unknown>]> = [
     ['sqs:CreateQueue', { QueueName: 'orders' }],

@@ -73,3 +73,12 @@ test('an object that is larger than one request may bring is refused, with what 
     /no such request body of more than 67108864 bytes: send a larger object in parts/,
   );
 });
+
+test('a list of no keys says that there are no more, and one of fewer than none is refused', async () => {
+  const { s3 } = await bucket();
+  await s3.putObject({ Bucket: 'files', Key: 'a', Body: 'a' });
+  const list = (MaxKeys: number) => s3.listObjectsV2({ Bucket: 'files', MaxKeys });
+  expect(await list(0)).toMatchObject({ KeyCount: 0, IsTruncated: false });
+  expect(await list(1)).toMatchObject({ KeyCount: 1, IsTruncated: false });
+  await expect(list(-1)).rejects.toMatchObject({ name: 'InvalidArgument' });
+});

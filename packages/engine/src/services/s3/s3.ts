@@ -366,6 +366,12 @@ export function createS3(engine: Engine): Service<'s3'> {
             .filter(
               ({ key, versions }) => key.startsWith(prefix) && key > after && versions[0]?.blob !== undefined,
             );
+          if ((input.MaxKeys ?? 0) < 0) {
+            throw new AwsFault(
+              'InvalidArgument',
+              'Argument maxKeys must be an integer between 0 and 2147483647',
+            );
+          }
           const limit = Math.min(input.MaxKeys ?? 1000, 1000);
           const page = matching.slice(0, limit);
           const folders = new Set<string>();
@@ -374,7 +380,8 @@ export function createS3(engine: Engine): Service<'s3'> {
             if (cut >= 0) folders.add(key.slice(0, cut + input.Delimiter!.length));
             return cut < 0;
           });
-          const truncated = matching.length > page.length;
+          // Who asks for no key is told that there are no more.
+          const truncated = limit > 0 && matching.length > page.length;
           return {
             Name: name,
             Prefix: prefix,
