@@ -119,27 +119,25 @@ export class SimulatedTasks {
   }
 
   #track(track: Track, fromMs: number): TrackMeasurement {
-    const since = ({ toMs }: Line) => toMs > fromMs;
     return {
-      lines: this.#tasks[track].flatMap(({ lines }) => lines.written.filter(since)),
+      lines: this.#tasks[track].flatMap((task) => since(task, fromMs)),
       tasks: this.#tasks[track].map(({ life }) => life),
     };
   }
 
   #failedBefore(promotedAt: number): FailedBefore {
     const fromMs = promotedAt - failedBeforeMs;
-    const lines = this.lines('stable').filter(
-      ({ toMs, failed, retriedFailed, deadLettered }) =>
-        toMs > fromMs && toMs <= promotedAt && failed + retriedFailed + deadLettered > 0,
-    );
-    return { fromMs, lines };
+    const lines = this.#tasks.stable.flatMap((task) => since(task, fromMs));
+    const hasFailed = ({ toMs, failed, retriedFailed, deadLettered }: Line) =>
+      toMs <= promotedAt && failed + retriedFailed + deadLettered > 0;
+    return { fromMs, lines: lines.filter(hasFailed) };
   }
 
   /** The first minutes of stable's tasks that are older than the release and have reported since it began. */
   #starts(fromMs: number): Line[] {
-    return this.#tasks.stable.flatMap(({ life, lines }) => {
-      if (life.startedAt >= fromMs || !((lines.written.at(-1)?.toMs ?? 0) > fromMs)) return [];
-      return lines.written.filter(({ toMs }) => toMs - life.startedAt <= startsMs);
+    return this.#tasks.stable.flatMap(({ life, lines: { written } }) => {
+      if (life.startedAt >= fromMs || !((written.at(-1)?.toMs ?? 0) > fromMs)) return [];
+      return written.slice(0, firstAfter(written, life.startedAt + startsMs));
     });
   }
 
@@ -152,4 +150,20 @@ export class SimulatedTasks {
   #running(track: Track): Task[] {
     return this.#tasks[track].filter(({ life }) => life.stoppedAt === undefined);
   }
+}
+
+/** A task's lines of intervals that end after an instant. */
+function since({ lines: { written } }: Task, fromMs: number): readonly Line[] {
+  return written.slice(firstAfter(written, fromMs));
+}
+
+/** Position of the first line that ends after an instant: a task writes its lines in their order. */
+function firstAfter(written: readonly Line[], ms: number): number {
+  let [low, high] = [0, written.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (written[middle]!.toMs > ms) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
