@@ -463,6 +463,19 @@ describe('services', () => {
     }
   });
 
+  it('force a deployment when what they run on changes, which ECS demands, and for nothing else', () => {
+    const nonceOf = (track: 'Canary' | 'Stable', of = stacks) =>
+      (service(track, of).properties.ForceNewDeployment as { ForceNewDeploymentNonce: string })
+        .ForceNewDeploymentNonce;
+    const [onDemand, larger] = [synthesize({ spot: false }), synthesize({ cpu: 1024, memoryLimitMiB: 2048 })];
+    expect(nonceOf('Stable', onDemand)).not.toBe(nonceOf('Stable'));
+    expect(nonceOf('Canary', onDemand)).toBe(nonceOf('Canary'));
+    expect([nonceOf('Canary', larger), nonceOf('Stable', larger)]).toEqual([
+      nonceOf('Canary'),
+      nonceOf('Stable'),
+    ]);
+  });
+
   it('give a stopping worker the configured time', () => {
     expect(container('Canary', synthesize({ stopTimeout: Duration.seconds(90) })).StopTimeout).toBe(90);
     expect(() => synthesize({ stopTimeout: Duration.minutes(3) })).toThrow(

@@ -41,9 +41,10 @@ export class DeployedStacks {
     props: Omit<PipelineStackProps, 'image'> = {},
     imageProps: ImageStackProps = {},
   ): Promise<Stack> {
-    const { image, pipeline } = synthesize(props, imageProps);
+    const { image, pipeline, pipelineStack } = synthesize(props, imageProps);
+    const Tags = Object.entries(pipelineStack.tags.tagValues()).map(([Key, Value]) => ({ Key, Value }));
     await this.deployStack(IMAGE_STACK, image);
-    return this.deployStack(PIPELINE_STACK, pipeline);
+    return this.deployStack(PIPELINE_STACK, pipeline, { Tags });
   }
 
   /** Creates or updates one stack; parameters keep their values, as the CDK's CLI has it. */

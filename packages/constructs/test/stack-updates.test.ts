@@ -10,7 +10,7 @@ type Props = Omit<PipelineStackProps, 'image'>;
 
 const BEFORE: Props = { stableTasksMin: 1, stableTasksMax: 2, memoryLimitMiB: 1024 };
 
-/** Another value of every property that can change a service or a task definition. */
+/** Another value than the default of every property that can change a service or a task definition. */
 const CAPACITY = {
   canaryTasks: 2,
   stableTasksMin: 2,
@@ -18,7 +18,7 @@ const CAPACITY = {
   backlogPerTask: 50,
   cpu: 512,
   memoryLimitMiB: 2048,
-  spot: true,
+  spot: false,
   containerInsights: true,
   protectTasks: 'stable',
   user: '1001',
@@ -31,7 +31,7 @@ const CAPACITY = {
   logRetention: logs.RetentionDays.ONE_WEEK,
 } satisfies Required<WorkerCapacityProps>;
 const OTHERS: Props = {
-  natGateways: 0,
+  natGateways: 1,
   appName: 'Renamed',
   visibilityTimeout: Duration.seconds(40),
   maxReceiveCount: 4,
@@ -52,7 +52,9 @@ describe('a stack update after a promotion', () => {
     for (const [name, value] of Object.entries({ ...CAPACITY, ...OTHERS })) {
       const promoted = await stacks.image(name);
       await stacks.promote(promoted);
+      const before = templates(props);
       props = { ...props, [name]: value };
+      expect(templates(props), `${name} changes nothing`).not.toBe(before);
       expect([name, (await stacks.deploy(props)).StackStatus]).toEqual([name, 'UPDATE_COMPLETE']);
       const images = await stacks.images();
       if (images.some((image) => image !== promoted)) strayed.push(name);
@@ -62,6 +64,46 @@ describe('a stack update after a promotion', () => {
         strayed.push(`${name} replaced`);
     }
     expect(strayed).toEqual([]);
+  });
+
+  it('moves stable to and from Spot with the image that it runs, and deploys it again for nothing else', {
+    timeout: 120_000,
+  }, async () => {
+    const stacks = await DeployedStacks.start({ pace: 60 });
+    await firstImage(stacks);
+    await stacks.deploy(BEFORE);
+    const promoted = await stacks.image('promoted');
+    await stacks.promote(promoted);
+    // The first update after a promotion deploys the same image once more.
+    await stacks.deploy(BEFORE);
+    const arns = (await stacks.services()).map(({ serviceArn }) => serviceArn);
+    const deployed = [await deployments()];
+    for (const props of [{ maxHealthyPercent: 150 }, { spot: false }, { spot: true }]) {
+      expect((await stacks.deploy({ ...BEFORE, ...props })).StackStatus).toBe('UPDATE_COMPLETE');
+      deployed.push(await deployments());
+    }
+    const [first] = deployed;
+    expect(deployed.map(({ canary }) => canary)).toEqual([1, 2, 3, 4].map(() => first?.canary));
+    expect(deployed.map(({ stable }) => stable.providers)).toEqual([
+      ['FARGATE', 'FARGATE_SPOT'],
+      ['FARGATE', 'FARGATE_SPOT'],
+      ['FARGATE'],
+      ['FARGATE', 'FARGATE_SPOT'],
+    ]);
+    const ids = deployed.map(({ stable }) => stable.deployment);
+    expect(ids[1]).toBe(ids[0]);
+    expect(new Set(ids).size).toBe(3);
+
+    async function deployments() {
+      expect(await stacks.images()).toEqual([promoted, promoted]);
+      const services = await stacks.services();
+      expect(services.map(({ serviceArn }) => serviceArn)).toEqual(arns);
+      const [canary, stable] = services.map(({ deployments: [newest] = [] }) => ({
+        deployment: newest?.id,
+        providers: newest?.capacityProviderStrategy?.map(({ capacityProvider }) => capacityProvider),
+      }));
+      return { canary: canary!, stable: stable! };
+    }
   });
 });
 
@@ -81,6 +123,12 @@ it('refuses another architecture in both stacks until it is asked for by the par
     'UPDATE_COMPLETE',
   );
 });
+
+/** What CloudFormation gets to see of the properties. */
+function templates(props: Props): string {
+  const { image, pipeline, pipelineStack } = synthesize(props);
+  return JSON.stringify([image.toJSON(), pipeline.toJSON(), pipelineStack.tags.tagValues()]);
+}
 
 /** The image stack and an image that new services start with. */
 async function firstImage(stacks: DeployedStacks): Promise<void> {
