@@ -83,7 +83,7 @@ export class PolicyAuthorizer implements Authorizer {
     return (
       evaluateResourcePolicy(
         this.#parse(role.trustPolicy),
-        { action: 'sts:AssumeRole', resource: '*', keys: this.#keys(caller.arn, {}) },
+        { action: 'sts:AssumeRole', resource: '*', keys: this.#keys(arnOf(caller), {}) },
         { aws: this.#names(caller), service: caller.kind === 'service' ? caller.arn : undefined },
       ) === 'allow'
     );
@@ -98,7 +98,11 @@ export class PolicyAuthorizer implements Authorizer {
     const { principal } = request;
     const resourcePolicy = request.resourcePolicy(resource);
     if (principal.kind === 'root' && resourcePolicy === undefined) return;
-    const context = { action, resource, keys: this.#keys(principal.arn, withSource(principal, conditions)) };
+    const context = {
+      action,
+      resource,
+      keys: this.#keys(arnOf(principal), withSource(principal, conditions)),
+    };
     const byResource: Decision = resourcePolicy
       ? evaluateResourcePolicy(this.#parse(resourcePolicy), context, {
           aws: principal.kind === 'service' ? [] : this.#names(principal),
@@ -209,6 +213,14 @@ export class PolicyAuthorizer implements Authorizer {
     }
     return document;
   }
+}
+
+/**
+ * `aws:PrincipalArn` is the role, not its session:
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn
+ */
+function arnOf(principal: Principal): string {
+  return principal.roleArn ?? principal.arn;
 }
 
 /**

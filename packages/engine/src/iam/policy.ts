@@ -58,6 +58,13 @@ export function parsePolicy(text: string): PolicyDocument | { error: string } {
   return document as PolicyDocument;
 }
 
+/** The ARNs and account ids that a policy names as principals. */
+export function namedPrincipals({ Statement: statements }: PolicyDocument): string[] {
+  return list(statements).flatMap(({ Principal: principal, NotPrincipal: not }) =>
+    [principal, not].flatMap((each) => (each === undefined || each === '*' ? [] : list(each.AWS ?? []))),
+  );
+}
+
 function decodePolicy(text: string): string {
   return text.trimStart().startsWith('%7B') ? decodeURIComponent(text) : text;
 }

@@ -1,6 +1,6 @@
 import type { Engine, Service } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
-import { parsePolicy } from '../../iam/policy.ts';
+import { namedPrincipals, parsePolicy } from '../../iam/policy.ts';
 import type { PolicyAuthorizer } from '../../iam/policy-authorizer.ts';
 import { AWS_MANAGED_POLICIES, type Role } from '../../iam/roles.ts';
 
@@ -28,9 +28,23 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
     }
     return arn;
   };
+  const parsed = (document: string | undefined) => {
+    const policy = parsePolicy(document ?? '');
+    if ('error' in policy) throw new AwsFault('MalformedPolicyDocument', policy.error);
+    return policy;
+  };
   const checked = (document: string | undefined): string => {
-    const parsed = parsePolicy(document ?? '');
-    if ('error' in parsed) throw new AwsFault('MalformedPolicyDocument', parsed.error);
+    parsed(document);
+    return document!;
+  };
+  /** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html: a role that is named must exist. */
+  const checkedTrust = (document: string | undefined): string => {
+    const absent = namedPrincipals(parsed(document)).find(
+      (arn) => arn.startsWith(`arn:aws:iam::${engine.accountId}:role/`) && !store.roles.has(arn),
+    );
+    if (absent !== undefined) {
+      throw new AwsFault('MalformedPolicyDocument', `Invalid principal in policy: "AWS":"${absent}"`);
+    }
     return document!;
   };
   const update = (role: Role, changes: Partial<Role>) => store.roles.put(role.arn, { ...role, ...changes });
@@ -76,7 +90,7 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
             roleId: `AROA${engine.ids.suffix(17)}`,
             arn: `arn:aws:iam::${engine.accountId}:role${path}${roleName}`,
             path,
-            trustPolicy: checked(input.AssumeRolePolicyDocument),
+            trustPolicy: checkedTrust(input.AssumeRolePolicyDocument),
             inlinePolicies: {},
             attachedPolicyArns: [],
             description: input.Description,
@@ -107,7 +121,7 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
       UpdateAssumeRolePolicy: {
         resources: onRole,
         run: (input) => {
-          update(roleOf(input.RoleName), { trustPolicy: checked(input.PolicyDocument) });
+          update(roleOf(input.RoleName), { trustPolicy: checkedTrust(input.PolicyDocument) });
           return {};
         },
       },
