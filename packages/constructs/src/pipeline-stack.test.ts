@@ -130,6 +130,20 @@ describe('network', () => {
     ]);
   });
 
+  it('spans the two zones that are named, as where a zone has no Fargate', () => {
+    const tokyo = ['ap-northeast-1a', 'ap-northeast-1c'];
+    const { pipeline } = synthesize({ availabilityZones: tokyo });
+    const zones = resources(pipeline, 'AWS::EC2::Subnet').map(
+      ({ properties }) => properties.AvailabilityZone,
+    );
+    expect(zones).toEqual(tokyo);
+    for (const zones of [['us-west-1a'], ['us-west-1a', 'us-west-1a']]) {
+      expect(() => synthesize({ availabilityZones: zones })).toThrow(
+        `availabilityZones must be 2 different zones, got ${zones.join(', ')}`,
+      );
+    }
+  });
+
   it('has public subnets only, and no NAT gateway to pay for', () => {
     stacks.pipeline.resourceCountIs('AWS::EC2::NatGateway', 0);
     stacks.pipeline.resourceCountIs('AWS::EC2::Subnet', 2);
