@@ -1,10 +1,11 @@
 import { Duration } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
 import { CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { describe, expect, it } from 'vitest';
 import type { PipelineStackProps, WorkerCapacityProps } from '../src/index.ts';
 import { DeployedStacks, IMAGE_STACK, PIPELINE_STACK } from './deployed-stacks.ts';
-import { synthesize } from './synthesize.ts';
+import { resources, synthesize } from './synthesize.ts';
 
 type Props = Omit<PipelineStackProps, 'image'>;
 
@@ -107,6 +108,35 @@ describe('a stack update after a promotion', () => {
   });
 });
 
+describe('what a stack update does to the services after a promotion is undone by the controller', () => {
+  it('when it fails, and its rollback puts the first image back', { timeout: 120_000 }, async () => {
+    const { stacks, first, promoted } = await promotedStacks();
+    const { pipeline } = synthesize({ ...BEFORE, memoryLimitMiB: 2048 });
+    const { StackStatus } = await stacks.deployStack(PIPELINE_STACK, failingLast(pipeline));
+    expect(StackStatus).toBe('UPDATE_ROLLBACK_COMPLETE');
+    expect(await stacks.imagesOfTheStack()).toEqual([first, first]);
+    await stacks.running(promoted);
+  });
+
+  it('when it reads that there is no image, and stops all tasks', { timeout: 120_000 }, async () => {
+    const { stacks, promoted } = await promotedStacks();
+    await stacks.write(await stacks.output(IMAGE_STACK, 'ImageParameterName'), 'none');
+    expect((await stacks.deploy({ ...BEFORE, memoryLimitMiB: 2048 })).StackStatus).toBe('UPDATE_COMPLETE');
+    expect(await stacks.imagesOfTheStack()).toEqual(['none', 'none']);
+    await stacks.running(promoted);
+  });
+
+  async function promotedStacks() {
+    const stacks = await DeployedStacks.start({ pace: 60 });
+    await firstImage(stacks);
+    await stacks.deploy(BEFORE);
+    const [first] = await stacks.images();
+    const promoted = await stacks.image('promoted');
+    await stacks.promote(promoted);
+    return { stacks, first, promoted };
+  }
+});
+
 it('refuses another architecture in both stacks until it is asked for by the parameter', {
   timeout: 120_000,
 }, async () => {
@@ -123,6 +153,14 @@ it('refuses another architecture in both stacks until it is asked for by the par
     'UPDATE_COMPLETE',
   );
 });
+
+/** The same, but for a resource that fails once both services are updated. */
+function failingLast(template: Template): Template {
+  const json = template.toJSON() as { Resources: Record<string, object> };
+  const services = resources(template, 'AWS::ECS::Service').map(({ logicalId }) => logicalId);
+  const Failing = { Type: 'AWS::SQS::Queue', DependsOn: services, Properties: { VisibilityTimeout: 99_999 } };
+  return Template.fromJSON({ ...json, Resources: { ...json.Resources, Failing } });
+}
 
 /** What CloudFormation gets to see of the properties. */
 function templates(props: Props): string {
