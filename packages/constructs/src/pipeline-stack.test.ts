@@ -372,6 +372,15 @@ describe('services', () => {
     expect(new Set([...canary, ...own('Stable')]).size).toBe(8);
   });
 
+  it('go on working while the log takes nothing, with hours of lines in memory', () => {
+    for (const track of ['Canary', 'Stable'] as const) {
+      expect(container(track).LogConfiguration).toMatchObject({
+        LogDriver: 'awslogs',
+        Options: { mode: 'non-blocking', 'max-buffer-size': `${25 * 1024 * 1024}b` },
+      });
+    }
+  });
+
   it.each(['strong', 'weak'])(
     'start from the image that was promoted last, which CloudFormation reads at every update, with %s references',
     (references) => {
