@@ -68,9 +68,7 @@ class ScaledService {
       pipeline,
       'AWS::ApplicationAutoScaling::ScalingPolicy',
     )) {
-      const { ScalingTargetId: _, ...policy } = withNames(properties) as unknown as Policy & {
-        readonly ScalingTargetId: unknown;
-      };
+      const { ScalingTargetId: _, ...policy } = withNames<Policy & { ScalingTargetId: unknown }>(properties);
       this.#running ??= runningOf(policy);
       const { PolicyARN } = await this.aws.call('application-auto-scaling', 'PutScalingPolicy', {
         ...policy,
@@ -82,10 +80,7 @@ class ScaledService {
       const actions = (properties.AlarmActions ?? []) as ReadonlyArray<{ Ref: string }>;
       if (!actions.some(({ Ref }) => policies.has(Ref))) continue;
       await this.aws.call('cloudwatch', 'PutMetricAlarm', {
-        ...(withNames(properties) as {
-          EvaluationPeriods: number;
-          ComparisonOperator: 'LessThanThreshold';
-        }),
+        ...withNames<Input<'cloudwatch', 'PutMetricAlarm'>>(properties),
         AlarmName: 'asleep',
         AlarmActions: actions.map(({ Ref }) => policies.get(Ref)!),
       });
@@ -153,7 +148,7 @@ function runningOf({
 }
 
 /** A part of a template as the API takes it, with the names of this test for what the template refers to. */
-function withNames<T>(part: T): T {
+function withNames<T>(part: object): T {
   return JSON.parse(JSON.stringify(part), (_key, value: { Name?: string; Value?: unknown } | null) =>
     value?.Name !== undefined && named[value.Name] !== undefined
       ? { ...value, Value: named[value.Name] }
