@@ -1,6 +1,8 @@
+import type { TargetTrackingMetric } from '@aws-sdk/client-application-auto-scaling';
 import { expect, onTestFinished, test } from 'vitest';
 import { resources, synthesize } from '../packages/constructs/test/synthesize.ts';
-import type { Service } from '../packages/engine/src/dispatch/service.ts';
+import type { Input } from '../packages/engine/src/dispatch/sdk.ts';
+import { type Service, servicePrincipal } from '../packages/engine/src/dispatch/service.ts';
 import { createApplicationAutoScaling } from '../packages/engine/src/services/application-auto-scaling/application-auto-scaling.ts';
 import { createCloudWatch } from '../packages/engine/src/services/cloudwatch/cloudwatch.ts';
 import { createSqs } from '../packages/engine/src/services/sqs/sqs.ts';
@@ -18,13 +20,14 @@ const named: Readonly<Record<string, string>> = {
   ServiceName: 'stable',
 };
 
-type Properties = Readonly<Record<string, unknown>>;
+type Policy = Input<'application-auto-scaling', 'PutScalingPolicy'>;
 
 /** The scaling of stable as it is synthesized, on the engine: its queue's backlog stays, and ECS runs what it is told. */
 class ScaledService {
   readonly aws = new MemoryEngine();
   desired: number;
   fewest: number;
+  #running: TargetTrackingMetric | undefined;
 
   private constructor(tasks: number) {
     this.desired = tasks;
@@ -44,8 +47,8 @@ class ScaledService {
       const Entries = Array.from({ length: 10 }, (_, index) => ({ Id: `${index}`, MessageBody: 'order' }));
       await aws.call('sqs', 'SendMessageBatch', { QueueUrl, Entries });
     }
-    service.#publish();
     await service.#deploy(given.min);
+    service.#publish();
     return service;
   }
 
@@ -65,9 +68,8 @@ class ScaledService {
       pipeline,
       'AWS::ApplicationAutoScaling::ScalingPolicy',
     )) {
-      const { ScalingTargetId: _, ...policy } = withNames(properties) as Properties & {
-        readonly PolicyName: string;
-      };
+      const { ScalingTargetId: _, ...policy } = withNames<Policy & { ScalingTargetId: unknown }>(properties);
+      this.#running ??= runningOf(policy);
       const { PolicyARN } = await this.aws.call('application-auto-scaling', 'PutScalingPolicy', {
         ...policy,
         ...target,
@@ -78,30 +80,31 @@ class ScaledService {
       const actions = (properties.AlarmActions ?? []) as ReadonlyArray<{ Ref: string }>;
       if (!actions.some(({ Ref }) => policies.has(Ref))) continue;
       await this.aws.call('cloudwatch', 'PutMetricAlarm', {
-        ...(withNames(properties) as {
-          EvaluationPeriods: number;
-          ComparisonOperator: 'LessThanThreshold';
-        }),
+        ...withNames<Input<'cloudwatch', 'PutMetricAlarm'>>(properties),
         AlarmName: 'asleep',
         AlarmActions: actions.map(({ Ref }) => policies.get(Ref)!),
       });
     }
   }
 
-  /** Container Insights counts the tasks that run each minute, and is late. */
+  /** Each running task has one value a minute, which carries the minute's beginning and comes late, each by a time of its own. */
   #publish(): void {
     const { clock, pace, ids } = this.aws.engine;
-    clock.setTimer(MINUTE, () => {
-      const Timestamp = new Date(clock.nowMs());
-      const Value = this.desired;
-      clock.setTimer(pace.drawMs('ecs-metrics-delay', ids), () => {
-        const Dimensions = ['ClusterName', 'ServiceName'].map((Name) => ({ Name, Value: named[Name]! }));
-        void this.aws.call('cloudwatch', 'PutMetricData', {
-          Namespace: 'ECS/ContainerInsights',
-          MetricData: [{ MetricName: 'RunningTaskCount', Dimensions, Timestamp, Value, Unit: 'Count' }],
-        });
-      });
+    const minute = Math.floor(clock.nowMs() / MINUTE) * MINUTE;
+    clock.setTimer(minute + MINUTE - clock.nowMs(), () => {
+      const running = this.desired;
+      clock.setTimer(pace.drawMs('ecs-metrics-delay', ids), () => this.#put(running, new Date(minute)));
       this.#publish();
+    });
+  }
+
+  #put(running: number, Timestamp: Date): void {
+    const { Namespace, MetricName, Dimensions } = this.#running!;
+    if (running === 0) return;
+    const { engine } = this.aws;
+    void engine.call(servicePrincipal(engine, 'ecs.amazonaws.com'), 'cloudwatch', 'PutMetricData', {
+      Namespace,
+      MetricData: [{ MetricName, Dimensions, Timestamp, Values: [12.5], Counts: [running], Unit: 'Percent' }],
     });
   }
 
@@ -132,8 +135,20 @@ class ScaledService {
   }
 }
 
+/** The metric that target tracking reads the running tasks from, by whatever name the template has for it. */
+function runningOf({
+  TargetTrackingScalingPolicyConfiguration: tracking,
+}: Policy): TargetTrackingMetric | undefined {
+  const running = tracking?.CustomizedMetricSpecification?.Metrics?.find(
+    ({ Id }) => Id === 'running',
+  )?.MetricStat;
+  // What is published has one sample for each task; of another statistic it would not be the number of tasks.
+  if (running !== undefined) expect(running.Stat).toBe('SampleCount');
+  return running?.Metric;
+}
+
 /** A part of a template as the API takes it, with the names of this test for what the template refers to. */
-function withNames<T>(part: T): T {
+function withNames<T>(part: object): T {
   return JSON.parse(JSON.stringify(part), (_key, value: { Name?: string; Value?: unknown } | null) =>
     value?.Name !== undefined && named[value.Name] !== undefined
       ? { ...value, Value: named[value.Name] }
@@ -151,12 +166,18 @@ test.each([0, 3])(
   },
 );
 
+test('ten tasks become as many as a smaller backlog needs', { timeout: 60_000 }, async () => {
+  const service = await ScaledService.start({ min: 3, tasks: 10, backlog: 500 });
+  await service.pass(60);
+  expect([service.fewest, service.desired]).toEqual([5, 5]);
+});
+
 test('a service that sleeps is woken when messages wait, and then follows its backlog', {
   timeout: 60_000,
 }, async () => {
-  const service = await ScaledService.start({ min: 0, tasks: 0, backlog: 1_500 });
+  const service = await ScaledService.start({ min: 0, tasks: 0, backlog: 500 });
   await service.pass(12);
   expect(service.desired).toBeGreaterThanOrEqual(1);
-  await service.pass(60);
-  expect(service.desired).toBe(10);
+  await service.pass(90);
+  expect(service.desired).toBe(5);
 });

@@ -1,6 +1,7 @@
 import type { WorkerService } from '@queue-canary/constructs';
 import type { CfnElement } from 'aws-cdk-lib';
 import { Stack, Validations } from 'aws-cdk-lib';
+import type { CfnCluster, Cluster } from 'aws-cdk-lib/aws-ecs';
 import type { IConstruct } from 'constructs';
 import type { QueueCanary } from './queue-canary-app.ts';
 
@@ -59,12 +60,16 @@ export function acknowledgements({ imageStack, pipelineStack }: QueueCanary): Ac
     ...protectedTracks(services).map(
       (track): Acknowledgement => ({ at: track.taskRole, id: tasksOfCluster, reason: taskIdsAreUnknown }),
     ),
-    {
-      at: services.cluster,
-      id: 'AwsSolutions-ECS4',
-      reason:
-        'Container Insights are charged as custom metrics, and nothing here reads them; containerInsights=true turns them on',
-    },
+    ...(hasInsights(services.cluster)
+      ? []
+      : [
+          {
+            at: services.cluster,
+            id: 'AwsSolutions-ECS4',
+            reason:
+              'Container Insights are charged as custom metrics, and nothing here reads them; containerInsights=true turns them on',
+          },
+        ]),
     {
       at: controller,
       id: anyResource,
@@ -137,6 +142,10 @@ export function acknowledgements({ imageStack, pipelineStack }: QueueCanary): Ac
 /** Tracks whose tasks may protect themselves. */
 function protectedTracks({ canary, stable }: QueueCanary['pipelineStack']['services']): WorkerService[] {
   return [canary, stable].filter(({ protectedMinutesMax }) => protectedMinutesMax !== undefined);
+}
+
+function hasInsights(cluster: Cluster): boolean {
+  return JSON.stringify((cluster.node.defaultChild as CfnCluster).clusterSettings).includes('"enabled"');
 }
 
 function ecsFinding(resource: string, name: string): string {

@@ -22,6 +22,7 @@ export interface Settings {
   /** Only what was given; the constructs know the defaults. */
   readonly pipeline: {
     readonly natGateways?: number;
+    readonly availabilityZones?: readonly string[];
     readonly canaryTasks?: number;
     readonly stableTasksMin?: number;
     readonly stableTasksMax?: number;
@@ -115,10 +116,19 @@ export function readSettings(node: Node): Settings {
     /^arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+$/,
     'the ARN of a KMS key (arn:aws:kms:REGION:ACCOUNT:key/ID; not of an alias)',
   );
+  const zones = context.text(
+    'availabilityZones',
+    /^[a-z0-9-]+, *[a-z0-9-]+$/,
+    'the names of two zones with a comma between them (ap-northeast-1a,ap-northeast-1c)',
+  );
   const logRetentionDays = context.choice('logRetentionDays', RETENTION_DAYS);
   const imageCountMax = context.wholeNumber('imageCountMax', { min: 10, max: 10_000 });
   const pipeline: Settings['pipeline'] = {
     ...some('natGateways', context.wholeNumber('natGateways', { min: 0, max: 2 })),
+    ...some(
+      'availabilityZones',
+      zones?.split(',').map((zone) => zone.trim()),
+    ),
     ...some('canaryTasks', context.wholeNumber('canaryTasks', { min: 1, max: 100 })),
     ...some('stableTasksMin', stableTasks),
     ...some('stableTasksMax', stableTasksMax),

@@ -272,7 +272,11 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
     .option('--container-insights', 'with Container Insights')
     .option('--messages <number>', 'messages per month', wholeNumber(0, 1e12))
     .option('--releases <number>', 'releases per month', wholeNumber(0, 100_000))
-    .option('--bake-minutes <number>', 'time until a release is judged', notNegative)
+    .option(
+      '--bake-minutes <number>',
+      'time until a release is decided, until decideWithinMinutes at most',
+      notNegative,
+    )
     .option('--watch-minutes <number>', 'time it is watched after', notNegative)
     .option('--approval-hours <number>', 'time until a person approves', notNegative)
     .option('--internet-gb <number>', 'GB a month to the internet', notNegative)

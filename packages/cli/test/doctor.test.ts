@@ -29,7 +29,11 @@ function directory(): string {
 }
 
 /** A context that goes to AWS at an endpoint, on a machine whose git signs in at CodeCommit. */
-function contextAt(endpoint: string, environment: Context['environment'] = {}): Context {
+function contextAt(
+  endpoint: string,
+  environment: Context['environment'] = {},
+  region = 'eu-central-1',
+): Context {
   const config = join(directory(), 'gitconfig');
   writeFileSync(config, '[credential]\n\thelper = !aws codecommit credential-helper $@\n');
   const target: Target = {
@@ -37,7 +41,7 @@ function contextAt(endpoint: string, environment: Context['environment'] = {}): 
     description: 'scripted account',
     connection: {
       endpoint,
-      region: 'eu-central-1',
+      region,
       credentials: { accessKeyId: 'AKID', secretAccessKey: SECRET },
     },
     environment: {},
@@ -91,6 +95,7 @@ test('the templates say what they need', () => {
     vcpu: { FARGATE: { least: 1, most: 1 }, FARGATE_SPOT: { least: 1, most: 4.5 } },
     vpcs: 1,
     elasticIps: 0,
+    zones: [],
     builds: [{ type: 'ARM_CONTAINER', computeType: 'BUILD_GENERAL1_SMALL' }],
     reservedConcurrency: 0,
     repositories: 1,
@@ -320,6 +325,32 @@ test.each([
   expect(named('account')?.result).toBe('skipped');
   expect(JSON.stringify(checks)).not.toContain(SECRET);
 });
+
+test.each([
+  ['us-west-1', 'may be put there', [] as string[], 'usw1-az3 usw1-az2 usw1-az1'],
+  ['ap-northeast-1', 'name it', ['ap-northeast-1a', 'ap-northeast-1b'], 'apne1-az4 apne1-az3 apne1-az1'],
+])(
+  'a zone of %s without Fargate is a failure where the stacks %s, with two that have it',
+  async (region, why, named, ids) => {
+    const zones = ids
+      .split(' ')
+      .map((id, index) => `<item><zoneName>${region}${'abc'[index]}</zoneName><zoneId>${id}</zoneId></item>`);
+    await using account = await ScriptedAccount.start({
+      DescribeAvailabilityZones: `<availabilityZoneInfo>${zones.join('')}</availabilityZoneInfo>`,
+    });
+    const found = async (names: readonly string[]) => {
+      const checks = await diagnose(contextAt(account.endpoint, {}, region), { ...needs, zones: names });
+      return checks.find(({ name }) => name === 'Fargate zones');
+    };
+    const check = await found(named);
+    expect(check).toMatchObject({
+      result: 'failure',
+      fix: `-c availabilityZones=${region}a,${region}c, given to every "deploy"`,
+    });
+    expect(check?.found).toContain(why);
+    expect(await found([`${region}a`, `${region}c`])).toMatchObject({ result: 'ok' });
+  },
+);
 
 test('git that does not sign in at CodeCommit is a warning with the two commands', async () => {
   await using account = await ScriptedAccount.start();

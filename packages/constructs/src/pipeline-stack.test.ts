@@ -130,6 +130,20 @@ describe('network', () => {
     ]);
   });
 
+  it('spans the two zones that are named, as where a zone has no Fargate', () => {
+    const tokyo = ['ap-northeast-1a', 'ap-northeast-1c'];
+    const { pipeline } = synthesize({ availabilityZones: tokyo });
+    const zones = resources(pipeline, 'AWS::EC2::Subnet').map(
+      ({ properties }) => properties.AvailabilityZone,
+    );
+    expect(zones).toEqual(tokyo);
+    for (const zones of [['us-west-1a'], ['us-west-1a', 'us-west-1a']]) {
+      expect(() => synthesize({ availabilityZones: zones })).toThrow(
+        `availabilityZones must be 2 different zones, got ${zones.join(', ')}`,
+      );
+    }
+  });
+
   it('has public subnets only, and no NAT gateway to pay for', () => {
     stacks.pipeline.resourceCountIs('AWS::EC2::NatGateway', 0);
     stacks.pipeline.resourceCountIs('AWS::EC2::Subnet', 2);
@@ -358,6 +372,15 @@ describe('services', () => {
     expect(new Set([...canary, ...own('Stable')]).size).toBe(8);
   });
 
+  it('go on working while the log takes nothing, with hours of lines in memory', () => {
+    for (const track of ['Canary', 'Stable'] as const) {
+      expect(container(track).LogConfiguration).toMatchObject({
+        LogDriver: 'awslogs',
+        Options: { mode: 'non-blocking', 'max-buffer-size': `${25 * 1024 * 1024}b` },
+      });
+    }
+  });
+
   it.each(['strong', 'weak'])(
     'start from the image that was promoted last, which CloudFormation reads at every update, with %s references',
     (references) => {
@@ -461,6 +484,19 @@ describe('services', () => {
         expect(properties).not.toHaveProperty('LaunchType');
       }
     }
+  });
+
+  it('force a deployment when what they run on changes, which ECS demands, and for nothing else', () => {
+    const nonceOf = (track: 'Canary' | 'Stable', of = stacks) =>
+      (service(track, of).properties.ForceNewDeployment as { ForceNewDeploymentNonce: string })
+        .ForceNewDeploymentNonce;
+    const [onDemand, larger] = [synthesize({ spot: false }), synthesize({ cpu: 1024, memoryLimitMiB: 2048 })];
+    expect(nonceOf('Stable', onDemand)).not.toBe(nonceOf('Stable'));
+    expect(nonceOf('Canary', onDemand)).toBe(nonceOf('Canary'));
+    expect([nonceOf('Canary', larger), nonceOf('Stable', larger)]).toEqual([
+      nonceOf('Canary'),
+      nonceOf('Stable'),
+    ]);
   });
 
   it('give a stopping worker the configured time', () => {

@@ -62,6 +62,14 @@ export interface PipelineStackProps
   readonly natGateways?: number;
 
   /**
+   * Names of the two Availability Zones that tasks run in. Give them where a zone of the account has no Fargate, as one in
+   * us-west-1 and in ap-northeast-1.
+   *
+   * @default - the first two that CloudFormation finds in the region that the stack lands in
+   */
+  readonly availabilityZones?: readonly string[];
+
+  /**
    * Time within which a service must reach steady state on a new version.
    *
    * @default - 30 minutes
@@ -156,7 +164,7 @@ export class PipelineStack extends Stack {
     );
     if (key.encryptionKey !== undefined) allowServices(this, key.encryptionKey, 'cloudwatch');
     this.network = new WorkerNetwork(this, 'Network', {
-      ...given('natGateways', 'restrictDefaultSecurityGroup'),
+      ...given('natGateways', 'availabilityZones', 'restrictDefaultSecurityGroup'),
       ...key,
       ...(props.logRetention === undefined ? {} : { flowLogRetention: props.logRetention }),
     });

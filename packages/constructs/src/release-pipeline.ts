@@ -400,8 +400,12 @@ class ActionRoles {
   }
 
   #role(id: string, statements: iam.PolicyStatement[]): iam.Role {
+    // By a condition, as CDK does it for actions in other accounts (https://github.com/aws/aws-cdk/pull/34074): IAM may not
+    // know a role that was just made, and refuses a trust that names it as "Invalid principal in policy".
     const role = new iam.Role(this.#scope, id, {
-      assumedBy: new iam.ArnPrincipal(this.#pipelineRole.roleArn),
+      assumedBy: new iam.AccountRootPrincipal().withConditions({
+        ArnEquals: { 'aws:PrincipalArn': this.#pipelineRole.roleArn },
+      }),
     });
     for (const statement of statements) role.addToPolicy(statement);
     // Artifacts and what is published are encrypted with it.

@@ -18,6 +18,15 @@ export interface WorkerNetworkProps extends EncryptionProps {
   readonly natGateways?: number;
 
   /**
+   * Names of the two Availability Zones. Give them where a zone of the account has no Fargate, as one in us-west-1 and in
+   * ap-northeast-1 (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/AWS_Fargate-Regions.html): no task could be
+   * placed there. `queue-canary doctor` names those that have it.
+   *
+   * @default - the first two that CloudFormation finds in the region that the stack lands in
+   */
+  readonly availabilityZones?: readonly string[];
+
+  /**
    * How long flow logs are kept.
    *
    * @default - one year
@@ -33,9 +42,11 @@ export interface WorkerNetworkProps extends EncryptionProps {
   readonly restrictDefaultSecurityGroup?: boolean;
 }
 
+const ZONES = 2;
+
 /** A VPC over two Availability Zones, with flow logs, made for tasks that only call out. */
 export class WorkerNetwork extends Construct {
-  /** Two Availability Zones of whatever region the stack lands in; nothing is looked up. */
+  /** Two Availability Zones; nothing is looked up. */
   readonly vpc: ec2.IVpc;
   /** Subnets that tasks run in. */
   readonly taskSubnets: ec2.SubnetSelection;
@@ -44,10 +55,13 @@ export class WorkerNetwork extends Construct {
 
   constructor(scope: Construct, id: string, props: WorkerNetworkProps = {}) {
     super(scope, id);
-    const availabilityZones = 2;
     const natGateways = props.natGateways ?? 0;
-    if (!Number.isInteger(natGateways) || natGateways < 0 || natGateways > availabilityZones) {
-      throw new Error(`natGateways must be 0, 1 or ${availabilityZones}, got ${natGateways}`);
+    if (!Number.isInteger(natGateways) || natGateways < 0 || natGateways > ZONES) {
+      throw new Error(`natGateways must be 0, 1 or ${ZONES}, got ${natGateways}`);
+    }
+    const zones = props.availabilityZones;
+    if (zones !== undefined && (zones.length !== ZONES || new Set(zones).size !== ZONES)) {
+      throw new Error(`availabilityZones must be ${ZONES} different zones, got ${zones.join(', ')}`);
     }
     this.assignPublicIp = natGateways === 0;
     this.taskSubnets = {
@@ -63,7 +77,7 @@ export class WorkerNetwork extends Construct {
     });
     if (props.encryptionKey !== undefined) allowServices(this, props.encryptionKey);
     const vpc = new ec2.Vpc(this, 'Vpc', {
-      maxAzs: availabilityZones,
+      ...(zones === undefined ? { maxAzs: ZONES } : { availabilityZones: [...zones] }),
       natGateways,
       subnetConfiguration: this.assignPublicIp ? [publicSubnets] : [publicSubnets, privateSubnets],
       restrictDefaultSecurityGroup: props.restrictDefaultSecurityGroup ?? false,

@@ -179,6 +179,13 @@ export class WorkerService extends Construct {
       stopTimeout: props.stopTimeout,
     });
 
+    // A strategy also without Spot: from a launch type to a strategy CloudFormation only gets by replacing the service.
+    const strategy: ecs.CapacityProviderStrategy[] = props.spot
+      ? [
+          { capacityProvider: 'FARGATE', base: 1, weight: 0 },
+          { capacityProvider: 'FARGATE_SPOT', weight: 1 },
+        ]
+      : [{ capacityProvider: 'FARGATE', weight: 1 }];
     this.service = new ecs.FargateService(this, 'Service', {
       cluster: props.cluster,
       taskDefinition: this.taskDefinition,
@@ -190,13 +197,9 @@ export class WorkerService extends Construct {
       // ECS would go back to the deployment that completed last, which on the canary may be the version that the
       // controller has just ended. The controller alone says what is restored; until then the old tasks go on.
       circuitBreaker: { enable: true, rollback: false },
-      // A strategy also without Spot: from a launch type to a strategy CloudFormation only gets by replacing the service.
-      capacityProviderStrategies: props.spot
-        ? [
-            { capacityProvider: 'FARGATE', base: 1, weight: 0 },
-            { capacityProvider: 'FARGATE_SPOT', weight: 1 },
-          ]
-        : [{ capacityProvider: 'FARGATE', weight: 1 }],
+      capacityProviderStrategies: strategy,
+      // ECS refuses another strategy without a forced deployment, and CloudFormation forces one for another nonce.
+      forceNewDeployment: { enabled: true, nonce: strategyNonce(strategy) },
     });
     (this.service.node.defaultChild as ecs.CfnService).desiredCount = Token.asNumber(
       Fn.conditionIf(props.hasImage.logicalId, props.desiredCount ?? Aws.NO_VALUE, 0),
@@ -206,6 +209,13 @@ export class WorkerService extends Construct {
     const { internetConnectivityEstablished } = props.cluster.vpc.selectSubnets(props.subnets);
     this.service.node.addDependency(this.executionRole, internetConnectivityEstablished);
   }
+}
+
+/** Depends on the strategy only, so that nothing else forces a deployment: `FARGATE=1:0,FARGATE_SPOT=0:1`. */
+function strategyNonce(strategy: readonly ecs.CapacityProviderStrategy[]): string {
+  return strategy
+    .map(({ capacityProvider, base = 0, weight = 0 }) => `${capacityProvider}=${base}:${weight}`)
+    .join(',');
 }
 
 function ecsTasksRole(scope: Construct, id: string): iam.Role {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Stack, UpdateStackCommandInput } from '@aws-sdk/client-cloudformation';
-import { ECS, type TaskDefinition } from '@aws-sdk/client-ecs';
+import { ECS, type Service, type TaskDefinition } from '@aws-sdk/client-ecs';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { GetParameterCommand, PutParameterCommand } from '@aws-sdk/client-ssm';
 import type { Template } from 'aws-cdk-lib/assertions';
@@ -41,9 +41,10 @@ export class DeployedStacks {
     props: Omit<PipelineStackProps, 'image'> = {},
     imageProps: ImageStackProps = {},
   ): Promise<Stack> {
-    const { image, pipeline } = synthesize(props, imageProps);
+    const { image, pipeline, pipelineStack } = synthesize(props, imageProps);
+    const Tags = Object.entries(pipelineStack.tags.tagValues()).map(([Key, Value]) => ({ Key, Value }));
     await this.deployStack(IMAGE_STACK, image);
-    return this.deployStack(PIPELINE_STACK, pipeline);
+    return this.deployStack(PIPELINE_STACK, pipeline, { Tags });
   }
 
   /** Creates or updates one stack; parameters keep their values, as the CDK's CLI has it. */
@@ -134,17 +135,49 @@ export class DeployedStacks {
     return services;
   }
 
-  async #steady(): Promise<void> {
+  /** The images of the revisions that CloudFormation registered last and told both services to run. */
+  async imagesOfTheStack(): Promise<(string | undefined)[]> {
+    const told = this.world.engine.journal
+      .read()
+      .filter(({ type }) => type === 'service.updated')
+      .map(({ detail }) => detail.taskDefinition);
+    const images = [];
+    for (const { ResourceType, PhysicalResourceId } of (
+      await this.world.resources(PIPELINE_STACK)
+    ).values()) {
+      if (ResourceType !== 'AWS::ECS::TaskDefinition') continue;
+      const { taskDefinition } = await this.ecs.describeTaskDefinition({
+        taskDefinition: PhysicalResourceId,
+      });
+      if (told.includes(PhysicalResourceId?.split('/')[1])) {
+        images.push(taskDefinition?.containerDefinitions?.[0]?.image);
+      }
+    }
+    return images;
+  }
+
+  /** Waits until tasks of both services run an image, and nothing else is under way. */
+  running(image: string): Promise<void> {
+    return this.#until(async (services) => {
+      const told = await this.images();
+      return told.every((each) => each === image) && services.every(({ runningCount }) => runningCount !== 0);
+    });
+  }
+
+  #steady(): Promise<void> {
+    return this.#until(() => true);
+  }
+
+  /** Waits until both services are steady, and what is asked of them holds. */
+  async #until(holds: (services: Service[]) => boolean | Promise<boolean>): Promise<void> {
     for (;;) {
       const { journal } = this.world.engine;
       const after = journal.seq;
       const services = await this.services();
-      if (
-        services.every(
-          ({ deployments }) => deployments?.length === 1 && deployments[0]?.rolloutState === 'COMPLETED',
-        )
-      )
-        return;
+      const steady = services.every(
+        ({ deployments }) => deployments?.length === 1 && deployments[0]?.rolloutState === 'COMPLETED',
+      );
+      if (steady && (await holds(services))) return;
       await journal.waitFor(({ source }) => source === 'ecs', after);
     }
   }

@@ -1,16 +1,17 @@
 import { Duration } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
 import { CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { describe, expect, it } from 'vitest';
 import type { PipelineStackProps, WorkerCapacityProps } from '../src/index.ts';
 import { DeployedStacks, IMAGE_STACK, PIPELINE_STACK } from './deployed-stacks.ts';
-import { synthesize } from './synthesize.ts';
+import { resources, synthesize } from './synthesize.ts';
 
 type Props = Omit<PipelineStackProps, 'image'>;
 
 const BEFORE: Props = { stableTasksMin: 1, stableTasksMax: 2, memoryLimitMiB: 1024 };
 
-/** Another value of every property that can change a service or a task definition. */
+/** Another value than the default of every property that can change a service or a task definition. */
 const CAPACITY = {
   canaryTasks: 2,
   stableTasksMin: 2,
@@ -18,7 +19,7 @@ const CAPACITY = {
   backlogPerTask: 50,
   cpu: 512,
   memoryLimitMiB: 2048,
-  spot: true,
+  spot: false,
   containerInsights: true,
   protectTasks: 'stable',
   user: '1001',
@@ -31,7 +32,7 @@ const CAPACITY = {
   logRetention: logs.RetentionDays.ONE_WEEK,
 } satisfies Required<WorkerCapacityProps>;
 const OTHERS: Props = {
-  natGateways: 0,
+  natGateways: 1,
   appName: 'Renamed',
   visibilityTimeout: Duration.seconds(40),
   maxReceiveCount: 4,
@@ -52,7 +53,9 @@ describe('a stack update after a promotion', () => {
     for (const [name, value] of Object.entries({ ...CAPACITY, ...OTHERS })) {
       const promoted = await stacks.image(name);
       await stacks.promote(promoted);
+      const before = templates(props);
       props = { ...props, [name]: value };
+      expect(templates(props), `${name} changes nothing`).not.toBe(before);
       expect([name, (await stacks.deploy(props)).StackStatus]).toEqual([name, 'UPDATE_COMPLETE']);
       const images = await stacks.images();
       if (images.some((image) => image !== promoted)) strayed.push(name);
@@ -63,6 +66,75 @@ describe('a stack update after a promotion', () => {
     }
     expect(strayed).toEqual([]);
   });
+
+  it('moves stable to and from Spot with the image that it runs, and deploys it again for nothing else', {
+    timeout: 120_000,
+  }, async () => {
+    const stacks = await DeployedStacks.start({ pace: 60 });
+    await firstImage(stacks);
+    await stacks.deploy(BEFORE);
+    const promoted = await stacks.image('promoted');
+    await stacks.promote(promoted);
+    // The first update after a promotion deploys the same image once more.
+    await stacks.deploy(BEFORE);
+    const arns = (await stacks.services()).map(({ serviceArn }) => serviceArn);
+    const deployed = [await deployments()];
+    for (const props of [{ maxHealthyPercent: 150 }, { spot: false }, { spot: true }]) {
+      expect((await stacks.deploy({ ...BEFORE, ...props })).StackStatus).toBe('UPDATE_COMPLETE');
+      deployed.push(await deployments());
+    }
+    const [first] = deployed;
+    expect(deployed.map(({ canary }) => canary)).toEqual([1, 2, 3, 4].map(() => first?.canary));
+    expect(deployed.map(({ stable }) => stable.providers)).toEqual([
+      ['FARGATE', 'FARGATE_SPOT'],
+      ['FARGATE', 'FARGATE_SPOT'],
+      ['FARGATE'],
+      ['FARGATE', 'FARGATE_SPOT'],
+    ]);
+    const ids = deployed.map(({ stable }) => stable.deployment);
+    expect(ids[1]).toBe(ids[0]);
+    expect(new Set(ids).size).toBe(3);
+
+    async function deployments() {
+      expect(await stacks.images()).toEqual([promoted, promoted]);
+      const services = await stacks.services();
+      expect(services.map(({ serviceArn }) => serviceArn)).toEqual(arns);
+      const [canary, stable] = services.map(({ deployments: [newest] = [] }) => ({
+        deployment: newest?.id,
+        providers: newest?.capacityProviderStrategy?.map(({ capacityProvider }) => capacityProvider),
+      }));
+      return { canary: canary!, stable: stable! };
+    }
+  });
+});
+
+describe('what a stack update does to the services after a promotion is undone by the controller', () => {
+  it('when it fails, and its rollback puts the first image back', { timeout: 120_000 }, async () => {
+    const { stacks, first, promoted } = await promotedStacks();
+    const { pipeline } = synthesize({ ...BEFORE, memoryLimitMiB: 2048 });
+    const { StackStatus } = await stacks.deployStack(PIPELINE_STACK, failingLast(pipeline));
+    expect(StackStatus).toBe('UPDATE_ROLLBACK_COMPLETE');
+    expect(await stacks.imagesOfTheStack()).toEqual([first, first]);
+    await stacks.running(promoted);
+  });
+
+  it('when it reads that there is no image, and stops all tasks', { timeout: 120_000 }, async () => {
+    const { stacks, promoted } = await promotedStacks();
+    await stacks.write(await stacks.output(IMAGE_STACK, 'ImageParameterName'), 'none');
+    expect((await stacks.deploy({ ...BEFORE, memoryLimitMiB: 2048 })).StackStatus).toBe('UPDATE_COMPLETE');
+    expect(await stacks.imagesOfTheStack()).toEqual(['none', 'none']);
+    await stacks.running(promoted);
+  });
+
+  async function promotedStacks() {
+    const stacks = await DeployedStacks.start({ pace: 60 });
+    await firstImage(stacks);
+    await stacks.deploy(BEFORE);
+    const [first] = await stacks.images();
+    const promoted = await stacks.image('promoted');
+    await stacks.promote(promoted);
+    return { stacks, first, promoted };
+  }
 });
 
 it('refuses another architecture in both stacks until it is asked for by the parameter', {
@@ -81,6 +153,20 @@ it('refuses another architecture in both stacks until it is asked for by the par
     'UPDATE_COMPLETE',
   );
 });
+
+/** The same, but for a resource that fails once both services are updated. */
+function failingLast(template: Template): Template {
+  const json = template.toJSON() as { Resources: Record<string, object> };
+  const services = resources(template, 'AWS::ECS::Service').map(({ logicalId }) => logicalId);
+  const Failing = { Type: 'AWS::SQS::Queue', DependsOn: services, Properties: { VisibilityTimeout: 99_999 } };
+  return Template.fromJSON({ ...json, Resources: { ...json.Resources, Failing } });
+}
+
+/** What CloudFormation gets to see of the properties. */
+function templates(props: Props): string {
+  const { image, pipeline, pipelineStack } = synthesize(props);
+  return JSON.stringify([image.toJSON(), pipeline.toJSON(), pipelineStack.tags.tagValues()]);
+}
 
 /** The image stack and an image that new services start with. */
 async function firstImage(stacks: DeployedStacks): Promise<void> {

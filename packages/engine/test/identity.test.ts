@@ -52,6 +52,63 @@ test('a role may do what its policy allows, and a denial names principal, action
   });
 });
 
+test('a trust may admit one role by a condition, which sees the role and not its session', async () => {
+  const engine = await testEngine({ ids: promptIds() });
+  const reader = await roleClient(engine, [
+    { Effect: 'Allow', Action: 'sts:AssumeRole', Resource: `arn:aws:iam::${engine.accountId}:role/*` },
+  ]);
+  const iam = new IAM(engine.client);
+  const assume = async (RoleName: string, admitted: string) => {
+    const statement = {
+      Effect: 'Allow',
+      Action: 'sts:AssumeRole',
+      Principal: { AWS: `arn:aws:iam::${engine.accountId}:root` },
+      Condition: { ArnEquals: { 'aws:PrincipalArn': admitted } },
+    };
+    const { Role } = await iam.createRole({
+      RoleName,
+      AssumeRolePolicyDocument: JSON.stringify({ Version: '2012-10-17', Statement: [statement] }),
+    });
+    return new STS(reader).assumeRole({ RoleArn: Role!.Arn!, RoleSessionName: 'action' });
+  };
+  const { AssumedRoleUser } = await assume('action', `arn:aws:iam::${engine.accountId}:role/reader`);
+  expect(AssumedRoleUser?.Arn).toMatch(/assumed-role\/action\/action$/);
+  await expect(assume('other', `arn:aws:iam::${engine.accountId}:role/writer`)).rejects.toThrow(
+    /not authorized to perform: sts:AssumeRole/,
+  );
+});
+
+test('a trust cannot name a role that there is not', async () => {
+  const engine = await testEngine({ ids: promptIds() });
+  const iam = new IAM(engine.client);
+  const trust = (role: string) =>
+    JSON.stringify({
+      Version: '2012-10-17',
+      Statement: [
+        {
+          Effect: 'Allow',
+          Action: 'sts:AssumeRole',
+          Principal: { AWS: [`arn:aws:iam::${engine.accountId}:role/${role}`] },
+        },
+      ],
+    });
+  const create = (RoleName: string, AssumeRolePolicyDocument: string) =>
+    iam.createRole({ RoleName, AssumeRolePolicyDocument });
+  const refusal = /Invalid principal in policy: "AWS":"arn:aws:iam::000000000000:role\/first"/;
+  await expect(create('second', trust('first'))).rejects.toThrow(refusal);
+  await create(
+    'first',
+    JSON.stringify({
+      Statement: [{ Effect: 'Allow', Action: 'sts:AssumeRole', Principal: { Service: 'ecs.amazonaws.com' } }],
+    }),
+  );
+  await create('second', trust('first'));
+  await iam.deleteRole({ RoleName: 'first' });
+  await expect(
+    iam.updateAssumeRolePolicy({ RoleName: 'second', PolicyDocument: trust('first') }),
+  ).rejects.toThrow(refusal);
+});
+
 test('an explicit deny wins over an allow', async () => {
   const engine = await testEngine();
   const config = await roleClient(engine, [

@@ -504,6 +504,45 @@ test('AWS::ECS::ClusterCapacityProviderAssociations: comes before the services t
   expect((await world.delete('app')).StackStatus).toBe('DELETE_COMPLETE');
 });
 
+test('AWS::ECS::Service: another capacity provider strategy needs another nonce, without which the update fails and is rolled back', async () => {
+  const world = await CloudFormationWorld.start();
+  const template = (capacityProvider: string, nonce?: string) => ({
+    Resources: {
+      Cluster: { Type: 'AWS::ECS::Cluster', Properties: { CapacityProviders: ['FARGATE', 'FARGATE_SPOT'] } },
+      Task: {
+        Type: 'AWS::ECS::TaskDefinition',
+        Properties: {
+          Cpu: '256',
+          Memory: '512',
+          NetworkMode: 'awsvpc',
+          ContainerDefinitions: [{ Name: 'worker', Image: 'none' }],
+        },
+      },
+      Service: {
+        Type: 'AWS::ECS::Service',
+        Properties: {
+          Cluster: ref('Cluster'),
+          TaskDefinition: ref('Task'),
+          DesiredCount: 0,
+          CapacityProviderStrategy: [{ CapacityProvider: capacityProvider, Weight: 1 }],
+          NetworkConfiguration: { AwsvpcConfiguration: { Subnets: ['subnet-1'] } },
+          ...(nonce === undefined
+            ? {}
+            : { ForceNewDeployment: { EnableForceNewDeployment: true, ForceNewDeploymentNonce: nonce } }),
+        },
+      },
+    },
+  });
+  const update = async (capacityProvider: string, nonce?: string) =>
+    (await world.update('app', template(capacityProvider, nonce), CAPABLE)).StackStatus;
+  await world.create('app', template('FARGATE'), CAPABLE);
+  expect(await update('FARGATE_SPOT')).toBe('UPDATE_ROLLBACK_COMPLETE');
+  expect(await world.reason('app', 'Service', 'UPDATE_FAILED')).toMatch(/you must force a new deployment/);
+  expect(await update('FARGATE_SPOT', 'spot')).toBe('UPDATE_COMPLETE');
+  expect(await update('FARGATE', 'spot')).toBe('UPDATE_ROLLBACK_COMPLETE');
+  expect(await update('FARGATE', 'on demand')).toBe('UPDATE_COMPLETE');
+});
+
 test('AWS::ECS::Service: tasks that cannot start fail the stack and leave nothing', async () => {
   const world = await CloudFormationWorld.start();
   const stack = await world.create('app', {

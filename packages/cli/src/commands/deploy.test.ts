@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { deployFlags } from './deploy.ts';
+import { contextPairs, deployFlags } from './deploy.ts';
 
 describe('cdk deploy', () => {
   const approval = (...given: Parameters<typeof deployFlags>) => {
@@ -16,6 +16,17 @@ describe('cdk deploy', () => {
       'never',
       'never',
       'never',
+    ]);
+  });
+
+  it('removes what holds data on AWS only when it is told to, and on the local engine by itself', () => {
+    const pairs = (kind: 'aws' | 'local', ...context: string[]) =>
+      contextPairs({ app: 'Shop', target: { kind } }, { context });
+    expect(pairs('aws', 'spot=false')).toEqual(['app=Shop', 'spot=false']);
+    expect(pairs('aws', 'removal=destroy')).toEqual(['app=Shop', 'removal=destroy']);
+    expect(pairs('local', 'removal=retain')).toEqual(['app=Shop', 'removal=destroy', 'removal=retain']);
+    expect(contextPairs({ app: 'Shop', target: { kind: 'local' } }, { context: [], cdkApp: 'own' })).toEqual([
+      'app=Shop',
     ]);
   });
 });

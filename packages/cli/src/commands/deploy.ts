@@ -32,9 +32,6 @@ export async function synthesize(
   options: DeployOptions,
   directory: string,
 ): Promise<string> {
-  // An engine is for trying things out; what a deployment to AWS holds stays unless the user says otherwise.
-  const removal = context.target.kind === 'local' && options.cdkApp === undefined ? ['removal=destroy'] : [];
-  const pairs = [`app=${context.app}`, ...removal, ...options.context];
   await cdk(context, [
     'synth',
     '--quiet',
@@ -42,9 +39,19 @@ export async function synthesize(
     options.cdkApp ?? defaultCdkApp(),
     '--output',
     directory,
-    ...pairs.flatMap((pair) => ['--context', pair]),
+    ...contextPairs(context, options).flatMap((pair) => ['--context', pair]),
   ]);
   return directory;
+}
+
+/** The context values that the CDK app gets. */
+export function contextPairs(
+  { app, target }: { readonly app: string; readonly target: Pick<Context['target'], 'kind'> },
+  options: DeployOptions,
+): string[] {
+  // An engine is for trying things out; what a deployment to AWS holds stays unless the user says otherwise.
+  const removal = target.kind === 'local' && options.cdkApp === undefined ? ['removal=destroy'] : [];
+  return [`app=${app}`, ...removal, ...options.context];
 }
 
 /** Runs the real `cdk deploy` for one stack of a synthesized app against the target. */

@@ -49,7 +49,7 @@ export async function releaseWatch(context: Context): Promise<void> {
   const read = await releaseReader(context);
   let shown = '';
   while (!signal.aborted) {
-    const { view } = await read();
+    const { view, plan } = await read();
     const lines = renderStatus(view, clock.nowMs(), terminal.style);
     if (terminal.interactive) {
       context.print(
@@ -61,8 +61,22 @@ export async function releaseWatch(context: Context): Promise<void> {
       if (now !== shown) context.print(`${lines.join('\n')}\n`);
       shown = now;
     }
-    await sleep(clock, context.target.kind === 'local' ? 1000 : 5000, signal);
+    await sleep(clock, watchPauseMs(context.target.kind, plan), signal);
   }
+}
+
+/** A person may wait as long as that for what an event tells the controller at once. */
+const AWS_PAUSE_MS = 5000;
+
+/**
+ * How long to wait between two looks. On AWS the calls count against the account's limits like the controller's, so who
+ * watches a release that is judged looks as rarely as it does; an engine of one's own may be asked each second.
+ */
+export function watchPauseMs(
+  target: Context['target']['kind'],
+  { nextWakeMs = 0 }: Pick<Plan, 'nextWakeMs'>,
+): number {
+  return target === 'local' ? 1000 : Math.max(AWS_PAUSE_MS, nextWakeMs);
 }
 
 export interface VerdictOptions {

@@ -5,6 +5,7 @@ import type { Context } from '../context.ts';
 import { stackNames } from '../stacks.ts';
 import { explain } from '../user-error.ts';
 import { type Check, failure, ok, skipped, warning } from './check.ts';
+import { fargateZones } from './fargate-zones.ts';
 import { type Quota, quotaValue } from './service-quotas.ts';
 import type { Capacity, StackNeeds } from './stack-needs.ts';
 
@@ -134,6 +135,9 @@ export async function accountChecks(
       await vcpu('Fargate vCPU', 'FARGATE', quota, needs, account),
       await vcpu('Fargate Spot vCPU', 'FARGATE_SPOT', quota, needs, account),
       ...(await network(context, quota, needs, account)),
+      await asked('Fargate zones', 'ec2:DescribeAvailabilityZones', () =>
+        fargateZones(context, needs, account),
+      ),
       await builds(quota, needs, account),
       await asked('Lambda', 'lambda:GetAccountSettings', () => concurrency(context, needs, account)),
       await codecommit(context, account, needs),

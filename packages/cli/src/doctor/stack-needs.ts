@@ -25,6 +25,8 @@ export interface StackNeeds {
   readonly vcpu: Readonly<Record<Capacity, VcpuNeed>>;
   readonly vpcs: number;
   readonly elasticIps: number;
+  /** Availability zones that the stacks name; none where CloudFormation chooses. */
+  readonly zones: readonly string[];
   /** Environments of builds, by type and size. */
   readonly builds: ReadonlyArray<{ readonly type: string; readonly computeType: string }>;
   readonly reservedConcurrency: number;
@@ -75,6 +77,7 @@ export function stackNeeds(assembly: string, stacks: readonly string[]): StackNe
     vcpu: { FARGATE: vcpuOf(resources, 'FARGATE'), FARGATE_SPOT: vcpuOf(resources, 'FARGATE_SPOT') },
     vpcs: count('AWS::EC2::VPC'),
     elasticIps: count('AWS::EC2::EIP'),
+    zones: [...new Set(resources.flatMap(namedZone))],
     builds: resources.filter(({ Type }) => Type === 'AWS::CodeBuild::Project').map(buildOf),
     reservedConcurrency: resources
       .filter(({ Type }) => Type === 'AWS::Lambda::Function')
@@ -122,6 +125,10 @@ function buildOf({ Properties }: Resource) {
     readonly ComputeType: string;
   };
   return { type, computeType };
+}
+
+function namedZone({ Type, Properties: { AvailabilityZone: zone } }: Resource): string[] {
+  return Type === 'AWS::EC2::Subnet' && typeof zone === 'string' ? [zone] : [];
 }
 
 /** The number that a property is at most; it may depend on a condition of the template. */

@@ -18,6 +18,7 @@ export interface CostConfiguration {
   readonly metricsPerTrack: number;
   readonly messagesPerMonth: number;
   readonly releasesPerMonth: number;
+  /** Under `manual` a person is asked after it. Otherwise the judge may take longer, until `decideWithin`: give what it takes. */
   readonly bakeMinutes: number;
   readonly watchMinutes: number;
   /** How long a person takes to approve a release. */

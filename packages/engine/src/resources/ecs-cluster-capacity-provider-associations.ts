@@ -18,6 +18,10 @@ async function put(context: ResourceContext, association: Properties<typeof prop
   });
 }
 
+/**
+ * ECS refuses to take a provider from a cluster while a service or task uses it, so this goes after the services and comes
+ * before them. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PutClusterCapacityProviders.html
+ */
 export const ecsClusterCapacityProviderAssociations = defineResource(
   'AWS::ECS::ClusterCapacityProviderAssociations',
   {

@@ -41,6 +41,7 @@ const properties = {
     BakeTimeInMinutes: number,
     Strategy: oneOf('ROLLING'),
   }),
+  ForceNewDeployment: object({ EnableForceNewDeployment: required(flag), ForceNewDeploymentNonce: text }),
   AvailabilityZoneRebalancing: oneOf('ENABLED', 'DISABLED'),
   EnableECSManagedTags: flag,
   EnableExecuteCommand: flag,
@@ -64,7 +65,8 @@ const nameOf = (context: ResourceContext, service: EcsService) =>
 /**
  * A service that counts as created or updated once its deployment has completed, and as failed when ECS gives
  * that deployment up. An update hands ECS the template's task definition again, as on AWS, even when only
- * something else changed; a desired count that the template leaves out is not touched.
+ * something else changed; a desired count that the template leaves out is not touched. A deployment is forced by another nonce.
+ * https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-ecs-service-forcenewdeployment.html
  */
 export const ecsService = defineResource('AWS::ECS::Service', {
   properties,
@@ -77,7 +79,7 @@ export const ecsService = defineResource('AWS::ECS::Service', {
   },
   async create(context, service) {
     const serviceName = nameOf(context, service);
-    const { tags: _tags, ...rest } = lowerFirst(properties, service);
+    const { tags: _tags, forceNewDeployment: _force, ...rest } = lowerFirst(properties, service);
     const created = await context.call('ecs', 'CreateService', {
       ...rest,
       serviceName,
@@ -97,12 +99,14 @@ export const ecsService = defineResource('AWS::ECS::Service', {
       launchType: _launchType,
       deploymentController: _controller,
       schedulingStrategy: _strategy,
+      forceNewDeployment: _force,
       ...rest
     } = lowerFirst(properties, service);
     const updated = await context.call('ecs', 'UpdateService', {
       ...rest,
       service: id,
       desiredCount: service.DesiredCount === before.DesiredCount ? undefined : service.DesiredCount,
+      forceNewDeployment: forcesDeployment(service, before),
     });
     await untilSteady(context, service, id, primaryOf(updated.service));
     await retag(context, service.Tags, existing, {
@@ -126,6 +130,13 @@ export const ecsService = defineResource('AWS::ECS::Service', {
     }
   },
 });
+
+function forcesDeployment({ ForceNewDeployment: asked }: EcsService, before: EcsService): boolean {
+  return (
+    asked?.EnableForceNewDeployment === true &&
+    asked.ForceNewDeploymentNonce !== before.ForceNewDeployment?.ForceNewDeploymentNonce
+  );
+}
 
 type Described =
   | {

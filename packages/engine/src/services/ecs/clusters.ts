@@ -187,7 +187,10 @@ function checkUnused(store: EcsStore, cluster: StoredCluster, provider: string):
   );
 }
 
-/** Checks a capacity provider strategy against the providers of the cluster. */
+/**
+ * Checks a capacity provider strategy against the providers of the cluster.
+ * https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CapacityProviderStrategyItem.html
+ */
 export function checkStrategy(
   strategy: readonly CapacityProviderStrategyItem[],
   providers: readonly string[],

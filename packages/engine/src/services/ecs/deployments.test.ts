@@ -63,6 +63,36 @@ describe('a deployment', () => {
     expect(after![0]!.id).not.toBe(before);
   });
 
+  test.each([
+    ['another strategy', [{ capacityProvider: 'FARGATE_SPOT', weight: 1 }]],
+    ['an empty strategy', []],
+  ])('that changes to %s must be forced', async (_what, capacityProviderStrategy) => {
+    const world = await steadyService({
+      capacityProviderStrategy: [{ capacityProvider: 'FARGATE', weight: 1 }],
+    });
+    const before = (await world.service()).deployments![0]!.id;
+    const refusal = /making a change to a capacity provider strategy .* you must force a new deployment/;
+    await expect(world.update({ capacityProviderStrategy })).rejects.toThrow(refusal);
+    await expect(
+      world.update({ capacityProviderStrategy, taskDefinition: await world.register() }),
+    ).rejects.toThrow(refusal);
+    expect((await world.service()).deployments).toMatchObject([{ id: before }]);
+    await world.update({ capacityProviderStrategy, forceNewDeployment: true });
+    await world.pass(40);
+    expect((await world.service()).capacityProviderStrategy ?? []).toEqual(capacityProviderStrategy);
+  });
+
+  test('that changes from a launch type to a strategy must be forced, one that names the same strategy need not', async () => {
+    const capacityProviderStrategy = [{ capacityProvider: 'FARGATE', weight: 1 }];
+    const world = await steadyService();
+    await expect(world.update({ capacityProviderStrategy })).rejects.toThrow(/switching from launch type/);
+    await world.update({ capacityProviderStrategy, forceNewDeployment: true });
+    await world.pass(40);
+    const before = (await world.service()).deployments![0]!.id;
+    await world.update({ capacityProviderStrategy: [{ ...capacityProviderStrategy[0]!, base: 0 }] });
+    expect((await world.service()).deployments).toMatchObject([{ id: before }]);
+  });
+
   test('pins the digest that its first task pulled', async () => {
     const world = await steadyService();
     const { currentServiceRevisions } = await world.service();

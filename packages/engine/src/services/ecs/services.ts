@@ -126,6 +126,7 @@ export function serviceOperations(
         }
         const cluster = store.cluster(service.clusterName);
         const settings = updatedSettings(store, service, input, cluster);
+        checkForced(service.settings, settings, input);
         const configured: StoredService = {
           ...service,
           deploymentConfiguration: readConfiguration(
@@ -278,6 +279,20 @@ function updatedSettings(
   };
 }
 
+/**
+ * A change of what a service runs on needs a forced deployment, whatever else changes, and an empty strategy is one. Only the
+ * error of the API says so: https://github.com/pipe-cd/pipecd/pull/6385, https://github.com/aws/aws-cdk/issues/34631
+ */
+function checkForced(before: RevisionSettings, after: RevisionSettings, input: UpdateServiceRequest): void {
+  const { capacityProviderStrategy: strategy, forceNewDeployment } = input;
+  if (strategy === undefined || forceNewDeployment) return;
+  if (strategy.length > 0 && JSON.stringify(strategyKey(before)) === JSON.stringify(strategyKey(after)))
+    return;
+  throw invalid(
+    'When switching from launch type to capacity provider strategy on an existing service, or making a change to a capacity provider strategy on a service that is already using one, you must force a new deployment.',
+  );
+}
+
 function readStrategy(
   input: CreateServiceRequest | UpdateServiceRequest,
   cluster: StoredCluster,
@@ -305,23 +320,22 @@ function count(desired: number | undefined): number {
 }
 
 function sameSettings(a: RevisionSettings, b: RevisionSettings): boolean {
-  const key = ({
-    taskDefinitionArn,
-    capacityProviderStrategy,
-    platformVersion,
-    networkConfiguration,
-  }: RevisionSettings) =>
+  const key = (settings: RevisionSettings) =>
     JSON.stringify([
-      taskDefinitionArn,
-      capacityProviderStrategy.map(({ capacityProvider, base, weight }) => [
-        capacityProvider,
-        base ?? 0,
-        weight ?? 0,
-      ]),
-      platformVersion,
-      networkKey(networkConfiguration),
+      settings.taskDefinitionArn,
+      strategyKey(settings),
+      settings.platformVersion,
+      networkKey(settings.networkConfiguration),
     ]);
   return key(a) === key(b);
+}
+
+function strategyKey({ capacityProviderStrategy }: RevisionSettings): unknown {
+  return capacityProviderStrategy.map(({ capacityProvider, base, weight }) => [
+    capacityProvider,
+    base ?? 0,
+    weight ?? 0,
+  ]);
 }
 
 function networkKey(network: RevisionSettings['networkConfiguration']): unknown {

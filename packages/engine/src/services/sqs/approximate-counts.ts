@@ -5,7 +5,10 @@ import type { QueueCounts } from './queue.ts';
 /** How finely the past is kept: the longest lag is cut into so many parts. */
 const PARTS = 16;
 
-/** Share of the readings of an empty queue that see a message in flight: https://github.com/cdklabs/construct-hub/pull/1779 */
+/**
+ * Share of the readings of an empty queue that see a message in flight. That there are such readings is known from
+ * https://github.com/cdklabs/construct-hub/pull/1779; how many is assumed.
+ */
 const PHANTOMS = 0.05;
 
 /**

@@ -6,9 +6,9 @@ import type { Queue } from './queue.ts';
 import type { Queues } from './queues.ts';
 
 const NAMESPACE = 'AWS/SQS';
-/** By how much the time between two data points of a queue differs from the interval, at most. */
+/** By how much the time between two data points of a queue differs from the interval, at most: assumed, AWS names no figure. */
 const IRREGULAR = 0.1;
-/** Share of the data points on a queue's depth that are never published. */
+/** Share of the data points on a queue's depth that are never published: assumed, AWS names no figure. */
 const MISSING = 0.02;
 
 /**
