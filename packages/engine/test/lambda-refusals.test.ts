@@ -52,7 +52,9 @@ test('what the engine cannot run is refused by name', async () => {
 
 test('a machine without Python refuses functions for it, new ones and changed ones', async () => {
   vi.stubEnv('PATH', temporaryDirectory());
-  onTestFinished(() => vi.unstubAllEnvs());
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+  });
   const world = await LambdaWorld.start();
   const role = await world.role('fn', []);
   const refused = {

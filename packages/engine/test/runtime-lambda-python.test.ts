@@ -160,7 +160,7 @@ test.each([
   const result = await invoke();
   expect(result).toMatchObject({ kind: 'error', value: error });
   if (trace === undefined) return;
-  const { stackTrace } = (result as { value: { stackTrace: string[] } }).value;
+  const { stackTrace } = JSON.parse('payload' in result ? result.payload : '{}') as { stackTrace: string[] };
   expect(stackTrace.join('')).toMatch(trace);
   expect(stackTrace.join('')).not.toContain('program.py');
   expect(log.some((line) => line.startsWith(`[ERROR] ${error.errorType}: `))).toBe(true);

@@ -6,6 +6,7 @@ import { cloudwatchDashboard } from './cloudwatch-dashboard.ts';
 import { codebuildProject } from './codebuild-project.ts';
 import { codecommitRepository } from './codecommit-repository.ts';
 import { codepipelinePipeline } from './codepipeline-pipeline.ts';
+import { customResource } from './custom-resource.ts';
 import { ecrRepository } from './ecr-repository.ts';
 import { ecsCluster } from './ecs-cluster.ts';
 import { ecsClusterCapacityProviderAssociations } from './ecs-cluster-capacity-provider-associations.ts';
@@ -67,5 +68,5 @@ const TYPES = new Map<string, ResourceType>(
 
 /** The resource type of this name, or `undefined` if the engine does not know it. */
 export function resourceTypeOf(name: string): ResourceType | undefined {
-  return TYPES.get(name);
+  return TYPES.get(name) ?? customResource(name);
 }

@@ -90,6 +90,6 @@ export function createServices(engine: Engine, parts: EngineParts): Service[] {
     codecommit.service,
     createCodeBuild(engine, { checkouts: codecommit.sources, machineEnvironment: process.env }),
     createCodePipeline(engine, { ...parts, archives: codecommit.sources }),
-    createCloudFormation(engine),
+    createCloudFormation(engine, parts),
   ] as Service[];
 }
