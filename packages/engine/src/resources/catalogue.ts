@@ -16,10 +16,13 @@ import { eventsRule } from './events-rule.ts';
 import { iamManagedPolicy } from './iam-managed-policy.ts';
 import { iamPolicy } from './iam-policy.ts';
 import { iamRole } from './iam-role.ts';
+import { KMS_TYPES } from './kms.ts';
 import { lambdaEventInvokeConfig } from './lambda-event-invoke-config.ts';
 import { lambdaFunction } from './lambda-function.ts';
 import { lambdaPermission } from './lambda-permission.ts';
+import { lambdaVersion } from './lambda-version.ts';
 import { logsLogGroup } from './logs-log-group.ts';
+import { logsMetricFilter } from './logs-metric-filter.ts';
 import { RECORDED_ONLY } from './recorded-only.ts';
 import type { ResourceType } from './resource-type.ts';
 import { s3Bucket } from './s3-bucket.ts';
@@ -51,7 +54,9 @@ const TYPES = new Map<string, ResourceType>(
     lambdaEventInvokeConfig,
     lambdaFunction,
     lambdaPermission,
+    lambdaVersion,
     logsLogGroup,
+    logsMetricFilter,
     s3Bucket,
     s3BucketPolicy,
     scalableTarget,
@@ -62,6 +67,7 @@ const TYPES = new Map<string, ResourceType>(
     sqsQueue,
     sqsQueuePolicy,
     ssmParameter,
+    ...KMS_TYPES,
     ...RECORDED_ONLY,
   ].map((type) => [type.name, type]),
 );
