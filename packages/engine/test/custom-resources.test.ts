@@ -242,6 +242,38 @@ test.each([
   await expect(world.stacks.create('custom', template(properties), OPTIONS)).rejects.toThrow(message);
 });
 
+test.each([
+  ['the address', 'https.request(event.ResponseURL, options, done)'],
+  ['a URL', 'https.request(new URL(event.ResponseURL), options, done)'],
+  ['host and port', 'https.request({ ...options, host: hostname, port: 443, path: pathname }, done)'],
+])('a Node function may answer by https with %s', async (_, request) => {
+  const world = await World.start();
+  const source = `const https = require('node:https');
+exports.handler = (event) => new Promise((resolve, reject) => {
+  const { hostname, pathname } = new URL(event.ResponseURL);
+  const Data = { Type: '', 'Deep.Name': '', Properties: '' };
+  const options = { method: 'PUT' };
+  const done = (response) => response.resume().on('end', resolve);
+  ${request}.on('error', reject).end(JSON.stringify({ ...event, Status: 'SUCCESS', PhysicalResourceId: 'one', Data }));
+});`;
+  await world.stacks.create('custom', template({}, source), OPTIONS);
+  expect(await world.outputs()).toMatchObject({ Id: 'one' });
+});
+
+test.each([
+  ['too long', "'x'.repeat(5000)", /Response object is too long/],
+  ['no JSON', "'x'", /Invalid Response object: it is not JSON/],
+  ['for another request', "JSON.stringify({ ...event, RequestId: 'other', Status: 'SUCCESS' })", /RequestId/],
+  ['without an id', "JSON.stringify({ ...event, Status: 'SUCCESS' })", /Invalid PhysicalResourceId/],
+])('an answer that is %s fails the resource and says why', async (_, body, reason) => {
+  const world = await World.start();
+  const source = `exports.handler = (event) => fetch(event.ResponseURL, { method: 'PUT',
+    body: event.RequestType === 'Create' ? ${body} : JSON.stringify({ ...event, Status: 'SUCCESS' }) }).then(() => 1);`;
+  const stack = await world.stacks.create('custom', template({}, source), OPTIONS);
+  expect(stack.StackStatus).toBe('ROLLBACK_COMPLETE');
+  expect(world.reasons()).toMatch(reason);
+});
+
 test('the first answer counts, and nobody can answer who was not asked', async () => {
   const world = await World.start();
   const twice = `exports.handler = async ({ ResponseURL, ...event }) => {

@@ -116,5 +116,11 @@ test('AWS::Lambda::Version: the function as it was, kept until its resource goes
   ]);
   await world.update('app', template('two', ['B']), CAPABLE);
   expect(await invoke('2')).toBe('"two"');
+  const again = await world.update('app', template('two', ['B', 'C']), CAPABLE);
+  expect(again.StackStatus).toBe('UPDATE_ROLLBACK_COMPLETE');
+  expect(await world.reason('app', 'C', 'CREATE_FAILED')).toContain(
+    'A version for this Lambda function exists ( 2 )',
+  );
+  expect(await invoke('2')).toBe('"two"');
   await expect(invoke('1')).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
 });

@@ -140,6 +140,12 @@ test.each([
     undefined,
   ],
   [
+    'a result that JSON has no number for',
+    'def handler(event, context):\n    return float("nan")',
+    { errorType: 'Runtime.MarshalError' },
+    undefined,
+  ],
+  [
     'a result that is too large',
     'def handler(event, context):\n    return "x" * 7 * 1024 * 1024',
     { errorType: 'Function.ResponseSizeTooLarge' },
@@ -185,6 +191,22 @@ test('a handler in a package, by path or by dots, finds its neighbours and modul
   for (const handler of ['app/main.handler', 'app.main.handler']) {
     expect(await python(files, { handler }).invoke()).toMatchObject({ value: ['near', 'far'] });
   }
+});
+
+test('decimals are numbers, as they are on Lambda', async () => {
+  const source = 'from decimal import Decimal\ndef handler(e, c): return {"price": Decimal("1.5")}';
+  expect(await python(source).invoke()).toMatchObject({ kind: 'success', value: { price: 1.5 } });
+});
+
+test('lines that threads write at the same time stay whole', async () => {
+  const { invoke, log } = python(`import sys, threading
+LINE = 'x' * 500 + '\\n'
+def handler(event, context):
+    threads = [threading.Thread(target=lambda: [sys.stdout.write(LINE) for _ in range(50)]) for _ in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]`);
+  expect(await invoke()).toMatchObject({ kind: 'success' });
+  expect(log.filter((line) => line === 'x'.repeat(500))).toHaveLength(200);
 });
 
 test('a function that exceeds its timeout is ended, and the next event gets a new process', async () => {

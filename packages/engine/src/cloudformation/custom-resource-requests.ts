@@ -69,13 +69,17 @@ export class CustomResourceRequests {
       response.writeHead(403).end('no request of a custom resource waits for an answer here\n');
       return true;
     }
-    let answer = '';
-    for await (const chunk of request) {
-      answer += String(chunk);
-      if (answer.length > MAX_ANSWER_BYTES) break;
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      // What is too long is refused by its first bytes; the rest is read and dropped.
+      if (bytes <= MAX_ANSWER_BYTES) chunks.push(chunk);
+      bytes += chunk.byteLength;
     }
-    if (known.answer === undefined) {
-      this.#requests.put(token, { ...known, answer });
+    const answer = Buffer.concat(chunks).toString('utf8');
+    const current = this.#requests.get(token);
+    if (current !== undefined && current.answer === undefined) {
+      this.#requests.put(token, { ...current, answer });
       await this.#engine.state.committed();
       this.#waiting.get(token)?.();
     }
@@ -118,7 +122,10 @@ export class CustomResourceRequests {
     this.#waiting.set(token, () => answered.abort());
     try {
       if (!sent) {
-        await this.#send(token, requestId, asker, question);
+        await this.#send(token, requestId, asker, question).catch((error: unknown) => {
+          this.#requests.delete(token);
+          throw error;
+        });
         this.#requests.put(token, { ...this.#requests.get(token)!, sent: true });
       }
       if (this.#requests.get(token)!.answer === undefined) {

@@ -13,6 +13,9 @@ export interface MachinePython {
 /** What the bootstrap needs of the language and its library. */
 const MIN_MINOR = 8;
 
+/** A launcher that hangs is none. */
+const PROBE_LIMIT_MS = 10_000;
+
 /** Prints the program itself, not a launcher that chooses one by directory or environment. */
 const PROBE = 'import sys; print(sys.executable, "%d.%d.%d" % sys.version_info[:3])';
 
@@ -58,7 +61,10 @@ export class MachinePythons {
 
 async function probe(candidate: string, PATH: string): Promise<MachinePython | undefined> {
   try {
-    const { stdout } = await promisify(execFile)(candidate, ['-c', PROBE], { env: { PATH } });
+    const { stdout } = await promisify(execFile)(candidate, ['-c', PROBE], {
+      env: { PATH },
+      timeout: PROBE_LIMIT_MS,
+    });
     const found = /^(?<path>.+) (?<version>3\.(?<minor>\d+)\.\d+)$/.exec(stdout.trim())?.groups;
     if (found === undefined || Number(found.minor) < MIN_MINOR) return undefined;
     return { path: found.path!, version: found.version! };

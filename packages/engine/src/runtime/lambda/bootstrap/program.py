@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html
 https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
 """
 
+import decimal
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -17,6 +18,7 @@ import re
 import resource
 import socket
 import sys
+import threading
 import time
 import traceback
 
@@ -34,6 +36,7 @@ class Channel:
         connection.setblocking(True)
         connection.set_inheritable(False)
         self._connection = connection
+        self._turn = threading.Lock()
         self._lines = connection.makefile("r", encoding="utf-8", newline="\n")
 
     def receive(self):
@@ -41,7 +44,9 @@ class Channel:
         return json.loads(line) if line else None
 
     def send(self, message):
-        self._connection.sendall(json.dumps(message).encode("ascii") + b"\n")
+        line = json.dumps(message).encode("ascii") + b"\n"
+        with self._turn:
+            self._connection.sendall(line)
 
 
 class LogStream(io.RawIOBase):
@@ -51,6 +56,7 @@ class LogStream(io.RawIOBase):
         self._channel = channel
         self._descriptor = descriptor
         self._rest = b""
+        self._turn = threading.Lock()
 
     def writable(self):
         return True
@@ -59,9 +65,10 @@ class LogStream(io.RawIOBase):
         return self._descriptor
 
     def write(self, data):
-        *lines, self._rest = (self._rest + bytes(data)).split(b"\n")
-        for line in lines:
-            self._send(line)
+        with self._turn:
+            *lines, self._rest = (self._rest + bytes(data)).split(b"\n")
+            for line in lines:
+                self._send(line)
         return len(data)
 
     def end_line(self):
@@ -215,9 +222,15 @@ def described(error, request_id=""):
     }
 
 
+def decimal_as_number(value):
+    if isinstance(value, decimal.Decimal):
+        return float(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
 def to_json(value):
     try:
-        text = json.dumps(value)
+        text = json.dumps(value, default=decimal_as_number, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise Failure("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
     if len(text.encode()) > MAX_RESPONSE_BYTES:
