@@ -7,9 +7,11 @@ import {
   InvokeCommand,
   PutFunctionEventInvokeConfigCommand,
   type Runtime,
+  UpdateFunctionConfigurationCommand,
 } from '@aws-sdk/client-lambda';
 import { strToU8, zipSync } from 'fflate';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { temporaryDirectory } from '../src/runtime/test/temporary-directory.ts';
 import { ECHO, LambdaWorld } from './lambda-world.ts';
 
 test('what the engine cannot run is refused by name', async () => {
@@ -17,7 +19,8 @@ test('what the engine cannot run is refused by name', async () => {
   const role = await world.role('fn', []);
   const image = { PackageType: 'Image', Code: { ImageUri: 'shop:latest' } } as const;
   const cases: Array<[Partial<CreateFunctionCommandInput>, RegExp]> = [
-    [{ Runtime: 'python3.13' }, /does not run python3\.13.*nodejs24\.x/],
+    [{ Runtime: 'ruby3.4' }, /does not run ruby3\.4.*nodejs24\.x.*python3\.x/],
+    [{ Runtime: 'python2.7' }, /does not run python2\.7/],
     [{ Runtime: 'nodejs18.x' }, /does not run nodejs18\.x/],
     [{ Runtime: undefined as Runtime | undefined }, /Runtime and Handler are mandatory/],
     [image, /PackageType/],
@@ -45,6 +48,25 @@ test('what the engine cannot run is refused by name', async () => {
       message: expect.stringMatching(message) as string,
     });
   }
+});
+
+test('a machine without Python refuses functions for it, new ones and changed ones', async () => {
+  vi.stubEnv('PATH', temporaryDirectory());
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+  });
+  const world = await LambdaWorld.start();
+  const role = await world.role('fn', []);
+  const refused = {
+    name: 'InvalidParameterValueException',
+    message: expect.stringMatching(
+      /python3\.13 on this machine's Python, and found neither.*install Python 3/,
+    ) as string,
+  };
+  await expect(world.create('fn', '', role, { Runtime: 'python3.13' })).rejects.toMatchObject(refused);
+  await world.create('fn', ECHO, role);
+  const change = new UpdateFunctionConfigurationCommand({ FunctionName: 'fn', Runtime: 'python3.13' });
+  await expect(world.lambda.send(change)).rejects.toMatchObject(refused);
 });
 
 test.each(['../escaped.js', 'a/../../escaped.js', '/escaped.js', '..\\escaped.js'])(

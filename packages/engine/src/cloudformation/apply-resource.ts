@@ -149,9 +149,14 @@ async function update(
   };
   run.report(record, 'UPDATE_IN_PROGRESS');
   try {
-    const attributes = await type.update(run.context(record, cancelled), record.properties, existing(before));
+    const { id, attributes } = await type.update(
+      run.context(record, cancelled),
+      record.properties,
+      existing(before),
+    );
     run.checkStop();
-    run.report({ ...record, attributes }, 'UPDATE_COMPLETE');
+    if (id !== before.id) run.store.putLeftover({ stackId: run.stackId, origin: 'old', record: before });
+    run.report({ ...record, id, attributes }, 'UPDATE_COMPLETE');
     return true;
   } catch (error) {
     if (error instanceof Stopped) throw error;

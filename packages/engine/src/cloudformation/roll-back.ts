@@ -63,7 +63,9 @@ async function restore(
   }
   if (current.operation !== operation.token) return true;
   const restored: ResourceRecord = { ...before, updatedAtMs: run.engine.clock.nowMs() };
-  if (current.id !== before.id || current.creatingId !== undefined) {
+  const type = run.typeOf(before.type)!;
+  const replaced = current.id !== before.id && !type.choosesId;
+  if (replaced || current.creatingId !== undefined) {
     if (current.id !== before.id || current.creatingId) {
       run.store.putLeftover({
         stackId: run.stackId,
@@ -74,12 +76,16 @@ async function restore(
     run.report(restored, 'UPDATE_COMPLETE');
     return true;
   }
-  const type = run.typeOf(before.type)!;
   run.report({ ...current, operation: operation.token }, 'UPDATE_IN_PROGRESS');
   try {
-    const attributes = await type.update(run.context(before, run.stop), before.properties, existing(current));
+    const { id, attributes } = await type.update(
+      run.context(before, run.stop),
+      before.properties,
+      existing(current),
+    );
     run.checkStop();
-    run.report({ ...restored, attributes }, 'UPDATE_COMPLETE');
+    if (id !== current.id) run.store.putLeftover({ stackId: run.stackId, origin: 'new', record: current });
+    run.report({ ...restored, id, attributes }, 'UPDATE_COMPLETE');
     return true;
   } catch (error) {
     if (error instanceof Stopped) throw error;

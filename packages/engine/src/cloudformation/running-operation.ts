@@ -2,6 +2,7 @@ import { type Engine, type Principal, viaService } from '../dispatch/service.ts'
 import { AwsFault } from '../errors.ts';
 import { type Existing, type ResourceContext, resourceContext } from '../resources/resource-type.ts';
 import type { JsonObject } from '../resources/schema.ts';
+import type { CustomResourceRequests } from './custom-resource-requests.ts';
 import { reportStack } from './stack-status.ts';
 import type {
   OperationRecord,
@@ -22,6 +23,7 @@ export class RunningOperation {
   readonly store: StackStore;
   readonly typeOf: TypeLookup;
   readonly stackId: string;
+  readonly customResources: CustomResourceRequests;
   /** Aborts when the engine stops. */
   readonly stop: AbortSignal;
   #actor: Principal | undefined;
@@ -31,6 +33,7 @@ export class RunningOperation {
     store: StackStore;
     typeOf: TypeLookup;
     stackId: string;
+    customResources: CustomResourceRequests;
     /** Aborts when the engine stops. */
     stop: AbortSignal;
   }) {
@@ -38,6 +41,7 @@ export class RunningOperation {
     this.store = parts.store;
     this.typeOf = parts.typeOf;
     this.stackId = parts.stackId;
+    this.customResources = parts.customResources;
     this.stop = parts.stop;
   }
 
@@ -70,6 +74,19 @@ export class RunningOperation {
       suffix: record.suffix,
       signal: AbortSignal.any([cancelled, this.stop]),
       initiated,
+      ask: (question) => {
+        const { token, phase } = this.stack.operation!;
+        return this.customResources.ask(
+          {
+            principal: this.principal(),
+            stackId: stack.id,
+            logicalId: record.logicalId,
+            step: `${token} ${phase}`,
+            stop: this.stop,
+          },
+          question,
+        );
+      },
     });
   }
 

@@ -2,6 +2,7 @@ import { sleep } from '../clock/clock.ts';
 import { type Engine, type Principal, viaService } from '../dispatch/service.ts';
 import { AwsFault } from '../errors.ts';
 import { planChanges } from './change-plan.ts';
+import type { CustomResourceRequests } from './custom-resource-requests.ts';
 import { deploy } from './deployment.ts';
 import { type GivenParameter, parameterValues } from './parameters.ts';
 import { checkRules } from './rules.ts';
@@ -57,11 +58,18 @@ export class StackManager {
   readonly store: StackStore;
   readonly typeOf: TypeLookup;
   readonly #engine: Engine;
+  readonly #customResources: CustomResourceRequests;
   readonly #running = new Map<string, Promise<void>>();
   readonly #stop = new AbortController();
 
-  constructor(engine: Engine, store: StackStore, typeOf: TypeLookup) {
+  constructor(
+    engine: Engine,
+    store: StackStore,
+    typeOf: TypeLookup,
+    customResources: CustomResourceRequests,
+  ) {
     this.#engine = engine;
+    this.#customResources = customResources;
     this.store = store;
     this.typeOf = typeOf;
   }
@@ -284,6 +292,7 @@ export class StackManager {
       store: this.store,
       typeOf: this.typeOf,
       stackId,
+      customResources: this.#customResources,
       stop: this.#stop.signal,
     })
       .catch((error: unknown) => {

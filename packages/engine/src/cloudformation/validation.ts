@@ -90,7 +90,7 @@ function checkMentions(
           throw templateError(`Template error: instance of Fn::GetAtt references undefined resource ${name}`);
         }
         const type = typeOf(resource.Type)!;
-        if (attribute !== undefined && !type.attributes.includes(attribute)) {
+        if (attribute !== undefined && !type.hasAttribute(attribute)) {
           throw templateError(
             `Template error: resource ${name} does not support attribute type ${attribute} in Fn::GetAtt`,
           );

@@ -6,6 +6,7 @@ import { cloudwatchDashboard } from './cloudwatch-dashboard.ts';
 import { codebuildProject } from './codebuild-project.ts';
 import { codecommitRepository } from './codecommit-repository.ts';
 import { codepipelinePipeline } from './codepipeline-pipeline.ts';
+import { customResource } from './custom-resource.ts';
 import { ecrRepository } from './ecr-repository.ts';
 import { ecsCluster } from './ecs-cluster.ts';
 import { ecsClusterCapacityProviderAssociations } from './ecs-cluster-capacity-provider-associations.ts';
@@ -15,10 +16,13 @@ import { eventsRule } from './events-rule.ts';
 import { iamManagedPolicy } from './iam-managed-policy.ts';
 import { iamPolicy } from './iam-policy.ts';
 import { iamRole } from './iam-role.ts';
+import { KMS_TYPES } from './kms.ts';
 import { lambdaEventInvokeConfig } from './lambda-event-invoke-config.ts';
 import { lambdaFunction } from './lambda-function.ts';
 import { lambdaPermission } from './lambda-permission.ts';
+import { lambdaVersion } from './lambda-version.ts';
 import { logsLogGroup } from './logs-log-group.ts';
+import { logsMetricFilter } from './logs-metric-filter.ts';
 import { RECORDED_ONLY } from './recorded-only.ts';
 import type { ResourceType } from './resource-type.ts';
 import { s3Bucket } from './s3-bucket.ts';
@@ -50,7 +54,9 @@ const TYPES = new Map<string, ResourceType>(
     lambdaEventInvokeConfig,
     lambdaFunction,
     lambdaPermission,
+    lambdaVersion,
     logsLogGroup,
+    logsMetricFilter,
     s3Bucket,
     s3BucketPolicy,
     scalableTarget,
@@ -61,11 +67,12 @@ const TYPES = new Map<string, ResourceType>(
     sqsQueue,
     sqsQueuePolicy,
     ssmParameter,
+    ...KMS_TYPES,
     ...RECORDED_ONLY,
   ].map((type) => [type.name, type]),
 );
 
 /** The resource type of this name, or `undefined` if the engine does not know it. */
 export function resourceTypeOf(name: string): ResourceType | undefined {
-  return TYPES.get(name);
+  return TYPES.get(name) ?? customResource(name);
 }

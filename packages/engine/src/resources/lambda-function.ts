@@ -1,5 +1,6 @@
 import type { Architecture, Runtime } from '@aws-sdk/client-lambda';
 import { strToU8, zipSync } from 'fflate';
+import { CFN_RESPONSE } from './cfn-response.ts';
 import { defineResource, mergedTags, type ResourceContext, retag, unlessMissing } from './resource-type.ts';
 import { list, map, number, object, oneOf, type Properties, required, tags, text } from './schema.ts';
 
@@ -39,8 +40,11 @@ const nameOf = (context: ResourceContext, fn: LambdaFunction) =>
 function codeOf(fn: LambdaFunction) {
   const { ZipFile, ...rest } = fn.Code;
   if (ZipFile === undefined) return rest;
-  const file = fn.Runtime?.startsWith('python') ? 'index.py' : 'index.js';
-  return { ZipFile: zipSync({ [file]: strToU8(ZipFile) }) };
+  const isPython = fn.Runtime?.startsWith('python') ?? false;
+  const { file, source } = CFN_RESPONSE[isPython ? 'python' : 'node'];
+  return {
+    ZipFile: zipSync({ [isPython ? 'index.py' : 'index.js']: strToU8(ZipFile), [file]: strToU8(source) }),
+  };
 }
 
 function configurationOf(fn: LambdaFunction) {

@@ -2,6 +2,7 @@ import { sleep } from '../clock/clock.ts';
 import type { Input, OperationName, Output, ServiceName } from '../dispatch/sdk.ts';
 import type { Engine, Principal } from '../dispatch/service.ts';
 import { AwsFault } from '../errors.ts';
+import type { CustomResourceAnswer, CustomResourceQuestion } from './custom-resource.ts';
 import { type PhysicalNameOptions, physicalName } from './physical-name.ts';
 import {
   checkPropertyNames,
@@ -40,6 +41,8 @@ export interface ResourceContext {
   readonly name: (options?: PhysicalNameOptions) => string;
   /** Tells that the resource has this id now and that `create` only waits for it to become ready. */
   readonly initiated: (id: string) => void;
+  /** Asks the function of a custom resource, and waits for its answer. */
+  readonly ask: (question: CustomResourceQuestion) => Promise<CustomResourceAnswer>;
   /** Resolves when the named part of the engine reports anything in the journal, or after five seconds. */
   readonly untilReported: (source: string) => Promise<void>;
 }
@@ -74,7 +77,7 @@ export interface ResourceDefinition<M extends Members> {
   /** What a crash left behind is given back by `create`, if it is asked for the same; otherwise it is deleted first. */
   readonly isCreatedOnce?: true;
   readonly create: (context: ResourceContext, properties: Properties<M>) => Promise<Created> | Created;
-  /** Changes in place; returns the attributes. May give a new id, as ECS task definitions of a service do not. */
+  /** Changes in place; returns the attributes. */
   readonly update?: (
     context: ResourceContext,
     properties: Properties<M>,
@@ -89,13 +92,16 @@ export interface ResourceType {
   readonly name: string;
   readonly recordedOnly: boolean;
   readonly isCreatedOnce: boolean;
-  readonly attributes: readonly string[];
   /** Names of properties that the type knows. */
   readonly propertyNames: readonly string[];
+  /** Whether `Fn::GetAtt` may ask for this name. */
+  hasAttribute(name: string): boolean;
   /** Checks the names of properties that may still hold intrinsic functions. */
   checkNames(properties: Json): void;
   /** Whether a change of this property replaces the resource. */
   replacesOn(property: string): boolean;
+  /** An update may give another id; the resource of the old id is then deleted. */
+  readonly choosesId: boolean;
   identify(context: ResourceContext, properties: JsonObject): string | undefined;
   exists(context: ResourceContext, id: string): Promise<boolean>;
   create(context: ResourceContext, properties: JsonObject): Promise<Created>;
@@ -103,7 +109,7 @@ export interface ResourceType {
     context: ResourceContext,
     properties: JsonObject,
     existing: Existing<JsonObject>,
-  ): Promise<Attributes>;
+  ): Promise<Required<Created>>;
   delete(context: ResourceContext, existing: Existing<JsonObject>): Promise<void>;
 }
 
@@ -123,7 +129,8 @@ export function defineResource<M extends Members>(
     name,
     recordedOnly: definition.recordedOnly ?? false,
     isCreatedOnce: definition.isCreatedOnce ?? false,
-    attributes: definition.attributes ?? [],
+    hasAttribute: (attribute) => definition.attributes?.includes(attribute) ?? false,
+    choosesId: false,
     propertyNames: Object.keys(definition.properties),
     checkNames: (properties) => checkPropertyNames(definition.properties, properties),
     replacesOn: (property) =>
@@ -136,7 +143,7 @@ export function defineResource<M extends Members>(
         ...existing,
         properties: coerce(context, existing.properties),
       });
-      return attributes ?? existing.attributes;
+      return { id: existing.id, attributes: attributes ?? existing.attributes };
     },
     async delete(context, existing) {
       await definition.delete(context, { ...existing, properties: coerce(context, existing.properties) });
@@ -162,6 +169,7 @@ export interface ContextParts {
   readonly suffix: string;
   readonly signal: AbortSignal;
   readonly initiated: (id: string) => void;
+  readonly ask: ResourceContext['ask'];
 }
 
 export function resourceContext(parts: ContextParts): ResourceContext {
@@ -176,6 +184,7 @@ export function resourceContext(parts: ContextParts): ResourceContext {
     suffix,
     signal,
     initiated: parts.initiated,
+    ask: parts.ask,
     hex: (length) => engine.ids.hex(length),
     call: (service, operation, input) => engine.call(principal, service, operation, input),
     name: (options) => physicalName(stackName, logicalId, suffix, options),

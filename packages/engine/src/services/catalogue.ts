@@ -4,6 +4,7 @@ import type { Engine, Service } from '../dispatch/service.ts';
 import type { Identity } from '../iam/identity.ts';
 import type { PolicyAuthorizer } from '../iam/policy-authorizer.ts';
 import { LambdaRunner } from '../runtime/lambda/lambda-runner.ts';
+import { Runtimes } from '../runtime/lambda/runtimes.ts';
 import { ImageStore } from '../runtime/oci/image-store.ts';
 import { RootfsCache } from '../runtime/oci/rootfs-cache.ts';
 import { ProcessRunner } from '../runtime/process-runner.ts';
@@ -62,10 +63,11 @@ export function createServices(engine: Engine, parts: EngineParts): Service[] {
     hostPath,
     instance: `queue-canary-${engine.ids.hex(8)}`,
   });
+  const runtimes = new Runtimes({ nodePath: process.execPath, hostPath });
   const functions = new LambdaRunner({
     clock: engine.clock,
     ids: engine.ids,
-    nodePath: process.execPath,
+    runtimes,
     maxConcurrency: FUNCTION_PROCESSES_MAX,
   });
   const codecommit = createCodeCommit(engine, { ...parts, hostPath });
@@ -77,7 +79,7 @@ export function createServices(engine: Engine, parts: EngineParts): Service[] {
     createS3(engine),
     createCloudWatch(engine),
     createLogs(engine),
-    createLambda(engine, { runner: functions, concurrencyMax: FUNCTION_PROCESSES_MAX }),
+    createLambda(engine, { runner: functions, runtimes, concurrencyMax: FUNCTION_PROCESSES_MAX }),
     createSns(engine),
     createEvents(engine),
     createEc2(engine),
@@ -88,6 +90,6 @@ export function createServices(engine: Engine, parts: EngineParts): Service[] {
     codecommit.service,
     createCodeBuild(engine, { checkouts: codecommit.sources, machineEnvironment: process.env }),
     createCodePipeline(engine, { ...parts, archives: codecommit.sources }),
-    createCloudFormation(engine),
+    createCloudFormation(engine, parts),
   ] as Service[];
 }

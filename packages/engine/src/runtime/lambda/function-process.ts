@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import type { Clock } from '../../clock/clock.ts';
 import { LineSplitter } from '../processes/line-splitter.ts';
 import { SupervisedProcess } from '../processes/supervised-process.ts';
@@ -8,8 +7,10 @@ export interface FunctionProcessOptions {
   readonly identity: FunctionIdentity;
   readonly codeDirectory: string;
   readonly handler: string;
+  readonly runtime: string;
+  /** Starts the runtime's bootstrap. */
+  readonly command: readonly [string, ...string[]];
   readonly environment: Readonly<Record<string, string>>;
-  readonly nodePath: string;
   readonly clock: Clock;
   readonly onLog: (text: string) => void;
 }
@@ -21,7 +22,7 @@ export type Outcome =
   | { readonly kind: 'error'; readonly error: LambdaError; readonly maxMemoryKiB: number }
   | { readonly kind: 'exited'; readonly reason: string };
 
-/** One execution environment: a Node process that has the function's code loaded and serves one event at a time. */
+/** One execution environment: a process that has the function's code loaded and serves one event at a time. */
 export class FunctionProcess {
   readonly #process: SupervisedProcess;
   readonly #onLog: (text: string) => void;
@@ -45,15 +46,8 @@ export class FunctionProcess {
   }
 
   static async start(options: FunctionProcessOptions): Promise<FunctionProcess> {
-    const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-    const bootstrap = fileURLToPath(new URL(`./bootstrap/program${extension}`, import.meta.url));
     const started = await SupervisedProcess.start({
-      command: [
-        options.nodePath,
-        `--max-old-space-size=${oldSpaceMiB(options.identity.memoryMiB)}`,
-        bootstrap,
-        JSON.stringify(options.identity),
-      ],
+      command: options.command,
       cwd: options.codeDirectory,
       env: lambdaEnvironment(options),
       ipc: true,
@@ -122,15 +116,11 @@ export class FunctionProcess {
   }
 }
 
-/** Node needs room outside its heap: as on Lambda, the heap gets nearly all of the configured memory. */
-function oldSpaceMiB(memoryMiB: number): number {
-  return Math.max(Math.floor(memoryMiB * 0.9), 64);
-}
-
 function lambdaEnvironment({
   identity,
   codeDirectory,
   handler,
+  runtime,
   environment,
 }: FunctionProcessOptions): Record<string, string> {
   return {
@@ -140,7 +130,7 @@ function lambdaEnvironment({
     ...environment,
     LAMBDA_TASK_ROOT: codeDirectory,
     _HANDLER: handler,
-    AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x',
+    AWS_EXECUTION_ENV: `AWS_Lambda_${runtime}`,
     AWS_LAMBDA_FUNCTION_NAME: identity.functionName,
     AWS_LAMBDA_FUNCTION_VERSION: identity.version,
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(identity.memoryMiB),

@@ -4,6 +4,7 @@ import type { Ids } from '../../ids.ts';
 import type { Outcome } from './function-process.ts';
 import { FunctionProcess } from './function-process.ts';
 import type { LambdaError } from './protocol.ts';
+import type { Runtimes } from './runtimes.ts';
 
 /** One published state of a function: what a new execution environment is made from. */
 export interface LambdaFunction {
@@ -14,6 +15,8 @@ export interface LambdaFunction {
   readonly revision: string;
   /** Directory with the unpacked code. */
   readonly codeDirectory: string;
+  /** Such as `nodejs24.x` or `python3.13`. */
+  readonly runtime: string;
   /** `file.export` */
   readonly handler: string;
   readonly memoryMiB: number;
@@ -50,7 +53,7 @@ export interface LambdaReport {
 export interface LambdaRunnerOptions {
   readonly clock: Clock;
   readonly ids: Ids;
-  readonly nodePath: string;
+  readonly runtimes: Runtimes;
   /** Processes of one function at a time. */
   readonly maxConcurrency: number;
   /** Processes of all functions that load their code at a time. @default - one for each processor */
@@ -73,7 +76,7 @@ const DEFAULT_IDLE_MS = 5 * 60_000;
 const LOG_TAIL_BYTES = 4096;
 
 /**
- * Runs Lambda functions for Node, each in processes of its own that are used again while they are warm.
+ * Runs Lambda functions, each in processes of its own that are used again while they are warm.
  *
  * A process serves one event at a time. It is killed when an event exceeds the function's timeout, when the code
  * or configuration changes, and with the engine. Nothing is frozen between events: what a function leaves running
@@ -203,22 +206,27 @@ export class LambdaRunner {
   }
 
   async #start(fn: LambdaFunction): Promise<Environment> {
-    const { clock, ids, nodePath } = this.#options;
+    const { clock, ids, runtimes } = this.#options;
     const day = new Date(clock.nowMs()).toISOString().slice(0, 10).replaceAll('-', '/');
     const logStreamName = `${day}/[${fn.version}]${ids.hex(32)}`;
     const log: string[] = [];
     const { functionName, functionArn, version, memoryMiB, logGroupName } = fn;
+    const identity = { functionName, functionArn, version, memoryMiB, logGroupName, logStreamName };
+    const { command, note } = await runtimes.launch(fn.runtime, identity);
+    const onLog = (text: string) => {
+      log.push(text);
+      fn.onLog(logStreamName, text);
+    };
+    if (note !== undefined) onLog(note);
     const process = await FunctionProcess.start({
-      identity: { functionName, functionArn, version, memoryMiB, logGroupName, logStreamName },
+      identity,
+      runtime: fn.runtime,
+      command,
       codeDirectory: fn.codeDirectory,
       handler: fn.handler,
       environment: fn.environment(),
-      nodePath,
       clock,
-      onLog: (text) => {
-        log.push(text);
-        fn.onLog(logStreamName, text);
-      },
+      onLog,
     });
     return { process, revision: fn.revision, logStreamName, log, busy: true, idle: undefined };
   }

@@ -12,7 +12,11 @@ export interface InvokeMessage {
 export interface LambdaError {
   readonly errorType: string;
   readonly errorMessage: string;
+  /** Node's. */
   readonly trace?: readonly string[];
+  /** Python's. */
+  readonly stackTrace?: readonly string[];
+  readonly requestId?: string;
 }
 
 /** What a function's process tells the runner. */

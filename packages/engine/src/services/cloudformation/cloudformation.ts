@@ -1,8 +1,10 @@
 import { seedBootstrap } from '../../cloudformation/bootstrap.ts';
+import { CustomResourceRequests } from '../../cloudformation/custom-resource-requests.ts';
 import { StackManager } from '../../cloudformation/stack-manager.ts';
 import { StackStore } from '../../cloudformation/stack-store.ts';
 import { type Engine, type Service, servicePrincipal } from '../../dispatch/service.ts';
 import { resourceTypeOf } from '../../resources/catalogue.ts';
+import type { HttpHandler } from '../../wire/server.ts';
 import { changeSetOperations } from './change-set-operations.ts';
 import { stackOperations } from './stack-operations.ts';
 import { stackReads } from './stack-reads.ts';
@@ -10,10 +12,15 @@ import { templateOperations } from './template-operations.ts';
 
 /**
  * CloudFormation: stacks and change sets over the resource types in `resources/`. Nested stacks, stack sets,
- * imports, drift detection, macros and custom resources are not there; what asks for them is refused.
+ * imports, drift detection and macros are not there; what asks for them is refused.
  */
-export function createCloudFormation(engine: Engine): Service<'cloudformation'> {
-  const manager = new StackManager(engine, new StackStore(engine.state), resourceTypeOf);
+export function createCloudFormation(
+  engine: Engine,
+  parts: { readonly handle: (handler: HttpHandler) => void },
+): Service<'cloudformation'> {
+  const customResources = new CustomResourceRequests(engine);
+  parts.handle((request, response) => customResources.handle(request, response));
+  const manager = new StackManager(engine, new StackStore(engine.state), resourceTypeOf, customResources);
   return {
     name: 'cloudformation',
     operations: {

@@ -107,6 +107,33 @@ describe('a deployment', () => {
   });
 });
 
+test('ECS Exec is recorded of a service and its tasks, and needs a task role', async () => {
+  const world = await ecsWorld();
+  await world.createService(await world.register(), { enableExecuteCommand: true });
+  await world.settled();
+  expect(await world.service()).toMatchObject({ enableExecuteCommand: true });
+  expect((await world.tasks()).map((task) => task.enableExecuteCommand)).toEqual([true, true]);
+  await world.update({ desiredCount: 1 });
+  expect(await world.service()).toMatchObject({ enableExecuteCommand: true });
+  await world.update({ enableExecuteCommand: false });
+  expect(await world.service()).toMatchObject({ enableExecuteCommand: false });
+  const { taskDefinition } = await world.ecs('RegisterTaskDefinition', {
+    ...{ family: 'bare', cpu: '256', memory: '512', executionRoleArn: world.roleArn },
+    containerDefinitions: [{ name: 'worker', image: '127.0.0.1:4566/worker:latest' }],
+  });
+  await expect(
+    world.update({ enableExecuteCommand: true, taskDefinition: taskDefinition!.taskDefinitionArn! }),
+  ).rejects.toThrow('a valid taskRoleArn is not being used');
+  const run = { cluster: 'main', enableExecuteCommand: true };
+  await expect(world.ecs('RunTask', { ...run, taskDefinition: 'bare' })).rejects.toThrow(
+    'a valid taskRoleArn',
+  );
+  const overrides = { taskRoleArn: world.roleArn };
+  expect(await world.ecs('RunTask', { ...run, taskDefinition: 'bare', overrides })).toMatchObject({
+    tasks: [{ enableExecuteCommand: true }],
+  });
+});
+
 describe('a version that does not start', () => {
   test('is rolled back after three failures, and the old tasks never stop', async () => {
     const world = await steadyService();

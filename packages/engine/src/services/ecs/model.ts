@@ -100,6 +100,8 @@ export interface StoredService {
   readonly createdAtMs: number;
   readonly createdBy: string;
   readonly enableECSManagedTags: boolean;
+  /** Recorded only: there is no ExecuteCommand. */
+  readonly enableExecuteCommand?: boolean;
   readonly propagateTags: PropagateTags;
   readonly healthCheckGracePeriodSeconds: number;
   readonly tags: readonly Tag[];
@@ -156,6 +158,7 @@ export interface StoredTask {
   readonly group: string;
   /** For tasks of a service, the id of their deployment. */
   readonly startedBy?: string;
+  readonly enableExecuteCommand?: boolean;
   readonly serviceName?: string;
   /** Pinned by the first task of the revision that pulled the image. */
   readonly revisionArn?: string;

@@ -408,6 +408,7 @@ export class ServiceController {
         definition,
         group: `service:${service.name}`,
         startedBy: deploymentId,
+        enableExecuteCommand: service.enableExecuteCommand ?? false,
         serviceName: service.name,
         revisionArn: revision.arn,
         ...(provider === undefined ? { launchType: 'FARGATE' } : { capacityProviderName: provider }),

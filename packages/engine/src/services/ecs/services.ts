@@ -18,7 +18,7 @@ import type {
 import { page } from './paging.ts';
 import type { ServiceController } from './service-controller.ts';
 import { type EcsStore, nameOf } from './store.ts';
-import { rolesOf } from './task-definitions.ts';
+import { execFlag, rolesOf } from './task-definitions.ts';
 
 type ServiceOperations =
   | 'CreateService'
@@ -49,6 +49,13 @@ export function serviceOperations(
   const clusterKey = (input: { cluster?: string | undefined }) => ({
     'ecs:cluster': store.clusterArn(input.cluster),
   });
+  /**
+   * Both roles of the task definition, whenever one is given: whoever chooses it for a service chooses what its tasks may do.
+   * Of the operations that put a definition to work, AWS documents `RunTask` and, for CodeDeploy's role, `CreateTaskSet`, and
+   * names the execution role as well as the task role
+   * (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/codedeploy_IAM_role.html). It says nothing of `UpdateService`,
+   * which is taken to be like them; AWS's sample, whose rollback passes the task role alone, needs the execution role added.
+   */
   const passedRoles = (input: { taskDefinition?: string | undefined }) => {
     const definition = input.taskDefinition ? store.findTaskDefinition(input.taskDefinition) : undefined;
     return definition ? rolesOf(definition) : [];
@@ -101,6 +108,7 @@ export function serviceOperations(
           createdAtMs: engine.clock.nowMs(),
           createdBy: principal.arn,
           enableECSManagedTags: input.enableECSManagedTags ?? false,
+          enableExecuteCommand: execFlag(input.enableExecuteCommand, definition),
           propagateTags: input.propagateTags ?? 'NONE',
           healthCheckGracePeriodSeconds: input.healthCheckGracePeriodSeconds ?? 0,
           tags: input.tags ?? [],
@@ -134,6 +142,10 @@ export function serviceOperations(
             service.deploymentConfiguration,
           ),
           enableECSManagedTags: input.enableECSManagedTags ?? service.enableECSManagedTags,
+          enableExecuteCommand: execFlag(
+            input.enableExecuteCommand ?? service.enableExecuteCommand,
+            store.findTaskDefinition(settings.taskDefinitionArn),
+          ),
           propagateTags: input.propagateTags ?? service.propagateTags,
           healthCheckGracePeriodSeconds:
             input.healthCheckGracePeriodSeconds ?? service.healthCheckGracePeriodSeconds,
@@ -223,7 +235,6 @@ function checkSupported(input: CreateServiceRequest | UpdateServiceRequest): voi
   if ('launchType' in input && input.launchType !== undefined && input.launchType !== 'FARGATE') {
     throw unsupported(`launchType ${input.launchType} (FARGATE is)`);
   }
-  if (input.enableExecuteCommand) throw unsupported('enableExecuteCommand');
 }
 
 function readConfiguration(
@@ -392,7 +403,7 @@ export function shownService(
     deploymentController: { type: 'ECS' },
     enableECSManagedTags: service.enableECSManagedTags,
     propagateTags: service.propagateTags,
-    enableExecuteCommand: false,
+    enableExecuteCommand: service.enableExecuteCommand ?? false,
     availabilityZoneRebalancing: 'DISABLED',
     loadBalancers: [],
     serviceRegistries: [],

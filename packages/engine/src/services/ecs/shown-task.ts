@@ -34,7 +34,7 @@ export function shownTask(task: StoredTask, region: string, include: readonly st
     stoppedAt: dateOf(task.stoppedAtMs),
     stopCode: task.stopCode,
     stoppedReason: task.stoppedReason,
-    enableExecuteCommand: false,
+    enableExecuteCommand: task.enableExecuteCommand ?? false,
     attachments: [],
     attributes: [],
     inferenceAccelerators: [],

@@ -24,6 +24,21 @@ export function rolesOf(definition: {
     .map((roleArn) => ({ roleArn: roleArn as string, service: 'ecs-tasks.amazonaws.com' }));
 }
 
+/**
+ * Whether ECS Exec is asked for, which works with the rights of the task's role and is recorded only: there is no
+ * ExecuteCommand. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html
+ */
+export function execFlag(
+  asked: boolean | undefined,
+  definition: { readonly taskRoleArn?: string | undefined } | undefined,
+): boolean {
+  if (!asked || definition?.taskRoleArn) return asked ?? false;
+  throw new AwsFault(
+    'InvalidParameterException',
+    'enableExecuteCommand: a valid taskRoleArn is not being used. Specify a valid task role in your task definition and try again.',
+  );
+}
+
 /** Task definitions: immutable, numbered per family, and never reused once deregistered. */
 export function taskDefinitionOperations(
   engine: Engine,

@@ -20,6 +20,7 @@ export interface TaskLaunch {
   readonly definition: StoredTaskDefinition;
   readonly group: string;
   readonly startedBy?: string;
+  readonly enableExecuteCommand: boolean;
   readonly serviceName?: string;
   readonly revisionArn?: string;
   readonly launchType?: 'FARGATE';
@@ -113,6 +114,7 @@ export class TaskLifecycle {
     const nowMs = clock.nowMs();
     const optional = {
       ...(launch.startedBy === undefined ? {} : { startedBy: launch.startedBy }),
+      enableExecuteCommand: launch.enableExecuteCommand,
       ...(launch.serviceName === undefined ? {} : { serviceName: launch.serviceName }),
       ...(launch.revisionArn === undefined ? {} : { revisionArn: launch.revisionArn }),
       ...(launch.launchType === undefined ? {} : { launchType: launch.launchType }),

@@ -279,6 +279,29 @@ describe('permissions', () => {
       taskDefinition: { revision: 1 },
     });
   });
+
+  test('to choose the task definition of a service includes passing both of its roles, to change its count neither', async () => {
+    const world = await ecsWorld();
+    await world.createService(await world.register());
+    const executionRoleArn = `${world.roleArn}-execution`;
+    const { taskDefinition } = await world.ecs('RegisterTaskDefinition', {
+      ...{ family: 'other', cpu: '256', memory: '512', taskRoleArn: world.roleArn, executionRoleArn },
+      containerDefinitions: [{ name: 'worker', image: 'worker' }],
+    });
+    const service = { cluster: 'main', service: 'stable' };
+    const change = { ...service, taskDefinition: taskDefinition!.taskDefinitionArn! };
+    grant(
+      world,
+      { Effect: 'Allow', Action: 'ecs:UpdateService', Resource: '*' },
+      { Effect: 'Allow', Action: 'iam:PassRole', Resource: world.roleArn },
+    );
+    await expect(world.as(caller(world), 'UpdateService', change)).rejects.toThrow(
+      `is not authorized to perform: iam:PassRole on resource: ${executionRoleArn}`,
+    );
+    await expect(
+      world.as(caller(world), 'UpdateService', { ...service, desiredCount: 1 }),
+    ).resolves.toBeDefined();
+  });
 });
 
 describe('stopping ECS', () => {

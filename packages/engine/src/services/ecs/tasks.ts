@@ -9,7 +9,7 @@ import type { ServiceController } from './service-controller.ts';
 import { shownTask } from './shown-task.ts';
 import { type EcsStore, nameOf } from './store.ts';
 import { parseFargateSize } from './task-definition-rules.ts';
-import { rolesOf } from './task-definitions.ts';
+import { execFlag, rolesOf } from './task-definitions.ts';
 import type { TaskLifecycle } from './task-lifecycle.ts';
 
 type TaskOperations =
@@ -68,6 +68,9 @@ export function taskOperations(
         checkRunnable(input);
         const definition = store.usableTaskDefinition(input.taskDefinition ?? '');
         const overrides = readOverrides(input.overrides, definition);
+        const enableExecuteCommand = execFlag(input.enableExecuteCommand, {
+          taskRoleArn: overrides.taskRoleArn ?? definition.taskRoleArn,
+        });
         const asked = input.capacityProviderStrategy ?? [];
         if (asked.length > 0 && input.launchType !== undefined) {
           throw invalid('Specifying both a launch type and capacity provider strategy is not supported.');
@@ -89,6 +92,7 @@ export function taskOperations(
             definition,
             group: input.group ?? `family:${definition.family}`,
             ...(input.startedBy === undefined ? {} : { startedBy: input.startedBy }),
+            enableExecuteCommand,
             ...(provider === undefined ? { launchType: 'FARGATE' } : { capacityProviderName: provider }),
             platformVersion: PLATFORM_VERSION,
             overrides,
@@ -227,7 +231,6 @@ function checkRunnable(input: RunTaskRequest): void {
   if (input.launchType !== undefined && input.launchType !== 'FARGATE') {
     throw invalid(`the local engine does not support launchType ${input.launchType} (FARGATE is)`);
   }
-  if (input.enableExecuteCommand) throw invalid('the local engine does not support enableExecuteCommand');
   for (const member of ['placementConstraints', 'placementStrategy', 'volumeConfigurations'] as const) {
     if (input[member]?.length) throw invalid(`the local engine does not support ${member}`);
   }

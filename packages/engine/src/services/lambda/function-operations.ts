@@ -1,6 +1,7 @@
 import { page } from '../../dispatch/paging.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Runtimes } from '../../runtime/lambda/runtimes.ts';
 import type { CodeStore } from './code-store.ts';
 import { functionArn, readReference } from './function-reference.ts';
 import { checkArchitectures, invalidParameter, mergeSettings } from './function-settings.ts';
@@ -14,8 +15,17 @@ const LARGEST_PAGE = 50;
 /** Creating, changing, showing and deleting functions and their versions. */
 export function functionOperations(
   engine: Engine,
-  { store, functions, code }: { store: LambdaStore; functions: Functions; code: CodeStore },
+  {
+    store,
+    functions,
+    code,
+    runtimes,
+  }: { store: LambdaStore; functions: Functions; code: CodeStore; runtimes: Pick<Runtimes, 'refusal'> },
 ) {
+  const requireRuntime = async (runtime: string) => {
+    const refusal = await runtimes.refusal(runtime);
+    if (refusal !== undefined) throw invalidParameter(`Runtime: ${refusal}`);
+  };
   const named = (input: { FunctionName?: string | undefined; Qualifier?: string | undefined }) =>
     readReference(engine, input.FunctionName, input.Qualifier);
   const arnOf = (input: { FunctionName?: string | undefined }) => [
@@ -46,6 +56,7 @@ export function functionOperations(
           throw invalidParameter('PackageType: the local engine runs functions from zip files only.');
         }
         const settings = mergeSettings(input, undefined);
+        await requireRuntime(settings.runtime);
         const architectures = checkArchitectures(input.Architectures);
         assumeExecutionRole(engine, settings.role, name);
         const zip = await functions.zipOf(principal, input.Code ?? {});
@@ -85,8 +96,9 @@ export function functionOperations(
     UpdateFunctionConfiguration: {
       resources: arnOf,
       passesRoles: passes,
-      run: (input) => {
+      run: async (input) => {
         const { name } = named(input);
+        if (input.Runtime !== undefined) await requireRuntime(input.Runtime);
         const before = functions.find({ name, qualifier: undefined });
         functions.checkRevision(input.RevisionId, before.revisionId);
         const settings = mergeSettings(input, before.settings);

@@ -8,8 +8,6 @@ type SettingsInput = Omit<
   'FunctionName'
 >;
 
-/** Node runtimes that the engine stands in for; all of them run on the engine's own Node. */
-const RUNTIMES: readonly string[] = ['nodejs20.x', 'nodejs22.x', 'nodejs24.x'];
 const LONGEST_TIMEOUT_SECONDS = 900;
 const LARGEST_ENVIRONMENT_BYTES = 4096;
 
@@ -64,11 +62,6 @@ export function mergeSettings(input: SettingsInput, before: FunctionSettings | u
   if (runtime === undefined || handler === undefined) {
     throw invalidParameter(
       'Runtime and Handler are mandatory parameters for functions created with a zip file.',
-    );
-  }
-  if (!RUNTIMES.includes(runtime)) {
-    throw invalidParameter(
-      `Runtime: the local engine does not run ${runtime}; it runs ${RUNTIMES.join(', ')}, all on its own Node.`,
     );
   }
   if (!/^\S{1,128}$/.test(handler)) {
@@ -139,7 +132,7 @@ function refuseUnsupported(input: SettingsInput): void {
     throw invalidParameter(`${field}: not supported by the local engine.`);
   }
   if (input.SnapStart?.ApplyOn === 'PublishedVersions') {
-    throw invalidParameter('SnapStart: not supported by the local engine, nor by Lambda for Node.');
+    throw invalidParameter('SnapStart: not supported by the local engine, with any runtime.');
   }
 }
 

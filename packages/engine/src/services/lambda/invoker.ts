@@ -113,6 +113,7 @@ export class Invoker {
           version: fn.version,
           revision: `${fn.revisionId}/${session.number}`,
           codeDirectory: code.directory(fn.code),
+          runtime: fn.settings.runtime,
           handler: fn.settings.handler,
           memoryMiB: fn.settings.memoryMiB,
           timeoutMs: fn.settings.timeoutSeconds * 1000,

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Engine, Service } from '../../dispatch/service.ts';
+import type { Runtimes } from '../../runtime/lambda/runtimes.ts';
 import { AsyncEvents } from './async-events.ts';
 import { CodeStore } from './code-store.ts';
 import { Destinations } from './destinations.ts';
@@ -14,12 +15,16 @@ import { RoleSessions } from './role-sessions.ts';
 import { LambdaStore } from './store.ts';
 
 /**
- * Lambda for Node functions: they run as processes of this machine with their execution roles, answer calls, and
+ * Lambda for Node and Python functions: they run as processes of this machine with their execution roles, answer calls, and
  * take events from a durable queue. Aliases, layers, images, function URLs and event source mappings are refused.
  */
 export function createLambda(
   engine: Engine,
-  { runner, concurrencyMax }: { runner: FunctionRunner; concurrencyMax: number },
+  {
+    runner,
+    runtimes,
+    concurrencyMax,
+  }: { runner: FunctionRunner; runtimes: Pick<Runtimes, 'refusal'>; concurrencyMax: number },
 ): Service<'lambda'> {
   const store = new LambdaStore(engine);
   const code = new CodeStore({ directory: join(engine.directory, 'lambda'), ids: engine.ids });
@@ -34,7 +39,7 @@ export function createLambda(
   return {
     name: 'lambda',
     operations: {
-      ...functionOperations(engine, { store, functions, code }),
+      ...functionOperations(engine, { store, functions, code, runtimes }),
       ...permissionOperations(engine, { store, functions }),
       ...invocationOperations(engine, { store, functions, invoker, events }),
     },

@@ -1,6 +1,7 @@
 import { format } from 'node:util';
 import type { FunctionIdentity, FunctionMessage, InvokeMessage } from '../protocol.ts';
 import { invokeHandler } from './invoke-handler.ts';
+import { leadToEngine } from './lead-to-engine.ts';
 import type { Handler } from './load-handler.ts';
 import { describeError, loadHandler, provideAwsSdk } from './load-handler.ts';
 
@@ -60,6 +61,7 @@ async function invoke(handler: Handler, message: InvokeMessage): Promise<void> {
 }
 
 provideAwsSdk(import.meta.url);
+leadToEngine(process.env.AWS_ENDPOINT_URL);
 try {
   const handler = await loadHandler(
     process.env.LAMBDA_TASK_ROOT ?? process.cwd(),
