@@ -71,11 +71,12 @@ export class DisturbedApplication {
       this.pass();
       world.advance();
       world.callJobs(this.#ages());
-      const { phase } = world.wake(undefined, this.#ages());
+      const { phase, release } = world.wake(undefined, this.#ages());
+      if (release?.executionId !== id) continue;
       // Where the judge cannot tell, a person is asked, and has nothing against a good release.
       if (phase === 'awaitingApproval') world.approve();
       if (phase === 'rolledBack' || phase === 'aborted') return world.record().decision?.by ?? phase;
-      if (phase === 'succeeded' && world.record().lastGood?.executionId === id) return phase;
+      if (phase === 'succeeded') return phase;
     }
     return world.plan().phase;
   }

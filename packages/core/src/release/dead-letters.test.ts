@@ -61,6 +61,34 @@ describe('dead letters', () => {
     expect(world.wake().phase).toBe('rollingBack');
   });
 
+  describe('of messages that stable had failed before the release', () => {
+    /** In the ten minutes before it, stable fails 45 messages, and none of them is done. */
+    const before = { canary: good.canary, stable: { ...good.stable, failing: 0.01, recovering: false } };
+
+    it.each([
+      { deadLetters: 30, phase: 'baking' },
+      { deadLetters: 60, phase: 'rollingBack' },
+    ])('end it only where they are more: $deadLetters', ({ deadLetters, phase }) => {
+      const { world } = judging('automatic', { before });
+      observed(world, 20_000, good);
+      world.deadLetterOn('canary', deadLetters);
+      world.wake();
+      observed(world, 60_000, good);
+      expect(world.wake().phase).toBe(phase);
+    });
+
+    it('end it when those were done since', () => {
+      const { world } = judging('automatic', { before });
+      observed(world, 60_000, { canary: good.canary, stable: { perSecond: 2.5, failing: 0.3 } });
+      world.pass(60_000);
+      world.report(good);
+      world.deadLetterOn('canary', 400);
+      world.wake();
+      observed(world, 60_000, good);
+      expect(world.wake().phase).toBe('rollingBack');
+    });
+  });
+
   it('wait a moment for the reports of those who failed them', () => {
     const { world } = judging('automatic');
     observed(world, 20_000, good);

@@ -5,9 +5,12 @@ import { begunSince, isUnaccounted, trackOf } from '../measurement/track.ts';
 
 /** What workers report of the messages whose last delivery failed. */
 export interface ReportedDeadLetters {
-  /** On tasks that run the release: the canary's, and those of stable that its promotion began. */
+  /**
+   * On tasks that run the release: the canary's, and those of stable that its promotion began. Without those of messages that
+   * stable had failed before the release began.
+   */
   readonly own: number;
-  /** On tasks that run the version before. */
+  /** On tasks that run the version before, and what else is not the release's. */
   readonly others: number;
   /** Whether tasks that run the release may have failed more than was reported. */
   readonly mayBeMore: boolean;
@@ -27,16 +30,36 @@ export function reportedDeadLetters(
   const ofStable = deadLettered(onStable, fromMs) * perLine;
   const own = deadLettered(onCanary, fromMs) + ofStable;
   const all = deadLettered(canary, fromMs) + deadLettered(stable, fromMs) * perLine;
+  const ofRelease = Math.max(0, own - stillFailing(measurement, fromMs, all - own));
   const span = { first: intervalOf(fromMs), last: intervalOf(nowMs) };
   const tasks = [...trackOf(onCanary, span, false).tasks, ...trackOf(onStable, span, isSample).tasks];
   return {
-    own: Math.round(own),
-    others: Math.round(all - own),
+    own: Math.round(ofRelease),
+    others: Math.round(all - ofRelease),
     mayBeMore:
       problems.length > 0 ||
       (isSample && promotedAt !== undefined) ||
       tasks.some((task) => isUnaccounted(task, nowMs)),
   };
+}
+
+/**
+ * How many of the messages that stable had failed before an instant may still become dead letters: those that were neither
+ * done nor dead then, without as many as were done on a later delivery since, or became dead letters on others' tasks.
+ */
+function stillFailing(measurement: Measurement, sinceMs: number, deadOnOthers: number): number {
+  const { canary, stable, stableSample } = measurement;
+  const perLine = stableSample === undefined ? 1 : stableSample.tasks / stableSample.read;
+  const before = linesSince(stable, 0).filter(({ toMs }) => toMs <= sinceMs);
+  const recovered = (track: TrackMeasurement) =>
+    linesSince(track, sinceMs).reduce((sum, line) => sum + line.retried - line.retriedFailed, 0);
+  const failing = before.reduce((sum, line) => sum + unresolved(line), 0) * perLine;
+  return Math.max(0, failing - recovered(canary) - recovered(stable) * perLine - deadOnOthers);
+}
+
+/** By how many messages a line adds to those that have failed and are neither done nor dead letters. */
+function unresolved({ failed, retried, retriedFailed, deadLettered }: Line): number {
+  return failed - (retried - retriedFailed) - deadLettered;
 }
 
 /**
