@@ -4,7 +4,7 @@ import { AwsFault } from '../errors.ts';
 import type { Ids } from '../ids.ts';
 import type { State, Table } from '../state/state.ts';
 import type { WireRequest } from '../wire/protocols.ts';
-import { readSignature, verifySignature } from './signature.ts';
+import { gitPasswordMatches, readGitPassword, readSignature, verifySignature } from './signature.ts';
 
 interface StoredKey {
   readonly secretAccessKey: string;
@@ -15,6 +15,12 @@ interface StoredKey {
 }
 
 const SESSION_MS = 12 * 3_600_000;
+
+/**
+ * How far the time of a signed password for git may be from now: CodeCommit's credential helper makes one anew for each call,
+ * since they last for 15 minutes (https://docs.aws.amazon.com/codecommit/latest/userguide/troubleshooting-ch.html).
+ */
+const GIT_PASSWORD_MS = 15 * 60_000;
 
 /**
  * Who is calling: access keys and sessions, and the check of request signatures. The account's root key is
@@ -91,11 +97,34 @@ export class Identity {
     return key.principal;
   }
 
-  /** Checks a secret sent in clear (HTTP Basic over loopback: git and the image registry). */
-  checkSecret(accessKeyId: string, secret: string): Principal | undefined {
+  /**
+   * Checks what git sends over HTTP Basic: an access key id with its secret, or with a password that its secret signed.
+   * With such a password a session gives its token as well, after a `%`.
+   *
+   * @param address - host without port, and path, of the repository as git was given it
+   */
+  checkGitCredentials(
+    userName: string,
+    password: string,
+    address: { readonly host: string; readonly path: string },
+  ): Principal | undefined {
+    const signed = readGitPassword(password);
+    if (!signed) {
+      const owned = this.#keys.get(userName);
+      return owned && !this.#expired(owned) && owned.secretAccessKey === password
+        ? owned.principal
+        : undefined;
+    }
+    const [accessKeyId = '', sessionToken] = userName.split('%');
     const key = this.#keys.get(accessKeyId);
-    if (!key || this.#expired(key) || key.secretAccessKey !== secret) return undefined;
-    return key.principal;
+    if (!key || this.#expired(key) || key.sessionToken !== sessionToken) return undefined;
+    const signedAtMs = Date.parse(
+      signed.timestamp.replace(/^(....)(..)(..)T(..)(..)(..)$/, '$1-$2-$3T$4:$5:$6Z'),
+    );
+    // A date that does not exist is no number, and in no window.
+    if (!(Math.abs(this.#clock.nowMs() - signedAtMs) <= GIT_PASSWORD_MS)) return undefined;
+    const claimed = { ...address, region: this.#region };
+    return gitPasswordMatches(signed, claimed, key.secretAccessKey) ? key.principal : undefined;
   }
 
   /** Verifies a request's signature and returns who signed it. Unsigned requests are `anonymous`. */

@@ -223,6 +223,45 @@ function canonicalQuery(query: URLSearchParams): string {
     .join('&');
 }
 
+/** What a password for git says of itself: when it was signed, and by which secret. */
+export interface GitPassword {
+  readonly timestamp: string;
+  readonly signature: string;
+}
+
+/** Reads a password of the form `<yyyymmddThhmmss>Z<signature>`; `undefined` where it is another secret. */
+export function readGitPassword(password: string): GitPassword | undefined {
+  const match = /^(\d{8}T\d{6})Z([0-9a-f]{64})$/.exec(password);
+  return match === null ? undefined : { timestamp: match[1]!, signature: match[2]! };
+}
+
+/**
+ * Whether a password for git was signed with the secret. CodeCommit's credential helper and git-remote-codecommit sign
+ * no request: there is one password for all that git asks of a repository, over a method named GIT, the repository's path
+ * and the host without its port, as `awscli/customizations/codecommit.py` of the AWS CLI shows.
+ */
+export function gitPasswordMatches(
+  { timestamp, signature }: GitPassword,
+  signed: { readonly region: string; readonly host: string; readonly path: string },
+  secret: string,
+): boolean {
+  const date = timestamp.slice(0, 8);
+  const service = 'codecommit';
+  const scope = {
+    accessKeyId: '',
+    scope: `${date}/${signed.region}/${service}/aws4_request`,
+    date,
+    region: signed.region,
+    service,
+    signedHeaders: ['host'],
+  };
+  const canonical = `GIT\n${signed.path}\n\nhost:${signed.host}\n\nhost\n`;
+  const expected = signingKey(secret, scope).sign(
+    `AWS4-HMAC-SHA256\n${timestamp}\n${scope.scope}\n${sha256(canonical)}`,
+  );
+  return sameText(signature, expected);
+}
+
 const UNFOLDED = /^\s|\s$|\s\s|[^\S ]/;
 
 /** A header's value without outer blanks, and with one space for every run of blanks. */
