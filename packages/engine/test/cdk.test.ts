@@ -140,6 +140,33 @@ test('cdk deploys, changes and destroys a stack, with the roles of a bootstrappe
   expect((await world.sqs.send(new ListQueuesCommand({}))).QueueUrls ?? []).toEqual([]);
 });
 
+test('cdk looks up the default VPC, and one of a stack, with their subnets and gateways', async () => {
+  const world = await CloudFormationWorld.start();
+  const app = new Cdk(world);
+  const network = `
+    const { aws_ec2: ec2 } = cdk;
+    const env = { account: process.env.CDK_DEFAULT_ACCOUNT, region: process.env.CDK_DEFAULT_REGION };
+    const net = new cdk.Stack(app, 'Net', { env });
+    new ec2.Vpc(net, 'Vpc', { vpcName: 'mine', maxAzs: 2, natGateways: 1, restrictDefaultSecurityGroup: false });`;
+  app.write(network);
+  expect((await app.run('deploy', 'Net')).status).toBe(0);
+  app.write(`${network}
+    const look = new cdk.Stack(app, 'Look', { env });
+    new sqs.Queue(look, 'Queue');
+    const show = (name, vpc) => new cdk.CfnOutput(look, name, { value: [
+      vpc.vpcCidrBlock, vpc.publicSubnets.length, vpc.privateSubnets.length, vpc.isolatedSubnets.length,
+      ec2.SecurityGroup.fromLookupByName(look, name + 'Group', 'default', vpc).securityGroupId.slice(0, 3),
+    ].join(' ') });
+    show('Usual', ec2.Vpc.fromLookup(look, 'D', { isDefault: true }));
+    show('Mine', ec2.Vpc.fromLookup(look, 'M', { vpcName: 'mine' }));`);
+  const looked = await app.run('deploy', 'Look');
+  expect(looked.status).toBe(0);
+  expect(app.outputs().Look).toEqual({
+    Usual: '172.31.0.0/16 3 0 0 sg-',
+    Mine: '10.0.0.0/16 2 2 0 sg-',
+  });
+});
+
 test('cdk reports an unknown type and a failed resource in words that say what to do', async () => {
   const world = await CloudFormationWorld.start();
   const app = new Cdk(world);
