@@ -4,6 +4,7 @@ import { AwsFault } from '../errors.ts';
 import type { Ids } from '../ids.ts';
 import type { State, Table } from '../state/state.ts';
 import type { WireRequest } from '../wire/protocols.ts';
+import { NO_WAY_TO_AWS } from './no-way-to-aws.ts';
 import { gitPasswordMatches, readGitPassword, readSignature, verifySignature } from './signature.ts';
 
 interface StoredKey {
@@ -85,6 +86,7 @@ export class Identity {
         AWS_DEFAULT_REGION: this.#region,
         AWS_ENDPOINT_URL: this.#endpoint(),
         AWS_EC2_METADATA_DISABLED: 'true',
+        ...NO_WAY_TO_AWS,
       },
     };
   }
