@@ -140,6 +140,32 @@ test('cdk deploys, changes and destroys a stack, with the roles of a bootstrappe
   expect((await world.sqs.send(new ListQueuesCommand({}))).QueueUrls ?? []).toEqual([]);
 });
 
+test('cdk bootstrap finds its stack and brings it up to date, twice; and another one with a key of its own', async () => {
+  const world = await CloudFormationWorld.start();
+  const app = new Cdk(world);
+  app.write("new sqs.Queue(stack, 'Queue');");
+  expect(await world.describe('CDKToolkit')).toMatchObject({ StackStatus: 'CREATE_COMPLETE' });
+  const environment = `aws://${world.engine.accountId}/${world.engine.region}`;
+  const first = await app.run('bootstrap', environment);
+  expect(first.output).toContain(`Environment ${environment} bootstrapped.`);
+  expect(first.status).toBe(0);
+  expect((await app.run('bootstrap', environment)).output).toContain('bootstrapped (no changes)');
+  const outputs = (await world.describe('CDKToolkit')).Outputs!.map(({ OutputKey }) => OutputKey);
+  expect(outputs.sort()).toEqual([
+    'BootstrapVersion',
+    'BucketDomainName',
+    'BucketName',
+    'FileAssetKeyArn',
+    'ImageRepositoryName',
+  ]);
+  expect((await app.run('deploy')).status).toBe(0);
+  const own = ['--qualifier', 'own', '--toolkit-stack-name', 'Own', '--bootstrap-customer-key'];
+  const second = await app.run('bootstrap', environment, ...own);
+  expect(second.status).toBe(0);
+  const key = (await world.describe('Own')).Outputs!.find(({ OutputKey }) => OutputKey === 'FileAssetKeyArn');
+  expect(key?.OutputValue).toMatch(/^arn:aws:kms:us-east-1:000000000000:key\/[0-9a-f-]{36}$/);
+});
+
 test('cdk looks up the default VPC, and one of a stack, with their subnets and gateways', async () => {
   const world = await CloudFormationWorld.start();
   const app = new Cdk(world);

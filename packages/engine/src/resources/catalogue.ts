@@ -15,6 +15,7 @@ import { eventsRule } from './events-rule.ts';
 import { iamManagedPolicy } from './iam-managed-policy.ts';
 import { iamPolicy } from './iam-policy.ts';
 import { iamRole } from './iam-role.ts';
+import { kmsAlias, kmsKey } from './kms.ts';
 import { lambdaEventInvokeConfig } from './lambda-event-invoke-config.ts';
 import { lambdaFunction } from './lambda-function.ts';
 import { lambdaPermission } from './lambda-permission.ts';
@@ -47,6 +48,8 @@ const TYPES = new Map<string, ResourceType>(
     iamManagedPolicy,
     iamPolicy,
     iamRole,
+    kmsAlias,
+    kmsKey,
     lambdaEventInvokeConfig,
     lambdaFunction,
     lambdaPermission,

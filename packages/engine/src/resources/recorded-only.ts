@@ -24,7 +24,7 @@ interface Recording<M extends Members> {
 }
 
 /** A type that is kept with plausible ids and attributes and never acted on. */
-function recordedOnly<M extends Members>(name: string, recording: Recording<M>): ResourceType {
+export function recordedOnly<M extends Members>(name: string, recording: Recording<M>): ResourceType {
   return defineResource(name, {
     properties: recording.properties,
     recordedOnly: true,

@@ -1,4 +1,4 @@
-import { seedBootstrap } from '../../cloudformation/bootstrap.ts';
+import { bootstrap } from '../../cloudformation/bootstrap.ts';
 import { StackManager } from '../../cloudformation/stack-manager.ts';
 import { StackStore } from '../../cloudformation/stack-store.ts';
 import { type Engine, type Service, servicePrincipal } from '../../dispatch/service.ts';
@@ -23,8 +23,8 @@ export function createCloudFormation(engine: Engine): Service<'cloudformation'> 
       ...templateOperations(engine, manager),
     },
     async start() {
-      await seedBootstrap(engine, servicePrincipal(engine, 'cloudformation.amazonaws.com'));
       manager.resume();
+      await bootstrap(manager, servicePrincipal(engine, 'cloudformation.amazonaws.com'));
     },
     stop: () => manager.stop(),
   };
