@@ -89,12 +89,21 @@ export function readEngineFile(state: string): EngineFile {
   const path = join(state, 'engine.json');
   if (!existsSync(path)) throw noEngine(state);
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as EngineFile;
+    return checked(JSON.parse(readFileSync(path, 'utf8')));
   } catch (error) {
     throw new CliError(
       `${path} is not readable (${(error as Error).message}): remove this file and run "queue-canary up --state ${state}" with the --port that the engine had; the state itself is kept in engine.db`,
     );
   }
+}
+
+function checked(content: unknown): EngineFile {
+  const file = (content ?? {}) as Partial<Record<keyof EngineFile, unknown>>;
+  for (const key of ['endpoint', 'region', 'accountId', 'accessKeyId', 'secretAccessKey'] as const) {
+    if (typeof file[key] !== 'string') throw new Error(`it has no ${key}`);
+  }
+  if (!URL.canParse(String(file.endpoint))) throw new Error(`its endpoint is no address: ${file.endpoint}`);
+  return file as EngineFile;
 }
 
 function noEngine(state: string): CliError {

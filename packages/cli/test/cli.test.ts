@@ -114,13 +114,18 @@ test.each([
   expect(end.errors).toMatch(message);
 });
 
-test('a damaged engine file is one clear error', async () => {
-  const state = directory();
-  writeFileSync(join(state, 'engine.json'), '{');
-  const end = await run(['env', '--state', state]);
-  expect(end.status).toBe(1);
-  expect(end.errors).toMatch(/engine\.json is not readable .* remove this file .* the state itself is kept/);
-});
+test.each(['{', '', '{}', 'null', '{"endpoint":"x"}'])(
+  'a damaged engine file (%s) is one clear error',
+  async (content) => {
+    const state = directory();
+    writeFileSync(join(state, 'engine.json'), content);
+    const end = await run(['env', '--state', state]);
+    expect(end.status).toBe(1);
+    expect(end.errors).toMatch(
+      /engine\.json is not readable .* remove this file .* the state itself is kept/,
+    );
+  },
+);
 
 test.each([['release', 'status'], ['destroy', '--yes'], ['env']])(
   'a state directory that was named and holds no engine is never mistaken for AWS: %s %s',
@@ -146,4 +151,19 @@ test('what a push needs is a directory', async () => {
   const end = await run(['push', file, '--state', state]);
   expect(end.status).toBe(1);
   expect(end.errors).toMatch(/worker\.ts is a file: name the directory of your worker/);
+});
+
+test.each([
+  [
+    'engine.db',
+    'not a database'.repeat(100),
+    /engine\.db is damaged \(file is not a database\): put back a copy/,
+  ],
+  ['engine.owner', 'not a database'.repeat(100), /engine\.owner is damaged/],
+])('damaged state (%s) is one line that names the file and the way out', async (name, content, message) => {
+  const state = directory();
+  writeFileSync(join(state, name), content);
+  const end = await run(['up', '--state', state, '--port', '0']);
+  expect([end.status, end.errors]).toEqual([1, expect.stringMatching(message)]);
+  expect(end.errors.trim().split('\n')).toHaveLength(1);
 });

@@ -481,15 +481,18 @@ describe('what stable failed before its deployment', () => {
 
   it('is read only as far back as a hundred pages reach', async () => {
     const ranges: (readonly number[])[] = [];
-    const client = {
-      send: async ({ input }: { readonly input: FilterLogEventsCommandInput }) => {
-        const { filterPattern, startTime = 0, endTime = 0 } = input;
-        if (filterPattern !== failureLinePattern) return { events: [] };
-        ranges.push([startTime, endTime]);
-        return { events: [], nextToken: endTime - startTime > 20 * minute ? 'more' : undefined };
+    const client = new CloudWatchLogs({ region: 'us-east-1' });
+    client.middlewareStack.add(
+      () => async (args) => {
+        const { filterPattern, startTime = 0, endTime = 0 } = args.input as FilterLogEventsCommandInput;
+        const isOfBefore = filterPattern === failureLinePattern;
+        if (isOfBefore) ranges.push([startTime, endTime]);
+        const nextToken = isOfBefore && endTime - startTime > 20 * minute ? 'more' : undefined;
+        return { output: { $metadata: {}, events: [], nextToken }, response: undefined };
       },
-    };
-    const gateway = new AwsOutcomeGateway(new LogReader(client as unknown as CloudWatchLogs));
+      { step: 'initialize', priority: 'high' },
+    );
+    const gateway = new AwsOutcomeGateway(new LogReader(client));
     const { before } = await gateway.read({ fromMs: releaseMs, nowMs: promotedAt, logs, promotedAt });
     expect(before?.fromMs).toBe(promotedAt - 30 * minute);
     expect(ranges).toHaveLength(100);

@@ -1,16 +1,19 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Clock } from './clock/clock.ts';
 import { Pace } from './clock/pace.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import type { Engine, Service } from './dispatch/service.ts';
+import type { UserError } from './errors.ts';
 import { Identity } from './iam/identity.ts';
 import { PolicyAuthorizer } from './iam/policy-authorizer.ts';
 import type { Ids } from './ids.ts';
 import { Journal } from './journal/journal.ts';
+import { writeFileAtomic } from './runtime/atomic-file.ts';
 import { createServices } from './services/catalogue.ts';
 import { lockStateDirectory } from './state/lock.ts';
 import { State } from './state/state.ts';
+import { closeToOthers, openStateDirectory } from './state/state-directory.ts';
+import { isStateFailure, stateFailure } from './state/state-failure.ts';
 import { WireServer } from './wire/server.ts';
 
 export interface EngineOptions {
@@ -28,6 +31,11 @@ export interface EngineOptions {
   readonly region?: string;
   /** Told about errors that are bugs of the engine. */
   readonly onCrash: (error: unknown) => void;
+  /**
+   * Told why the state cannot be written any more, with what to do: the process should end, since the engine answers
+   * nothing that it cannot keep. @default - the error is thrown, which ends the process
+   */
+  readonly onStateFailure?: (error: UserError) => void;
 }
 
 /** A running local engine: AWS replaced, on one machine. */
@@ -44,16 +52,33 @@ export interface RunningEngine {
 
 /** Opens the state directory, restores every service, listens, and starts background behaviour. */
 export async function startEngine(options: EngineOptions): Promise<RunningEngine> {
+  // Services run programs in other working directories and give them paths below this one.
+  const directory = resolve(options.directory);
+  openStateDirectory(directory);
+  const lock = lockStateDirectory(directory);
+  try {
+    return await startOwner(directory, options, lock);
+  } catch (error) {
+    lock.release();
+    throw isStateFailure(error) ? stateFailure(join(directory, DATABASE), error) : error;
+  }
+}
+
+const DATABASE = 'engine.db';
+
+async function startOwner(
+  directory: string,
+  options: EngineOptions,
+  lock: { release(): void },
+): Promise<RunningEngine> {
   const { clock, ids } = options;
   const accountId = options.accountId ?? '000000000000';
   const region = options.region ?? 'us-east-1';
-  // Services run programs in other working directories and give them paths below this one.
-  const directory = resolve(options.directory);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const lock = lockStateDirectory(directory);
+  const state = new State(join(directory, DATABASE), options.onStateFailure);
+  const keep = (name: string, content: string) =>
+    state.guard(join(directory, name), (path) => writeFileAtomic(path, content, ids.hex(8), 0o600));
   // Node asks the nearest package.json what a program's modules are; a project around the state has no say in it.
-  writeFileSync(join(directory, 'package.json'), '{}\n');
-  const state = new State(join(directory, 'engine.db'));
+  keep('package.json', '{}\n');
   const journal = new Journal(state, clock);
   let endpoint = '';
   const identity = new Identity({ state, clock, ids, endpoint: () => endpoint, accountId, region });
@@ -78,7 +103,11 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
       authorizer.assumeRole(roleArn, service, sessionName, sourceArn),
     credentials: (principal) => identity.issue(principal),
   };
-  const server = new WireServer({ dispatcher, identity, ids, onCrash: options.onCrash });
+  const onCrash = (error: unknown) => {
+    if (isStateFailure(error)) state.fail(error);
+    else options.onCrash(error);
+  };
+  const server = new WireServer({ dispatcher, identity, ids, onCrash });
   const started: Service[] = [];
   try {
     const services = createServices(engine, {
@@ -96,17 +125,15 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
       await service.start?.();
     }
     state.flush();
+    closeToOthers(directory);
+    const file = { endpoint, region, accountId, pid: process.pid, ...identity.rootCredentials() };
+    keep('engine.json', JSON.stringify(file, null, 2));
   } catch (error) {
     for (const service of started.reverse()) await service.stop?.();
+    await server.close();
     state.close();
-    lock.release();
     throw error;
   }
-  writeFileSync(
-    join(directory, 'engine.json'),
-    JSON.stringify({ endpoint, region, accountId, pid: process.pid, ...identity.rootCredentials() }, null, 2),
-    { mode: 0o600 },
-  );
   return {
     endpoint,
     accountId,

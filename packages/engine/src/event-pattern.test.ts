@@ -127,3 +127,13 @@ test('a wildcard matches what a search for its parts in order finds', () => {
     ),
   );
 });
+
+test('a wildcard of many stars takes no longer than one of few', () => {
+  const matches = compileEventPattern(JSON.stringify({ a: [{ wildcard: `${'*a'.repeat(24)}*b` }] }));
+  expect(matches({ a: 'a'.repeat(200_000) })).toBe(false);
+});
+
+test('a pattern that nests without end is refused', () => {
+  const pattern = `${'{"a":'.repeat(5_000)}["x"]${'}'.repeat(5_000)}`;
+  expect(() => compileEventPattern(pattern)).toThrow('Filter is not valid JSON');
+});

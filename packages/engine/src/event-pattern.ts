@@ -1,3 +1,6 @@
+import { matchesPieces } from './wildcard.ts';
+import { parseBoundedJson } from './wire/document-bounds.ts';
+
 type Json = Record<string, unknown>;
 /** Whether a value of the event (absent: `undefined`) satisfies one part of a pattern. */
 type Matcher = (value: unknown) => boolean;
@@ -24,7 +27,7 @@ export class EventPatternError extends Error {
 export function compileEventPattern(text: string): EventPattern {
   let document: unknown;
   try {
-    document = JSON.parse(text);
+    document = parseBoundedJson(text);
   } catch {
     throw invalid('Filter is not valid JSON');
   }
@@ -119,8 +122,8 @@ function compileOperator(operator: string, operand: unknown, where: string): Mat
       return onText((value) => value.toLowerCase() === wanted);
     }
     case 'wildcard': {
-      const expression = compileWildcard(text(operand, operator, where), where);
-      return onText((value) => expression.test(value));
+      const pieces = wildcardPieces(text(operand, operator, where), where);
+      return onText((value) => matchesPieces(pieces, value));
     }
     case 'numeric':
       return compileNumeric(operand, where);
@@ -154,18 +157,24 @@ function compileNumeric(operand: unknown, where: string): Matcher {
   return (value) => typeof value === 'number' && tests.every((test) => test(value));
 }
 
-function compileWildcard(pattern: string, where: string): RegExp {
+/** The pieces of a pattern between its `*`. */
+function wildcardPieces(pattern: string, where: string): string[] {
   if (pattern.includes('**')) throw invalid(`Consecutive wildcard characters at "${where}"`);
-  let source = '';
+  const pieces = [''];
   for (let index = 0; index < pattern.length; index++) {
-    const character = pattern[index]!;
+    let character = pattern[index]!;
+    if (character === '*') {
+      pieces.push('');
+      continue;
+    }
     if (character === '\\') {
-      const next = pattern[++index];
-      if (next !== '*' && next !== '\\') throw invalid(`Invalid escape character in wildcard at "${where}"`);
-      source += `\\${next}`;
-    } else source += character === '*' ? '.*' : character.replace(/[.+?^${}()|[\]\\]/, '\\$&');
+      character = pattern[++index] ?? '';
+      if (character !== '*' && character !== '\\')
+        throw invalid(`Invalid escape character in wildcard at "${where}"`);
+    }
+    pieces[pieces.length - 1] += character;
   }
-  return new RegExp(`^${source}$`, 's');
+  return pieces;
 }
 
 function compileCidr(text: string, where: string): Matcher {

@@ -1,54 +1,35 @@
 /**
- * Matching of texts with wildcards in at most as many steps as the lengths of text and pattern multiply to, whatever a
- * caller writes. A regular expression made of such a pattern may take time exponential in the number of its stars.
+ * Whether a text is the pieces in their order with anything between them: a pattern, split at its `*`. Each piece is
+ * taken where it is first found, so the time does not grow with the number of `*`, as a regular expression's would.
  */
-
-/** Stands for characters of a text: one, or any number of them. */
-export interface Wildcard {
-  readonly many: boolean;
-  /** A character for which it does not stand. */
-  readonly except?: string;
-}
-
-/** Characters, each for itself, and wildcards. */
-export type Pattern = ReadonlyArray<string | Wildcard>;
-
-export const ANY: Wildcard = { many: true };
-export const ONE: Wildcard = { many: false };
-
-/** Reads `*` (any characters) and `?` (one character); the rest stands for itself. */
-export function readPattern(text: string): Pattern {
-  return [...text].map((character) => (character === '*' ? ANY : character === '?' ? ONE : character));
-}
-
-/** Whether the whole text matches the pattern. */
-export function matches(pattern: Pattern, text: string): boolean {
-  let begin = 0;
-  const characters = [...text];
-  while (begin < pattern.length && pattern[begin] === characters[begin]) begin++;
-  if (begin === pattern.length) return begin === characters.length;
-  // Every place of the pattern that what was read so far can have led to.
-  let places = follow(pattern, new Set([begin]));
-  for (const character of characters.slice(begin)) {
-    const next = new Set<number>();
-    for (const place of places) {
-      const token = pattern[place];
-      if (token === undefined) continue;
-      if (typeof token === 'string') {
-        if (token === character) next.add(place + 1);
-      } else if (token.except !== character) next.add(token.many ? place : place + 1);
-    }
-    if (next.size === 0) return false;
-    places = follow(pattern, next);
+export function matchesPieces(pieces: readonly string[], text: string, find = indexOf): boolean {
+  const first = pieces[0] ?? '';
+  const last = pieces.at(-1) ?? '';
+  if (pieces.length === 1) return text.length === first.length && find(text, first, 0) === 0;
+  const end = text.length - last.length;
+  if (end < first.length || find(text.slice(0, first.length), first, 0) !== 0) return false;
+  let at = first.length;
+  for (const piece of pieces.slice(1, -1)) {
+    const found = find(text, piece, at);
+    if (found < 0) return false;
+    at = found + piece.length;
   }
-  return places.has(pattern.length);
+  return at <= end && find(text.slice(end), last, 0) === 0;
 }
 
-/** Adds the places behind wildcards that may stand for nothing. */
-function follow(pattern: Pattern, places: Set<number>): Set<number> {
-  for (const place of places) {
-    const token = pattern[place];
-    if (typeof token === 'object' && token.many) places.add(place + 1);
+const indexOf = (text: string, piece: string, from: number) => text.indexOf(piece, from);
+
+/** Whether a text matches a pattern in which `*` stands for any characters and `?` for one. */
+export function matchesWildcard(pattern: string, text: string): boolean {
+  return matchesPieces(pattern.split('*'), text, pattern.includes('?') ? indexOfSimilar : indexOf);
+}
+
+/** Where a piece is found in which `?` stands for any character. */
+function indexOfSimilar(text: string, piece: string, from: number): number {
+  for (let start = from; start + piece.length <= text.length; start++) {
+    let same = 0;
+    while (same < piece.length && (piece[same] === '?' || piece[same] === text[start + same])) same++;
+    if (same === piece.length) return start;
   }
-  return places;
+  return -1;
 }

@@ -487,7 +487,7 @@ describe('refused before anything happens', () => {
     [
       'an unknown type',
       { Thing: { Type: 'AWS::Rocket::Launcher' } },
-      /Unrecognized resource types: \[AWS::Rocket::Launcher\].*Thing.*CONTRIBUTING/,
+      /Unrecognized resource types: \[AWS::Rocket::Launcher\].*Thing.*leave it out/,
     ],
     [
       'an unknown property',

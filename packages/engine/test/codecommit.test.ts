@@ -278,6 +278,34 @@ test('commits made through the API are announced, need the current tip, and land
   expect(stateChanges(engine).map(({ commitId }) => commitId)).toEqual([first.commitId, second.commitId]);
 });
 
+test.each([
+  ['an empty branch', { branchName: '' }, 'InvalidBranchNameException'],
+  ['a branch that git does not take', { branchName: 'a..b' }, 'InvalidBranchNameException'],
+  ['a branch with a NUL', { branchName: 'a\0b' }, 'InvalidBranchNameException'],
+  ['a path with a NUL', { filePath: 'a\u0000100644 blob x\tb' }, 'InvalidPathException'],
+  ["a path into git's own", { filePath: 'a/.GIT/config' }, 'InvalidPathException'],
+  ['a name of no letters', { name: '<>' }, 'InvalidCommitException'],
+  ['an address with a NUL', { email: 'a\0b' }, 'InvalidCommitException'],
+])('a commit with %s is refused', async (_what, change, name) => {
+  const engine = await testEngine();
+  const client = new CodeCommit(engine.client);
+  await client.createRepository({ repositoryName: 'worker' });
+  const file = { repositoryName: 'worker', branchName: 'main', filePath: 'a', fileContent: Buffer.from('1') };
+  await expect(client.putFile({ ...file, ...change })).rejects.toMatchObject({ name });
+  await expect(client.putFile(file)).resolves.toHaveProperty('commitId');
+});
+
+test.each(['/', '../a', ':(bogus)a', ':!a', '*', 'a\u0000b'])('there is no file %j', async (filePath) => {
+  const engine = await testEngine();
+  const client = new CodeCommit(engine.client);
+  await client.createRepository({ repositoryName: 'worker' });
+  const file = { repositoryName: 'worker', branchName: 'main', filePath: 'a', fileContent: Buffer.from('1') };
+  await client.putFile(file);
+  await expect(client.getFile({ repositoryName: 'worker', filePath })).rejects.toMatchObject({
+    name: 'FileDoesNotExistException',
+  });
+});
+
 test('repository names are checked, taken names refused, and a renamed one keeps its commits', async () => {
   const engine = await testEngine();
   const { client, work } = await repository(engine);

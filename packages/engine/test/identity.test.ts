@@ -3,7 +3,9 @@ import { S3 } from '@aws-sdk/client-s3';
 import { SSM } from '@aws-sdk/client-ssm';
 import { STS } from '@aws-sdk/client-sts';
 import { expect, test } from 'vitest';
+import { SystemClock } from '../src/index.ts';
 import { promptIds, type TestEngine, testEngine } from './harness.ts';
+import { presigned, signer } from './sigv4.ts';
 
 async function roleClient(engine: TestEngine, statements: unknown[]) {
   const iam = new IAM(engine.client);
@@ -115,16 +117,67 @@ test('a wrong secret, an unknown key and a changed body are refused', async () =
 
 test('wire garbage gets an error, and the engine goes on', async () => {
   const engine = await testEngine();
-  const post = (headers: Record<string, string>, body: string) =>
-    fetch(engine.endpoint, { method: 'POST', headers, body }).then(async (reply) => [
-      reply.status,
-      await reply.text(),
-    ]);
-  expect((await post({ 'x-amz-target': 'AmazonSSM.GetParameter' }, '{"Name":'))[0]).toBe(400);
-  expect((await post({ 'x-amz-target': 'Nothing.AtAll' }, '{}'))[1]).toContain('has no service for target');
-  expect((await post({ 'content-type': 'application/x-www-form-urlencoded' }, 'Foo=1'))[1]).toContain(
+  const post = (service: string, headers: Record<string, string>, body: string, path = '/') =>
+    fetch(engine.endpoint + path, {
+      method: 'POST',
+      headers: signer(
+        engine.rootCredentials,
+        new URL(engine.endpoint).host,
+        service,
+        '20260101T000000Z',
+      )(path, headers, body),
+      body,
+    }).then(async (reply) => [reply.status, await reply.text()]);
+  expect((await post('ssm', { 'x-amz-target': 'AmazonSSM.GetParameter' }, '{"Name":'))[0]).toBe(400);
+  const alarms = { 'x-amz-target': 'GraniteServiceVersion20100801.DescribeAlarmsForMetric' };
+  const nothing = '{"MetricName":"m","Namespace":"n","Dimensions":[null]}';
+  expect(await post('monitoring', alarms, nothing)).toEqual([
+    400,
+    expect.stringContaining('Dimensions[0] must be something else than null'),
+  ]);
+  expect((await post('lambda', {}, 'null', '/2015-03-31/functions'))[0]).toBe(400);
+  expect((await post('ssm', { 'x-amz-target': 'Nothing.AtAll' }, '{}'))[1]).toContain(
+    'has no service for target',
+  );
+  expect((await post('sts', { 'content-type': 'application/x-www-form-urlencoded' }, 'Foo=1'))[1]).toContain(
     'MissingAction',
   );
-  expect((await post({}, '\u0000\u0001'))[0]).toBe(403);
+  const unsigned = await fetch(engine.endpoint, { method: 'POST', body: '\u0000\u0001' });
+  expect(unsigned.status).toBe(403);
   expect((await new STS(engine.client).getCallerIdentity({})).Account).toBe('000000000000');
+});
+
+test('a presigned URL is good for as long as it says', async () => {
+  const engine = await testEngine();
+  const s3 = new S3({ ...engine.client, forcePathStyle: true });
+  await s3.createBucket({ Bucket: 'shared' });
+  await s3.putObject({ Bucket: 'shared', Key: 'a', Body: 'content' });
+  const url = (atMs: number, seconds: number) => {
+    const timestamp = new Date(atMs).toISOString().replace(/[-:]|\.\d+/g, '');
+    return presigned(engine.rootCredentials, engine.endpoint, '/shared/a', timestamp, seconds);
+  };
+  expect(await (await fetch(url(new SystemClock().nowMs(), 60))).text()).toBe('content');
+  const old = await fetch(url(Date.UTC(2020, 0, 1), 1));
+  expect([old.status, await old.text()]).toEqual([403, expect.stringContaining('Request has expired')]);
+  const endless = await fetch(url(new SystemClock().nowMs(), 604_801));
+  expect(endless.status).toBe(400);
+});
+
+test('a signature covers the host and, but for S3, the body', async () => {
+  const engine = await testEngine();
+  const { host } = new URL(engine.endpoint);
+  const type = {
+    'content-type': 'application/x-amz-json-1.1',
+    'x-amz-target': 'AmazonSSM.DescribeParameters',
+  };
+  const sign = signer(engine.rootCredentials, host, 'ssm', '20260101T000000Z');
+  const headers = sign('/', { ...type, 'x-amz-content-sha256': 'anything' }, 'anything');
+  const changed = await fetch(engine.endpoint, { method: 'POST', headers, body: '{}' });
+  expect([changed.status, await changed.text()]).toEqual([400, expect.stringContaining('SHA256Mismatch')]);
+  const hostless = headers.authorization!.replace('host;', '');
+  const unbound = await fetch(engine.endpoint, {
+    method: 'POST',
+    headers: { ...headers, authorization: hostless },
+  });
+  expect(await unbound.text()).toContain("'Host' must be a signed header");
 });

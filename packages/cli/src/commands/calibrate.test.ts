@@ -97,7 +97,7 @@ async function calibrate({ events = hour, deployed = policy, days = 1, ...option
     target,
     clients,
     app: 'QueueCanary',
-    clock: { nowMs: () => NOW, setTimer: () => ({ cancel: () => undefined }) },
+    clock: { nowMs: () => NOW, uptimeMs: () => NOW, setTimer: () => ({ cancel: () => undefined }) },
     terminal: {
       interactive: false,
       style: (_tone, text) => text,

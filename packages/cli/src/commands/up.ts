@@ -54,6 +54,11 @@ export async function up(options: UpOptions, clock: Clock, terminal: Terminal): 
     region,
     clock,
     ids: new ByteIds(),
+    onStateFailure: (error) => {
+      terminal.line(`${terminal.style('bad', 'error:')} ${error.message}`);
+      // At once: whatever runs under the engine ends with it, and nothing more is answered.
+      process.exit(1);
+    },
     onCrash: (error) =>
       terminal.line(terminal.style('bad', `bug in the engine: ${(error as Error).stack ?? error}`)),
   });

@@ -10,6 +10,8 @@ export interface Timer {
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   nowMs(): number;
+  /** Milliseconds since some instant, for what only has to last: unlike {@link nowMs} it is never set. */
+  uptimeMs(): number;
   /** Runs `run` once, `delayMs` milliseconds from now; a negative or zero delay runs it as soon as possible. */
   setTimer(delayMs: number, run: () => void): Timer;
 }
@@ -37,6 +39,10 @@ const LONGEST_TIMEOUT_MS = 2_147_483_647;
 export class SystemClock implements Clock {
   nowMs(): number {
     return Date.now();
+  }
+
+  uptimeMs(): number {
+    return performance.now();
   }
 
   setTimer(delayMs: number, run: () => void): Timer {

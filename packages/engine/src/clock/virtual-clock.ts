@@ -14,6 +14,7 @@ interface Entry {
  */
 export class VirtualClock implements Clock {
   #nowMs: number;
+  #setBackMs = 0;
   #sequence = 0;
   readonly #heap: Entry[] = [];
 
@@ -22,7 +23,16 @@ export class VirtualClock implements Clock {
   }
 
   nowMs(): number {
+    return this.#nowMs - this.#setBackMs;
+  }
+
+  uptimeMs(): number {
     return this.#nowMs;
+  }
+
+  /** Sets the clock back, as somebody who corrects it does. What is waited for takes no longer. */
+  setBack(durationMs: number): void {
+    this.#setBackMs += durationMs;
   }
 
   setTimer(delayMs: number, run: () => void): Timer {

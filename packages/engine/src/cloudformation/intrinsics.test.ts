@@ -158,3 +158,21 @@ test('Cidr blocks do not overlap and stay inside the block', () => {
     }),
   );
 });
+
+test.each<[string, (inner: Json) => Json]>([
+  ['Sub', (inner) => ({ 'Fn::Sub': [`${hole('a')}${hole('a')}`, { a: inner }] })],
+  ['ToJsonString', (inner) => ({ 'Fn::ToJsonString': { '"': inner } })],
+  ['Base64', (inner) => ({ 'Fn::Base64': { 'Fn::Join': ['', [inner, inner]] } })],
+])('%s that doubles what is inside it is refused before it fills the memory', (_name, around) => {
+  let value: Json = 'x';
+  for (let level = 0; level < 26; level++) value = around(value);
+  expect(() => resolve(value, { ...scope })).toThrow(/make texts of more than/);
+});
+
+test('Sub resolves a variable once, however often it is used', () => {
+  let value: Json = '';
+  for (let level = 0; level < 60; level++) {
+    value = { 'Fn::Sub': [`${hole('a')}${hole('a')}`, { a: value }] };
+  }
+  expect(resolve(value, scope)).toBe('');
+});

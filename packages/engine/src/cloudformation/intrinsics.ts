@@ -62,13 +62,29 @@ function evaluate(value: Json, scope: Scope): Resolved {
   }
   if (!isObject(value)) return value;
   const name = calledFunction(value);
-  if (name !== undefined && name !== 'Condition') return call(name, value[name]!, scope);
+  if (name !== undefined && name !== 'Condition') return counted(call(name, value[name]!, scope), scope);
   const output: JsonObject = {};
   for (const [key, item] of Object.entries(value)) {
     const resolved = evaluate(item, scope);
     if (resolved !== NO_VALUE) output[key] = resolved;
   }
   return output;
+}
+
+/** Characters that functions may make of one template: each may double what the one inside it made. */
+const MAX_MADE_CHARACTERS = 32 * 1024 * 1024;
+const made = new WeakMap<Scope, number>();
+
+function counted(value: Resolved, scope: Scope): Resolved {
+  if (typeof value !== 'string') return value;
+  const total = (made.get(scope) ?? 0) + value.length;
+  if (total > MAX_MADE_CHARACTERS) {
+    throw templateError(
+      `Template error: the functions of this template make texts of more than ${MAX_MADE_CHARACTERS} characters, which the local engine does not.`,
+    );
+  }
+  made.set(scope, total);
+  return value;
 }
 
 function call(name: string, argument: Json, scope: Scope): Resolved {
@@ -182,6 +198,19 @@ function substitute(argument: Json, scope: Scope): string {
       "Template error: One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify a string as first argument, and an optional second argument to specify a mapping of values to replace in the string",
     );
   }
+  const values = new Map<string, string>();
+  const textOf = (name: string): string => {
+    const known = values.get(name);
+    if (known !== undefined) return known;
+    const dot = name.indexOf('.');
+    const value = Object.hasOwn(variables, name)
+      ? resolve(variables[name]!, scope)
+      : dot > 0 && !name.includes('::')
+        ? scope.attribute(name.slice(0, dot), name.slice(dot + 1))
+        : (ref(name, scope) as Json);
+    values.set(name, text(value, 'Fn::Sub'));
+    return values.get(name)!;
+  };
   return text(source, 'Fn::Sub').replaceAll(SUBSTITUTION, (whole, literal: string, raw: string) => {
     if (literal) return `\${${raw}}`;
     const name = raw.trim();
@@ -190,14 +219,7 @@ function substitute(argument: Json, scope: Scope): string {
         `Template error: variable names in Fn::Sub syntax must contain only alphanumeric characters, underscores, periods, and colons: ${whole}`,
       );
     }
-    if (Object.hasOwn(variables, name)) return text(resolve(variables[name]!, scope), 'Fn::Sub');
-    const dot = name.indexOf('.');
-    return text(
-      dot > 0 && !name.includes('::')
-        ? scope.attribute(name.slice(0, dot), name.slice(dot + 1))
-        : (ref(name, scope) as Json),
-      'Fn::Sub',
-    );
+    return counted(textOf(name), scope) as string;
   });
 }
 

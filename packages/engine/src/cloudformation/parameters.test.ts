@@ -64,3 +64,10 @@ describe('refused', () => {
     );
   });
 });
+
+test('a pattern that does not come back ends with an error', async () => {
+  const definition = { Type: 'String', AllowedPattern: '(a+)+b' };
+  await expect(value(definition, 'a'.repeat(60))).rejects.toThrow(
+    /AllowedPattern of parameter P takes too long/,
+  );
+});

@@ -1,3 +1,4 @@
+import { matchesWithin } from '../bounded-match.ts';
 import type { Json } from '../resources/schema.ts';
 import { type Template, type TemplateParameter, templateError } from './template.ts';
 
@@ -119,11 +120,11 @@ function check(key: string, parameter: TemplateParameter, text: string): void {
 }
 
 function matches(key: string, pattern: string, text: string): boolean {
-  try {
-    return new RegExp(`^(?:${pattern})$`).test(text);
-  } catch {
-    throw templateError(
-      `Template format error: AllowedPattern of parameter ${key} is not a valid expression`,
-    );
-  }
+  const matched = matchesWithin(pattern, text);
+  if (typeof matched === 'boolean') return matched;
+  throw templateError(
+    matched === 'late'
+      ? `Template error: AllowedPattern of parameter ${key} takes too long on its value: simplify it.`
+      : `Template format error: AllowedPattern of parameter ${key} is not a valid expression`,
+  );
 }

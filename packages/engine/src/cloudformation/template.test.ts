@@ -117,3 +117,20 @@ describe('refused', () => {
     );
   });
 });
+
+describe('more than the engine reads', () => {
+  test.each([
+    ['JSON', `{"Resources":${'{"Fn::Join":["",['.repeat(1_500)}${']]}'.repeat(1_500)}}`],
+    ['lists in YAML', `Resources: ${'['.repeat(20_000)}${']'.repeat(20_000)}`],
+    ['maps in YAML', `Resources: ${'{a: '.repeat(10_000)}`],
+    ['dashes in YAML', `Resources:\n  ${'- '.repeat(20_000)}a`],
+    ['indented YAML', Array.from({ length: 300 }, (_, depth) => `${' '.repeat(depth)}a:`).join('\n')],
+  ])('nesting without end: %s', (_what, text) => {
+    expect(() => parseTemplate(text)).toThrow(/nested more than 128 levels deep/);
+  });
+
+  test('YAML of more bytes or tokens than a call may give', () => {
+    expect(() => parseTemplate(`Description: ${'x'.repeat(60_000)}`)).toThrow(/longer than 51200 bytes/);
+    expect(() => parseTemplate(`Resources: [${'1,'.repeat(20_000)}]`)).toThrow(/more than 20000 tokens/);
+  });
+});

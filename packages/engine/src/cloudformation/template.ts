@@ -1,6 +1,8 @@
 import { isCollection, isMap, isScalar, isSeq, LineCounter, parseDocument, type Tags } from 'yaml';
+import { excessOfYaml } from '../bounded-yaml.ts';
 import { AwsFault } from '../errors.ts';
 import { isObject, type Json, type JsonObject } from '../resources/schema.ts';
+import { parseBoundedJson } from '../wire/document-bounds.ts';
 
 export type DeletionPolicy = 'Delete' | 'Retain' | 'RetainExceptOnCreate' | 'Snapshot';
 
@@ -86,8 +88,11 @@ export function parseTemplate(body: string): Template {
 
 function readJson(body: string): Json {
   try {
-    return JSON.parse(body) as Json;
+    return parseBoundedJson(body) as Json;
   } catch (error) {
+    if ((error as Error).message.includes('local engine')) {
+      throw templateError(`Template error: ${(error as Error).message}`);
+    }
     const at = /line (\d+) column (\d+)/.exec((error as Error).message);
     const position = at ? ` (line ${at[1]}, column ${at[2]})` : '';
     throw templateError(`Template format error: JSON not well-formed.${position}`);
@@ -148,6 +153,12 @@ function splitAttribute(text: string): string[] {
 }
 
 function readYaml(body: string): Json {
+  const excess = excessOfYaml(body);
+  if (excess !== undefined) {
+    throw templateError(
+      `Template error: the YAML ${excess}, which the local engine does not read: write the template as JSON, as cdk does.`,
+    );
+  }
   const lines = new LineCounter();
   const document = parseDocument(body, { customTags: shortFormTags, lineCounter: lines, merge: false });
   const error =

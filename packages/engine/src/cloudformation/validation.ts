@@ -50,7 +50,7 @@ function checkTypes(template: Template, typeOf: TypeLookup): void {
   const types = [...new Set(unknown.map(([, { Type }]) => Type))];
   const where = unknown.map(([logicalId, { Type }]) => `${logicalId} (${Type})`).join(', ');
   throw templateError(
-    `Template format error: Unrecognized resource types: [${types.join(', ')}]. The local engine does not know the type of ${where}; the recipe "Add a resource type" in CONTRIBUTING.md says how to add it.`,
+    `Template format error: Unrecognized resource types: [${types.join(', ')}]. The local engine does not know the type of ${where}: leave it out of what is deployed here, or deploy it on AWS.`,
   );
 }
 
@@ -60,7 +60,7 @@ function checkProperties(logicalId: string, properties: Json, type: ResourceType
   } catch (error) {
     if (!(error instanceof PropertyError)) throw error;
     const hint = error.message.includes('extraneous key')
-      ? '. If AWS has this property, the local engine does not know it: "Add a resource type" in CONTRIBUTING.md says how to add it.'
+      ? '. If AWS has this property, the local engine does not know it: leave it out of what is deployed here, or deploy it on AWS.'
       : '';
     throw templateError(
       `Properties validation failed for resource ${logicalId} with message: ${error.message} (${type.name})${hint}`,

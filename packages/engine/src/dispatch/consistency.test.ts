@@ -40,6 +40,16 @@ describe('an eventually consistent read', () => {
     expect(new Set(Array.from({ length: 100 }, () => read()))).toEqual(new Set(['new']));
   });
 
+  test('is not old for longer when the clock is set back', async () => {
+    const { clock, parameters, read } = world();
+    parameters.put('name', 'old');
+    await clock.advanceBy(60_000);
+    parameters.put('name', 'new');
+    clock.setBack(3_600_000);
+    await clock.advanceBy(5_000);
+    expect(new Set(Array.from({ length: 100 }, () => read()))).toEqual(new Set(['new']));
+  });
+
   test('is what the list says: others, and what services ask, see what is', () => {
     const { parameters, read } = world();
     parameters.put('name', 'new');

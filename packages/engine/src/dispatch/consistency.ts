@@ -27,7 +27,7 @@ export class Consistency {
     this.#pace = parts.pace;
     this.#ids = parts.ids;
     this.#state.remember({
-      nowMs: () => this.#clock.nowMs(),
+      nowMs: () => this.#clock.uptimeMs(),
       forMs: this.#pace.worstMs('api-consistency'),
       tables: (name) => name.slice(0, name.indexOf('.')) in EVENTUALLY_CONSISTENT,
     });
@@ -37,6 +37,6 @@ export class Consistency {
   answer<R>(service: ServiceName, operation: string, run: () => R): R {
     if (!EVENTUALLY_CONSISTENT[service]?.includes(operation)) return run();
     const ageMs = this.#pace.drawMs('api-consistency', this.#ids);
-    return this.#state.asOf(this.#clock.nowMs() - ageMs, run);
+    return this.#state.asOf(this.#clock.uptimeMs() - ageMs, run);
   }
 }

@@ -11,6 +11,7 @@ import { Consistency } from './consistency.ts';
 import { RateLimits } from './rate-limits.ts';
 import { SERVICES, type ServiceDescription, type ServiceName } from './sdk.ts';
 import type { Call, Operation, Principal, Service } from './service.ts';
+import { type Enumerations, enumerationsOf, validate } from './validation.ts';
 
 /** One operation with what its SDK schema says about it. */
 export interface OperationModel {
@@ -27,6 +28,7 @@ export interface ServiceModel {
   readonly operations: ReadonlyMap<string, OperationModel>;
   /** Traits of modelled errors by name: `error`, `httpError`, `awsQueryError`. */
   readonly errors: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+  readonly enumerations: Enumerations;
 }
 
 interface CallOptions {
@@ -114,7 +116,7 @@ export class Dispatcher {
     const service = this.#services.get(serviceName);
     const operation = (service?.operations as Record<string, AnyOperation> | undefined)?.[operationName];
     const known = this.model(serviceName);
-    const { operations, description } = known instanceof Promise ? await known : known;
+    const { operations, description, enumerations } = known instanceof Promise ? await known : known;
     const model = operations.get(operationName);
     if (!model) {
       throw new AwsFault('UnknownOperationException', `${serviceName} has no operation ${operationName}`);
@@ -122,12 +124,12 @@ export class Dispatcher {
     if (!operation) {
       throw new AwsFault(
         'NotImplemented',
-        `the local engine does not implement ${serviceName}:${operationName}; CONTRIBUTING.md says how to add an operation`,
+        `the local engine does not implement ${serviceName}:${operationName}: leave the call out here, or make it on AWS`,
         501,
       );
     }
     this.#rateLimits.admit(principal, serviceName, operationName, options.external ?? false);
-    requireMembers(serviceName, model.input, input);
+    validate(serviceName, model.input, input, enumerations);
     this.#authorizer.authorize({
       principal,
       actions: operation.actions?.(input) ?? [`${description.iamPrefix}:${operationName}`],
@@ -200,42 +202,7 @@ async function loadModel(name: ServiceName): Promise<ServiceModel> {
       errors.set(itemName, traits || {});
     }
   }
-  return { description, operations, errors };
-}
-
-function requireMembers(service: ServiceName, shape: Shape, input: Record<string, unknown>): void {
-  const missing = missingMember(shape, input, '');
-  if (!missing) return;
-  if (service === 'sqs') {
-    throw new AwsFault('MissingParameter', `The request must contain the parameter ${missing}.`);
-  }
-  const { protocol, missingMemberCode } = SERVICES[service];
-  throw new AwsFault(
-    missingMemberCode ?? (protocol === 'json' ? 'ValidationException' : 'ValidationError'),
-    `1 validation error detected: Value null at '${missing}' failed to satisfy constraint: Member must not be null`,
-  );
-}
-
-function missingMember(shape: Shape, value: unknown, path: string): string | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (shape.kind === 'struct') {
-    const struct = value as Record<string, unknown>;
-    for (const name of shape.required) {
-      if (struct[name] === undefined || struct[name] === null) return path ? `${path}.${name}` : name;
-    }
-    for (const name of Object.keys(struct)) {
-      const member = shape.members.get(name);
-      if (!member || (member.kind !== 'struct' && member.kind !== 'list')) continue;
-      const missing = missingMember(member, struct[name], path ? `${path}.${name}` : name);
-      if (missing) return missing;
-    }
-  } else if (shape.kind === 'list' && (shape.value?.kind === 'struct' || shape.value?.kind === 'list')) {
-    for (const [index, item] of (value as unknown[]).entries()) {
-      const missing = missingMember(shape.value, item, `${path}.${index + 1}.member`);
-      if (missing) return missing;
-    }
-  }
-  return undefined;
+  return { description, operations, errors, enumerations: enumerationsOf(name, module) };
 }
 
 const LONGEST_JOURNALED_TEXT = 300;

@@ -31,6 +31,15 @@ describe('rate limits', () => {
     expect(refused(limits, 8)).toBe(3);
   });
 
+  test('go on when the clock is set back', async () => {
+    const clock = new VirtualClock();
+    const limits = new RateLimits(clock, new Pace(1));
+    expect(refused(limits, 8)).toBe(3);
+    clock.setBack(3_600_000);
+    await clock.advanceBy(60_000);
+    expect(refused(limits, 8)).toBe(3);
+  });
+
   test('are per second of the time that the pace makes of it', async () => {
     const clock = new VirtualClock();
     const limits = new RateLimits(clock, new Pace(20));

@@ -138,7 +138,7 @@ export class RateLimits {
     this.#clock = clock;
     for (const limit of RATE_LIMITS) {
       const perSecond = limit.perSecond * pace.factor;
-      const bucket = new TokenBucket({ perSecond, burst: limit.burst }, clock.nowMs());
+      const bucket = new TokenBucket({ perSecond, burst: limit.burst }, clock.uptimeMs());
       for (const operation of limit.operations) {
         this.#buckets.set(`${limit.service}:${operation}`, { limit, bucket });
       }
@@ -153,7 +153,7 @@ export class RateLimits {
     if (principal.kind === 'service') return;
     const limited = this.#buckets.get(`${service}:${operation}`);
     if (limited === undefined) return;
-    const admitted = limited.bucket.take(this.#clock.nowMs());
+    const admitted = limited.bucket.take(this.#clock.uptimeMs());
     if (!admitted && external) throw new AwsFault(limited.limit.code, 'Rate exceeded');
   }
 }

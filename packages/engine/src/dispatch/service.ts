@@ -9,9 +9,9 @@ import type { Input, OperationName, Output, ServiceName } from './sdk.ts';
 export interface Principal {
   /**
    * `root`: the account's owner, may do everything. `role`: a session of a role. `service`: an AWS service on
-   * its own behalf, for vended metrics, logs and events. `anonymous`: an unsigned call.
+   * its own behalf, for vended metrics, logs and events.
    */
-  readonly kind: 'root' | 'role' | 'user' | 'service' | 'anonymous';
+  readonly kind: 'root' | 'role' | 'user' | 'service';
   /** ARN as `sts:GetCallerIdentity` reports it; for a service its principal, such as `events.amazonaws.com`. */
   readonly arn: string;
   readonly accountId: string;

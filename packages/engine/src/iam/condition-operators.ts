@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import { matches } from '../wildcard.ts';
+import { matches } from './pattern.ts';
 import { type PolicyTexts, splitArn } from './policy-variables.ts';
 
 /**

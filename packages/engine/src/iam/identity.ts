@@ -5,7 +5,14 @@ import type { Ids } from '../ids.ts';
 import type { State, Table } from '../state/state.ts';
 import type { WireRequest } from '../wire/protocols.ts';
 import { NO_WAY_TO_AWS } from './no-way-to-aws.ts';
-import { gitPasswordMatches, readGitPassword, readSignature, verifySignature } from './signature.ts';
+import {
+  gitPasswordMatches,
+  readGitPassword,
+  readSignature,
+  sameText,
+  signedAtMs,
+  verifySignature,
+} from './signature.ts';
 
 interface StoredKey {
   readonly secretAccessKey: string;
@@ -13,6 +20,14 @@ interface StoredKey {
   readonly principal: Principal;
   /** Absent for long-lived keys. */
   readonly expiresAtMs?: number;
+}
+
+/** Who signed a request, and for which service. */
+export interface Caller {
+  readonly principal: Principal;
+  readonly service: string;
+  /** Throws unless the signature covers this body. To be called before the request is acted upon. */
+  readonly vouch: (body: Buffer) => void;
 }
 
 const SESSION_MS = 12 * 3_600_000;
@@ -55,7 +70,7 @@ export class Identity {
     if (!existing) {
       this.#keys.put(this.rootAccessKeyId, { secretAccessKey: parts.ids.hex(40), principal: this.root });
     }
-    for (const [id, key] of [...this.#keys.entries()]) if (this.#expired(key)) this.#keys.delete(id);
+    this.#forgetExpired();
   }
 
   /** The owner's long-lived credentials. */
@@ -68,6 +83,7 @@ export class Identity {
 
   /** Issues session credentials for a principal. They survive a restart of the engine until they expire. */
   issue(principal: Principal, durationMs = SESSION_MS): Credentials {
+    this.#forgetExpired();
     const accessKeyId = `ASIA${this.#ids.suffix(16)}`;
     const secretAccessKey = this.#ids.hex(40);
     const sessionToken = this.#ids.hex(64);
@@ -94,8 +110,8 @@ export class Identity {
   /** The principal of an access key without checking a signature, for protocols that carry a token instead. */
   principalOf(accessKeyId: string, sessionToken?: string): Principal | undefined {
     const key = this.#keys.get(accessKeyId);
-    if (!key || this.#expired(key) || (sessionToken !== undefined && key.sessionToken !== sessionToken))
-      return undefined;
+    if (!key || this.#expired(key)) return undefined;
+    if (sessionToken !== undefined && !sameText(key.sessionToken ?? '', sessionToken)) return undefined;
     return key.principal;
   }
 
@@ -113,27 +129,33 @@ export class Identity {
     const signed = readGitPassword(password);
     if (!signed) {
       const owned = this.#keys.get(userName);
-      return owned && !this.#expired(owned) && owned.secretAccessKey === password
+      return owned && !this.#expired(owned) && sameText(owned.secretAccessKey, password)
         ? owned.principal
         : undefined;
     }
     const [accessKeyId = '', sessionToken] = userName.split('%');
     const key = this.#keys.get(accessKeyId);
-    if (!key || this.#expired(key) || key.sessionToken !== sessionToken) return undefined;
-    const signedAtMs = Date.parse(
-      signed.timestamp.replace(/^(....)(..)(..)T(..)(..)(..)$/, '$1-$2-$3T$4:$5:$6Z'),
-    );
-    // A date that does not exist is no number, and in no window.
-    if (!(Math.abs(this.#clock.nowMs() - signedAtMs) <= GIT_PASSWORD_MS)) return undefined;
+    if (!key || this.#expired(key)) return undefined;
+    if ((key.sessionToken === undefined) !== (sessionToken === undefined)) return undefined;
+    if (!sameText(key.sessionToken ?? '', sessionToken ?? '')) return undefined;
+    const ageMs = this.#clock.nowMs() - signedAtMs(`${signed.timestamp}Z`);
+    if (Math.abs(ageMs) > GIT_PASSWORD_MS) return undefined;
     const claimed = { ...address, region: this.#region };
     return gitPasswordMatches(signed, claimed, key.secretAccessKey) ? key.principal : undefined;
   }
 
-  /** Verifies a request's signature and returns who signed it. Unsigned requests are `anonymous`. */
-  authenticate(request: WireRequest): { principal: Principal; service: string | undefined } {
-    const claimed = readSignature(request);
+  /**
+   * Who calls, by the head of a request alone; whoever has no valid credentials is refused. Where the signature does
+   * not cover the bytes of the body but at most their stated hash, it is verified as well.
+   */
+  authenticate(head: WireRequest): Caller {
+    const claimed = readSignature(head);
     if (!claimed) {
-      return { principal: { kind: 'anonymous', arn: 'anonymous', accountId: '' }, service: undefined };
+      throw new AwsFault(
+        'MissingAuthenticationToken',
+        'this is the queue-canary local engine; it serves signed AWS API requests, images under /v2/ and git under /git/',
+        403,
+      );
     }
     const key = this.#keys.get(claimed.scope.accessKeyId);
     if (!key) {
@@ -143,7 +165,7 @@ export class Identity {
         403,
       );
     }
-    if (key.sessionToken !== undefined && key.sessionToken !== claimed.sessionToken) {
+    if (key.sessionToken !== undefined && !sameText(key.sessionToken, claimed.sessionToken ?? '')) {
       throw new AwsFault(
         'InvalidClientTokenId',
         'The security token included in the request is invalid.',
@@ -153,8 +175,13 @@ export class Identity {
     if (this.#expired(key)) {
       throw new AwsFault('ExpiredToken', 'The security token included in the request is expired', 403);
     }
-    verifySignature(request, claimed, key.secretAccessKey);
-    return { principal: key.principal, service: claimed.scope.service };
+    const { secretAccessKey } = key;
+    const vouch = verifySignature(head, claimed, secretAccessKey, this.#clock.nowMs());
+    return { principal: key.principal, service: claimed.scope.service, vouch };
+  }
+
+  #forgetExpired(): void {
+    for (const [id, key] of [...this.#keys.entries()]) if (this.#expired(key)) this.#keys.delete(id);
   }
 
   #expired(key: StoredKey): boolean {

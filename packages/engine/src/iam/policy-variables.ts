@@ -1,4 +1,4 @@
-import { ANY, ONE, type Pattern, readPattern, type Wildcard } from '../wildcard.ts';
+import { ANY, ONE, type Pattern, readPattern, type Wildcard } from './pattern.ts';
 
 /** Condition keys of a request in lower case, with their values. */
 export type Keys = Pick<ReadonlyMap<string, readonly string[]>, 'get'>;

@@ -1,5 +1,5 @@
-import { matches, type Pattern, readPattern } from '../wildcard.ts';
 import { type Conditions, conditionsHold } from './conditions.ts';
+import { matches, type Pattern, readPattern } from './pattern.ts';
 import { type Keys, PolicyTexts } from './policy-variables.ts';
 import { type Caller, isExcepted, type Naming, naming, type PrincipalElement } from './principals.ts';
 

@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { BOOTSTRAP_STACK } from '../cloudformation/bootstrap-template.ts';
 import type { ResourceRecord } from '../cloudformation/stack-store.ts';
 import { UserError } from '../errors.ts';
+import { stateFailure } from '../state/state-failure.ts';
 import type { Denial, Grant, UsedGrant } from './access-record.ts';
 import { grantsOf } from './policy.ts';
 import { parsePolicy } from './policy-grammar.ts';
@@ -41,6 +42,14 @@ export function readAccess(directory: string): Access {
       `${directory} holds no state of an engine: name the directory that "queue-canary up --state" was given`,
     );
   }
+  try {
+    return readDatabase(path);
+  } catch (error) {
+    throw stateFailure(path, error);
+  }
+}
+
+function readDatabase(path: string): Access {
   const db = new DatabaseSync(path, { readOnly: true });
   try {
     const entries = <T>(name: string): Array<readonly [string, T]> =>

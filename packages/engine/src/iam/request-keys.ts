@@ -68,13 +68,6 @@ function principalKeys(
   role: Role | undefined,
 ): Record<string, string | readonly string[] | undefined> {
   const { kind, accountId } = principal;
-  if (kind === 'anonymous') {
-    return {
-      'aws:PrincipalType': 'Anonymous',
-      'aws:PrincipalAccount': 'anonymous',
-      'aws:userid': 'anonymous',
-    };
-  }
   if (kind === 'service') {
     return {
       'aws:PrincipalIsAWSService': 'true',

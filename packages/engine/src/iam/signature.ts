@@ -168,26 +168,72 @@ function encode(text: string): string {
   );
 }
 
+const HEX_DIGEST = /^[0-9a-f]{64}$/;
+/** What S3's clients state instead of a hash: nothing, or chunks that are signed or not signed by themselves. */
+const UNSIGNED_PAYLOAD = /^(UNSIGNED-PAYLOAD|STREAMING-[A-Z0-9-]+)$/;
+
 /**
- * Checks a Signature Version 4 signature, including the payload's hash where the client signed it. A wrong
- * secret or a changed request is `SignatureDoesNotMatch`, as on AWS. The age of the signature is not checked:
- * loopback clients with a wrong clock are served.
+ * Checks a Signature Version 4 signature by the head of a request, and returns the check of its body. A wrong secret or a
+ * changed request is `SignatureDoesNotMatch`, as on AWS. The signature is checked at once where the head states the
+ * payload's hash, or says that it is not signed, which only S3 allows; else with the body. The age of a
+ * signature is not checked, since loopback clients with a wrong clock are served; that of a presigned URL is.
  */
-export function verifySignature(request: WireRequest, claimed: SignatureClaim, secret: string): void {
-  const declared = request.headers['x-amz-content-sha256'];
-  const unsignedPayload = claimed.presigned || (declared !== undefined && !/^[0-9a-f]{64}$/.test(declared));
-  const payloadHash = claimed.presigned
-    ? 'UNSIGNED-PAYLOAD'
-    : unsignedPayload
-      ? declared!
-      : sha256(request.body);
-  if (declared !== undefined && !unsignedPayload && declared !== payloadHash) {
+export function verifySignature(
+  head: WireRequest,
+  claimed: SignatureClaim,
+  secret: string,
+  nowMs: number,
+): (body: Buffer) => void {
+  const { scope } = claimed;
+  if (!scope.signedHeaders.includes('host')) {
+    throw new AwsFault('IncompleteSignature', "'Host' must be a signed header.", 400);
+  }
+  if (claimed.presigned) checkPresigned(head, claimed, nowMs);
+  const isS3 = scope.service === 's3';
+  const stated = claimed.presigned
+    ? isS3
+      ? 'UNSIGNED-PAYLOAD'
+      : undefined
+    : head.headers['x-amz-content-sha256'];
+  if (stated !== undefined && isS3 && UNSIGNED_PAYLOAD.test(stated)) {
+    compare(head, claimed, secret, stated);
+    return () => {};
+  }
+  if (stated === undefined) return (body) => compare(head, claimed, secret, sha256(body));
+  if (HEX_DIGEST.test(stated)) compare(head, claimed, secret, stated);
+  return (body) => {
+    if (sha256(body) === stated) return;
     throw new AwsFault(
       'XAmzContentSHA256Mismatch',
       'the x-amz-content-sha256 header does not match the body',
       400,
     );
+  };
+}
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html: from 1 s to seven days. */
+const MAX_PRESIGNED_SECONDS = 604_800;
+
+function checkPresigned({ query }: WireRequest, claimed: SignatureClaim, nowMs: number): void {
+  const expires = query.get('X-Amz-Expires');
+  const seconds = Number(expires);
+  if (expires === null || !Number.isInteger(seconds) || seconds < 1 || seconds > MAX_PRESIGNED_SECONDS) {
+    throw new AwsFault(
+      'AuthorizationQueryParametersError',
+      `X-Amz-Expires must be a number of seconds from 1 to ${MAX_PRESIGNED_SECONDS}`,
+    );
   }
+  if (!(nowMs < signedAtMs(claimed.timestamp) + seconds * 1000))
+    throw new AwsFault('AccessDenied', 'Request has expired', 403);
+}
+
+/** When something was signed; `NaN` where the text is no time. */
+export function signedAtMs(timestamp: string): number {
+  const time = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(timestamp);
+  return time ? Date.UTC(+time[1]!, +time[2]! - 1, +time[3]!, +time[4]!, +time[5]!, +time[6]!) : Number.NaN;
+}
+
+function compare(request: WireRequest, claimed: SignatureClaim, secret: string, payloadHash: string): void {
   const { scope } = claimed;
   let canonical = `${request.method}\n${canonicalPath(request.path, scope.service)}\n${canonicalQuery(request.query)}\n`;
   for (const name of scope.signedHeaders) canonical += `${name}:${folded(request.headers[name] ?? '')}\n`;
@@ -270,6 +316,7 @@ function folded(value: string): string {
 }
 
 /** Compares in a time that tells nothing of where two texts of the same length differ. */
-function sameText(a: string, b: string): boolean {
-  return a.length === b.length && timingSafeEqual(Buffer.from(a, 'latin1'), Buffer.from(b, 'latin1'));
+export function sameText(a: string, b: string): boolean {
+  const [left, right] = [Buffer.from(a), Buffer.from(b)];
+  return left.length === right.length && timingSafeEqual(left, right);
 }

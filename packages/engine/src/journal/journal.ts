@@ -54,8 +54,7 @@ export class Journal {
 
   append(source: string, type: string, detail: Record<string, unknown>): JournalEntry {
     const entry: JournalEntry = { seq: ++this.#seq, atMs: this.#clock.nowMs(), source, type, detail };
-    this.#state.write();
-    this.#insert.run(entry.seq, entry.atMs, source, type, JSON.stringify(detail));
+    this.#state.change(() => this.#insert.run(entry.seq, entry.atMs, source, type, JSON.stringify(detail)));
     if (entry.seq % 10_000 === 0) this.#trim.run(entry.seq - KEPT_ENTRIES);
     for (const listener of [...this.#listeners]) listener(entry);
     return entry;

@@ -1,3 +1,5 @@
+import { parseBoundedJson } from '../wire/document-bounds.ts';
+
 /**
  * Property schemas of CloudFormation resource types: what a property may hold, checked before anything is
  * created and coerced as CloudFormation does (numbers and booleans written as text).
@@ -130,7 +132,7 @@ function coerce(shape: Shape<unknown>, value: Json, path: string): unknown {
 
 function parseDocument(value: string, path: string): Json {
   try {
-    return JSON.parse(value) as Json;
+    return parseBoundedJson(value) as Json;
   } catch {
     return fail(path, 'is not valid JSON');
   }

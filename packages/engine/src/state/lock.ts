@@ -1,49 +1,47 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { UserError } from '../errors.ts';
+import { isBusy, stateFailure } from './state-failure.ts';
+
+/** For how long another claimant may be in the middle of saying who it is. */
+const PATIENCE_MS = 1_000;
 
 /**
- * Claims a state directory for this process. A second engine on the same directory is refused; a lock left
- * behind by a killed engine is recognised by the process's start time and taken over.
+ * Claims a state directory for this process. A second engine on the same directory is refused.
+ *
+ * The claim is SQLite's write lock on a file of its own, which the operating system takes from a process that ends,
+ * however it ends: nothing is ever left behind that somebody would have to remove.
  */
 export function lockStateDirectory(directory: string): { release(): void } {
-  const path = join(directory, 'engine.lock');
-  const own = `${process.pid} ${startTime(process.pid) ?? '?'}\n`;
-  for (let attempt = 0; ; attempt++) {
-    try {
-      writeFileSync(path, own, { flag: 'wx', mode: 0o600 });
-      return { release: () => rmSync(path, { force: true }) };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt > 3) throw error;
-    }
-    const [pid = '', started = ''] = existsSync(path) ? readFileSync(path, 'utf8').trim().split(' ') : [];
-    if (isRunning(Number(pid), started)) {
-      throw new UserError(
-        'EngineRunning',
-        `another engine (process ${pid}) uses ${directory}: stop it first, or choose another directory with --state`,
-      );
-    }
-    rmSync(path, { force: true });
-  }
-}
-
-function isRunning(pid: number, started: string): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
+  const path = join(directory, 'engine.owner');
+  let db: DatabaseSync | undefined;
   try {
-    process.kill(pid, 0);
+    db = new DatabaseSync(path, { timeout: PATIENCE_MS });
+    claim(db);
+    // Only what is committed can be read by who is refused. Who comes in between is the owner, and this one is not.
+    db.exec(`PRAGMA user_version = ${process.pid}; COMMIT`);
+    claim(db);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    const owner = isBusy(error) ? ownerOf(db) : undefined;
+    db?.close();
+    if (!isBusy(error)) throw stateFailure(path, error);
+    throw new UserError(
+      'EngineRunning',
+      `another engine${owner === undefined ? '' : ` (process ${owner})`} uses ${directory}: stop it first, or choose another directory with --state`,
+    );
   }
-  const actual = startTime(pid);
-  return actual === undefined || started === '?' || actual === started;
+  const owned = db;
+  return { release: () => owned.close() };
 }
 
-/** Start time of a process in clock ticks since boot, where /proc tells it; zombies count as gone (`undefined`). */
-function startTime(pid: number): string | undefined {
+function claim(db: DatabaseSync): void {
+  db.exec('PRAGMA busy_timeout = 0; BEGIN IMMEDIATE');
+}
+
+function ownerOf(db: DatabaseSync | undefined): number | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[19];
+    db?.exec(`PRAGMA busy_timeout = ${PATIENCE_MS}`);
+    return Number(db?.prepare('PRAGMA user_version').get()?.user_version) || undefined;
   } catch {
     return undefined;
   }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -6,6 +6,7 @@ import { VirtualClock } from '../clock/virtual-clock.ts';
 import { Journal } from '../journal/journal.ts';
 import { lockStateDirectory } from './lock.ts';
 import { State } from './state.ts';
+import { closeToOthers, openStateDirectory } from './state-directory.ts';
 
 function directory(): string {
   const path = mkdtempSync(join(tmpdir(), 'queue-canary-state-'));
@@ -132,4 +133,87 @@ test('what is written before a commit is part of it, however often it changed', 
   expect(reader.table<number>('totals').get('total')).toBe(3);
   reader.close();
   state.close();
+});
+
+/** The state's files and directories that somebody else may look into. */
+function open(path: string): string[] {
+  return [path, ...readdirSync(path).map((name) => join(path, name))].filter(
+    (each) => (statSync(each).mode & 0o077) !== 0,
+  );
+}
+
+test.each([
+  ['new', (path: string) => rmSync(path, { recursive: true })],
+  ['empty and open to all', (path: string) => chmodSync(path, 0o755)],
+  [
+    "the engine's own and open to all",
+    (path: string) => {
+      for (const name of ['engine.db', 'engine.json', 'package.json'])
+        writeFileSync(join(path, name), '', { mode: 0o644 });
+      mkdirSync(join(path, 'images'), { mode: 0o755 });
+      chmodSync(path, 0o755);
+    },
+  ],
+])('a directory that is %s is for its owner alone, with the database and its log', (_what, prepare) => {
+  const path = directory();
+  prepare(path);
+  openStateDirectory(path);
+  const state = new State(join(path, 'engine.db'));
+  state.table<number>('things').put('x', 1);
+  state.flush();
+  closeToOthers(path);
+  expect(readdirSync(path)).toEqual(expect.arrayContaining(['engine.db', 'engine.db-wal', 'engine.db-shm']));
+  expect(open(path)).toEqual([]);
+  state.close();
+});
+
+test('a directory that is open to others and holds something else is refused and left as it is', () => {
+  const path = directory();
+  writeFileSync(join(path, 'README.md'), '');
+  chmodSync(path, 0o755);
+  expect(() => openStateDirectory(path)).toThrow(
+    /is open to other users .* choose an empty directory with --state, or close it with "chmod 700 /,
+  );
+  expect(statSync(path).mode & 0o777).toBe(0o755);
+  chmodSync(path, 0o700);
+  expect(() => openStateDirectory(path)).not.toThrow();
+});
+
+/** A state whose disk is full: SQLite says the same when it may take no more pages. */
+function fullDisk() {
+  const path = join(directory(), 'engine.db');
+  const told: Error[] = [];
+  const state = new State(path, (error) => told.push(error));
+  const table = state.table<string>('things');
+  state.db.exec('PRAGMA max_page_count = 10');
+  return { path, state, table, told };
+}
+
+test('a full disk is said once, with the path and what to do, and who waits is told', async () => {
+  const { path, state, table, told } = fullDisk();
+  table.put('small', 'x');
+  await state.synced();
+  expect(() => table.put('large', 'x'.repeat(100_000))).toThrow(`the disk of ${path} is full: make room`);
+  await expect(state.synced()).rejects.toThrow();
+  expect(told.map(({ message }) => message)).toEqual([
+    expect.stringContaining(`the disk of ${path} is full`),
+  ]);
+  state.close();
+  const again = new State(path);
+  expect([...again.table<string>('things').keys()]).toEqual(['small']);
+  again.close();
+});
+
+test('a database that is none, or a row that is broken, is said with its path and the way out', () => {
+  const path = join(directory(), 'engine.db');
+  const state = new State(path);
+  state.table<number>('things').put('x', 1);
+  state.flush();
+  state.db.exec(`UPDATE "things" SET value = '{"half'`);
+  state.close();
+  expect(() => new State(path).table('things')).toThrow(
+    new RegExp(`^${path} is damaged \\("x" of things: .*: put back a copy of .* or remove that directory`),
+  );
+  writeFileSync(path, 'not a database'.repeat(1_000));
+  expect(() => new State(path)).toThrow(`${path} is damaged (file is not a database): put back a copy`);
 });

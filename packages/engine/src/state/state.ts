@@ -1,6 +1,7 @@
-import { closeSync, fdatasync, openSync } from 'node:fs';
+import { chmodSync, closeSync, fdatasync, openSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { InvariantError } from '../errors.ts';
+import { InvariantError, type UserError } from '../errors.ts';
+import { isStateFailure, stateFailure } from './state-failure.ts';
 
 /** Which tables remember what they held before, and for how long. */
 interface Memory {
@@ -28,6 +29,8 @@ const CHECKPOINT_PAGES = 4_000;
  */
 export class State {
   readonly db: DatabaseSync;
+  readonly path: string;
+  readonly #onFailure: (error: UserError) => void;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   readonly #logPath: string | undefined;
@@ -37,6 +40,7 @@ export class State {
   #readingAsOfMs: number | undefined;
   #open = false;
   #closed = false;
+  #failure: UserError | undefined;
   /** Who waits for the open transaction to be committed, and who for it to be on the disk. */
   #awaitingCommit: Waiter[] = [];
   #awaitingOpen: Waiter[] = [];
@@ -49,15 +53,50 @@ export class State {
   #held = false;
   #log: number | undefined;
 
-  /** @param path database file, or `:memory:` */
-  constructor(path: string) {
-    this.db = new DatabaseSync(path);
-    this.db.exec(
-      `PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=0; PRAGMA cache_size=-16000; PRAGMA wal_autocheckpoint=${CHECKPOINT_PAGES}`,
-    );
+  /**
+   * @param path database file, or `:memory:`
+   * @param onFailure told, once, why nothing can be written any more; by default the error is thrown, out of any turn
+   */
+  constructor(
+    path: string,
+    onFailure: (error: UserError) => void = (error) => {
+      throw error;
+    },
+  ) {
+    this.path = path;
+    this.#onFailure = onFailure;
+    this.db = this.guard(path, () => {
+      if (path !== ':memory:') {
+        // SQLite gives its log and its index the mode of the database.
+        closeSync(openSync(path, 'a', 0o600));
+        chmodSync(path, 0o600);
+      }
+      const db = new DatabaseSync(path);
+      db.exec(
+        `PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=0; PRAGMA cache_size=-16000; PRAGMA wal_autocheckpoint=${CHECKPOINT_PAGES}`,
+      );
+      return db;
+    });
     this.#begin = this.db.prepare('BEGIN');
     this.#commit = this.db.prepare('COMMIT');
     this.#logPath = path === ':memory:' ? undefined : `${path}-wal`;
+  }
+
+  /** Does something with a file of the state; an error says which file it is, and what to do. */
+  guard<R>(path: string, act: (path: string) => R): R {
+    try {
+      return act(path);
+    } catch (error) {
+      throw stateFailure(path, error);
+    }
+  }
+
+  /** Says that nothing can be written any more. */
+  fail(error: unknown): UserError {
+    const known = this.#failure;
+    this.#failure ??= stateFailure(this.path, error);
+    if (known === undefined) this.#onFailure(this.#failure);
+    return this.#failure;
   }
 
   /** Opens this turn's transaction if none is open. Call before any SQL that writes. */
@@ -66,6 +105,16 @@ export class State {
     this.#begin.run();
     this.#open = true;
     setImmediate(() => this.#endTurn());
+  }
+
+  /** Runs SQL that writes, in this turn's transaction. */
+  change(run: () => void): void {
+    try {
+      this.write();
+      run();
+    } catch (error) {
+      throw isStateFailure(error) ? this.fail(error) : error;
+    }
   }
 
   /** Whether something was written in this turn that is not yet committed. */
@@ -130,8 +179,10 @@ export class State {
       this.#commit.run();
     } catch (error) {
       this.#open = false;
-      for (const waiter of [...committed, ...toSync]) waiter.reject(error as Error);
-      throw error;
+      const failure = stateFailure(this.path, error);
+      for (const waiter of [...committed, ...toSync]) waiter.reject(failure);
+      this.fail(failure);
+      return;
     }
     this.#commits++;
     for (const waiter of committed) waiter.resolve();
@@ -157,6 +208,7 @@ export class State {
       this.#syncing = false;
       if (error === null) this.#syncedCommits = Math.max(this.#syncedCommits, commits);
       for (const waiter of served) error === null ? waiter.resolve() : waiter.reject(error);
+      if (error !== null) this.fail(error);
       if (this.#closed) this.#closeLog();
       else if (this.#open) this.flush();
       else if (this.#awaitingSync.length > 0) this.#sync();
@@ -185,7 +237,7 @@ export class State {
     return this.#memory?.tables(table) ? this.#memory : undefined;
   }
 
-  /** Reads, in one go, what the tables that remember held at an earlier instant, milliseconds since the epoch. */
+  /** Reads, in one go, what the tables that remember held at an earlier instant, by the clock of their memory. */
   asOf<R>(atMs: number, read: () => R): R {
     this.#readingAsOfMs = atMs;
     try {
@@ -235,7 +287,12 @@ export class Table<T> {
     const db = state.db;
     db.exec(`CREATE TABLE IF NOT EXISTS "${name}" (key TEXT PRIMARY KEY, value TEXT NOT NULL)`);
     for (const row of db.prepare(`SELECT key, value FROM "${name}" ORDER BY rowid`).all()) {
-      this.#rows.set(row.key as string, JSON.parse(row.value as string) as T);
+      const key = row.key as string;
+      try {
+        this.#rows.set(key, JSON.parse(row.value as string) as T);
+      } catch (error) {
+        throw stateFailure(state.path, new SyntaxError(`"${key}" of ${name}: ${(error as Error).message}`));
+      }
     }
     this.#upsert = db.prepare(
       `INSERT INTO "${name}" (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
@@ -260,8 +317,7 @@ export class Table<T> {
 
   put(key: string, value: T): T {
     this.#noteChange(key);
-    this.#state.write();
-    this.#upsert.run(key, JSON.stringify(value));
+    this.#state.change(() => this.#upsert.run(key, JSON.stringify(value)));
     this.#rows.set(key, value);
     return value;
   }
@@ -269,8 +325,7 @@ export class Table<T> {
   delete(key: string): boolean {
     if (!this.#rows.has(key)) return false;
     this.#noteChange(key);
-    this.#state.write();
-    this.#remove.run(key);
+    this.#state.change(() => this.#remove.run(key));
     return this.#rows.delete(key);
   }
 

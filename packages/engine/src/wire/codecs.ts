@@ -1,5 +1,6 @@
 import { parseXML } from '@aws-sdk/xml-builder';
 import { AwsFault } from '../errors.ts';
+import { boundXml } from './document-bounds.ts';
 import type { Shape } from './shapes.ts';
 
 type Json = Record<string, unknown>;
@@ -42,7 +43,11 @@ export function decodeJson(shape: Shape, value: unknown, path = ''): unknown {
     }
     case 'list':
       if (!Array.isArray(value)) throw wrong(path, 'a list');
-      return value.map((item, index) => decodeJson(shape.value!, item, `${path}[${index}]`));
+      return value.map((item, index) => {
+        if (item === null && shape.traits.sparse === undefined)
+          throw wrong(`${path}[${index}]`, 'something else than null');
+        return decodeJson(shape.value!, item, `${path}[${index}]`);
+      });
     case 'map': {
       if (typeof value !== 'object' || Array.isArray(value)) throw wrong(path, 'a map');
       const output: Json = Object.create(null) as Json;
@@ -124,12 +129,21 @@ function encodeTimestamp(
   }
 }
 
+/** How deeply a form parameter's name may nest. */
+const MAX_NAME_PARTS = 32;
+
 /** Parses `a.1.b=c` form parameters of the Query protocols into the SDK's input values. */
 export function decodeQuery(shape: Shape, form: URLSearchParams, ec2: boolean): unknown {
   const tree: FormNode = { children: new Map() };
   for (const [key, value] of form) {
     let node = tree;
-    for (const part of key.split('.')) {
+    const parts = key.split('.');
+    if (parts.length > MAX_NAME_PARTS)
+      throw new AwsFault(
+        'MalformedInput',
+        `the local engine does not read a parameter whose name has more than ${MAX_NAME_PARTS} parts`,
+      );
+    for (const part of parts) {
       let child = node.children.get(part);
       if (!child) {
         child = { children: new Map() };
@@ -233,10 +247,11 @@ export function encodeText(shape: Shape, value: unknown): string {
 }
 
 /** Parses an XML request body into the SDK's input values. */
-export function decodeXml(shape: Shape, body: string): unknown {
+export function decodeXml(shape: Shape, body: Buffer): unknown {
+  boundXml(body);
   let parsed: Json;
   try {
-    parsed = parseXML(body) as Json;
+    parsed = parseXML(body.toString('utf8')) as Json;
   } catch {
     throw new AwsFault('MalformedXML', 'the request body is not well-formed XML');
   }

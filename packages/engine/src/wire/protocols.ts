@@ -13,6 +13,8 @@ import {
   encodeXmlNode,
   escapeXml,
 } from './codecs.ts';
+import { boundCbor, boundJson } from './document-bounds.ts';
+import { percentDecoded } from './request-target.ts';
 import type { Shape } from './shapes.ts';
 
 /** A request as the server read it. */
@@ -35,41 +37,43 @@ export type Protocol = 'json' | 'cbor' | 'query' | 'rest-json' | 'rest-xml';
 
 type Json = Record<string, unknown>;
 
-/** Reads an operation's input from a JSON, CBOR or Query request. */
-export function readRpcInput(
-  protocol: Protocol,
+/** Reads an operation's input from a JSON or CBOR request. */
+export function readRpcInput(protocol: Protocol, model: OperationModel, request: WireRequest): Json {
+  const document = protocol === 'cbor' ? parseCbor(request.body) : parseJson(request.body);
+  return (decodeJson(model.input, document) ?? {}) as Json;
+}
+
+/** Reads an operation's input from a Query request. */
+export function readFormInput(
   model: OperationModel,
   ec2: boolean,
-  request: WireRequest,
+  form: URLSearchParams,
+  path: string,
 ): Json {
-  switch (protocol) {
-    case 'json':
-      return (decodeJson(model.input, parseJson(request.body)) ?? {}) as Json;
-    case 'cbor': {
-      if (request.body.byteLength === 0) return {};
-      let document: unknown;
-      try {
-        document = cbor.deserialize(request.body);
-      } catch {
-        throw new AwsFault('SerializationException', 'the request body is not valid CBOR');
-      }
-      return (decodeJson(model.input, untag(document)) ?? {}) as Json;
-    }
-    default: {
-      const input = decodeQuery(model.input, new URLSearchParams(request.body.toString('utf8')), ec2) as Json;
-      // SQS's Query API is posted to the queue's own URL, and may name the queue there only.
-      if (model.input.members.has('QueueUrl') && request.path !== '/') input.QueueUrl ??= request.path;
-      return input;
-    }
-  }
+  const input = decodeQuery(model.input, form, ec2) as Json;
+  // SQS's Query API is posted to the queue's own URL, and may name the queue there only.
+  if (model.input.members.has('QueueUrl') && path !== '/') input.QueueUrl ??= path;
+  return input;
 }
 
 function parseJson(body: Buffer): unknown {
   if (body.byteLength === 0) return {};
+  boundJson(body);
   try {
     return JSON.parse(body.toString('utf8'));
   } catch {
     throw new AwsFault('SerializationException', 'the request body is not valid JSON');
+  }
+}
+
+function parseCbor(body: Buffer): unknown {
+  if (body.byteLength === 0) return {};
+  try {
+    boundCbor(body);
+    return untag(cbor.deserialize(body));
+  } catch (error) {
+    if (error instanceof AwsFault) throw error;
+    throw new AwsFault('SerializationException', 'the request body is not valid CBOR');
   }
 }
 
@@ -114,12 +118,12 @@ export function readRestInput(
           .map(([key, value]) => [key.slice(prefix.length), value ?? '']),
       );
     } else if (traits.httpPayload) {
-      if (member.kind === 'blob') input[name] = new Uint8Array(request.body);
+      if (member.kind === 'blob') input[name] = request.body;
       else if (member.kind === 'string') input[name] = request.body.toString('utf8');
       else if (request.body.byteLength > 0) {
         input[name] =
           protocol === 'rest-xml'
-            ? decodeXml(member, request.body.toString('utf8'))
+            ? decodeXml(member, request.body)
             : decodeJson(member, parseJson(request.body), name);
       }
     } else {
@@ -129,8 +133,8 @@ export function readRestInput(
   if (body.length > 0 && request.body.byteLength > 0) {
     const document = (
       protocol === 'rest-xml'
-        ? decodeXml(model.input, request.body.toString('utf8'))
-        : decodeJson(model.input, parseJson(request.body))
+        ? decodeXml(model.input, request.body)
+        : (decodeJson(model.input, parseJson(request.body)) ?? {})
     ) as Json;
     for (const [name] of body) if (document[name] !== undefined) input[name] = document[name];
   }
@@ -291,6 +295,8 @@ interface Route {
   /** Headers and query parameters without which the route does not apply. */
   readonly requiredHeaders: readonly string[];
   readonly requiredQuery: readonly string[];
+  /** Whether the body is taken as it is, and is no document. */
+  readonly takesBytes: boolean;
 }
 
 const routeCache = new Map<ServiceName, Route[]>();
@@ -300,7 +306,7 @@ export function route(
   name: ServiceName,
   service: ServiceModel,
   request: WireRequest,
-): { model: OperationModel; labels: Record<string, string> } | undefined {
+): { model: OperationModel; labels: Record<string, string>; takesBytes: boolean } | undefined {
   let routes = routeCache.get(name);
   if (!routes) {
     routes = compileRoutes(name, service);
@@ -310,7 +316,7 @@ export function route(
   const segments = path === '' ? [] : path.split('/');
   for (const candidate of routes) {
     const labels = match(candidate, segments, request);
-    if (labels) return { model: candidate.model, labels };
+    if (labels) return { model: candidate.model, labels, takesBytes: candidate.takesBytes };
   }
   return undefined;
 }
@@ -338,6 +344,9 @@ function compileRoutes(name: ServiceName, service: ServiceModel): Route[] {
       requiredQuery: required
         .map((member) => member.traits.httpQuery)
         .filter((parameter): parameter is string => typeof parameter === 'string'),
+      takesBytes: [...model.input.members.values()].some(
+        ({ kind, traits }) => kind === 'blob' && traits.httpPayload !== undefined,
+      ),
     });
   }
   const specificity = (candidate: Route) =>
@@ -372,13 +381,19 @@ function match(
     if (segment.startsWith('{') && segment.endsWith('+}')) {
       const rest = segments.slice(index);
       if (rest.length === 0 || rest.join('/') === '') return undefined;
-      labels[segment.slice(1, -2)] = decodeURIComponent(rest.join('/'));
+      labels[segment.slice(1, -2)] = decodeLabel(rest.join('/'));
       return labels;
     }
     const actual = segments[index];
     if (actual === undefined || actual === '') return undefined;
-    if (segment.startsWith('{')) labels[segment.slice(1, -1)] = decodeURIComponent(actual);
+    if (segment.startsWith('{')) labels[segment.slice(1, -1)] = decodeLabel(actual);
     else if (segment !== actual) return undefined;
   }
   return segments.length === candidate.segments.length ? labels : undefined;
+}
+
+function decodeLabel(text: string): string {
+  const decoded = percentDecoded(text);
+  if (decoded === undefined) throw new AwsFault('InvalidURI', "Couldn't parse the specified URI.");
+  return decoded;
 }

@@ -1,14 +1,23 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { gunzipSync } from 'node:zlib';
 import type { Dispatcher, ServiceModel } from '../dispatch/dispatcher.ts';
-import { SERVICES, type ServiceName } from '../dispatch/sdk.ts';
 import { AwsFault, UserError } from '../errors.ts';
 import { LOOPBACK } from '../iam/authorizer.ts';
 import type { Identity } from '../iam/identity.ts';
 import type { Ids } from '../ids.ts';
 import {
+  Bodies,
+  boundUnread,
+  decodeBody,
+  MAX_DOCUMENT_BYTES,
+  MAX_FORM_BYTES,
+  MAX_OBJECT_BYTES,
+} from './body.ts';
+import { readForm } from './document-bounds.ts';
+import { findService, protocolOf } from './find-service.ts';
+import {
   type Protocol,
+  readFormInput,
   readRestInput,
   readRpcInput,
   route,
@@ -17,22 +26,23 @@ import {
   writeFault,
   writeOutput,
 } from './protocols.ts';
+import { splitTarget } from './request-target.ts';
 
 /** Serves requests that are not AWS API calls (image registry, git, credentials); `true` when it took one. */
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>;
 
-const LARGEST_BODY_BYTES = 512 * 1024 * 1024;
-const LARGEST_RPC_BODY_BYTES = 8 * 1024 * 1024;
+/** Until when a client must have sent the head of a request. A connection that waits between two is kept for longer. */
+const MAX_HEAD_MS = 15_000;
+/** For how long nothing may come of a body that is not complete. */
+const MAX_IDLE_MS = 60_000;
+const KEEP_ALIVE_MS = 60_000;
 
-const byTarget = new Map<string, ServiceName>();
-const bySigningName = new Map<string, ServiceName>();
-const byCborName = new Map<string, ServiceName>();
-for (const [name, description] of Object.entries(SERVICES) as Array<
-  [ServiceName, (typeof SERVICES)[ServiceName]]
->) {
-  if (description.target) byTarget.set(description.target, name);
-  if (description.cborName) byCborName.set(description.cborName, name);
-  for (const signing of description.signingNames) bySigningName.set(signing, name);
+interface Connection {
+  /** Calls under way: aborted when the client hangs up. */
+  readonly calls: Set<AbortController>;
+  /** The latest request and its answer. */
+  incoming?: IncomingMessage;
+  response?: ServerResponse;
 }
 
 /**
@@ -46,8 +56,8 @@ export class WireServer {
   readonly #server: Server;
   readonly #onCrash: (error: unknown) => void;
   readonly #requestIdPrefix: string;
-  /** Calls under way on each connection: aborted when the client hangs up. */
-  readonly #underWay = new WeakMap<Socket, Set<AbortController>>();
+  readonly #bodies = new Bodies();
+  readonly #connections = new WeakMap<Socket, Connection>();
   #requests = 0;
   #port = 0;
 
@@ -56,21 +66,41 @@ export class WireServer {
     identity: Identity;
     ids: Ids;
     onCrash: (error: unknown) => void;
+    /** @default 15 s for the head of a request, a minute between two pieces of its body */
+    patience?: { readonly headMs: number; readonly idleMs: number };
   }) {
     this.#dispatcher = parts.dispatcher;
     this.#identity = parts.identity;
     this.#requestIdPrefix = parts.ids.uuid().slice(0, -12);
     this.#onCrash = parts.onCrash;
-    this.#server = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0 }, (request, response) => {
-      this.#serve(request, response).catch((error: unknown) => {
+    const { headMs, idleMs } = parts.patience ?? { headMs: MAX_HEAD_MS, idleMs: MAX_IDLE_MS };
+    const options = {
+      headersTimeout: headMs,
+      // An image's layer or a long push may take its time, as long as something comes.
+      requestTimeout: 0,
+      connectionsCheckingInterval: Math.ceil(headMs / 3),
+      keepAliveTimeout: KEEP_ALIVE_MS,
+    };
+    this.#server = createServer(options, (incoming, response) => {
+      const connection = this.#connections.get(incoming.socket)!;
+      connection.incoming = incoming;
+      connection.response = response;
+      this.#serve(incoming, response, connection).catch((error: unknown) => {
         this.#onCrash(error);
         if (!response.headersSent) response.writeHead(500);
         response.end();
       });
     });
+    this.#server.timeout = idleMs;
+    this.#server.on('timeout', (socket) => {
+      const { incoming, response } = this.#connections.get(socket) ?? {};
+      // A long poll and a long call are quiet for longer, and the client can do nothing about it.
+      if (incoming?.complete && !response?.writableFinished) return;
+      socket.destroy();
+    });
     this.#server.on('connection', (socket) => {
       const calls = new Set<AbortController>();
-      this.#underWay.set(socket, calls);
+      this.#connections.set(socket, { calls });
       const leave = () => {
         for (const call of calls) call.abort();
       };
@@ -126,46 +156,54 @@ export class WireServer {
     return this.#requestIdPrefix + number;
   }
 
-  async #serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #serve(incoming: IncomingMessage, response: ServerResponse, connection: Connection): Promise<void> {
     const target = incoming.headers['x-amz-target'];
     if (target === undefined) {
-      for (const handler of this.#handlers) if (await handler(incoming, response)) return;
+      for (const handler of this.#handlers) {
+        if (!(await handler(incoming, response))) continue;
+        if (!incoming.complete) boundUnread(incoming);
+        return;
+      }
     }
     const requestId = this.#nextRequestId();
     const left = new AbortController();
-    const underWay = this.#underWay.get(incoming.socket);
-    underWay?.add(left);
-    let protocol: Protocol = 'json';
+    connection.calls.add(left);
+    const head = toWireRequest(incoming);
+    let protocol = protocolOf(head);
     let service: ServiceModel | undefined;
+    let held = 0;
     let reply: WireReply;
     try {
-      const small = target !== undefined || incoming.url?.startsWith('/service/');
-      const body = await readBody(incoming, small ? LARGEST_RPC_BODY_BYTES : LARGEST_BODY_BYTES);
-      const request = toWireRequest(incoming, body);
-      const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim();
-      if (type === 'application/x-www-form-urlencoded') protocol = 'query';
-      else if (request.headers['smithy-protocol'] === 'rpc-v2-cbor') protocol = 'cbor';
-      else if (typeof target !== 'string') protocol = 'rest-xml';
-      const { principal, service: signedFor } = this.#identity.authenticate(request);
-      const decoded = decodeBody(request);
-      const found = findService(protocol, decoded, signedFor);
-      if (found.protocol) protocol = found.protocol;
-      const loading = this.#dispatcher.model(found.name);
+      // By the head alone: nothing is read for somebody who has no key.
+      const caller = this.#identity.authenticate(head);
+      const addressee = findService(head, caller.service);
+      protocol = addressee.protocol;
+      const loading = this.#dispatcher.model(addressee.name);
       service = loading instanceof Promise ? await loading : loading;
-      const bound =
-        protocol === 'rest-json' || protocol === 'rest-xml' ? route(found.name, service, decoded) : undefined;
-      const operation = found.operation ?? bound?.model.name;
+      const rest = protocol === 'rest-json' || protocol === 'rest-xml';
+      const bound = rest ? route(addressee.name, service, head) : undefined;
+      const isDocument = !bound?.takesBytes;
+      const body = await this.#bodies.read(incoming, mostBytes(protocol, isDocument));
+      held = body.byteLength;
+      caller.vouch(body);
+      const decoding = decodeBody({ ...head, body }, isDocument);
+      const request = decoding instanceof Promise ? await decoding : decoding;
+      const form = protocol === 'query' ? readForm(request.body) : undefined;
+      const operation = addressee.operation ?? bound?.model.name ?? form?.get('Action') ?? undefined;
+      if (form && !operation) throw new AwsFault('MissingAction', 'the request has no Action parameter');
       const model = operation ? service.operations.get(operation) : undefined;
       if (!model) {
         throw new AwsFault(
           protocol === 'query' ? 'InvalidAction' : 'UnknownOperationException',
-          `${found.name} has no operation for ${operation ?? `${request.method} ${request.path}`}`,
+          `${addressee.name} has no operation for ${operation ?? `${request.method} ${request.path}`}`,
         );
       }
       const input = bound
-        ? readRestInput(protocol, model, bound.labels, decoded)
-        : readRpcInput(protocol, model, service.description.protocol === 'ec2', decoded);
-      const output = await this.#dispatcher.dispatch(principal, found.name, model.name, input, {
+        ? readRestInput(protocol, model, bound.labels, request)
+        : form
+          ? readFormInput(model, service.description.protocol === 'ec2', form, request.path)
+          : readRpcInput(protocol, model, request);
+      const output = await this.#dispatcher.dispatch(caller.principal, addressee.name, model.name, input, {
         endpoint: `http://${incoming.headers.host ?? `127.0.0.1:${this.#port}`}`,
         signal: left.signal,
         requestId,
@@ -181,7 +219,9 @@ export class WireServer {
         reply = writeFault(protocol, service, fault, requestId);
       }
     }
-    underWay?.delete(left);
+    this.#bodies.release(held);
+    connection.calls.delete(left);
+    if (!incoming.complete) boundUnread(incoming);
     if (response.destroyed) return;
     const { headers } = reply;
     if (incoming.method !== 'HEAD' || headers['content-length'] === undefined) {
@@ -192,66 +232,17 @@ export class WireServer {
   }
 }
 
-function findService(
-  protocol: Protocol,
-  request: WireRequest,
-  signedFor: string | undefined,
-): { name: ServiceName; operation?: string; protocol?: Protocol } {
-  if (protocol === 'cbor') {
-    const parts = /^\/service\/([^/]+)\/operation\/([^/]+)$/.exec(request.path);
-    const name = parts ? byCborName.get(parts[1]!) : undefined;
-    if (name) return { name, operation: parts![2]! };
-    throw new AwsFault('UnknownOperationException', `no service answers at ${request.path}`, 404);
-  }
-  if (protocol === 'json') {
-    const target = request.headers['x-amz-target']!;
-    const dot = target.lastIndexOf('.');
-    const name = byTarget.get(target.slice(0, dot));
-    if (name) return { name, operation: target.slice(dot + 1) };
-    throw new AwsFault('UnknownOperationException', `the local engine has no service for target ${target}`);
-  }
-  const name = signedFor === undefined ? undefined : bySigningName.get(signedFor);
-  if (protocol === 'query') {
-    const action = new URLSearchParams(request.body.toString('utf8')).get('Action');
-    if (!action) throw new AwsFault('MissingAction', 'the request has no Action parameter');
-    if (name) return { name, operation: action };
-    throw new AwsFault(
-      'MissingAuthenticationToken',
-      `sign the request: the service of action ${action} is taken from the signature (${signedFor ?? 'none'})`,
-      403,
-    );
-  }
-  if (signedFor === undefined) {
-    throw new AwsFault(
-      'MissingAuthenticationToken',
-      'this is the queue-canary local engine; it serves signed AWS API requests, images under /v2/ and git under /git/',
-      403,
-    );
-  }
-  if (!name)
-    throw new AwsFault('UnknownOperationException', `the local engine has no service "${signedFor}"`, 404);
-  return { name, protocol: SERVICES[name].protocol === 'rest-json' ? 'rest-json' : 'rest-xml' };
-}
-
-function readBody(incoming: IncomingMessage, largest: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    incoming.on('data', (chunk: Buffer) => {
-      size += chunk.byteLength;
-      if (size <= largest) chunks.push(chunk);
-      else reject(new AwsFault('RequestEntityTooLarge', `the request body exceeds ${largest} bytes`, 413));
-    });
-    incoming.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
-    incoming.on('error', () => reject(new AwsFault('IncompleteBody', 'the request body ends early')));
-  });
+function mostBytes(protocol: Protocol, isDocument: boolean): number {
+  if (protocol === 'rest-xml' && !isDocument) return MAX_OBJECT_BYTES;
+  return protocol === 'query' || protocol === 'rest-xml' ? MAX_FORM_BYTES : MAX_DOCUMENT_BYTES;
 }
 
 const NO_QUERY = new URLSearchParams();
+const NO_BODY = Buffer.alloc(0);
 
-function toWireRequest(incoming: IncomingMessage, body: Buffer): WireRequest {
-  const url = incoming.url ?? '/';
-  const mark = url.indexOf('?');
+/** A request without its body. */
+function toWireRequest(incoming: IncomingMessage): WireRequest {
+  const { path, query } = splitTarget(incoming.url);
   const headers: Record<string, string | undefined> = {};
   for (const key in incoming.headers) {
     const value = incoming.headers[key];
@@ -259,47 +250,9 @@ function toWireRequest(incoming: IncomingMessage, body: Buffer): WireRequest {
   }
   return {
     method: incoming.method ?? 'GET',
-    path: mark < 0 ? url : url.slice(0, mark),
-    query: mark < 0 ? NO_QUERY : new URLSearchParams(url.slice(mark + 1).replaceAll('+', '%2B')),
+    path,
+    query: query === '' ? NO_QUERY : new URLSearchParams(query.replaceAll('+', '%2B')),
     headers,
-    body,
+    body: NO_BODY,
   };
-}
-
-/** Undoes `aws-chunked` framing and gzip, after the signature over the raw body was checked. */
-function decodeBody(request: WireRequest): WireRequest {
-  let { body } = request;
-  if (request.headers['content-encoding'] === undefined && !request.headers['x-amz-content-sha256'])
-    return request;
-  const encodings = (request.headers['content-encoding'] ?? '').split(',').map((encoding) => encoding.trim());
-  if (
-    encodings.includes('aws-chunked') ||
-    request.headers['x-amz-content-sha256']?.startsWith('STREAMING-')
-  ) {
-    body = unchunk(body);
-  }
-  if (encodings.includes('gzip') && request.headers['x-amz-target'] !== undefined) {
-    try {
-      body = gunzipSync(body);
-    } catch {
-      throw new AwsFault('SerializationException', 'the request body is not valid gzip');
-    }
-  }
-  return body === request.body ? request : { ...request, body };
-}
-
-function unchunk(body: Buffer): Buffer {
-  const parts: Buffer[] = [];
-  let at = 0;
-  while (at < body.length) {
-    const lineEnd = body.indexOf('\r\n', at);
-    if (lineEnd < 0) throw new AwsFault('IncompleteBody', 'the chunked body ends early');
-    const size = Number.parseInt(body.toString('latin1', at, lineEnd).split(';')[0]!, 16);
-    if (Number.isNaN(size))
-      throw new AwsFault('IncompleteBody', 'the chunked body has a malformed chunk size');
-    if (size === 0) break;
-    parts.push(body.subarray(lineEnd + 2, lineEnd + 2 + size));
-    at = lineEnd + 2 + size + 2;
-  }
-  return Buffer.concat(parts);
 }

@@ -3,7 +3,7 @@ import { join, posix, sep } from 'node:path';
 import type { Zippable } from 'fflate';
 import { zipSync } from 'fflate';
 import { UserError } from '../../errors.ts';
-import { globToRegExp } from '../glob.ts';
+import { compileGlob } from '../glob.ts';
 import type { BuildspecArtifacts } from './buildspec.ts';
 
 /** One file of an artifact. */
@@ -75,8 +75,8 @@ function selectBelow(
   files: readonly string[],
   excludePaths: readonly string[],
 ): ArtifactFile[] {
-  const wanted = files.map((pattern) => globToRegExp(normalise(pattern, base)));
-  const excluded = excludePaths.map((pattern) => globToRegExp(normalise(pattern, base)));
+  const wanted = files.map((pattern) => compileGlob(normalise(pattern, base)));
+  const excluded = excludePaths.map((pattern) => compileGlob(normalise(pattern, base)));
   const found: ArtifactFile[] = [];
   const visit = (directory: string) => {
     for (const name of readdirSync(join(base, directory)).sort()) {
@@ -114,7 +114,7 @@ function linkTarget(root: string, source: string, path: string): string | undefi
 function baseDirectories(root: string, pattern: string): string[] {
   const path = normalise(pattern, root);
   if (path === '' || path === '.') return [root];
-  const matches = globToRegExp(path);
+  const matches = compileGlob(path);
   const found: string[] = [];
   const visit = (directory: string) => {
     for (const entry of readdirSync(join(root, directory), { withFileTypes: true })) {

@@ -1,5 +1,6 @@
 import type { Node, ParsedNode } from 'yaml';
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { excessOfYaml } from '../../bounded-yaml.ts';
 import { UserError } from '../../errors.ts';
 
 export type BuildPhaseName = 'INSTALL' | 'PRE_BUILD' | 'BUILD' | 'POST_BUILD';
@@ -77,6 +78,9 @@ class Reader {
 
   constructor(text: string, file: string) {
     this.#file = file;
+    const excess = excessOfYaml(text);
+    if (excess !== undefined)
+      throw new UserError('InvalidBuildspec', `${file} ${excess}, which the local engine does not read.`);
     this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
   }
 

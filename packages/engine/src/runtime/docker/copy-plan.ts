@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { join, posix, sep } from 'node:path';
 import { UserError } from '../../errors.ts';
-import { globToRegExp, isGlob } from '../glob.ts';
+import { compileGlob, isGlob } from '../glob.ts';
 import type { LayerEntry } from '../oci/layer-writer.ts';
 import type { IgnoreRule } from './docker-ignore.ts';
 import { changeMode } from './file-mode.ts';
@@ -102,7 +102,7 @@ export class BuildContext {
   #glob(pattern: string): string[] {
     let candidates = [''];
     for (const segment of pattern.split('/')) {
-      const matches = globToRegExp(segment);
+      const matches = compileGlob(segment);
       candidates = candidates.flatMap((directory) =>
         readDirectory(join(this.#root, directory))
           .filter((name) => matches.test(name))

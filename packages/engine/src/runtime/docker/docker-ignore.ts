@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { globToRegExp } from '../glob.ts';
+import { compileGlob } from '../glob.ts';
 
 /** Whether a path relative to the build context is left out of the build. */
 export type IgnoreRule = (path: string) => boolean;
@@ -20,7 +20,7 @@ export function parseDockerIgnore(text: string): IgnoreRule {
       const included = line.startsWith('!');
       const written = (included ? line.slice(1) : line).trim();
       const pattern = posix.normalize(written).replace(/^\/+/, '').replace(/\/+$/, '');
-      return { included, itself: globToRegExp(pattern), below: globToRegExp(`${pattern}/**`) };
+      return { included, itself: compileGlob(pattern), below: compileGlob(`${pattern}/**`) };
     });
   return (path) => {
     let ignored = false;

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../../clock/clock.ts';
 import type { Ids } from '../../ids.ts';
+import { stateFailure } from '../../state/state-failure.ts';
+import { parseBoundedJson } from '../../wire/document-bounds.ts';
 import { writeFileAtomic } from '../atomic-file.ts';
 import { BlobStore } from './blob-store.ts';
 import type { Descriptor, ImageConfig, ImageManifest, ManifestList } from './image-format.ts';
@@ -97,7 +99,7 @@ export class ImageStore {
     for (const name of readdirSync(this.#directory)) {
       const path = join(this.#directory, name);
       if (name.endsWith('.json')) {
-        const saved = JSON.parse(readFileSync(path, 'utf8')) as SavedIndex;
+        const saved = readIndex(path);
         this.#repositories.set(decodeURIComponent(name.slice(0, -'.json'.length)), {
           ...saved,
           tags: new Map(saved.tags),
@@ -288,7 +290,7 @@ export class ImageStore {
       throw new ImageStoreError('MANIFEST_INVALID', `Manifests of type "${mediaType}" are not supported.`);
     let document: unknown;
     try {
-      document = JSON.parse(Buffer.from(content).toString('utf8'));
+      document = parseBoundedJson(Buffer.from(content).toString('utf8'));
     } catch {
       throw new ImageStoreError('MANIFEST_INVALID', 'The manifest is not JSON.');
     }
@@ -344,7 +346,7 @@ export class ImageStore {
   #checkConfig(config: Descriptor, mediaType: string): void {
     if (config.mediaType !== MEDIA_TYPES.ociConfig && mediaType !== MEDIA_TYPES.dockerManifest) return;
     try {
-      const document: unknown = JSON.parse(this.#blobs.read(config.digest).toString('utf8'));
+      const document: unknown = parseBoundedJson(this.#blobs.read(config.digest).toString('utf8'));
       if (isRecord(document) && isRecord(document.rootfs) && Array.isArray(document.rootfs.diff_ids)) return;
     } catch {
       // Reported below: unreadable and incomplete configurations are the same mistake.
@@ -418,4 +420,12 @@ function descriptors(value: unknown, field: string): Descriptor[] {
     }
     return { mediaType, digest, size };
   });
+}
+
+function readIndex(path: string): SavedIndex {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as SavedIndex;
+  } catch (error) {
+    throw stateFailure(path, error);
+  }
 }

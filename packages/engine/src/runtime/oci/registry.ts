@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { Clock, Timer } from '../../clock/clock.ts';
 import type { Ids } from '../../ids.ts';
+import { percentDecoded, splitTarget } from '../../wire/request-target.ts';
 import { isDigest } from './image-format.ts';
 import { isRepositoryName } from './image-reference.ts';
 import type { ImageStore, StoredImage } from './image-store.ts';
@@ -27,6 +28,12 @@ export interface RegistryPolicy {
   onPushed?(image: StoredImage): void;
   /** Called after a manifest was served to a client that runs or copies it. */
   onPulled?(image: StoredImage): void;
+}
+
+/** What a request asks for. */
+interface Target {
+  readonly path: string;
+  readonly query: URLSearchParams;
 }
 
 interface Upload {
@@ -90,11 +97,12 @@ export class Registry {
 
   /** Answers a request below `/v2`; resolves to false, untouched, when the request is not for a registry. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
-    const url = new URL(request.url ?? '/', 'http://registry');
-    if (url.pathname !== '/v2' && !url.pathname.startsWith('/v2/')) return false;
+    const { path, query } = splitTarget(request.url);
+    if (path !== '/v2' && !path.startsWith('/v2/')) return false;
+    const target: Target = { path, query: new URLSearchParams(query) };
     response.setHeader('docker-distribution-api-version', 'registry/2.0');
     try {
-      await this.#route(request, response, url);
+      await this.#route(request, response, target);
     } catch (error) {
       this.#fail(request, response, error);
     }
@@ -106,18 +114,18 @@ export class Registry {
     await Promise.all([...this.#uploads.values()].map((upload) => this.#drop(upload)));
   }
 
-  async #route(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+  async #route(request: IncomingMessage, response: ServerResponse, target: Target): Promise<void> {
     const method = request.method ?? 'GET';
     const reading = method === 'GET' || method === 'HEAD';
-    if (url.pathname === '/v2/' || url.pathname === '/v2') {
+    if (target.path === '/v2/' || target.path === '/v2') {
       await this.#authorize(request, undefined, 'pull');
       if (!reading) throw unsupported(method);
       return send(response, 200, {}, '{}', method);
     }
-    const route = ROUTE.exec(url.pathname);
+    const route = ROUTE.exec(target.path);
     if (route === null) {
       await this.#authorize(request, undefined, 'pull');
-      throw new RegistryError(404, 'UNSUPPORTED', `This registry does not serve ${url.pathname}.`);
+      throw new RegistryError(404, 'UNSUPPORTED', `This registry does not serve ${target.path}.`);
     }
     const [, repository = '', uploads, uploadId = '', kind, reference = '', tags] = route;
     const pulling = reading && uploads === undefined;
@@ -133,16 +141,18 @@ export class Registry {
     }
     if (tags !== undefined) {
       if (!reading) throw unsupported(method);
-      return this.#listTags(response, repository, url, method);
+      return this.#listTags(response, repository, target, method);
     }
     if (uploads !== undefined) {
       if (uploadId === '') {
         if (method !== 'POST') throw unsupported(method);
-        return this.#startUpload(request, response, repository, url);
+        return this.#startUpload(request, response, repository, target);
       }
-      return this.#continueUpload(request, response, repository, uploadId, url);
+      return this.#continueUpload(request, response, repository, uploadId, target);
     }
-    const decoded = decodeURIComponent(reference);
+    const decoded = percentDecoded(reference);
+    if (decoded === undefined)
+      throw new RegistryError(400, 'NAME_INVALID', 'The path is not valid percent-encoding.');
     if (kind === 'blobs') {
       if (!reading) throw unsupported(method);
       return this.#sendBlob(request, response, repository, decoded, method);
@@ -179,11 +189,11 @@ export class Registry {
     }
   }
 
-  #listTags(response: ServerResponse, repository: string, url: URL, method: string): void {
+  #listTags(response: ServerResponse, repository: string, target: Target, method: string): void {
     const all = this.#store.listTags(repository);
-    const last = url.searchParams.get('last');
+    const last = target.query.get('last');
     const after = last === null ? all : all.filter((tag) => tag > last);
-    const asked = url.searchParams.get('n');
+    const asked = target.query.get('n');
     const limit = asked === null ? after.length : Number(asked);
     if (!Number.isInteger(limit) || limit < 0)
       throw new RegistryError(400, 'PAGINATION_NUMBER_INVALID', `"${asked}" is not a page size.`);
@@ -267,10 +277,10 @@ export class Registry {
     request: IncomingMessage,
     response: ServerResponse,
     repository: string,
-    url: URL,
+    target: Target,
   ): Promise<void> {
-    const mount = url.searchParams.get('mount');
-    const from = url.searchParams.get('from');
+    const mount = target.query.get('mount');
+    const from = target.query.get('from');
     if (mount !== null && isDigest(mount)) {
       if (
         this.#store.hasBlob(repository, mount) ||
@@ -291,7 +301,7 @@ export class Registry {
       expiry: this.#clock.setTimer(UPLOAD_IDLE_MS, () => void this.#drop(upload)),
     };
     this.#uploads.set(id, upload);
-    const digest = url.searchParams.get('digest');
+    const digest = target.query.get('digest');
     if (digest === null) return this.#accepted(response, upload, 202);
     try {
       await this.#receive(request, upload);
@@ -319,7 +329,7 @@ export class Registry {
     response: ServerResponse,
     repository: string,
     id: string,
-    url: URL,
+    target: Target,
   ): Promise<void> {
     const upload = this.#uploads.get(id);
     if (upload === undefined || upload.repository !== repository) {
@@ -335,7 +345,7 @@ export class Registry {
         await this.#receive(request, upload);
         return this.#accepted(response, upload, 202);
       case 'PUT': {
-        const digest = url.searchParams.get('digest');
+        const digest = target.query.get('digest');
         if (digest === null || !isDigest(digest))
           throw new RegistryError(400, 'DIGEST_INVALID', 'Finish an upload with ?digest=sha256:....');
         await this.#receive(request, upload);
@@ -446,8 +456,6 @@ function toRegistryError(error: unknown): RegistryError | undefined {
   if (error instanceof RegistryError) return error;
   if (error instanceof ImageStoreError)
     return new RegistryError(STORE_ERROR_STATUS[error.code], error.code, error.message);
-  if (error instanceof URIError)
-    return new RegistryError(400, 'NAME_INVALID', 'The path is not valid percent-encoding.');
   return undefined;
 }
 

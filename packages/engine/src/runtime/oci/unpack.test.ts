@@ -225,3 +225,28 @@ function parents(path: string): string[] {
   const parts = path.split('/').slice(0, -1);
   return parts.map((_, index) => parts.slice(0, index + 1).join('/'));
 }
+
+test('layers that hold more than there is room for are refused', async () => {
+  const work = temporaryDirectory();
+  const layer = tarLayer(work, [{ path: 'zeros', content: '\0'.repeat(1_000_000) }, { path: 'more' }]);
+  await expect(unpackLayers([layer], temporaryDirectory(), { maxBytes: 999_999 })).rejects.toThrow(
+    /^The layers hold more than 20 GiB when unpacked/,
+  );
+  await expect(unpackLayers([layer], temporaryDirectory(), { maxEntries: 1 })).rejects.toThrow(
+    /^The layers hold more than 500000 files/,
+  );
+  const room = { maxBytes: 1_000_000, maxEntries: 2 };
+  await expect(unpackLayers([layer], temporaryDirectory(), room)).resolves.toBeUndefined();
+  await expect(unpackLayers([layer, layer], temporaryDirectory(), room)).rejects.toThrow();
+});
+
+test('a file is written as it comes, not held in memory until it is complete', async () => {
+  const work = temporaryDirectory();
+  const path = join(work, 'half');
+  const whole = tarBytes([{ path: 'zeros', content: '\0'.repeat(10_000_000) }]);
+  writeFileSync(path, whole.subarray(0, whole.length / 2));
+  const layer = { path, digest: 'sha256:half', mediaType: 'application/vnd.oci.image.layer.v1.tar' };
+  const root = temporaryDirectory();
+  await expect(unpackLayers([layer], root)).rejects.toThrow(/^Layer sha256:half cannot be unpacked/);
+  expect(lstatSync(join(root, 'zeros')).size).toBeGreaterThan(4_000_000);
+});

@@ -20,6 +20,10 @@ import { Parser } from 'tar';
 import { UserError } from '../../errors.ts';
 import { confineLinkTarget, normaliseImagePath } from './rootfs-path.ts';
 
+/** What all layers of an image may hold together. Fargate gives a task 20 GiB of storage unless more is asked for. */
+const MAX_UNPACKED_BYTES = 20 * 1024 ** 3;
+const MAX_ENTRIES = 500_000;
+
 const WHITEOUT = '.wh.';
 const OPAQUE = '.wh..wh..opq';
 
@@ -43,12 +47,16 @@ export interface LayerFile {
 export async function unpackLayers(
   layers: readonly LayerFile[],
   directory: string,
-  options: { readOnly?: boolean } = {},
+  options: { readOnly?: boolean; maxBytes?: number; maxEntries?: number } = {},
 ): Promise<void> {
   const fileMode = options.readOnly === true ? 0o555 : 0o777;
+  const room: Room = {
+    bytes: options.maxBytes ?? MAX_UNPACKED_BYTES,
+    entries: options.maxEntries ?? MAX_ENTRIES,
+  };
   for (const layer of layers) {
     try {
-      await new LayerUnpacker(directory, fileMode).unpack(layer);
+      await new LayerUnpacker(directory, fileMode, room).unpack(layer);
     } catch (error) {
       if (error instanceof UserError) throw error;
       throw new UserError('InvalidLayer', `Layer ${layer.digest} cannot be unpacked: ${messageOf(error)}`, {
@@ -58,22 +66,33 @@ export async function unpackLayers(
   }
 }
 
+/** What the layers that are still to come may hold. */
+interface Room {
+  bytes: number;
+  entries: number;
+}
+
 /**
- * Works on the file system synchronously, entry by entry between the chunks of the archive: a layer with
+ * Works on the file system synchronously, piece by piece between the chunks of the archive: a layer with
  * thousands of small files takes less than half the time that waiting for each operation takes, and no turn of
  * the event loop is long.
  */
 class LayerUnpacker {
   readonly #root: string;
   readonly #fileMode: number;
+  readonly #room: Room;
   /** Paths that this layer wrote: an opaque whiteout hides only what lower layers brought. */
   readonly #written = new Set<string>();
   /** Directories known to be real ones and no links. Forgotten when a directory is removed. */
   readonly #directories = new Set<string>(['']);
 
-  constructor(root: string, fileMode: number) {
+  /** The file that is being written, and the mode that it gets. */
+  #file: { readonly descriptor: number; readonly mode: number } | undefined;
+
+  constructor(root: string, fileMode: number, room: Room) {
     this.#root = root;
     this.#fileMode = fileMode;
+    this.#room = room;
   }
 
   async unpack(layer: LayerFile): Promise<void> {
@@ -91,17 +110,18 @@ class LayerUnpacker {
     // Awaited below, but it may reject while something else is awaited.
     ended.catch(() => undefined);
     let failure: unknown;
+    const attempt = (step: () => void) => {
+      if (failure !== undefined) return;
+      try {
+        step();
+      } catch (error) {
+        failure = error;
+      }
+    };
     parser.on('entry', (entry: ReadEntry) => {
-      const chunks: Buffer[] = [];
-      entry.on('data', (chunk: Buffer) => chunks.push(chunk));
-      entry.on('end', () => {
-        if (failure !== undefined) return;
-        try {
-          this.#apply(entry, chunks);
-        } catch (error) {
-          failure = error;
-        }
-      });
+      attempt(() => this.#begin(entry));
+      entry.on('data', (chunk: Buffer) => attempt(() => this.#continue(chunk)));
+      entry.on('end', () => attempt(() => this.#end()));
     });
     const feed = async (chunks: AsyncIterable<Buffer>) => {
       let empty = true;
@@ -118,11 +138,16 @@ class LayerUnpacker {
       if (failure !== undefined) throw failure;
     };
     const source = createReadStream(layer.path);
-    if (/gzip/.test(layer.mediaType)) await pipeline(source, createGunzip(), feed);
-    else await pipeline(source, feed);
+    try {
+      if (/gzip/.test(layer.mediaType)) await pipeline(source, createGunzip(), feed);
+      else await pipeline(source, feed);
+    } finally {
+      this.#end();
+    }
   }
 
-  #apply(entry: ReadEntry, content: readonly Buffer[]): void {
+  #begin(entry: ReadEntry): void {
+    if (--this.#room.entries < 0) throw tooMuch(`more than ${MAX_ENTRIES} files`);
     const path = this.#checked(entry.path);
     if (path === '') return;
     const name = path.slice(path.lastIndexOf('/') + 1);
@@ -130,10 +155,24 @@ class LayerUnpacker {
     if (name === OPAQUE) this.#clearLower(parent);
     else if (name.startsWith(`${WHITEOUT}${WHITEOUT}`)) return;
     else if (name.startsWith(WHITEOUT)) this.#hide(parent, this.#checked(name.slice(WHITEOUT.length)));
-    else this.#write(entry, path, parent, content);
+    else this.#make(entry, path, parent);
   }
 
-  #write(entry: ReadEntry, path: string, parent: string, content: readonly Buffer[]): void {
+  #continue(chunk: Buffer): void {
+    this.#room.bytes -= chunk.length;
+    if (this.#room.bytes < 0) throw tooMuch(`more than ${MAX_UNPACKED_BYTES / 1024 ** 3} GiB`);
+    if (this.#file !== undefined) writeFileSync(this.#file.descriptor, chunk);
+  }
+
+  #end(): void {
+    if (this.#file === undefined) return;
+    const { descriptor, mode } = this.#file;
+    this.#file = undefined;
+    fchmodSync(descriptor, mode);
+    closeSync(descriptor);
+  }
+
+  #make(entry: ReadEntry, path: string, parent: string): void {
     this.#ensureDirectory(parent);
     for (let written = path; written !== ''; written = dirnameOf(written)) this.#written.add(written);
     const target = join(this.#root, path);
@@ -147,7 +186,7 @@ class LayerUnpacker {
       case 'OldFile':
       case 'ContiguousFile':
         this.#remove(path);
-        writeNewFile(target, content, (mode | 0o400) & this.#fileMode);
+        this.#file = { descriptor: openSync(target, 'wx'), mode: (mode | 0o400) & this.#fileMode };
         return;
       case 'SymbolicLink':
         this.#remove(path);
@@ -248,14 +287,11 @@ class LayerUnpacker {
   }
 }
 
-function writeNewFile(path: string, content: readonly Buffer[], mode: number): void {
-  const file = openSync(path, 'wx');
-  try {
-    for (const chunk of content) writeFileSync(file, chunk);
-    fchmodSync(file, mode);
-  } finally {
-    closeSync(file);
-  }
+function tooMuch(what: string): UserError {
+  return new UserError(
+    'InvalidLayer',
+    `The layers hold ${what} when unpacked, which the local engine does not run.`,
+  );
 }
 
 function dirnameOf(path: string): string {

@@ -3,6 +3,7 @@ import type { StackRecord } from '../../cloudformation/stack-store.ts';
 import { templateError } from '../../cloudformation/template.ts';
 import { type Engine, type Principal, viaService } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { percentDecoded } from '../../wire/request-target.ts';
 
 /** Members that CreateStack, UpdateStack and CreateChangeSet share. */
 export interface TemplateInput {
@@ -89,7 +90,8 @@ function s3Location(url: string): { bucket: string; key: string } {
   } catch {
     throw templateError(`TemplateURL must be an Amazon S3 URL: ${url}`);
   }
-  const path = decodeURIComponent(parsed.pathname.replace(/^\//, ''));
+  const path = percentDecoded(parsed.pathname.replace(/^\//, ''));
+  if (path === undefined) throw templateError(`TemplateURL must be an Amazon S3 URL: ${url}`);
   const virtual = /^(.+)\.s3[.-][a-z0-9.-]*amazonaws\.com$/.exec(parsed.hostname);
   if (virtual) return { bucket: virtual[1]!, key: path };
   if (parsed.protocol === 's3:') return { bucket: parsed.hostname, key: path };

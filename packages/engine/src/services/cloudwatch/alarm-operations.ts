@@ -2,6 +2,7 @@ import { page } from '../../dispatch/paging.ts';
 import type { Output } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { parseBoundedJson } from '../../wire/document-bounds.ts';
 import { alarmQueries, defineAlarm } from './alarm-definition.ts';
 import type { AlarmHistory } from './alarm-history.ts';
 import type { Alarm, Alarms } from './alarms.ts';
@@ -120,7 +121,7 @@ export function alarmOperations(engine: Engine, alarms: Alarms, history: AlarmHi
         }
         if (input.StateReasonData !== undefined) {
           try {
-            JSON.parse(input.StateReasonData);
+            parseBoundedJson(input.StateReasonData);
           } catch {
             throw new AwsFault('InvalidFormatFault', 'The StateReasonData must be valid JSON.');
           }

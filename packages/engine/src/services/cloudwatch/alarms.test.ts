@@ -260,6 +260,7 @@ describe('an alarm on metric math', () => {
       'needs a time series',
     ],
     ['bad grammar', { Metrics: [{ Id: 'e', Expression: '1 +' }] }, 'the expression ends early'],
+    ['length', { Metrics: [{ Id: 'e', Expression: '1+'.repeat(1_025) }] }, 'is longer than 2048 characters'],
   ])('refuses %s', async (_what, over, message) => {
     const world = await World.create();
     await expect(world.call('cloudwatch', 'PutMetricAlarm', { ...increase, ...over })).rejects.toThrow(

@@ -1,6 +1,7 @@
 import { page } from '../../dispatch/paging.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { parseBoundedJson } from '../../wire/document-bounds.ts';
 
 interface StoredDashboard {
   readonly name: string;
@@ -32,7 +33,7 @@ export function dashboardOperations(engine: Engine) {
           );
         }
         try {
-          JSON.parse(body);
+          parseBoundedJson(body);
         } catch {
           throw new AwsFault(
             'DashboardInvalidInputError',

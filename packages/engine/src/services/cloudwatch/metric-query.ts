@@ -72,6 +72,9 @@ export function parseQueries(input: readonly MetricDataQuery[]): QuerySet {
   return { queries };
 }
 
+/** https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDataQuery.html */
+const EXPRESSION_MAX = 2_048;
+
 function parseQuery(query: MetricDataQuery): ParsedQuery {
   const id = query.Id ?? '';
   if (!/^[a-z][A-Za-z0-9_]{0,254}$/.test(id)) {
@@ -88,6 +91,9 @@ function parseQuery(query: MetricDataQuery): ParsedQuery {
   const returned = query.ReturnData ?? true;
   if (query.Expression !== undefined) {
     const expression = query.Expression;
+    if (expression.length > EXPRESSION_MAX) {
+      throw invalid(`The expression of '${id}' is longer than ${EXPRESSION_MAX} characters.`);
+    }
     if (/^\s*(SEARCH|SELECT)\b/.test(expression)) {
       throw invalid(
         `The expression of '${id}' uses ${expression.trim().slice(0, 6)}, which the local engine does not support: name the metrics.`,

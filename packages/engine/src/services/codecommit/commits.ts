@@ -221,6 +221,7 @@ export class Commits {
     const held = this.#repositories.get(repositoryName);
     return this.#repositories.exclusively(held, async () => {
       const repository = this.#repositories.get(repositoryName);
+      await this.#checkBranchName(repository, change.branch);
       const tip = repository.refs[`refs/heads/${change.branch}`];
       requireParent(repository, change.branch, tip, change.parentCommitId);
       const before = tip === undefined ? [] : await this.#tree(repository, tip, undefined, true);
@@ -235,7 +236,8 @@ export class Commits {
         const clean = cleanPath(path);
         if (
           clean === '' ||
-          clean.split('/').some((part) => part === '' || part === '.' || part === '..' || part === '.git')
+          clean.includes('\0') ||
+          clean.split('/').some((part) => ['', '.', '..', '.git'].includes(part.toLowerCase()))
         ) {
           throw new AwsFault('InvalidPathException', `The file path "${path}" is not valid.`);
         }
@@ -252,9 +254,8 @@ export class Commits {
       }
       const treeId = await this.#writeTree(repository, [...files.values()]);
       const when = `${Math.floor(change.nowMs / 1000)} +0000`;
-      const commitId = await git.text(
-        ['commit-tree', treeId, ...(tip === undefined ? [] : ['-p', tip]), '-F', '-'],
-        {
+      const commitId = await git
+        .text(['commit-tree', treeId, ...(tip === undefined ? [] : ['-p', tip]), '-F', '-'], {
           cwd: this.#repositories.directory(repository),
           input: Buffer.from(change.message),
           env: {
@@ -265,8 +266,12 @@ export class Commits {
             GIT_COMMITTER_EMAIL: change.email,
             GIT_COMMITTER_DATE: when,
           },
-        },
-      );
+        })
+        .catch((error: unknown) => {
+          // Git wants a name of more than blanks and punctuation.
+          if (!(error instanceof GitError)) throw error;
+          throw new AwsFault('InvalidCommitException', error.stderr.trim());
+        });
       await this.#run(repository, [
         'update-ref',
         `refs/heads/${change.branch}`,
@@ -276,6 +281,15 @@ export class Commits {
       await this.#repositories.announce(repositoryName, change.callerArn);
       return { commitId, treeId, blobs, existed: new Set(before.map((entry) => entry.path)) };
     });
+  }
+
+  async #checkBranchName(repository: Repository, branch: string): Promise<void> {
+    try {
+      await this.#run(repository, ['check-ref-format', `refs/heads/${branch}`]);
+    } catch (error) {
+      if (!(error instanceof GitError)) throw error;
+      throw new AwsFault('InvalidBranchNameException', `Branch name ${branch} is not valid`);
+    }
   }
 
   async #writeTree(repository: Repository, entries: readonly TreeEntry[]): Promise<string> {
@@ -313,7 +327,11 @@ export class Commits {
       ...(recursive ? ['-r'] : []),
       tree,
       ...(path === undefined ? [] : ['--', path]),
-    ]);
+    ]).catch((error: unknown) => {
+      // A path that git does not take, such as "" or "../a", is in no tree.
+      if (path === undefined || !(error instanceof GitError)) throw error;
+      return Buffer.alloc(0);
+    });
     return raw
       .toString('utf8')
       .split('\0')

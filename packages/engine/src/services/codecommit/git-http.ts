@@ -5,6 +5,7 @@ import { AwsFault } from '../../errors.ts';
 import { type Authorizer, LOOPBACK } from '../../iam/authorizer.ts';
 import type { Identity } from '../../iam/identity.ts';
 import type { State } from '../../state/state.ts';
+import { percentDecoded, splitTarget } from '../../wire/request-target.ts';
 import type { Repositories, Repository } from './repositories.ts';
 
 export const GIT_PATH = '/git/v1/repos/';
@@ -27,11 +28,8 @@ interface GitHttpParts {
  */
 export function gitHttpHandler(parts: GitHttpParts) {
   return async (request: IncomingMessage, response: ServerResponse): Promise<boolean> => {
-    const url = request.url ?? '/';
-    if (!url.startsWith(GIT_PATH)) return false;
-    const mark = url.indexOf('?');
-    const path = mark < 0 ? url : url.slice(0, mark);
-    const query = mark < 0 ? '' : url.slice(mark + 1);
+    const { path, query } = splitTarget(request.url);
+    if (!path.startsWith(GIT_PATH)) return false;
     const match = /^([^/]+)\/(info\/refs|git-upload-pack|git-receive-pack)$/.exec(
       path.slice(GIT_PATH.length),
     );
@@ -54,7 +52,11 @@ export function gitHttpHandler(parts: GitHttpParts) {
       );
       return true;
     }
-    const repositoryName = decodeURIComponent(encodedName.replace(/\.git$/, ''));
+    const repositoryName = percentDecoded(encodedName.replace(/\.git$/, ''));
+    if (repositoryName === undefined) {
+      refuse(request, response, 400, 'the address is not valid percent-encoding');
+      return true;
+    }
     try {
       parts.authorizer.authorize({
         principal,

@@ -41,6 +41,7 @@ export class Git {
       GIT_CONFIG_NOSYSTEM: '1',
       GIT_CONFIG_GLOBAL: '/dev/null',
       GIT_TERMINAL_PROMPT: '0',
+      GIT_LITERAL_PATHSPECS: '1',
       GIT_CONFIG_COUNT: '1',
       GIT_CONFIG_KEY_0: 'safe.directory',
       GIT_CONFIG_VALUE_0: '*',
@@ -49,6 +50,10 @@ export class Git {
 
   /** Starts git with pipes on all three streams, for traffic that must not be held in memory. */
   spawn(args: readonly string[], options: GitOptions): ChildProcess {
+    // No program can be given one, so there is nothing of such a name.
+    if ([...args, ...Object.values(options.env ?? {})].some((text) => text.includes('\0'))) {
+      throw new GitError(args, null, 'a name holds a NUL character');
+    }
     return spawn('git', args, {
       cwd: options.cwd,
       env: { ...this.environment(), ...options.env },

@@ -1,4 +1,5 @@
 import { AwsFault } from '../../errors.ts';
+import { matchesWildcard } from '../../wildcard.ts';
 
 export type Filters =
   | ReadonlyArray<{ readonly Name?: string | undefined; readonly Values?: readonly string[] | undefined }>
@@ -29,13 +30,16 @@ export function selected<T extends Item>(all: readonly T[], choice: Choice<T>): 
   if (unknown !== undefined) throw new AwsFault(choice.unknownId, `The ID '${unknown}' does not exist`);
   const wanted = filters.map(({ Name = '', Values = [] }) => ({
     valuesOf: valuesOf(Name, choice.fields),
-    patterns: Values.map(pattern),
+    // They may hold `*` and `?`.
+    patterns: Values,
   }));
   return all.filter(
     (part) =>
       (ids.length === 0 || ids.includes(idOf(part))) &&
       wanted.every(({ valuesOf, patterns }) =>
-        valuesOf(part).some((value) => value !== undefined && patterns.some((one) => one.test(value))),
+        valuesOf(part).some(
+          (value) => value !== undefined && patterns.some((pattern) => matchesWildcard(pattern, value)),
+        ),
       ),
   );
 }
@@ -55,13 +59,4 @@ function valuesOf<T extends Item>(name: string, fields: Choice<T>['fields']): (p
     );
   }
   return (part) => [field(part)].flat() as readonly Value[];
-}
-
-/** Filter values may hold `*` and `?`. */
-function pattern(value: string): RegExp {
-  const expression = value
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.');
-  return new RegExp(`^${expression}$`);
 }

@@ -6,6 +6,7 @@ import { directoryOf } from '../../iam/roles.ts';
 import { tagMap } from '../../iam/tags.ts';
 import type { ImageStore, StoredImage } from '../../runtime/oci/image-store.ts';
 import { Registry } from '../../runtime/oci/registry.ts';
+import { parseBoundedJson } from '../../wire/document-bounds.ts';
 import type { HttpHandler } from '../../wire/server.ts';
 import { imageOperations } from './images.ts';
 import { page } from './paging.ts';
@@ -283,7 +284,7 @@ function policyOperations(
 
 function isLifecyclePolicy(text: string): boolean {
   try {
-    return Array.isArray((JSON.parse(text) as { rules?: unknown }).rules);
+    return Array.isArray((parseBoundedJson(text) as { rules?: unknown }).rules);
   } catch {
     return false;
   }

@@ -10,6 +10,7 @@ import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { isRepositoryName } from '../../runtime/oci/image-reference.ts';
 import type { Table } from '../../state/state.ts';
+import { matchesPieces } from '../../wildcard.ts';
 
 export interface StoredRepository {
   readonly name: string;
@@ -99,7 +100,7 @@ export class Repositories {
     const repository = this.#table.get(name);
     if (!repository) return false;
     const { tagMutability, mutableTags } = repository;
-    const listed = mutableTags.some(({ filter }) => matches(filter ?? '', tag));
+    const listed = mutableTags.some(({ filter }) => matchesPieces((filter ?? '').split('*'), tag));
     switch (tagMutability) {
       case 'IMMUTABLE':
         return true;
@@ -127,12 +128,4 @@ export class Repositories {
       encryptionConfiguration: repository.encryption,
     };
   }
-}
-
-function matches(filter: string, tag: string): boolean {
-  const pattern = filter
-    .split('*')
-    .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
-    .join('.*');
-  return new RegExp(`^${pattern}$`).test(tag);
 }

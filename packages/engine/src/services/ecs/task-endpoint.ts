@@ -2,6 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Credentials, Engine, Principal } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { NO_WAY_TO_AWS } from '../../iam/no-way-to-aws.ts';
+import { sameText } from '../../iam/signature.ts';
+import { splitTarget } from '../../wire/request-target.ts';
 import type { StoredTask, StoredTaskDefinition } from './model.ts';
 
 interface RegisteredTask {
@@ -67,9 +69,9 @@ export class TaskEndpoint {
 
   /** Answers a task's request; `false` when the path is not one of these. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
-    const { pathname } = new URL(request.url ?? '/', 'http://task');
-    if (!pathname.startsWith(PREFIX)) return false;
-    const [secret = '', ...rest] = pathname.slice(PREFIX.length).split('/');
+    const target = splitTarget(request.url).path;
+    if (!target.startsWith(PREFIX)) return false;
+    const [secret = '', ...rest] = target.slice(PREFIX.length).split('/');
     const registered = this.#bySecret.get(secret);
     const task = registered && this.#findTask(registered.taskId);
     if (!registered || !task) {
@@ -89,7 +91,7 @@ export class TaskEndpoint {
 
   #credentials(request: IncomingMessage, response: ServerResponse, registered: RegisteredTask): void {
     const { role, token } = registered;
-    if (request.headers.authorization !== token) {
+    if (!sameText(request.headers.authorization ?? '', token)) {
       const message = 'the authorization token is missing or wrong';
       reply(response, 401, { code: 'Unauthorized', message });
       return;

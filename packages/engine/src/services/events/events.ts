@@ -3,6 +3,7 @@ import type { Engine, Service } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { compileEventPattern, type EventPattern, EventPatternError } from '../../event-pattern.ts';
 import type { JournalEntry } from '../../journal/journal.ts';
+import { parseBoundedJson } from '../../wire/document-bounds.ts';
 import { Deliveries } from './deliveries.ts';
 import { defineTarget, type Rule } from './rule.ts';
 import { parseSchedule } from './schedule.ts';
@@ -282,7 +283,7 @@ export function createEvents(engine: Engine): Service<'events'> {
         run: (input) => {
           let event: unknown;
           try {
-            event = JSON.parse(input.Event ?? '');
+            event = parseBoundedJson(input.Event ?? '');
           } catch {
             throw invalid('Parameter Event is not valid.');
           }
@@ -355,7 +356,7 @@ function problemOf(
     return { ErrorCode: 'InvalidArgument', ErrorMessage: 'The entry is larger than 1 MiB.' };
   }
   try {
-    const detail: unknown = JSON.parse(Detail ?? '');
+    const detail: unknown = parseBoundedJson(Detail ?? '');
     if (typeof detail === 'object' && detail !== null && !Array.isArray(detail)) return undefined;
   } catch {
     // Told below, like JSON that is not an object.

@@ -1,5 +1,6 @@
 import { AwsFault } from '../../errors.ts';
 import { atJsonPath, parseJsonPath } from '../../json-path.ts';
+import { parseBoundedJson } from '../../wire/document-bounds.ts';
 
 type Json = Record<string, unknown>;
 
@@ -113,7 +114,7 @@ function variablesOf(template: string): string[] {
 
 function isJson(text: string): boolean {
   try {
-    JSON.parse(text);
+    parseBoundedJson(text);
     return true;
   } catch {
     return false;

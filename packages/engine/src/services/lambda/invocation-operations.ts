@@ -1,6 +1,7 @@
 import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault, InvariantError } from '../../errors.ts';
+import { parseBoundedJson } from '../../wire/document-bounds.ts';
 import type { AsyncEvents } from './async-events.ts';
 import { checkDestination } from './destinations.ts';
 import { functionArn, readReference } from './function-reference.ts';
@@ -179,7 +180,7 @@ function payloadOf(payload: Input<'lambda', 'Invoke'>['Payload'], type: string):
   }
   const text = bytes.toString('utf8');
   try {
-    JSON.parse(text);
+    parseBoundedJson(text);
   } catch (error) {
     throw new AwsFault(
       'InvalidRequestContentException',
@@ -193,7 +194,7 @@ function clientContextOf({ ClientContext }: Input<'lambda', 'Invoke'>): string |
   if (ClientContext === undefined) return undefined;
   const text = Buffer.from(ClientContext, 'base64').toString('utf8');
   try {
-    JSON.parse(text);
+    parseBoundedJson(text);
   } catch {
     throw new AwsFault(
       'InvalidRequestContentException',

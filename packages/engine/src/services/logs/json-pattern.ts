@@ -1,4 +1,5 @@
 import { atJsonPath, type JsonPath, parseJsonPath } from '../../json-path.ts';
+import { matchesPieces } from '../../wildcard.ts';
 import { invalidPattern } from './pattern-fault.ts';
 
 type Condition = (document: unknown) => boolean;
@@ -162,7 +163,8 @@ function equals(path: JsonPath, { kind, text }: Token): Condition {
   if (/^%.*%$/s.test(text)) throw invalidPattern('the local engine does not support regular expressions');
   if (text === '*') return (document) => atJsonPath(document, path) !== undefined;
   const number = kind === 'word' && text.trim() !== '' ? Number(text) : Number.NaN;
-  const matches = wildcard(text);
+  const pieces = text.split('*');
+  const matches = (value: string) => matchesPieces(pieces, value);
   return (document) => {
     const value = atJsonPath(document, path);
     if (typeof value === 'number' && !Number.isNaN(number)) return value === number;
@@ -183,24 +185,6 @@ function compares(
   return (document) => {
     const value = atJsonPath(document, path);
     return typeof value === 'number' && holds(value, limit);
-  };
-}
-
-function wildcard(text: string): (value: string) => boolean {
-  const parts = text.split('*');
-  if (parts.length === 1) return (value) => value === text;
-  const first = parts[0] ?? '';
-  const last = parts.at(-1) ?? '';
-  const middle = parts.slice(1, -1);
-  return (value) => {
-    if (!value.startsWith(first)) return false;
-    let at = first.length;
-    for (const part of middle) {
-      const found = value.indexOf(part, at);
-      if (found < 0) return false;
-      at = found + part.length;
-    }
-    return value.length - last.length >= at && value.endsWith(last);
   };
 }
 

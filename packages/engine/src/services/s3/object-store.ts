@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, createReadStream, createWriteStream, mkdirSync, openSync, read, rmSync } from 'node:fs';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { setImmediate } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import type { Engine } from '../../dispatch/service.ts';
 
 /** One version of an object; a delete marker has no blob. */
@@ -35,10 +39,27 @@ export interface ObjectAttributes {
   readonly contentEncoding?: string | undefined;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   readonly encryption?: ObjectEncryption | undefined;
-  readonly etag?: string;
+  readonly size: number;
+  readonly etag: string;
 }
 
-/** Objects by bucket and key: facts in the database, bytes in files that are written before they are named. */
+const readFrom = promisify(read);
+const HASHED_AT_ONCE_BYTES = 8 * 1024 * 1024;
+
+/** The digest of bytes, in hexadecimal; a part at a time, so that others are served meanwhile. */
+export async function md5(body: Uint8Array): Promise<string> {
+  const hash = createHash('md5');
+  for (let at = 0; at < body.byteLength; at += HASHED_AT_ONCE_BYTES) {
+    if (at > 0) await setImmediate();
+    hash.update(body.subarray(at, at + HASHED_AT_ONCE_BYTES));
+  }
+  return hash.digest('hex');
+}
+
+/**
+ * Objects by bucket and key: facts in the database, bytes in files that are written before they are named, and off the
+ * event loop.
+ */
 export class ObjectStore {
   readonly #engine: Engine;
   readonly #directory: string;
@@ -51,19 +72,19 @@ export class ObjectStore {
     this.#objects = engine.state.table<StoredObject>('s3.objects');
   }
 
+  /** Names a blob. */
   put(
     bucket: string,
     key: string,
-    body: Uint8Array,
+    blob: string,
     attributes: ObjectAttributes,
     versioned: boolean,
   ): ObjectVersion {
-    const blob = this.writeBlob(body);
     const version: ObjectVersion = {
       versionId: versioned ? this.#engine.ids.hex(32) : 'null',
       blob,
-      size: body.byteLength,
-      etag: attributes.etag ?? createHash('md5').update(body).digest('hex'),
+      size: attributes.size,
+      etag: attributes.etag,
       contentType: attributes.contentType ?? 'binary/octet-stream',
       contentEncoding: attributes.contentEncoding,
       metadata: attributes.metadata ?? {},
@@ -91,7 +112,7 @@ export class ObjectStore {
       const kept = stored.versions.filter((version) => !gone.includes(version));
       if (kept.length > 0) this.#objects.put(id, { ...stored, versions: kept });
       else this.#objects.delete(id);
-      for (const version of gone) this.#removeBlob(version.blob);
+      for (const version of gone) this.removeBlob(version.blob);
       return gone[0];
     }
     const marker: ObjectVersion = {
@@ -115,8 +136,23 @@ export class ObjectStore {
       : versions.find((version) => version.versionId === versionId);
   }
 
-  read(version: ObjectVersion): Buffer {
-    return readFileSync(join(this.#directory, version.blob!));
+  /** Bytes of an object, from `start` to `end` with both. */
+  async read(version: ObjectVersion, start = 0, end = version.size - 1): Promise<Buffer> {
+    // Opened at once: what is read stays there, though the object may be replaced meanwhile.
+    const file = openSync(join(this.#directory, version.blob!), 'r');
+    try {
+      const body = Buffer.allocUnsafe(end - start + 1);
+      let filled = 0;
+      while (filled < body.byteLength) {
+        const left = body.byteLength - filled;
+        const { bytesRead } = await readFrom(file, body, filled, left, start + filled);
+        if (bytesRead === 0) break;
+        filled += bytesRead;
+      }
+      return body.subarray(0, filled);
+    } finally {
+      closeSync(file);
+    }
   }
 
   /** All keys of a bucket with their versions, in key order. */
@@ -127,29 +163,41 @@ export class ObjectStore {
   }
 
   /** Stores bytes under a new name and returns it. */
-  writeBlob(body: Uint8Array): string {
-    const name = this.#engine.ids.uuid();
-    const path = join(this.#directory, name);
-    writeFileSync(`${path}.part`, body, { mode: 0o600 });
-    renameSync(`${path}.part`, path);
-    return name;
+  writeBlob(body: Uint8Array): Promise<string> {
+    return this.#make((path) => writeFile(path, body, { mode: 0o600 }));
   }
 
-  /** Takes back a blob that no object uses, such as a part of an upload; returns its bytes. */
-  takeBlob(name: string): Buffer {
-    const body = readFileSync(join(this.#directory, name));
-    this.#removeBlob(name);
-    return body;
+  /** Joins blobs that no object uses, such as the parts of an upload, to one. */
+  async joinBlobs(names: readonly string[]): Promise<string> {
+    const directory = this.#directory;
+    const joined = await this.#make((path) =>
+      pipeline(
+        async function* () {
+          for (const name of names) yield* createReadStream(join(directory, name));
+        },
+        createWriteStream(path, { mode: 0o600 }),
+      ),
+    );
+    for (const name of names) this.removeBlob(name);
+    return joined;
+  }
+
+  async #make(write: (path: string) => Promise<void>): Promise<string> {
+    const name = this.#engine.ids.uuid();
+    const path = join(this.#directory, name);
+    await write(`${path}.part`);
+    await rename(`${path}.part`, path);
+    return name;
   }
 
   #push(bucket: string, key: string, version: ObjectVersion, versioned: boolean): void {
     const id = objectId(bucket, key);
     const old = this.#objects.get(id)?.versions ?? [];
     this.#objects.put(id, { bucket, key, versions: versioned ? [version, ...old] : [version] });
-    if (!versioned) for (const { blob } of old) this.#removeBlob(blob);
+    if (!versioned) for (const { blob } of old) this.removeBlob(blob);
   }
 
-  #removeBlob(blob: string | undefined): void {
+  removeBlob(blob: string | undefined): void {
     if (blob !== undefined) rmSync(join(this.#directory, blob), { force: true });
   }
 }

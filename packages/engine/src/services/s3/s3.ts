@@ -11,7 +11,7 @@ import {
   requestedEncryption,
   shownEncryption,
 } from './encryption.ts';
-import { type ObjectEncryption, ObjectStore, type ObjectVersion } from './object-store.ts';
+import { md5, type ObjectEncryption, ObjectStore, type ObjectVersion } from './object-store.ts';
 
 interface Bucket {
   readonly name: string;
@@ -29,6 +29,9 @@ interface Upload {
   readonly encryption?: ObjectEncryption | undefined;
   readonly parts: Readonly<Record<string, { blob: string; etag: string; size: number }>>;
 }
+
+/** S3's own limit is 5 TiB. An object is in memory while it is read. */
+const MAX_OBJECT_BYTES = 512 * 1024 * 1024;
 
 const bucketArn = (bucket: string | undefined) => `arn:aws:s3:::${bucket}`;
 const onBucket = (input: { Bucket?: string | undefined }) => [bucketArn(input.Bucket)];
@@ -267,18 +270,22 @@ export function createS3(engine: Engine): Service<'s3'> {
         resources: onObject,
         conditions: encryptionConditions,
         journaled: false,
-        run: (input) => {
-          const bucket = bucketOf(input.Bucket);
-          const encryption = encryptionOf(bucket, input);
+        run: async (input) => {
+          const encryption = encryptionOf(bucketOf(input.Bucket), input);
           const body = input.Body instanceof Uint8Array ? input.Body : Buffer.from(String(input.Body ?? ''));
-          if (input.ContentMD5 && createHash('md5').update(body).digest('base64') !== input.ContentMD5) {
+          const etag = await md5(body);
+          if (input.ContentMD5 && Buffer.from(etag, 'hex').toString('base64') !== input.ContentMD5) {
             throw new AwsFault('BadDigest', 'The Content-MD5 you specified did not match what we received.');
           }
+          const blob = await objects.writeBlob(body);
+          const bucket = bucketOf(input.Bucket);
           const version = objects.put(
             bucket.name,
             input.Key ?? '',
-            body,
+            blob,
             {
+              size: body.byteLength,
+              etag,
               contentType: input.ContentType,
               contentEncoding: input.ContentEncoding?.replace(/aws-chunked,?\s*/, '') || undefined,
               metadata: input.Metadata,
@@ -295,22 +302,21 @@ export function createS3(engine: Engine): Service<'s3'> {
       },
       GetObject: {
         resources: onObject,
-        run: (input) => {
+        run: async (input) => {
           const version = objectOf(input);
-          const body = objects.read(version);
+          const { size } = version;
           const range = /^bytes=(\d*)-(\d*)$/.exec(input.Range ?? '');
-          if (!range) return { ...attributes(version), Body: new Uint8Array(body), AcceptRanges: 'bytes' };
-          const start = range[1] === '' ? Math.max(0, body.length - Number(range[2])) : Number(range[1]);
-          const end =
-            range[1] === '' || range[2] === ''
-              ? body.length - 1
-              : Math.min(Number(range[2]), body.length - 1);
+          if (!range) {
+            return { ...attributes(version), Body: await objects.read(version), AcceptRanges: 'bytes' };
+          }
+          const start = range[1] === '' ? Math.max(0, size - Number(range[2])) : Number(range[1]);
+          const end = range[1] === '' || range[2] === '' ? size - 1 : Math.min(Number(range[2]), size - 1);
           if (start > end) throw new AwsFault('InvalidRange', 'The requested range is not satisfiable', 416);
           return {
             ...attributes(version),
-            Body: new Uint8Array(body.subarray(start, end + 1)),
+            Body: await objects.read(version, start, end),
             ContentLength: end - start + 1,
-            ContentRange: `bytes ${start}-${end}/${body.length}`,
+            ContentRange: `bytes ${start}-${end}/${size}`,
           };
         },
       },
@@ -360,6 +366,12 @@ export function createS3(engine: Engine): Service<'s3'> {
             .filter(
               ({ key, versions }) => key.startsWith(prefix) && key > after && versions[0]?.blob !== undefined,
             );
+          if ((input.MaxKeys ?? 0) < 0) {
+            throw new AwsFault(
+              'InvalidArgument',
+              'Argument maxKeys must be an integer between 0 and 2147483647',
+            );
+          }
           const limit = Math.min(input.MaxKeys ?? 1000, 1000);
           const page = matching.slice(0, limit);
           const folders = new Set<string>();
@@ -368,7 +380,8 @@ export function createS3(engine: Engine): Service<'s3'> {
             if (cut >= 0) folders.add(key.slice(0, cut + input.Delimiter!.length));
             return cut < 0;
           });
-          const truncated = matching.length > page.length;
+          // Who asks for no key is told that there are no more.
+          const truncated = limit > 0 && matching.length > page.length;
           return {
             Name: name,
             Prefix: prefix,
@@ -443,11 +456,13 @@ export function createS3(engine: Engine): Service<'s3'> {
         resources: onObject,
         conditions: uploadConditions,
         journaled: false,
-        run: (input) => {
-          const upload = uploadOf(input.UploadId);
+        run: async (input) => {
+          uploadOf(input.UploadId);
           const body = input.Body instanceof Uint8Array ? input.Body : Buffer.from(String(input.Body ?? ''));
-          const etag = createHash('md5').update(body).digest('hex');
-          const part = { blob: objects.writeBlob(body), etag, size: body.byteLength };
+          const etag = await md5(body);
+          const part = { blob: await objects.writeBlob(body), etag, size: body.byteLength };
+          // Read now, since other parts may have come meanwhile.
+          const upload = uploadOf(input.UploadId);
           uploads.put(input.UploadId!, {
             ...upload,
             parts: { ...upload.parts, [String(input.PartNumber)]: part },
@@ -460,9 +475,13 @@ export function createS3(engine: Engine): Service<'s3'> {
         resources: onObject,
         conditions: uploadConditions,
         journaled: false,
-        run: (input) => {
+        run: async (input) => {
           const bucket = bucketOf(input.Bucket);
           const upload = uploadOf(input.UploadId);
+          const numbers = (input.MultipartUpload?.Parts ?? []).map(({ PartNumber }) => PartNumber ?? 0);
+          if (numbers.some((number, index) => number <= (numbers[index - 1] ?? 0))) {
+            throw new AwsFault('InvalidPartOrder', 'The list of parts was not in ascending order.');
+          }
           const listed = (input.MultipartUpload?.Parts ?? []).map(({ PartNumber, ETag }) => {
             const part = upload.parts[String(PartNumber)];
             if (!part || ETag?.replaceAll('"', '') !== part.etag) {
@@ -474,12 +493,22 @@ export function createS3(engine: Engine): Service<'s3'> {
             return part;
           });
           const encryption = upload.encryption ?? defaultEncryption(bucket.settings.Encryption);
+          const size = listed.reduce((sum, part) => sum + part.size, 0);
+          if (size > MAX_OBJECT_BYTES) {
+            throw new AwsFault(
+              'EntityTooLarge',
+              `The local engine keeps objects of up to ${MAX_OBJECT_BYTES} bytes.`,
+            );
+          }
           const digests = Buffer.concat(listed.map(({ etag }) => Buffer.from(etag, 'hex')));
+          uploads.delete(input.UploadId!);
+          const blob = await objects.joinBlobs(listed.map((part) => part.blob));
           const version = objects.put(
             bucket.name,
             upload.key,
-            Buffer.concat(listed.map(({ blob }) => objects.takeBlob(blob))),
+            blob,
             {
+              size,
               contentType: upload.contentType,
               encryption,
               etag: `${createHash('md5').update(digests).digest('hex')}-${listed.length}`,
@@ -500,7 +529,7 @@ export function createS3(engine: Engine): Service<'s3'> {
         resources: onObject,
         journaled: false,
         run: (input) => {
-          for (const { blob } of Object.values(uploadOf(input.UploadId).parts)) objects.takeBlob(blob);
+          for (const { blob } of Object.values(uploadOf(input.UploadId).parts)) objects.removeBlob(blob);
           uploads.delete(input.UploadId!);
           return {};
         },

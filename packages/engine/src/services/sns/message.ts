@@ -1,5 +1,6 @@
 import type { Input } from '../../dispatch/sdk.ts';
 import { compileEventPattern } from '../../event-pattern.ts';
+import { parseBoundedJson } from '../../wire/document-bounds.ts';
 import { invalid, type Protocol, type Subscription } from './topic.ts';
 
 type PublishInput = Input<'sns', 'Publish'>;
@@ -52,7 +53,7 @@ function bodiesOf(text: string, structure: string | undefined): Record<string, s
   if (structure !== 'json') throw invalid('Invalid parameter: MessageStructure');
   let document: unknown;
   try {
-    document = JSON.parse(text);
+    document = parseBoundedJson(text);
   } catch {
     throw invalid('Invalid parameter: Message Structure - JSON message body failed to parse');
   }

@@ -2,6 +2,7 @@ import { AwsFault } from '../../errors.ts';
 import { compileEventPattern, EventPatternError } from '../../event-pattern.ts';
 import { parsePolicy } from '../../iam/policy-grammar.ts';
 import type { Directory } from '../../iam/principals.ts';
+import { parseBoundedJson } from '../../wire/document-bounds.ts';
 
 /** A topic. */
 export interface Topic {
@@ -128,7 +129,7 @@ export function ownerPolicy(topicArn: string, accountId: string): string {
 
 function parsed(text: string, name: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseBoundedJson(text);
   } catch {
     throw invalid(`Invalid parameter: ${name}: must be JSON`);
   }

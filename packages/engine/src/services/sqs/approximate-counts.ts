@@ -34,6 +34,11 @@ export class ApproximateCounts {
     this.#before.push({ part, visible, inFlight, delayed });
   }
 
+  /** Forgets the past, whose times mean nothing any more. */
+  forget(): void {
+    this.#before.length = 0;
+  }
+
   /** A reading at `nowMs` of a queue that really has `exact`. */
   read(nowMs: number, exact: QueueCounts): QueueCounts {
     const empty = exact.visible + exact.inFlight + exact.delayed === 0;

@@ -91,6 +91,7 @@ export class MessageStore {
   readonly #relocate;
   readonly #carryReceives;
   readonly #redelay;
+  readonly #setBack;
   readonly #clearDeliveries;
   readonly #clearMessages;
   readonly #totals;
@@ -171,6 +172,12 @@ export class MessageStore {
       'UPDATE sqs_deliveries SET seq = ?, due = 0, receives_here = 0, first_received_at = 0 WHERE seq = ?',
     );
     this.#redelay = db.prepare('UPDATE sqs_messages SET visible_from = sent_at + ? WHERE queue = ?');
+    this.#setBack = [
+      'UPDATE sqs_messages SET sent_at = sent_at - ?1, visible_from = visible_from - ?1 WHERE queue = ?2',
+      `UPDATE sqs_deliveries SET due = MAX(0, due - ?1), leased_at = MAX(0, leased_at - ?1),
+      first_received_at = MAX(0, first_received_at - ?1) WHERE seq IN (SELECT seq FROM sqs_messages WHERE queue = ?2)`,
+      'UPDATE sqs_duplicates SET expires = expires - ?1 WHERE queue = ?2',
+    ].map((sql) => db.prepare(sql));
     this.#clearDeliveries = db.prepare(
       'DELETE FROM sqs_deliveries WHERE seq IN (SELECT seq FROM sqs_messages WHERE queue = ?)',
     );
@@ -294,6 +301,13 @@ export class MessageStore {
     this.#state.write();
     this.#recent.clear();
     this.#redelay.run(delayMs, queue);
+  }
+
+  /** Moves all times of a queue by as much as the clock was set back. */
+  setBack(queue: number, byMs: number): void {
+    this.#state.write();
+    this.#recent.clear();
+    for (const statement of this.#setBack) statement.run(byMs, queue);
   }
 
   /** Removes every message of a queue. */

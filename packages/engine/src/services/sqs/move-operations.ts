@@ -1,5 +1,6 @@
 import type { OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { parseBoundedJson } from '../../wire/document-bounds.ts';
 import { MOST_MOVED_PER_SECOND, type MoveTask, type MoveTasks } from './move-tasks.ts';
 import type { Queue } from './queue.ts';
 import type { Queues } from './queues.ts';
@@ -104,10 +105,9 @@ function handleOf(task: MoveTask): string {
 
 function readHandle(handle: string | undefined): { taskId: string; sourceArn: string } {
   try {
-    const { taskId, sourceArn } = JSON.parse(Buffer.from(handle ?? '', 'base64').toString('utf8')) as Record<
-      string,
-      unknown
-    >;
+    const { taskId, sourceArn } = parseBoundedJson(
+      Buffer.from(handle ?? '', 'base64').toString('utf8'),
+    ) as Record<string, unknown>;
     if (typeof taskId === 'string' && typeof sourceArn === 'string') return { taskId, sourceArn };
   } catch {
     // Not JSON: reported below like any other text that is not a handle.

@@ -46,7 +46,7 @@ export class QueueMetrics {
     const { clock, pace, ids } = this.#engine;
     const nowMs = clock.nowMs();
     for (const queue of this.#queues.all()) {
-      if (!queue.activity.isReported(nowMs)) continue;
+      if (!queue.activity.isReported(clock.uptimeMs())) continue;
       const { depth, done } = datapoints(queue, new Date(nowMs));
       const published = depth.filter(() => ids.random() >= MISSING).map((datum) => [datum]);
       for (const data of [...published, done]) {

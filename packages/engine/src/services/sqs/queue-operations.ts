@@ -90,7 +90,8 @@ export function queueOperations(engine: Engine, queues: Queues) {
       run: (input) => {
         const queue = queues.byUrl(input.QueueUrl);
         const nowMs = engine.clock.nowMs();
-        if (nowMs < (queue.record.purgedAtMs ?? Number.NEGATIVE_INFINITY) + PURGE_INTERVAL_MS) {
+        const { purgedAtMs = Number.NEGATIVE_INFINITY } = queue.record;
+        if (purgedAtMs <= nowMs && nowMs < purgedAtMs + PURGE_INTERVAL_MS) {
           throw new AwsFault(
             'PurgeQueueInProgress',
             `Only one PurgeQueue operation on ${queue.name} is allowed every 60 seconds.`,
@@ -107,6 +108,7 @@ export function queueOperations(engine: Engine, queues: Queues) {
       resources,
       run: (input) => {
         const queue = queues.byUrl(input.QueueUrl);
+        if (Object.keys(input.Tags ?? {}).length === 0) throw missing('Tags');
         queues.update(queue, { tags: { ...queue.record.tags, ...input.Tags } });
         return {};
       },
@@ -116,6 +118,7 @@ export function queueOperations(engine: Engine, queues: Queues) {
       run: (input) => {
         const queue = queues.byUrl(input.QueueUrl);
         const gone = new Set(input.TagKeys);
+        if (gone.size === 0) throw missing('TagKeys');
         const left = Object.entries(queue.record.tags).filter(([key]) => !gone.has(key));
         queues.update(queue, { tags: Object.fromEntries(left) });
         return {};
@@ -173,4 +176,8 @@ function readToken(token: string): string {
   const text = Buffer.from(token, 'base64').toString('utf8');
   if (text.startsWith('after:')) return text.slice('after:'.length);
   throw new AwsFault('InvalidParameterValue', 'Value for parameter NextToken is invalid.');
+}
+
+function missing(parameter: string): AwsFault {
+  return new AwsFault('MissingParameter', `The request must contain the parameter ${parameter}.`);
 }

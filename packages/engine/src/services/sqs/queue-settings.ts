@@ -1,6 +1,7 @@
 import { AwsFault } from '../../errors.ts';
 import { parsePolicy } from '../../iam/policy-grammar.ts';
 import type { Directory } from '../../iam/principals.ts';
+import { parseBoundedJson } from '../../wire/document-bounds.ts';
 
 /** Where a queue's messages go that were received too often. */
 interface RedrivePolicy {
@@ -181,7 +182,7 @@ export function readSettings(attributes: Readonly<Record<string, string>>): Queu
 
 function parseObject(text: string): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = parseBoundedJson(text);
     return typeof value === 'object' && value !== null && !Array.isArray(value)
       ? (value as Record<string, unknown>)
       : undefined;

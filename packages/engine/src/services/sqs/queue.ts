@@ -87,6 +87,8 @@ const MOST_IN_FLIGHT = 120_000;
 const LONGEST_LEASE_MS = 43_200_000;
 const SWEPT_AT_ONCE = 2_000;
 const DEDUPLICATION_MS = 300_000;
+/** By so much a clock may be set back without more than a short wait, as a time service does. */
+const UNNOTICED_MS = 1_000;
 
 /**
  * One queue: which messages are visible, in flight and delayed, and who is waiting for them.
@@ -114,6 +116,7 @@ export class Queue {
   /** No message expires before. */
   #expiryMs = Number.POSITIVE_INFINITY;
   #nowMs: number;
+  #uptimeMs: number;
   #timer: { readonly dueMs: number; readonly timer: Timer } | undefined;
   #duplicatesForgottenAtMs = 0;
   /** Waiters and the timer are served only while open. */
@@ -125,7 +128,8 @@ export class Queue {
     this.#settings = readSettings(record.attributes);
     this.arn = parts.arnOf(record.name);
     this.#nowMs = parts.clock.nowMs();
-    this.activity = new QueueActivity(parts.pace, parts.ids, this.#nowMs);
+    this.#uptimeMs = parts.clock.uptimeMs();
+    this.activity = new QueueActivity(parts.pace, parts.ids, this.#uptimeMs);
     this.#approximate = new ApproximateCounts(parts.pace, parts.ids);
     this.#totals = parts.store.totals(record.key);
     this.#order = record.fifo
@@ -446,9 +450,10 @@ export class Queue {
     this.#delayEnds.clear();
     this.#visible = 0;
     this.#delayed = 0;
-    this.#nowMs = Math.max(this.#nowMs, this.#parts.clock.nowMs());
     const groups = new Set<string>();
+    let latestMs = 0;
     for (const row of store.standing(this.key)) {
+      latestMs = Math.max(latestMs, row.sentAtMs, row.leasedAtMs ?? 0);
       const { seq, groupId, dueMs } = row;
       if (dueMs !== null && dueMs > this.#nowMs) {
         this.#inFlight.set(seq, {
@@ -471,6 +476,12 @@ export class Queue {
         else if (dueMs === null) this.#order.arrived(seq, groupId);
         else this.#order.returned(seq, groupId, row.receivesHere ?? 0);
       }
+    }
+    // What lies in the future was written before the clock was set back, while no engine ran.
+    if (latestMs > this.#nowMs + UNNOTICED_MS) {
+      this.#parts.store.setBack(this.key, latestMs - this.#nowMs);
+      this.#load();
+      return;
     }
     for (const group of groups) this.#order.restored(group);
     this.#findExpiry();
@@ -600,8 +611,7 @@ export class Queue {
 
   /** Brings the queue to the present: leases and delays that are over, messages that have expired. */
   #settle(): void {
-    const nowMs = Math.max(this.#nowMs, this.#parts.clock.nowMs());
-    this.#nowMs = nowMs;
+    const nowMs = this.#present();
     this.#approximate.changing(nowMs, this.#visible, this.#inFlight.size, this.#delayed);
     while (this.#leaseEnds.dueMs <= nowMs) {
       const dueMs = this.#leaseEnds.dueMs;
@@ -618,6 +628,25 @@ export class Queue {
       this.#order.arrived(seq, place.groupId);
     }
     if (this.#expiryMs <= nowMs) this.#sweep();
+  }
+
+  /** Reads the clock. Where it was set back, all times of the queue are, so that leases and delays end when they would have. */
+  #present(): number {
+    const { clock } = this.#parts;
+    const uptimeMs = clock.uptimeMs();
+    const expectedMs = this.#nowMs + uptimeMs - this.#uptimeMs;
+    this.#uptimeMs = uptimeMs;
+    const setBackMs = Math.round(expectedMs - clock.nowMs());
+    if (setBackMs <= UNNOTICED_MS) {
+      this.#nowMs = Math.max(this.#nowMs, clock.nowMs());
+      return this.#nowMs;
+    }
+    this.#nowMs = clock.nowMs();
+    this.#duplicatesForgottenAtMs -= setBackMs;
+    this.#approximate.forget();
+    this.#parts.store.setBack(this.key, setBackMs);
+    this.#load();
+    return this.#nowMs;
   }
 
   /** Removes messages that have outlived their retention, whatever their state; a part at a time. */

@@ -74,7 +74,7 @@ export class Queues {
     const { accountId, name } = this.#readUrl(url);
     const queue = accountId === this.#engine.accountId ? this.#queues.get(name) : undefined;
     if (!queue) throw queueDoesNotExist();
-    queue.activity.called(this.#engine.clock.nowMs());
+    queue.activity.called(this.#engine.clock.uptimeMs());
     return queue;
   }
 
@@ -221,9 +221,10 @@ export class Queues {
   }
 
   #forgetDeleted(): void {
-    const before = this.#engine.clock.nowMs() - this.#engine.pace.ms('sqs-name-reuse');
+    const nowMs = this.#engine.clock.nowMs();
+    const before = nowMs - this.#engine.pace.ms('sqs-name-reuse');
     for (const [name, deletedAtMs] of [...this.#deletedAtMs.entries()]) {
-      if (deletedAtMs <= before) this.#deletedAtMs.delete(name);
+      if (deletedAtMs <= before || deletedAtMs > nowMs) this.#deletedAtMs.delete(name);
     }
   }
 

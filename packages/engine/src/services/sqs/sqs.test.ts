@@ -12,6 +12,13 @@ beforeEach(async () => {
 afterEach(() => world.end());
 
 describe('queues', () => {
+  test('tagging with nothing is refused', async () => {
+    const QueueUrl = await world.queue('orders');
+    const code = 'MissingParameter';
+    await expect(world.call('TagQueue', { QueueUrl, Tags: {} })).rejects.toMatchObject({ code });
+    await expect(world.call('UntagQueue', { QueueUrl, TagKeys: [] })).rejects.toMatchObject({ code });
+  });
+
   test('creating a queue again with the same attributes gives the same URL', async () => {
     const url = await world.queue('orders', { VisibilityTimeout: '45' });
     expect(url).toBe('http://engine.test/111122223333/orders');

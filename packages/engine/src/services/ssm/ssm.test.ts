@@ -104,3 +104,120 @@ test('a name with a selector is no name to write to, or to delete', async () => 
   });
   expect(await get(NAME)).toMatchObject({ Value: 'one' });
 });
+
+describe('a listing', () => {
+  async function several() {
+    const { engine } = await world();
+    const put = (Name: string, more: object = {}) =>
+      engine.call('ssm', 'PutParameter', { Name, Value: '1', Type: 'String', ...more });
+    await put('/app/a', { Description: 'first', Tags: [{ Key: 'stage', Value: 'prod' }] });
+    await put('/app/b/c', { Type: 'StringList', Tags: [{ Key: 'stage', Value: 'dev' }] });
+    await put('other', { Tier: 'Advanced', Value: 'x'.repeat(5_000) });
+    const names = async (ParameterFilters: object[], more: object = {}) =>
+      (
+        await engine.call('ssm', 'DescribeParameters', { ParameterFilters, ...more } as never)
+      ).Parameters?.map(({ Name }) => Name);
+    return { engine, names };
+  }
+
+  test.each<[object, string[]]>([
+    [{ Key: 'Name', Values: ['other', '/app/a'] }, ['/app/a', 'other']],
+    [{ Key: 'Name', Option: 'BeginsWith', Values: ['/app'] }, ['/app/a', '/app/b/c']],
+    [{ Key: 'Name', Option: 'Contains', Values: ['the'] }, ['other']],
+    [{ Key: 'Type', Values: ['StringList'] }, ['/app/b/c']],
+    [{ Key: 'Tier', Values: ['Advanced'] }, ['other']],
+    [{ Key: 'Path', Values: ['/app'] }, ['/app/a']],
+    [{ Key: 'Path', Option: 'Recursive', Values: ['/app'] }, ['/app/a', '/app/b/c']],
+    [{ Key: 'tag:stage', Values: ['prod'] }, ['/app/a']],
+    [{ Key: 'tag:stage' }, ['/app/a', '/app/b/c']],
+  ])('holds what passes %j', async (filter, expected) => {
+    expect(await (await several()).names([filter])).toEqual(expected);
+  });
+
+  test('holds what passes all filters, of the older form too, and says all that is known', async () => {
+    const { engine, names } = await several();
+    expect(
+      await names([
+        { Key: 'tag:stage', Values: ['prod'] },
+        { Key: 'Type', Values: ['StringList'] },
+      ]),
+    ).toEqual([]);
+    const { Parameters } = await engine.call('ssm', 'DescribeParameters', {
+      Filters: [{ Key: 'Name', Values: ['/app/a'] }],
+    });
+    expect(Parameters).toMatchObject([
+      { Name: '/app/a', Description: 'first', Tier: 'Standard', DataType: 'text', ARN: expect.any(String) },
+    ]);
+  });
+
+  test.each([
+    [{ Key: 'Label', Values: ['x'] }, 'InvalidFilterKey'],
+    [{ Key: 'constructor', Values: ['x'] }, 'InvalidFilterKey'],
+    [{ Key: 'Name', Option: 'EndsWith', Values: ['x'] }, 'InvalidFilterOption'],
+    [{ Key: 'Name', Values: [] }, 'InvalidFilterValue'],
+  ])('refuses %j', async (filter, code) => {
+    await expect((await several()).names([filter])).rejects.toMatchObject({ code });
+  });
+
+  test('comes in pages', async () => {
+    const { engine } = await several();
+    const first = await engine.call('ssm', 'DescribeParameters', { MaxResults: 2 });
+    const NextToken = first.NextToken!;
+    const second = await engine.call('ssm', 'DescribeParameters', { MaxResults: 2, NextToken });
+    expect([first, second].map(({ Parameters }) => Parameters?.length)).toEqual([2, 1]);
+    expect(second.NextToken).toBeUndefined();
+  });
+});
+
+test('tags of a parameter are kept, changed and listed; there are none of a parameter that is not', async () => {
+  const { engine } = await world('one');
+  const on = { ResourceType: 'Parameter' as const, ResourceId: NAME };
+  await engine.call('ssm', 'AddTagsToResource', {
+    ...on,
+    Tags: [
+      { Key: 'a', Value: '1' },
+      { Key: 'b', Value: '2' },
+    ],
+  });
+  await engine.call('ssm', 'RemoveTagsFromResource', { ...on, TagKeys: ['a'] });
+  const { TagList } = await engine.call('ssm', 'ListTagsForResource', on);
+  expect(TagList).toEqual([{ Key: 'b', Value: '2' }]);
+  const missing = { ...on, ResourceId: '/nobody' };
+  await expect(engine.call('ssm', 'AddTagsToResource', { ...missing, Tags: [] })).rejects.toMatchObject({
+    code: 'InvalidResourceId',
+  });
+});
+
+test.each<[string, object]>([
+  ['a type that is none', { Type: 'Bogus' }],
+  ['a reserved name', { Name: 'ssm.x' }],
+  ['a reserved path', { Name: '/AWS/x' }],
+  ['tags when it overwrites', { Overwrite: true, Tags: [{ Key: 'a', Value: '1' }] }],
+  ['policies', { Policies: '[{"Type":"Expiration"}]' }],
+])('a parameter with %s is refused', async (_what, change) => {
+  const { engine } = await world();
+  await expect(
+    engine.call('ssm', 'PutParameter', { Name: '/x', Value: '1', Type: 'String', ...change } as never),
+  ).rejects.toMatchObject({ code: 'ValidationException' });
+});
+
+test('a parameter keeps its tier and its pattern when it is overwritten', async () => {
+  const { engine } = await world();
+  const put = (more: object) =>
+    engine.call('ssm', 'PutParameter', { Name: '/x', Type: 'String', Overwrite: true, ...more } as never);
+  expect(await put({ Value: 'a', Tier: 'Advanced', AllowedPattern: '[a-z]+' })).toEqual({
+    Version: 1,
+    Tier: 'Advanced',
+  });
+  expect(await put({ Value: 'b' })).toEqual({ Version: 2, Tier: 'Advanced' });
+  await expect(put({ Value: '1' })).rejects.toMatchObject({ code: 'ParameterPatternMismatchException' });
+  await expect(put({ Value: 'b', Tier: 'Standard' })).rejects.toMatchObject({ code: 'ValidationException' });
+});
+
+test('no more than ten parameters are read at once', async () => {
+  const { engine } = await world();
+  const Names = Array.from({ length: 11 }, (_, index) => `/p${index}`);
+  await expect(engine.call('ssm', 'GetParameters', { Names })).rejects.toMatchObject({
+    code: 'ValidationException',
+  });
+});

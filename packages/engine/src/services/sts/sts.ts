@@ -1,5 +1,4 @@
 import type { Engine, Service } from '../../dispatch/service.ts';
-import { AwsFault } from '../../errors.ts';
 import type { Identity } from '../../iam/identity.ts';
 import type { PolicyAuthorizer } from '../../iam/policy-authorizer.ts';
 import { checkAssumeRole, sessionDetails, sessionSeconds } from './assume-role.ts';
@@ -15,9 +14,6 @@ export function createSts(engine: Engine, identity: Identity, authorizer: Policy
       GetCallerIdentity: {
         actions: () => [],
         run: (_input, { principal }) => {
-          if (principal.kind === 'anonymous') {
-            throw new AwsFault('MissingAuthenticationToken', 'Request is missing Authentication Token', 403);
-          }
           return {
             Account: engine.accountId,
             Arn: principal.arn,
