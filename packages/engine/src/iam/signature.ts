@@ -51,6 +51,13 @@ export function readSignature(request: WireRequest): SignatureClaim | undefined 
       presigned: true,
     };
   }
+  if (query.has('AWSAccessKeyId') && query.has('Signature')) {
+    throw new AwsFault(
+      'InvalidRequest',
+      'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256: this presigned URL has Signature Version 2, which boto3 makes without Config(signature_version="s3v4"), and version 1 of the AWS CLI; version 2 signs with the other.',
+      400,
+    );
+  }
   if (authorization?.startsWith('AWS ') || authorization?.startsWith('AWS4-')) {
     throw new AwsFault(
       'IncompleteSignature',
