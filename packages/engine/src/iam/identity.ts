@@ -4,15 +4,9 @@ import { AwsFault } from '../errors.ts';
 import type { Ids } from '../ids.ts';
 import type { State, Table } from '../state/state.ts';
 import type { WireRequest } from '../wire/protocols.ts';
+import { gitPasswordMatches, readGitPassword } from './git-password.ts';
 import { NO_WAY_TO_AWS } from './no-way-to-aws.ts';
-import {
-  gitPasswordMatches,
-  readGitPassword,
-  readSignature,
-  sameText,
-  signedAtMs,
-  verifySignature,
-} from './signature.ts';
+import { readSignature, sameText, signedAtMs, verifySignature } from './signature.ts';
 
 interface StoredKey {
   readonly secretAccessKey: string;
@@ -33,8 +27,8 @@ export interface Caller {
 const SESSION_MS = 12 * 3_600_000;
 
 /**
- * How far the time of a signed password for git may be from now: CodeCommit's credential helper makes one anew for each call,
- * since they last for 15 minutes (https://docs.aws.amazon.com/codecommit/latest/userguide/troubleshooting-ch.html).
+ * How far the time of a signed password for git may be from now: the credential helper makes a new one for each call, since
+ * CodeCommit takes them for 15 minutes (https://docs.aws.amazon.com/codecommit/latest/userguide/troubleshooting-ch.html).
  */
 const GIT_PASSWORD_MS = 15 * 60_000;
 

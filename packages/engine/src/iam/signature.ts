@@ -3,7 +3,7 @@ import { AwsFault } from '../errors.ts';
 import type { WireRequest } from '../wire/protocols.ts';
 
 /** For what, by whom and over which headers a request is signed: the same in every request of a client. */
-interface SignatureScope {
+export interface SignatureScope {
   readonly accessKeyId: string;
   /** `date/region/service/aws4_request`. */
   readonly scope: string;
@@ -245,16 +245,25 @@ function compare(request: WireRequest, claimed: SignatureClaim, secret: string, 
   let canonical = `${request.method}\n${canonicalPath(request.path, scope.service)}\n${canonicalQuery(request.query)}\n`;
   for (const name of scope.signedHeaders) canonical += `${name}:${folded(request.headers[name] ?? '')}\n`;
   canonical += `\n${scope.signedHeaders.join(';')}\n${payloadHash}`;
-  const expected = signingKey(secret, scope).sign(
-    `AWS4-HMAC-SHA256\n${claimed.timestamp}\n${scope.scope}\n${sha256(canonical)}`,
-  );
-  if (!sameText(claimed.signature, expected)) {
+  if (!sameText(claimed.signature, signatureOf(canonical, scope, claimed.timestamp, secret))) {
     throw new AwsFault(
       'SignatureDoesNotMatch',
       'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.',
       403,
     );
   }
+}
+
+/** The signature of a canonical request. */
+export function signatureOf(
+  canonical: string,
+  scope: SignatureScope,
+  timestamp: string,
+  secret: string,
+): string {
+  return signingKey(secret, scope).sign(
+    `AWS4-HMAC-SHA256\n${timestamp}\n${scope.scope}\n${sha256(canonical)}`,
+  );
 }
 
 function canonicalPath(path: string, service: string): string {
@@ -274,45 +283,6 @@ function canonicalQuery(query: URLSearchParams): string {
     .sort(([a, x], [b, y]) => (a < b ? -1 : a > b ? 1 : x < y ? -1 : x > y ? 1 : 0))
     .map(([key, value]) => `${key}=${value}`)
     .join('&');
-}
-
-/** What a password for git says of itself: when it was signed, and by which secret. */
-export interface GitPassword {
-  readonly timestamp: string;
-  readonly signature: string;
-}
-
-/** Reads a password of the form `<yyyymmddThhmmss>Z<signature>`; `undefined` where it is another secret. */
-export function readGitPassword(password: string): GitPassword | undefined {
-  const match = /^(\d{8}T\d{6})Z([0-9a-f]{64})$/.exec(password);
-  return match === null ? undefined : { timestamp: match[1]!, signature: match[2]! };
-}
-
-/**
- * Whether a password for git was signed with the secret. CodeCommit's credential helper and git-remote-codecommit sign
- * no request: there is one password for all that git asks of a repository, over a method named GIT, the repository's path
- * and the host without its port, as `awscli/customizations/codecommit.py` of the AWS CLI shows.
- */
-export function gitPasswordMatches(
-  { timestamp, signature }: GitPassword,
-  signed: { readonly region: string; readonly host: string; readonly path: string },
-  secret: string,
-): boolean {
-  const date = timestamp.slice(0, 8);
-  const service = 'codecommit';
-  const scope = {
-    accessKeyId: '',
-    scope: `${date}/${signed.region}/${service}/aws4_request`,
-    date,
-    region: signed.region,
-    service,
-    signedHeaders: ['host'],
-  };
-  const canonical = `GIT\n${signed.path}\n\nhost:${signed.host}\n\nhost\n`;
-  const expected = signingKey(secret, scope).sign(
-    `AWS4-HMAC-SHA256\n${timestamp}\n${scope.scope}\n${sha256(canonical)}`,
-  );
-  return sameText(signature, expected);
 }
 
 const UNFOLDED = /^\s|\s$|\s\s|[^\S ]/;
