@@ -1,10 +1,12 @@
 import { createHmac, hash } from 'node:crypto';
 import { CodeCommit } from '@aws-sdk/client-codecommit';
 import { expect, test } from 'vitest';
+import { SystemClock } from '../src/index.ts';
 import { type ClientConfig, type TestEngine, testEngine } from './harness.ts';
 import { roleClient } from './role-client.ts';
 
 const MINUTE_MS = 60_000;
+const clock = new SystemClock();
 
 interface Signing {
   readonly atMs?: number;
@@ -18,7 +20,7 @@ interface Signing {
 
 /** What `aws codecommit credential-helper get` and git-remote-codecommit print as the password. */
 function password({ credentials, region }: ClientConfig, signing: Signing = {}): string {
-  const stamp = new Date(signing.atMs ?? Date.now()).toISOString().replace(/[-:]/g, '').slice(0, 15);
+  const stamp = new Date(signing.atMs ?? clock.nowMs()).toISOString().replace(/[-:]/g, '').slice(0, 15);
   const date = stamp.slice(0, 8);
   const scope = [date, signing.region ?? region, signing.service ?? 'codecommit', 'aws4_request'];
   const { method = 'GIT', path = '/git/v1/repos/worker', host = '127.0.0.1' } = signing;
@@ -48,14 +50,19 @@ test("git signs in with the password of CodeCommit's credential helper, for fift
   const engine = await engineWithRepository();
   const { accessKeyId } = engine.client.credentials;
   const at = async (minutes: number) =>
-    (await answer(engine, accessKeyId, password(engine.client, { atMs: Date.now() + minutes * MINUTE_MS })))
-      .status;
+    (
+      await answer(
+        engine,
+        accessKeyId,
+        password(engine.client, { atMs: clock.nowMs() + minutes * MINUTE_MS }),
+      )
+    ).status;
   expect(await Promise.all([at(0), at(-14), at(14)])).toEqual([200, 200, 200]);
   expect(await Promise.all([at(-16), at(16)])).toEqual([401, 401]);
   const late = await answer(
     engine,
     accessKeyId,
-    password(engine.client, { atMs: Date.now() - 16 * MINUTE_MS }),
+    password(engine.client, { atMs: clock.nowMs() - 16 * MINUTE_MS }),
   );
   expect(await late.text()).toMatch(/older or newer than 15 minutes/);
 });
