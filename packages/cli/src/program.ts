@@ -3,11 +3,12 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { CalibrateOptions } from './commands/calibrate.ts';
 import type { CostOptions } from './commands/cost.ts';
 import type { DoctorOptions } from './commands/doctor.ts';
+import type { EnvOptions } from './commands/env.ts';
 import type { LogSource } from './commands/logs.ts';
 import type { SampleOptions } from './commands/sample.ts';
 import type { Context } from './context.ts';
 import type { DemoOptions } from './demo/demo-run.ts';
-import { localEnvironment, readEngineFile, resolveTarget } from './target.ts';
+import { resolveTarget } from './target.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What the program gets from the outside world. */
@@ -99,12 +100,17 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
 
   program
     .command('env')
-    .description('print the environment with which other tools use the local engine')
+    .description('print the environment with which other tools use the local engine, for a shell to evaluate')
     .option('--state <directory>', 'state directory of the engine', notEmpty, USUAL_STATE)
-    .action((options: { state: string }) => {
-      const engine = readEngineFile(options.state);
-      for (const [key, value] of Object.entries(localEnvironment(engine)))
-        world.print(`export ${key}='${value}'`);
+    .addOption(
+      new Option('--shell <name>', 'for which shell; sh means bash and zsh as well')
+        .choices(['sh', 'fish', 'csh', 'tcsh'])
+        .default('sh'),
+    )
+    .option('--json', 'as JSON; null means that a variable must not be set')
+    .action(async (options: EnvOptions) => {
+      const { env } = await import('./commands/env.ts');
+      await env(options, world);
     });
 
   const deployCommand = (name: string, description: string, parent?: Command) =>

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type EngineAccess, type EnvironmentChanges, localEnvironment } from './local-environment.ts';
 import { CliError } from './user-error.ts';
 
 /** Where commands go: a local engine, or AWS with whatever the SDK finds in the environment. */
@@ -13,8 +14,8 @@ export interface Target {
     readonly region?: string;
     readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
   };
-  /** Environment for programs that the command runs (cdk, git). */
-  readonly environment: Readonly<Record<string, string>>;
+  /** What the environment of programs that the command runs (cdk, git) has instead of the user's. */
+  readonly environment: EnvironmentChanges;
 }
 
 export interface TargetOptions {
@@ -26,12 +27,8 @@ export interface TargetOptions {
   readonly aws?: boolean;
 }
 
-interface EngineFile {
-  readonly endpoint: string;
-  readonly region: string;
+interface EngineFile extends EngineAccess {
   readonly accountId: string;
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
 }
 
 /**
@@ -53,7 +50,7 @@ export async function resolveTarget(
         `the local engine of ${options.state} does not answer at ${engine.endpoint}: start it with "queue-canary up --state ${options.state}", or add --aws to mean your AWS account`,
       );
     }
-    return local(engine);
+    return local(engine, environment);
   }
   if (options.stateNamed) throw noEngine(options.state);
   if (endpoint !== undefined && endpoint !== '') {
@@ -76,30 +73,14 @@ function aws(region: string | undefined): Target {
   };
 }
 
-/** The target of an engine whose file was written by `up`. */
-export function local(engine: EngineFile): Target {
+/** The target of an engine whose file was written by `up`, for programs that otherwise have the given environment. */
+export function local(engine: EngineFile, given: EnvironmentChanges = {}): Target {
   const { endpoint, region, accountId, accessKeyId, secretAccessKey } = engine;
   return {
     kind: 'local',
     description: `local engine at ${endpoint} (account ${accountId}, ${region})`,
     connection: { endpoint, region, credentials: { accessKeyId, secretAccessKey } },
-    environment: localEnvironment(engine),
-  };
-}
-
-/** Environment in which every AWS tool talks to the engine, whatever the user has configured for AWS. */
-export function localEnvironment(engine: EngineFile): Record<string, string> {
-  return {
-    AWS_ENDPOINT_URL: engine.endpoint,
-    AWS_REGION: engine.region,
-    AWS_DEFAULT_REGION: engine.region,
-    AWS_ACCESS_KEY_ID: engine.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: engine.secretAccessKey,
-    AWS_SESSION_TOKEN: '',
-    AWS_PROFILE: '',
-    AWS_CONFIG_FILE: '/dev/null',
-    AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
-    AWS_EC2_METADATA_DISABLED: 'true',
+    environment: localEnvironment(engine, given),
   };
 }
 

@@ -2,7 +2,6 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { STS } from '@aws-sdk/client-sts';
 import { expect, onTestFinished, test } from 'vitest';
 import { run, start } from './program.ts';
 
@@ -41,24 +40,6 @@ test('the credentials are for the owner only and never printed', async () => {
   const { secretAccessKey } = JSON.parse(readFileSync(file, 'utf8')) as { secretAccessKey: string };
   up.kill('SIGINT');
   expect((await up.finished).errors).not.toContain(secretAccessKey);
-});
-
-test('env gives other tools what they need', async () => {
-  const state = directory();
-  await engine(state);
-  const { output } = await run(['env', '--state', state]);
-  const environment = Object.fromEntries(
-    [...output.matchAll(/export (\w+)='(.*)'/g)].map((m) => [m[1], m[2]]),
-  );
-  const sts = new STS({
-    endpoint: environment.AWS_ENDPOINT_URL!,
-    region: environment.AWS_REGION!,
-    credentials: {
-      accessKeyId: environment.AWS_ACCESS_KEY_ID!,
-      secretAccessKey: environment.AWS_SECRET_ACCESS_KEY!,
-    },
-  });
-  expect((await sts.getCallerIdentity({})).Account).toBe('000000000000');
 });
 
 test('a taken port and a second engine on one directory are refused with what to do', async () => {

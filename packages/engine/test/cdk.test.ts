@@ -140,6 +140,59 @@ test('cdk deploys, changes and destroys a stack, with the roles of a bootstrappe
   expect((await world.sqs.send(new ListQueuesCommand({}))).QueueUrls ?? []).toEqual([]);
 });
 
+test('cdk bootstrap finds its stack and brings it up to date, twice; and another one with a key of its own', async () => {
+  const world = await CloudFormationWorld.start();
+  const app = new Cdk(world);
+  app.write("new sqs.Queue(stack, 'Queue');");
+  expect(await world.describe('CDKToolkit')).toMatchObject({ StackStatus: 'CREATE_COMPLETE' });
+  const environment = `aws://${world.engine.accountId}/${world.engine.region}`;
+  const first = await app.run('bootstrap', environment);
+  expect(first.output).toContain(`Environment ${environment} bootstrapped.`);
+  expect(first.status).toBe(0);
+  expect((await app.run('bootstrap', environment)).output).toContain('bootstrapped (no changes)');
+  const outputs = (await world.describe('CDKToolkit')).Outputs!.map(({ OutputKey }) => OutputKey);
+  expect(outputs.sort()).toEqual([
+    'BootstrapVersion',
+    'BucketDomainName',
+    'BucketName',
+    'FileAssetKeyArn',
+    'ImageRepositoryName',
+  ]);
+  expect((await app.run('deploy')).status).toBe(0);
+  const own = ['--qualifier', 'own', '--toolkit-stack-name', 'Own', '--bootstrap-customer-key'];
+  const second = await app.run('bootstrap', environment, ...own);
+  expect(second.status).toBe(0);
+  const key = (await world.describe('Own')).Outputs!.find(({ OutputKey }) => OutputKey === 'FileAssetKeyArn');
+  expect(key?.OutputValue).toMatch(/^arn:aws:kms:us-east-1:000000000000:key\/[0-9a-f-]{36}$/);
+});
+
+test('cdk looks up the default VPC, and one of a stack, with their subnets and gateways', async () => {
+  const world = await CloudFormationWorld.start();
+  const app = new Cdk(world);
+  const network = `
+    const { aws_ec2: ec2 } = cdk;
+    const env = { account: process.env.CDK_DEFAULT_ACCOUNT, region: process.env.CDK_DEFAULT_REGION };
+    const net = new cdk.Stack(app, 'Net', { env });
+    new ec2.Vpc(net, 'Vpc', { vpcName: 'mine', maxAzs: 2, natGateways: 1, restrictDefaultSecurityGroup: false });`;
+  app.write(network);
+  expect((await app.run('deploy', 'Net')).status).toBe(0);
+  app.write(`${network}
+    const look = new cdk.Stack(app, 'Look', { env });
+    new sqs.Queue(look, 'Queue');
+    const show = (name, vpc) => new cdk.CfnOutput(look, name, { value: [
+      vpc.vpcCidrBlock, vpc.publicSubnets.length, vpc.privateSubnets.length, vpc.isolatedSubnets.length,
+      ec2.SecurityGroup.fromLookupByName(look, name + 'Group', 'default', vpc).securityGroupId.slice(0, 3),
+    ].join(' ') });
+    show('Usual', ec2.Vpc.fromLookup(look, 'D', { isDefault: true }));
+    show('Mine', ec2.Vpc.fromLookup(look, 'M', { vpcName: 'mine' }));`);
+  const looked = await app.run('deploy', 'Look');
+  expect(looked.status).toBe(0);
+  expect(app.outputs().Look).toEqual({
+    Usual: '172.31.0.0/16 3 0 0 sg-',
+    Mine: '10.0.0.0/16 2 2 0 sg-',
+  });
+});
+
 test('cdk reports an unknown type and a failed resource in words that say what to do', async () => {
   const world = await CloudFormationWorld.start();
   const app = new Cdk(world);

@@ -204,6 +204,16 @@ test('wire garbage gets an error, and the engine goes on', async () => {
   expect((await new STS(engine.client).getCallerIdentity({})).Account).toBe('000000000000');
 });
 
+test('a URL that is presigned with Signature Version 2 is refused with how to sign it', async () => {
+  const engine = await testEngine();
+  const { accessKeyId } = engine.rootCredentials;
+  const refused = await fetch(
+    `${engine.endpoint}/shared/a?AWSAccessKeyId=${accessKeyId}&Signature=c2ln&Expires=4102444800`,
+  );
+  expect(refused.status).toBe(400);
+  expect(await refused.text()).toMatch(/<Code>InvalidRequest<.*Signature Version 2.*s3v4/);
+});
+
 test('a presigned URL is good for as long as it says', async () => {
   const engine = await testEngine();
   const s3 = new S3({ ...engine.client, forcePathStyle: true });

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import { SystemClock } from '../src/index.ts';
-import { detectMachineTools, installBuildTools } from '../src/runtime/docker/build-tools.ts';
+import { installBuildTools } from '../src/runtime/docker/build-tools.ts';
+import { detectMachineTools } from '../src/runtime/machine-tools.ts';
 import { temporaryDirectory } from '../src/runtime/test/temporary-directory.ts';
 import { promptIds, testEngine } from './harness.ts';
 

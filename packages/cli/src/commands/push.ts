@@ -55,7 +55,11 @@ async function pushed(context: Context, commit: string): Promise<string> {
 }
 
 /** Runs git with the target's credentials for CodeCommit. */
-export function git(context: Context, cwd: string, args: readonly string[]): Promise<string> {
+export function git(
+  context: Pick<Context, 'target' | 'environment' | 'signal'>,
+  cwd: string,
+  args: readonly string[],
+): Promise<string> {
   const { credentials } = context.target.connection;
   // The helper reads the secret from the environment, so that no process list shows it.
   const helper =
@@ -67,6 +71,7 @@ export function git(context: Context, cwd: string, args: readonly string[]): Pro
       cwd,
       environment: {
         ...context.environment,
+        ...context.target.environment,
         GIT_TERMINAL_PROMPT: '0',
         ...(credentials
           ? { QC_GIT_USERNAME: credentials.accessKeyId, QC_GIT_PASSWORD: credentials.secretAccessKey }

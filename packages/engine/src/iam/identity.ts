@@ -4,7 +4,9 @@ import { AwsFault } from '../errors.ts';
 import type { Ids } from '../ids.ts';
 import type { State, Table } from '../state/state.ts';
 import type { WireRequest } from '../wire/protocols.ts';
-import { readSignature, sameText, verifySignature } from './signature.ts';
+import { gitPasswordMatches, readGitPassword } from './git-password.ts';
+import { NO_WAY_TO_AWS } from './no-way-to-aws.ts';
+import { readSignature, sameText, signedAtMs, verifySignature } from './signature.ts';
 
 interface StoredKey {
   readonly secretAccessKey: string;
@@ -23,6 +25,12 @@ export interface Caller {
 }
 
 const SESSION_MS = 12 * 3_600_000;
+
+/**
+ * How far the time of a signed password for git may be from now: the credential helper makes a new one for each call, since
+ * CodeCommit takes them for 15 minutes (https://docs.aws.amazon.com/codecommit/latest/userguide/troubleshooting-ch.html).
+ */
+const GIT_PASSWORD_MS = 15 * 60_000;
 
 /**
  * Who is calling: access keys and sessions, and the check of request signatures. The account's root key is
@@ -88,6 +96,7 @@ export class Identity {
         AWS_DEFAULT_REGION: this.#region,
         AWS_ENDPOINT_URL: this.#endpoint(),
         AWS_EC2_METADATA_DISABLED: 'true',
+        ...NO_WAY_TO_AWS,
       },
     };
   }
@@ -100,11 +109,33 @@ export class Identity {
     return key.principal;
   }
 
-  /** Checks a secret sent in clear (HTTP Basic over loopback: git and the image registry). */
-  checkSecret(accessKeyId: string, secret: string): Principal | undefined {
+  /**
+   * Checks what git sends over HTTP Basic: an access key id with its secret, or with a password that its secret signed.
+   * With such a password a session gives its token as well, after a `%`.
+   *
+   * @param address - host without port, and path, of the repository as git was given it
+   */
+  checkGitCredentials(
+    userName: string,
+    password: string,
+    address: { readonly host: string; readonly path: string },
+  ): Principal | undefined {
+    const signed = readGitPassword(password);
+    if (!signed) {
+      const owned = this.#keys.get(userName);
+      return owned && !this.#expired(owned) && sameText(owned.secretAccessKey, password)
+        ? owned.principal
+        : undefined;
+    }
+    const [accessKeyId = '', sessionToken] = userName.split('%');
     const key = this.#keys.get(accessKeyId);
-    if (!key || this.#expired(key) || !sameText(key.secretAccessKey, secret)) return undefined;
-    return key.principal;
+    if (!key || this.#expired(key)) return undefined;
+    if ((key.sessionToken === undefined) !== (sessionToken === undefined)) return undefined;
+    if (!sameText(key.sessionToken ?? '', sessionToken ?? '')) return undefined;
+    const ageMs = this.#clock.nowMs() - signedAtMs(`${signed.timestamp}Z`);
+    if (Math.abs(ageMs) > GIT_PASSWORD_MS) return undefined;
+    const claimed = { ...address, region: this.#region };
+    return gitPasswordMatches(signed, claimed, key.secretAccessKey) ? key.principal : undefined;
   }
 
   /**

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { BOOTSTRAP_STACK } from '../cloudformation/bootstrap-template.ts';
 import type { ResourceRecord } from '../cloudformation/stack-store.ts';
 import { UserError } from '../errors.ts';
 import { stateFailure } from '../state/state-failure.ts';
@@ -22,7 +23,7 @@ export interface RoleAccess {
   readonly grants: readonly GrantUse[];
 }
 
-/** What the roles of all stacks were granted and used, and what was refused to anyone. */
+/** What the roles of all stacks but the CDK's own were granted and used, and what was refused to anyone. */
 export interface Access {
   readonly roles: readonly RoleAccess[];
   /** Refused calls. A role of a stack goes by its logical id. */
@@ -51,20 +52,21 @@ export function readAccess(directory: string): Access {
 function readDatabase(path: string): Access {
   const db = new DatabaseSync(path, { readOnly: true });
   try {
-    const table = <T>(name: string): T[] =>
+    const entries = <T>(name: string): Array<readonly [string, T]> =>
       exists(db, name)
         ? db
-            .prepare(`SELECT value FROM "${name}"`)
+            .prepare(`SELECT key, value FROM "${name}"`)
             .all()
-            .map(rowValue<T>)
+            .map((row) => [row.key as string, JSON.parse(row.value as string) as T])
         : [];
+    const table = <T>(name: string): T[] => entries<T>(name).map(([, value]) => value);
     const documents = new Map(
       table<ManagedPolicy>('iam.policies').map(({ arn, document }) => [arn, document]),
     );
     const logicalIds = new Map(
-      table<ResourceRecord>('cloudformation.resources')
-        .filter(({ type }) => type === 'AWS::IAM::Role')
-        .map(({ id, logicalId }) => [id, logicalId]),
+      entries<ResourceRecord>('cloudformation.resources')
+        .filter(([key, { type }]) => type === 'AWS::IAM::Role' && !key.includes(`:stack/${BOOTSTRAP_STACK}/`))
+        .map(([, { id, logicalId }]) => [id, logicalId]),
     );
     const used = new Set(table<UsedGrant>('iam.used-grants').map(keyOf));
     const roles = table<Role>('iam.roles').flatMap((role) => {
@@ -111,8 +113,4 @@ function keyOf({ roleArn, action, resource }: UsedGrant): string {
 
 function exists(db: DatabaseSync, table: string): boolean {
   return db.prepare('SELECT 1 FROM sqlite_master WHERE name = ?').get(table) !== undefined;
-}
-
-function rowValue<T>(row: Record<string, unknown>): T {
-  return JSON.parse(row.value as string) as T;
 }

@@ -1,4 +1,5 @@
 import type { State, Table } from '../state/state.ts';
+import { AWS_MANAGED_POLICIES } from './aws-managed-policies.ts';
 import type { Directory } from './principals.ts';
 
 /** A role as IAM keeps it. Policies are JSON documents. */
@@ -55,43 +56,3 @@ export function directoryOf({ state, accountId }: { state: State; accountId: str
   const { roles } = new RoleStore(state);
   return { accountId, hasRole: (arn) => roles.has(arn) };
 }
-
-/**
- * AWS's own managed policies that templates of this system attach. A role that attaches another one gets no
- * permission from it, and attaching it fails, so that nothing is silently missing.
- */
-export const AWS_MANAGED_POLICIES: ReadonlyMap<string, string> = new Map(
-  Object.entries({
-    'arn:aws:iam::aws:policy/AdministratorAccess': {
-      Version: '2012-10-17',
-      Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }],
-    },
-    'arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole': {
-      Version: '2012-10-17',
-      Statement: [
-        {
-          Effect: 'Allow',
-          Action: ['logs:CreateLogGroup', 'logs:CreateLogStream', 'logs:PutLogEvents'],
-          Resource: '*',
-        },
-      ],
-    },
-    'arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy': {
-      Version: '2012-10-17',
-      Statement: [
-        {
-          Effect: 'Allow',
-          Action: [
-            'ecr:GetAuthorizationToken',
-            'ecr:BatchCheckLayerAvailability',
-            'ecr:GetDownloadUrlForLayer',
-            'ecr:BatchGetImage',
-            'logs:CreateLogStream',
-            'logs:PutLogEvents',
-          ],
-          Resource: '*',
-        },
-      ],
-    },
-  }).map(([arn, document]) => [arn, JSON.stringify(document)]),
-);

@@ -3,7 +3,7 @@ import { AwsFault } from '../errors.ts';
 import type { WireRequest } from '../wire/protocols.ts';
 
 /** For what, by whom and over which headers a request is signed: the same in every request of a client. */
-interface SignatureScope {
+export interface SignatureScope {
   readonly accessKeyId: string;
   /** `date/region/service/aws4_request`. */
   readonly scope: string;
@@ -50,6 +50,13 @@ export function readSignature(request: WireRequest): SignatureClaim | undefined 
       sessionToken: query.get('X-Amz-Security-Token') ?? undefined,
       presigned: true,
     };
+  }
+  if (query.has('AWSAccessKeyId') && query.has('Signature')) {
+    throw new AwsFault(
+      'InvalidRequest',
+      'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256: this presigned URL has Signature Version 2, which boto3 makes without Config(signature_version="s3v4"), and version 1 of the AWS CLI; version 2 signs with the other.',
+      400,
+    );
   }
   if (authorization?.startsWith('AWS ') || authorization?.startsWith('AWS4-')) {
     throw new AwsFault(
@@ -223,11 +230,14 @@ function checkPresigned({ query }: WireRequest, claimed: SignatureClaim, nowMs: 
       `X-Amz-Expires must be a number of seconds from 1 to ${MAX_PRESIGNED_SECONDS}`,
     );
   }
-  const time = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(claimed.timestamp);
-  const signedAtMs = time
-    ? Date.UTC(+time[1]!, +time[2]! - 1, +time[3]!, +time[4]!, +time[5]!, +time[6]!)
-    : Number.NaN;
-  if (!(nowMs < signedAtMs + seconds * 1000)) throw new AwsFault('AccessDenied', 'Request has expired', 403);
+  if (!(nowMs < signedAtMs(claimed.timestamp) + seconds * 1000))
+    throw new AwsFault('AccessDenied', 'Request has expired', 403);
+}
+
+/** When something was signed; `NaN` where the text is no time. */
+export function signedAtMs(timestamp: string): number {
+  const time = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(timestamp);
+  return time ? Date.UTC(+time[1]!, +time[2]! - 1, +time[3]!, +time[4]!, +time[5]!, +time[6]!) : Number.NaN;
 }
 
 function compare(request: WireRequest, claimed: SignatureClaim, secret: string, payloadHash: string): void {
@@ -235,16 +245,25 @@ function compare(request: WireRequest, claimed: SignatureClaim, secret: string, 
   let canonical = `${request.method}\n${canonicalPath(request.path, scope.service)}\n${canonicalQuery(request.query)}\n`;
   for (const name of scope.signedHeaders) canonical += `${name}:${folded(request.headers[name] ?? '')}\n`;
   canonical += `\n${scope.signedHeaders.join(';')}\n${payloadHash}`;
-  const expected = signingKey(secret, scope).sign(
-    `AWS4-HMAC-SHA256\n${claimed.timestamp}\n${scope.scope}\n${sha256(canonical)}`,
-  );
-  if (!sameText(claimed.signature, expected)) {
+  if (!sameText(claimed.signature, signatureOf(canonical, scope, claimed.timestamp, secret))) {
     throw new AwsFault(
       'SignatureDoesNotMatch',
       'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.',
       403,
     );
   }
+}
+
+/** The signature of a canonical request. */
+export function signatureOf(
+  canonical: string,
+  scope: SignatureScope,
+  timestamp: string,
+  secret: string,
+): string {
+  return signingKey(secret, scope).sign(
+    `AWS4-HMAC-SHA256\n${timestamp}\n${scope.scope}\n${sha256(canonical)}`,
+  );
 }
 
 function canonicalPath(path: string, service: string): string {

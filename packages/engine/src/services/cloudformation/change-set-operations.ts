@@ -56,14 +56,11 @@ export function changeSetOperations(engine: Engine, manager: StackManager): Oper
       passesRoles,
       run: async (input, { principal }) => {
         const type = input.ChangeSetType ?? 'UPDATE';
-        if (
-          type === 'IMPORT' ||
-          (input.ResourcesToImport ?? []).length > 0 ||
-          input.ImportExistingResources
-        ) {
+        // ImportExistingResources says what to do with resources that exist outside of any stack; there may be none.
+        if (type === 'IMPORT' || (input.ResourcesToImport ?? []).length > 0) {
           throw new AwsFault(
             'ValidationError',
-            'The local engine does not import existing resources into a stack: leave out ChangeSetType IMPORT, ResourcesToImport and ImportExistingResources.',
+            'The local engine does not import existing resources into a stack: leave out ChangeSetType IMPORT and ResourcesToImport.',
           );
         }
         if (input.DeploymentMode !== undefined) {

@@ -1,4 +1,4 @@
-import { seedBootstrap } from '../../cloudformation/bootstrap.ts';
+import { bootstrap } from '../../cloudformation/bootstrap.ts';
 import { CustomResourceRequests } from '../../cloudformation/custom-resource-requests.ts';
 import { StackManager } from '../../cloudformation/stack-manager.ts';
 import { StackStore } from '../../cloudformation/stack-store.ts';
@@ -30,8 +30,8 @@ export function createCloudFormation(
       ...templateOperations(engine, manager),
     },
     async start() {
-      await seedBootstrap(engine, servicePrincipal(engine, 'cloudformation.amazonaws.com'));
       manager.resume();
+      await bootstrap(manager, servicePrincipal(engine, 'cloudformation.amazonaws.com'));
     },
     stop: () => manager.stop(),
   };

@@ -77,7 +77,7 @@ describe('the reason', () => {
   test('of a recovery counts what no longer breaches', () => {
     const single = condition({ evaluationPeriods: 1, datapointsToAlarm: 1 });
     expect(decide(single, points('X X 0'), 'ALARM').reason).toBe(
-      'Threshold Crossed: 1 out of the last 1 datapoint [0.0 (01/01/26 00:02:00)] was not greater than the threshold (1.0) (minimum 1 datapoint for ALARM -> OK transition).',
+      'Threshold Crossed: 1 out of the last 1 datapoints [0.0 (01/01/26 00:02:00)] was not greater than the threshold (1.0) (minimum 1 datapoint for ALARM -> OK transition).',
     );
   });
 

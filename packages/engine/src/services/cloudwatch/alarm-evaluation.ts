@@ -126,7 +126,7 @@ function reasonFor(
     : ['ALARM', 'OK', evaluationPeriods - datapointsToAlarm + 1];
   const points = telling.map(({ value, atMs }) => `${decimal(value)} (${shortTime(atMs)})`).join(', ');
   return (
-    `Threshold Crossed: ${telling.length} out of the last ${evaluated.length} ${plural('datapoint', evaluated.length)} [${points}] ` +
+    `Threshold Crossed: ${telling.length} out of the last ${evaluated.length} datapoints [${points}] ` +
     `${telling.length === 1 ? 'was' : 'were'} ${inAlarm ? '' : 'not '}${WORDS[comparison]} the threshold (${decimal(threshold)}) ` +
     `(minimum ${minimum} ${plural('datapoint', minimum)} for ${from} -> ${to} transition)` +
     `${missing > 0 && (treatMissingData === 'breaching' || treatMissingData === 'notBreaching') ? ` and ${filled}` : ''}.`

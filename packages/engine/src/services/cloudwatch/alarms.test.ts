@@ -118,7 +118,7 @@ describe('an alarm on one metric', () => {
     await world.pass(11);
     const inAlarm = await world.shown();
     expect(inAlarm.StateValue).toBe('ALARM');
-    expect(inAlarm.StateReason).toMatch(/1 out of the last 1 datapoint \[2\.0 .*greater than or equal/);
+    expect(inAlarm.StateReason).toMatch(/1 out of the last 1 datapoints \[2\.0 .*greater than or equal/);
     expect(JSON.parse(inAlarm.StateReasonData!)).toMatchObject({
       period: 60,
       statistic: 'Sum',

@@ -1,7 +1,8 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { Engine } from '../../dispatch/service.ts';
-import { detectMachineTools, installBuildTools } from '../../runtime/docker/build-tools.ts';
+import { installBuildTools } from '../../runtime/docker/build-tools.ts';
+import { detectMachineTools } from '../../runtime/machine-tools.ts';
 import { networkSettings } from '../../runtime/network-settings.ts';
 import type { BuildMachine } from './builder.ts';
 

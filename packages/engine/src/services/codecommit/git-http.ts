@@ -22,8 +22,8 @@ interface GitHttpParts {
 /**
  * Serves clone, fetch and push over HTTP through `git http-backend`, streaming both ways.
  *
- * The user name is an access key id and the password its secret key: what CodeCommit's generated git
- * credentials are on AWS. The key's owner needs `codecommit:GitPull` or `codecommit:GitPush`. A push is
+ * The user name is an access key id and the password its secret key, which stands for CodeCommit's generated git
+ * credentials, or the password of CodeCommit's credential helper. The key's owner needs `codecommit:GitPull` or `codecommit:GitPush`. A push is
  * answered only after its changes are announced and on disk, and pushes to one repository go one at a time.
  */
 export function gitHttpHandler(parts: GitHttpParts) {
@@ -41,14 +41,14 @@ export function gitHttpHandler(parts: GitHttpParts) {
     const action = match[2]!;
     const push =
       action === 'git-receive-pack' || new URLSearchParams(query).get('service') === 'git-receive-pack';
-    const principal = authenticate(parts.identity, request);
+    const principal = authenticate(parts.identity, request, `${GIT_PATH}${encodedName}`);
     if (!principal) {
       response.setHeader('www-authenticate', 'Basic realm="CodeCommit", charset="UTF-8"');
       refuse(
         request,
         response,
         401,
-        'sign in with an access key id as the user name and its secret access key as the password',
+        "sign in with an access key id as the user name and its secret access key as the password, or with the password of CodeCommit's credential helper, signed for this address and region and not older or newer than 15 minutes",
       );
       return true;
     }
@@ -93,12 +93,14 @@ export function gitHttpHandler(parts: GitHttpParts) {
   };
 }
 
-function authenticate(identity: Identity, request: IncomingMessage): Principal | undefined {
+function authenticate(identity: Identity, request: IncomingMessage, path: string): Principal | undefined {
   const [scheme, encoded] = (request.headers.authorization ?? '').split(' ');
   if (scheme?.toLowerCase() !== 'basic' || encoded === undefined) return undefined;
   const text = Buffer.from(encoded, 'base64').toString('utf8');
   const colon = text.indexOf(':');
-  return colon < 0 ? undefined : identity.checkSecret(text.slice(0, colon), text.slice(colon + 1));
+  if (colon < 0) return undefined;
+  const host = (request.headers.host ?? '').replace(/:\d+$/, '');
+  return identity.checkGitCredentials(text.slice(0, colon), text.slice(colon + 1), { host, path });
 }
 
 function refuse(request: IncomingMessage, response: ServerResponse, status: number, message: string): void {

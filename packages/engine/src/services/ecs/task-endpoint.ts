@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Credentials, Engine, Principal } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { NO_WAY_TO_AWS } from '../../iam/no-way-to-aws.ts';
 import { sameText } from '../../iam/signature.ts';
 import { splitTarget } from '../../wire/request-target.ts';
 import type { StoredTask, StoredTaskDefinition } from './model.ts';
@@ -51,6 +52,7 @@ export class TaskEndpoint {
         AWS_DEFAULT_REGION: this.#engine.region,
         AWS_ENDPOINT_URL: endpoint,
         AWS_EC2_METADATA_DISABLED: 'true',
+        ...NO_WAY_TO_AWS,
         AWS_EXECUTION_ENV: 'AWS_ECS_FARGATE',
         ECS_CONTAINER_METADATA_URI_V4: `${base}/v4`,
         ECS_AGENT_URI: `${base}/api`,

@@ -1,7 +1,8 @@
 import type { Engine, Service } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { AWS_MANAGED_POLICIES } from '../../iam/aws-managed-policies.ts';
 import type { PolicyAuthorizer } from '../../iam/policy-authorizer.ts';
-import { AWS_MANAGED_POLICIES, directoryOf, type Role } from '../../iam/roles.ts';
+import { directoryOf, type Role } from '../../iam/roles.ts';
 import { attached, checkMaxSession, checkPolicyName, Documents } from './documents.ts';
 
 /** Identity and Access Management: roles, inline and managed policies. Users and groups do not exist here. */

@@ -40,6 +40,8 @@ interface AttributeRule {
   readonly check?: (value: string, directory: Directory | undefined) => string | undefined;
   readonly fifo?: boolean;
   readonly initial?: string;
+  /** How it is kept and shown: numbers as such, whether they were given as text or not. @default - as it is given */
+  readonly stored?: (value: string) => string;
   /** An empty value removes the attribute. */
   readonly removable?: boolean;
   /** Set when the queue is made, and never again. */
@@ -53,7 +55,11 @@ const RULES: Readonly<Record<string, AttributeRule>> = {
   ReceiveMessageWaitTimeSeconds: { range: [0, 20], initial: '0' },
   VisibilityTimeout: { range: [0, 43_200], initial: '30' },
   Policy: { check: checkPolicy, removable: true },
-  RedrivePolicy: { check: checkRedrivePolicy, removable: true },
+  RedrivePolicy: {
+    check: checkRedrivePolicy,
+    removable: true,
+    stored: (text) => JSON.stringify(readRedrivePolicy(text)),
+  },
   RedriveAllowPolicy: { check: checkRedriveAllowPolicy, removable: true },
   KmsMasterKeyId: { removable: true },
   KmsDataKeyReusePeriodSeconds: { range: [60, 86_400] },
@@ -110,7 +116,7 @@ export function checkAttributes(
     }
     const problem = problemOf(rule, value, queue.directory);
     if (problem !== undefined) throw invalid(name, problem);
-    checked[name] = rule.range ? String(Number(value)) : value;
+    checked[name] = rule.range ? String(Number(value)) : (rule.stored?.(value) ?? value);
   }
   return checked;
 }

@@ -200,7 +200,9 @@ export class Queues {
   #readUrl(url = ''): QueueAddress {
     const known = this.#addresses.get(url);
     if (known) return known;
-    const match = /^(?:[a-z][a-z0-9+.-]*:\/\/[^/]*)?\/?(?:queue\/)?(\d{12})\/([^/?#]+)\/?$/i.exec(url);
+    // SQS takes the bare name of a queue of the caller's account as well.
+    const bare = /^[\w-]{1,80}(\.fifo)?$/.test(url) ? `${this.#engine.accountId}/${url}` : url;
+    const match = /^(?:[a-z][a-z0-9+.-]*:\/\/[^/]*)?\/?(?:queue\/)?(\d{12})\/([^/?#]+)\/?$/i.exec(bare);
     if (!match)
       throw new AwsFault('InvalidAddress', `The address ${url} is not valid for this endpoint.`, 404);
     const [, accountId = '', name = ''] = match;

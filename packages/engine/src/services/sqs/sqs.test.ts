@@ -43,6 +43,38 @@ describe('queues', () => {
     ).resolves.toContain('orders');
   });
 
+  test('a count that was given as text is shown as a number', async () => {
+    await world.queue('dead');
+    const policy = { deadLetterTargetArn: world.arn('dead'), maxReceiveCount: '3' };
+    const QueueUrl = await world.queue('orders', { RedrivePolicy: JSON.stringify(policy) });
+    const shown = async () =>
+      (await world.call('GetQueueAttributes', { QueueUrl, AttributeNames: ['RedrivePolicy'] })).Attributes!;
+    expect(JSON.parse((await shown()).RedrivePolicy!)).toEqual({ ...policy, maxReceiveCount: 3 });
+    await world.call('SetQueueAttributes', {
+      QueueUrl,
+      Attributes: { RedrivePolicy: JSON.stringify({ ...policy, maxReceiveCount: '4' }) },
+    });
+    expect(JSON.parse((await shown()).RedrivePolicy!).maxReceiveCount).toBe(4);
+  });
+
+  test('the bare name of a queue stands for its URL', async () => {
+    const QueueUrl = await world.queue('orders.fifo', { FifoQueue: 'true' });
+    await world.queue('orders');
+    for (const [name, url] of [
+      ['orders', QueueUrl.replace('.fifo', '')],
+      ['orders.fifo', QueueUrl],
+    ])
+      expect(
+        await world.call('GetQueueAttributes', { QueueUrl: name!, AttributeNames: ['QueueArn'] }),
+      ).toEqual(await world.call('GetQueueAttributes', { QueueUrl: url!, AttributeNames: ['QueueArn'] }));
+    await expect(world.call('PurgeQueue', { QueueUrl: 'none' })).rejects.toMatchObject({
+      code: 'QueueDoesNotExist',
+    });
+    await expect(world.call('PurgeQueue', { QueueUrl: 'not a name' })).rejects.toMatchObject({
+      code: 'InvalidAddress',
+    });
+  });
+
   test.each([
     ['', 'InvalidParameterValue'],
     ['has.dots', 'InvalidParameterValue'],
@@ -178,7 +210,6 @@ describe('queues', () => {
     await expect(world.send('http://engine.test/999999999999/orders', 'x')).rejects.toMatchObject({
       code: 'QueueDoesNotExist',
     });
-    await expect(world.send('orders', 'x')).rejects.toMatchObject({ code: 'InvalidAddress' });
   });
 
   test('names the queues that use a dead-letter queue', async () => {
