@@ -74,10 +74,10 @@ export const UNUSED_GRANTS: readonly Reason[] = [
   },
   {
     who: /^ControllerRole$/,
-    actions: ['sqs:SendMessage', 'sqs:GetQueueAttributes', 'sqs:GetQueueUrl'],
+    actions: ['sqs:SendMessage'],
     resource: /UndeliveredEvents/,
     because:
-      'Lambda keeps events there that the controller fails on in every attempt, which it does in no story; CDK grants the three together',
+      'Lambda keeps events there that the controller fails on in every attempt, which it does in no story',
   },
   {
     who: /^ControllerRole$/,

@@ -7,7 +7,6 @@ import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
-import * as destinations from 'aws-cdk-lib/aws-lambda-destinations';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import type * as sns from 'aws-cdk-lib/aws-sns';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
@@ -145,14 +144,18 @@ export class ReleaseController extends Construct {
       retentionPeriod: Duration.days(14),
       removalPolicy: RemovalPolicy.DESTROY,
     });
+    // CDK's own destination would let the role do more than that, by wildcards where there is a key.
+    role.addToPolicy(
+      new iam.PolicyStatement({ actions: ['sqs:SendMessage'], resources: [this.undeliveredEvents.queueArn] }),
+    );
     this.function.configureAsyncInvoke({
-      onFailure: new destinations.SqsDestination(this.undeliveredEvents),
+      onFailure: { bind: () => ({ destination: this.undeliveredEvents.queueArn }) },
       // By then CodePipeline has given up a job, and the schedule has found out the rest.
       maxEventAge: Duration.minutes(20),
     });
     if (encryptionKey !== undefined) {
       allowServices(this, encryptionKey, 'events');
-      // To publish to the topic.
+      // To publish to the topic, and to keep events that it fails on.
       allowUse(encryptionKey, role);
     }
     for (const [alarmId, alarm] of Object.entries(this.#ownAlarms())) {

@@ -1,4 +1,4 @@
-import { defaultReleasePolicy, type Track } from '../src/index.ts';
+import { defaultReleasePolicy, type Track, tracks } from '../src/index.ts';
 import { bakeMs, good } from './judged-world.ts';
 import { sequence } from './random-lines.ts';
 import type { TracksWork } from './simulated-tasks.ts';
@@ -8,18 +8,15 @@ const minute = 60_000;
 const day = 24 * 60 * minute;
 const stepMs = 15_000;
 
-/** While a burst of poison lasts, a fifth of all first deliveries fail, on whatever track they are. */
-const poisoned = {
-  canary: { perSecond: 2.5, failing: 0.2 },
-  stable: { perSecond: 2.5, failing: 0.2 },
-} satisfies TracksWork;
+/** While a burst of poison lasts, one first delivery in 25 fails, on whatever track it is, and its message is never done. */
+const poison = { perSecond: 2.5, failing: 0.04, recovering: false };
+const poisoned = { canary: poison, stable: poison } satisfies TracksWork;
 
 /** How likely each of these begins in a step of fifteen seconds. */
 const CHANCES = { burst: 1 / 80, look: 1 / 20, stackUpdate: 1 / 80, old: 1 / 2 };
 
 /**
- * An application as people use it: poison comes in bursts, of which some messages go to the dead-letter queue a minute
- * later; somebody looks into that queue; stable is scaled by a stack update between releases; AWS's answers are up to 15 s old.
+ * An application as people use it: poison comes in bursts, and goes to the dead-letter queue a minute later; somebody looks into that queue; stable is scaled by a stack update between releases; AWS's answers are up to 15 s old.
  */
 export class DisturbedApplication {
   readonly world = new SimulatedWorld({
@@ -49,9 +46,10 @@ export class DisturbedApplication {
   pass(): void {
     const { world } = this;
     this.#step += 1;
-    if (this.#comes('burst')) this.#burst();
+    if (this.#comes('burst')) this.#burstSteps = 1 + Math.floor(this.#random() * 2);
     world.pass(stepMs);
-    world.report(this.#burstSteps > 0 ? poisoned : good);
+    if (this.#burstSteps > 0) this.#fail();
+    else world.report(good);
     this.#burstSteps -= 1;
     for (let dying = this.#dying[this.#step] ?? 0; dying > 0; dying -= 1) {
       // The last delivery is to a task of stable in three of four cases, as it has three of four tasks.
@@ -59,7 +57,7 @@ export class DisturbedApplication {
     }
     const hidden = this.#comes('look') ? Math.floor(this.#random() * 11) : 0;
     world.depth = { visible: Math.max(0, world.deadLetters - hidden), hidden };
-    for (const track of ['canary', 'stable'] as const) this.#finishRollout(track);
+    for (const track of tracks) this.#finishRollout(track);
   }
 
   /** Releases a good version; how it ended. */
@@ -81,13 +79,19 @@ export class DisturbedApplication {
     return world.plan().phase;
   }
 
-  #burst(): void {
-    this.#burstSteps = 1 + Math.floor(this.#random() * 2);
-    const messages = 1 + Math.floor(this.#random() * 6);
-    for (let message = 0; message < messages; message += 1) {
+  /** What fails in this step has failed for the last time in a minute or so. */
+  #fail(): void {
+    const before = this.#failed();
+    this.world.report(poisoned);
+    for (let failed = this.#failed() - before; failed > 0; failed -= 1) {
       const step = this.#step + 4 + Math.floor(this.#random() * 3);
       this.#dying[step] = (this.#dying[step] ?? 0) + 1;
     }
+  }
+
+  #failed(): number {
+    const lines = tracks.flatMap((track) => this.world.tasks.lines(track));
+    return lines.reduce((sum, { failed }) => sum + failed, 0);
   }
 
   #comes(what: keyof typeof CHANCES): boolean {
