@@ -82,6 +82,23 @@ describe('an old answer about the canary', () => {
   });
 });
 
+describe('an old answer about the record', () => {
+  it('does not make a stop of the controller one of a person', () => {
+    const world = succeeded('v1');
+    const id = onCanary(world, 'v2');
+    world.pass(20_000);
+    world.ruin();
+    expect(world.wake().phase).toBe('rollingBack');
+    expect(world.status(id)).toBe('Stopped');
+    world.pass(1_000);
+    const seen = world.plan(undefined, { record: 2_000 });
+    expect(seen.effects.map(({ kind }) => kind)).not.toContain('recordDecision');
+    expect(seen.reasons.join()).toMatch(/was stopped by the controller, and the record does not show why/);
+    expect(world.settle().phase).toBe('rolledBack');
+    expect(world.record().decision).toMatchObject({ executionId: id, by: 'health' });
+  });
+});
+
 describe('an old answer about the pipeline', () => {
   it('does not make a change from outside of a canary deployment that it does not show', () => {
     const world = succeeded('v1');

@@ -1,5 +1,6 @@
 import { intruders, isActive, type Journey } from './journey.ts';
 import { stages, type Track } from './observed.ts';
+import { ownStopReason } from './stop-reason.ts';
 import type { World } from './world.ts';
 
 /**
@@ -36,7 +37,10 @@ export function isUnsettled({ pipeline, record, nowMs, ...seen }: World, track: 
  * In which way the answers about the pipeline do not agree yet. They will in a moment, or mean what they say: somebody has
  * let a second release onto the canary, or the pipeline does not know why it has failed.
  */
-export function disagreement({ pipeline, nowMs }: World, release: Journey): string | undefined {
+export function disagreement(
+  { pipeline, record: known, nowMs }: World,
+  release: Journey,
+): string | undefined {
   const { execution, canary, judge, approval, stable, record } = release;
   const others = intruders(pipeline, release);
   const newest = [release, ...others].find(({ canaryLastStartedAt }) =>
@@ -45,10 +49,15 @@ export function disagreement({ pipeline, nowMs }: World, release: Journey): stri
   if (isActive(execution) && others.length > 0 && newest !== undefined) {
     return `the answers about the pipeline do not agree yet: two executions are active on the canary, and ${newest.execution.id} has come to it just now`;
   }
+  const isDecided = known.decision?.executionId === execution.id;
+  const mayBeNew = mayBeFromBefore(execution.updatedAt, nowMs);
+  if (!isActive(execution) && !isDecided && mayBeNew && ownStopReason(execution) !== undefined) {
+    return `the answers about the release do not agree yet: execution ${execution.id} was stopped by the controller, and the record does not show why`;
+  }
   const isExplained = [canary, judge, approval, stable, record].some(
     (run) => run?.status === 'Failed' || run?.status === 'Abandoned',
   );
-  if (execution.status === 'Failed' && !isExplained && mayBeFromBefore(execution.updatedAt, nowMs)) {
+  if (execution.status === 'Failed' && !isExplained && mayBeNew) {
     return `the answers about the pipeline do not agree yet: execution ${execution.id} has failed, and none of its actions has`;
   }
   return undefined;

@@ -13,6 +13,7 @@ import {
 } from './journey.ts';
 import type { Observed } from './observed.ts';
 import { type Decision, type RecordedVerdict, type ReleaseRecord, storedText } from './record.ts';
+import { ownStopReason, stopPrefix } from './stop-reason.ts';
 import { commitText, shortId, type World } from './world.ts';
 
 /** A release's end as it will be recorded, or was. */
@@ -36,8 +37,11 @@ export function endOf(world: World, release: Journey, health: Health): End | und
       case 'Superseded':
         return { kind: onRequest, by: 'newerCommit', reason: 'a newer execution superseded it' };
       case 'Stopped':
-      case 'Cancelled':
+      case 'Cancelled': {
+        const own = ownStopReason(execution);
+        if (own !== undefined) return { kind: onRequest, by: 'pipeline', reason: own };
         return { kind: onRequest, by: 'person', reason: stopped(release) };
+      }
       default:
         return release.approval?.status === 'Failed'
           ? { kind: 'abort', by: 'person', reason: failed('it was not approved', release.approval.summary) }
@@ -153,7 +157,7 @@ export function endExecution(world: World, release: Journey, reason: string): Ef
   if (job !== undefined && waits && (job.executionId ?? id) === id) {
     return [{ kind: 'failJob', jobId: job.id, reason }];
   }
-  return [{ kind: 'stopExecution', executionId: id, reason }];
+  return [{ kind: 'stopExecution', executionId: id, reason: `${stopPrefix}${reason}` }];
 }
 
 export function endIntruders(world: World, release: Journey): Effect[] {
