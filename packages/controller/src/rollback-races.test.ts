@@ -236,7 +236,7 @@ function next(choices: readonly number[], options: readonly number[]): number[] 
   return undefined;
 }
 
-/** Plays all courses, and says how many came to which end. */
+/** Plays all courses, and counts their ends. */
 async function playAll(moment: Moment, old: boolean) {
   const seen = { rolledBack: 0, promoted: 0 };
   let choices: number[] | undefined = [];

@@ -72,12 +72,18 @@ export function inputOf(
 ) {
   const text = (name: string): fc.Arbitrary<string> => {
     const known = [...vocabulary.of(name), ...(enumerations.get(simple(name)) ?? [])];
-    const any = fc.oneof(fc.constantFrom('a', 'orders', 'x-1', 'us-east-1'), fc.string({ maxLength: 12 }));
+    const anything = fc.oneof(
+      fc.constantFrom('a', 'orders', 'x-1', 'us-east-1'),
+      fc.string({ maxLength: 12 }),
+    );
     if (known.length === 0)
-      return fc.oneof({ weight: 8, arbitrary: any }, { weight: 1, arbitrary: fc.constantFrom(...HOSTILE) });
+      return fc.oneof(
+        { weight: 8, arbitrary: anything },
+        { weight: 1, arbitrary: fc.constantFrom(...HOSTILE) },
+      );
     return fc.oneof(
       { weight: 20, arbitrary: fc.constantFrom(...known) },
-      { weight: 2, arbitrary: any },
+      { weight: 2, arbitrary: anything },
       { weight: 1, arbitrary: fc.constantFrom(...HOSTILE) },
     );
   };

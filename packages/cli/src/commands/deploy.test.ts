@@ -19,7 +19,7 @@ describe('cdk deploy', () => {
     ]);
   });
 
-  it('removes what holds data on AWS only when it is told to, and on the local engine by itself', () => {
+  it('removes what holds data on AWS only where that is asked for, and on the local engine always', () => {
     const pairs = (kind: 'aws' | 'local', ...context: string[]) =>
       contextPairs({ app: 'Shop', target: { kind } }, { context });
     expect(pairs('aws', 'spot=false')).toEqual(['app=Shop', 'spot=false']);

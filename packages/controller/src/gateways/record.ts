@@ -59,7 +59,7 @@ export class AwsRecordGateway implements RecordGateway {
     if (!parsed.ok) {
       throw new UserError(
         'RecordUnreadable',
-        `the release record in parameter ${this.#release.name} cannot be read: ${parsed.problem}. Put back an earlier version of the parameter (its history has them), or {"version":1} to begin anew`,
+        `the release record in parameter ${this.#release.name} cannot be read: ${parsed.problem}. Put back an earlier version of the parameter (its history has them), or {"version":1} to begin again`,
       );
     }
     const asked = parseRollbackRequest(rollback.value);

@@ -150,7 +150,7 @@ export function excuses(judgement: Judgement, deadLetters: number): boolean {
 }
 
 /**
- * How many dead letters are not held against a release after its promotion, in addition to those that were put up with
+ * How many dead letters are not held against a release after its promotion, in addition to those that were accepted
  * before: as many as stable has made at its worst. Where the judge finds failures that stable never had, none.
  */
 export function usualDeadLetters({ watch, since }: Judgement): number {
@@ -160,7 +160,7 @@ export function usualDeadLetters({ watch, since }: Judgement): number {
 }
 
 /**
- * How many dead letters are not held against a release that is being promoted, when so many were put up with before: also
+ * How many dead letters are not held against a release that is being promoted, when so many were accepted before: also
  * those that are still to come of messages which stable, too, had failed when its deployment began.
  */
 export function acceptedWith(judgement: Judgement, accepted: number): number {

@@ -88,7 +88,7 @@ export interface Baseline {
   readonly candidateSeenAt?: number;
   /** When more dead letters than allowed were first seen, of those that are still to be confirmed or excused; epoch milliseconds. */
   readonly deadLettersSeenAt?: number;
-  /** Dead letters of the release that were put up with when stable's deployment began. */
+  /** Dead letters of the release that were accepted when stable's deployment began. */
   readonly deadLettersAccepted?: number;
 }
 

@@ -75,7 +75,7 @@ function worstBefore(
   if (before === undefined) return { failed: 0, deadLettered: 0 };
   const stretches = new Map<number, { failed: number; deadLettered: number }>();
   const whole = Math.floor((promotedAt - before.fromMs) / stretchMs);
-  // What came late is among what was read of the release.
+  // Lines that came late are among those that were read of the release.
   const lines = linesSince({ lines: [...before.lines, ...stable.lines], tasks: [] }, before.fromMs);
   for (const { toMs, failed, retriedFailed, deadLettered } of lines) {
     const stretch = Math.floor((promotedAt - toMs) / stretchMs);
