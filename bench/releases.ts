@@ -333,6 +333,7 @@ const quiet: DemoWorld = { ...world, terminal: { ...terminal, line: (text = '') 
 const demo: DemoOptions = {
   approval: 'automatic',
   pace: wholeNumber('pace'),
+  seed: SEED,
   rate: wholeNumber('rate'),
   json: options.json,
   keep: false,

@@ -6,6 +6,7 @@ import type { DoctorOptions } from './commands/doctor.ts';
 import type { EnvOptions } from './commands/env.ts';
 import type { LogSource } from './commands/logs.ts';
 import type { SampleOptions } from './commands/sample.ts';
+import type { UpOptions } from './commands/up.ts';
 import type { Context } from './context.ts';
 import type { DemoOptions } from './demo/demo-run.ts';
 import { resolveTarget } from './target.ts';
@@ -84,12 +85,13 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
       wholeNumber(0, 65_535),
     )
     .option('--pace <factor>', "divide AWS's own latencies by this", factor, 1)
+    .addOption(seed())
     .option(
       '--region <region>',
       'region that the engine says it is (default: the one it had before, or us-east-1)',
       region,
     )
-    .action(async (options: { state: string; port?: number; pace: number; region?: string }) => {
+    .action(async (options: UpOptions) => {
       const { up } = await import('./commands/up.ts');
       const engine = await up(options, world.clock, world.terminal);
       await aborted(world.signal);
@@ -321,6 +323,7 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
         .default('automatic'),
     )
     .option('--pace <factor>', "divide AWS's own latencies by this", factor, 20)
+    .addOption(seed())
     .option('--rate <number>', 'messages per second', wholeNumber(1, 1000), 40)
     .option('--json', 'print the result as JSON on standard output')
     .option('--keep', 'leave the engine running')
@@ -339,6 +342,13 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
     }
     return status;
   };
+}
+
+function seed() {
+  return new Option(
+    '--seed <number>',
+    'draw varying latencies and approximate counts from this seed (default: others each time)',
+  ).argParser(wholeNumber(1, 999_999));
 }
 
 function logSource() {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-/** Source of identifiers. Injected, so that a simulated world draws the same ones from its seed. */
+/** Source of identifiers and chances. Injected, so that a simulated world draws the same ones from its seed. */
 export interface Ids {
   uuid(): string;
   /** Lower-case hexadecimal of the given length. */
@@ -13,26 +13,39 @@ export interface Ids {
 
 const SUFFIX_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 
-/** Identifiers derived from a source of random bytes. */
-export class ByteIds implements Ids {
-  readonly #bytes: (count: number) => Uint8Array;
+type Bytes = (count: number) => Uint8Array;
 
-  constructor(bytes: (count: number) => Uint8Array = randomBytes) {
+/** The same bytes for the same seed. */
+function seededBytes(seed: number): Bytes {
+  let state = seed;
+  return (count) =>
+    Uint8Array.from({ length: count }, () => {
+      // Mulberry32.
+      state = (state + 0x6d2b79f5) | 0;
+      let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+      mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+      return (mixed ^ (mixed >>> 14)) >>> 24;
+    });
+}
+
+/** Identifiers and chances derived from random bytes. */
+export class ByteIds implements Ids {
+  readonly #bytes: Bytes;
+  readonly #chances: Bytes;
+
+  constructor(bytes: Bytes = randomBytes, chances = bytes) {
     this.#bytes = bytes;
+    this.#chances = chances;
   }
 
   /** The same identifiers and chances for the same seed, for tests. */
   static seeded(seed: number): ByteIds {
-    let state = seed;
-    return new ByteIds((count) =>
-      Uint8Array.from({ length: count }, () => {
-        // Mulberry32.
-        state = (state + 0x6d2b79f5) | 0;
-        let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-        mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-        return (mixed ^ (mixed >>> 14)) >>> 24;
-      }),
-    );
+    return new ByteIds(seededBytes(seed));
+  }
+
+  /** Identifiers that nobody can guess, and the same chances for the same seed. */
+  static withSeededChances(seed: number): ByteIds {
+    return new ByteIds(randomBytes, seededBytes(seed));
   }
 
   uuid(): string {
@@ -54,6 +67,6 @@ export class ByteIds implements Ids {
   }
 
   random(): number {
-    return Buffer.from(this.#bytes(6)).readUIntBE(0, 6) / 2 ** 48;
+    return Buffer.from(this.#chances(6)).readUIntBE(0, 6) / 2 ** 48;
   }
 }

@@ -11,6 +11,8 @@ export interface UpOptions {
   /** Absent or 0: the one that this state directory's engine had before. */
   readonly port?: number;
   readonly pace: number;
+  /** Of the chances that AWS's varying latencies and approximate counts are drawn from. @default others each time */
+  readonly seed?: number;
   /** Absent: the one that this state directory's engine had before. */
   readonly region?: string;
 }
@@ -53,7 +55,7 @@ export async function up(options: UpOptions, clock: Clock, terminal: Terminal): 
     pace: options.pace,
     region,
     clock,
-    ids: new ByteIds(),
+    ids: options.seed === undefined ? new ByteIds() : ByteIds.withSeededChances(options.seed),
     onStateFailure: (error) => {
       terminal.line(`${terminal.style('bad', 'error:')} ${error.message}`);
       // At once: whatever runs under the engine ends with it, and nothing more is answered.

@@ -30,6 +30,8 @@ export interface DemoOptions {
   /** Who promotes: the judge, or a person. */
   readonly approval: Extract<Approval, 'automatic' | 'manual'>;
   readonly pace: number;
+  /** Of the chances that the engine draws. @default others each time */
+  readonly seed?: number;
   readonly rate: number;
   readonly json: boolean;
   readonly keep: boolean;

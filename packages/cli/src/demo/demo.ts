@@ -22,12 +22,12 @@ export function demo(world: DemoWorld, options: DemoOptions): Promise<number> {
 /** Starts an engine for what is played on it, and ends it whatever comes; its state stays where it was asked for, or needed. */
 export async function withEngine<T>(
   world: DemoWorld,
-  options: Pick<DemoOptions, 'pace' | 'state' | 'keep'>,
+  options: Pick<DemoOptions, 'pace' | 'seed' | 'state' | 'keep'>,
   play: (state: string, engine: EngineProcess) => Promise<T>,
 ): Promise<T> {
   const { terminal } = world;
   const state = options.state ?? mkdtempSync(join(tmpdir(), 'queue-canary-demo-'));
-  const engine = await startEngineProcess(world, state, options.pace);
+  const engine = await startEngineProcess(world, state, options);
   let finished = false;
   try {
     const played = await play(state, engine);

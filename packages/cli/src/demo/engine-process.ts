@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { CliError } from '../user-error.ts';
-import type { DemoWorld } from './demo-run.ts';
+import type { DemoOptions, DemoWorld } from './demo-run.ts';
 
 /** `queue-canary up` as a process of its own. */
 export interface EngineProcess {
@@ -24,16 +24,18 @@ const PROGRAM = fileURLToPath(new URL('../../bin/queue-canary.js', import.meta.u
 export async function startEngineProcess(
   world: DemoWorld,
   state: string,
-  pace: number,
+  options: Pick<DemoOptions, 'pace' | 'seed'>,
 ): Promise<EngineProcess> {
   const { clock, terminal } = world;
   mkdirSync(state, { recursive: true, mode: 0o700 });
   const log = join(state, 'engine.log');
   const startedAtMs = clock.nowMs();
-  terminal.line(`queue-canary up --pace ${pace}`);
+  const { pace, seed } = options;
+  const chosen = ['--pace', String(pace), ...(seed === undefined ? [] : ['--seed', String(seed)])];
+  terminal.line(`queue-canary up ${chosen.join(' ')}`);
   const child = spawn(
     process.execPath,
-    [...process.execArgv, PROGRAM, 'up', '--state', state, '--port', '0', '--pace', String(pace)],
+    [...process.execArgv, PROGRAM, 'up', '--state', state, '--port', '0', ...chosen],
     // A group of its own: Ctrl-C reaches the demo, which stops the engine in order.
     { env: world.environment, stdio: ['ignore', 'ignore', 'pipe'], detached: true },
   );
