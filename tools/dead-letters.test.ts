@@ -10,7 +10,7 @@ interface Given {
   readonly seed: number;
   /** Dead letters of earlier releases. */
   readonly residue: number;
-  readonly deadLettersMax: number;
+  readonly alarmThreshold: number;
   readonly deployingMs: number;
   /** Time between two looks of the controller: some seconds while it holds a job, else a minute. */
   readonly lookMs: number;
@@ -21,7 +21,7 @@ interface Given {
 const given = fc.record<Given>({
   seed: fc.nat(),
   residue: fc.nat(6),
-  deadLettersMax: fc.nat(2),
+  alarmThreshold: fc.integer({ min: 1, max: 3 }),
   deployingMs: fc.integer({ min: 20_000, max: 90_000 }),
   lookMs: fc.constantFrom(10_000, 60_000),
   curious: fc.double({ min: 0, max: 1, noNaN: true }),
@@ -44,7 +44,7 @@ class Course {
     this.world = new SimulatedWorld({
       ...defaultReleasePolicy,
       approval: 'manual',
-      deadLettersMax: given.deadLettersMax,
+      alarmThreshold: given.alarmThreshold,
     });
   }
 
@@ -120,7 +120,7 @@ test('what the canary dead-letters ends it within two minutes', { timeout: 120_0
       const course = await Course.begin(given);
       const { world } = course;
       for (let passedMs = 0; passedMs < quietMs; passedMs += given.lookMs) await course.look();
-      const count = given.deadLettersMax + 1 + more;
+      const count = given.alarmThreshold + more;
       await course.deadLetter(count);
       world.deadLetterOn('canary', count);
       const failedAt = world.now;

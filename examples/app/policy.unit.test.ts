@@ -39,7 +39,7 @@ describe('what the context says, in the controller that is deployed', () => {
         judge: { ...judge, bakeMsMin: 45 * minuteMs, deadlineMs: 90 * minuteMs },
       },
     ],
-    ['alarmThreshold', '3', { ...defaults, deadLettersMax: 2 }],
+    ['alarmThreshold', '3', { ...defaults, alarmThreshold: 3 }],
     ['decideWithinMinutes', '720', { ...defaults, judge: { ...judge, deadlineMs: 720 * minuteMs } }],
     [
       'visibilityTimeoutSeconds',

@@ -1,8 +1,9 @@
 import {
   type CounterPolicy,
-  type JudgedMetric,
-  judgedMetrics,
+  type Form,
+  policySettings,
   type ReleasePolicyError,
+  type ReleasePolicyProps,
 } from '@queue-canary/constructs';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
@@ -20,7 +21,7 @@ export interface Settings {
   readonly logRetention: RetentionDays | undefined;
   readonly imageCountMax: number | undefined;
   /** Only what was given; the constructs know the defaults. */
-  readonly pipeline: {
+  readonly pipeline: ReleasePolicyProps & {
     readonly natGateways?: number;
     readonly availabilityZones?: readonly string[];
     readonly canaryTasks?: number;
@@ -40,28 +41,9 @@ export interface Settings {
     readonly maxReceiveCount?: number;
     readonly visibilityTimeout?: Duration;
     readonly stopTimeout?: Duration;
-    readonly alarmThreshold?: number;
-    readonly approval?: 'manual' | 'automatic' | 'automatic-then-manual';
-    readonly bakeTime?: Duration;
-    readonly watchTime?: Duration;
-    readonly decideWithin?: Duration;
-    readonly margin?: number;
-    readonly latencyMargin?: number;
-    readonly falseRollbackRate?: number;
-    readonly falsePromotionRate?: number;
-    readonly slower?: number;
-    readonly messagesMin?: number;
-    readonly warmUpTime?: Duration;
-    readonly taskSpread?: number;
-    readonly counters?: Readonly<Record<string, CounterPolicy>>;
-    readonly dryRun?: boolean | readonly JudgedMetric[];
-    readonly onNewerCommit?: 'supersede' | 'wait';
     readonly environment?: Record<string, string>;
   };
 }
-
-/** The longest time in which a release may be observed or decided. */
-const OBSERVED_MINUTES_MAX = 12 * 60;
 
 /** Days for which CloudWatch Logs can keep a log. */
 const RETENTION_DAYS = Object.values(RetentionDays)
@@ -78,26 +60,23 @@ export class SettingsError extends Error {
   override readonly name = 'SettingsError';
 }
 
-/** Context values whose names are not those of the constructs' properties. */
-const CONTEXT_NAMES: Readonly<Record<string, string>> = {
-  bakeTime: 'bakeMinutes',
-  watchTime: 'watchMinutes',
-  decideWithin: 'decideWithinMinutes',
-  warmUpTime: 'warmUpSeconds',
-  visibilityTimeout: 'visibilityTimeoutSeconds',
-};
+/** Properties of the policy with the context values that set them. */
+const POLICY: ReadonlyMap<string, { readonly context: string; readonly form: Form }> = new Map(
+  [...policySettings.values()].flatMap(({ property, context = property, kind }) =>
+    property === undefined || context === undefined ? [] : [[property, { context, form: kind.form }]],
+  ),
+);
 
 /** What the constructs say of a policy that is impossible, by the names of the context values that make it so. */
 export function inContextNames({ message }: ReleasePolicyError): string {
-  return message.replaceAll(/\b[A-Za-z]+\b/g, (word) => CONTEXT_NAMES[word] ?? word);
+  return message.replaceAll(/\b[A-Za-z]+\b/g, (word) =>
+    word === 'visibilityTimeout' ? 'visibilityTimeoutSeconds' : (POLICY.get(word)?.context ?? word),
+  );
 }
 
 /** Reads the app's settings from the context, or throws one error that lists all that is wrong. */
 export function readSettings(node: Node): Settings {
   const context = new Context(node);
-  const minutes = (name: string) =>
-    context.fraction(name, 0, OBSERVED_MINUTES_MAX, (n) => Duration.seconds(Math.round(n * 60)));
-  const rate = (name: string, max: number) => context.fraction(name, 0, max, (n) => n);
   const app = context.text(
     'app',
     /^[A-Za-z][A-Za-z0-9-]{0,39}$/,
@@ -108,8 +87,6 @@ export function readSettings(node: Node): Settings {
   const stableTasks = context.wholeNumber('stableTasks', { min: 0, max: 1000 });
   const stableTasksMax = context.wholeNumber('stableTasksMax', { min: 1, max: 5000 });
   const retryDelay = context.wholeNumber('retryDelaySeconds', { min: 0, max: 43_200 });
-  const approval = context.choice('approval', ['manual', 'automatic', 'automatic-then-manual']);
-  const onNewerCommit = context.choice('onNewerCommit', ['supersede', 'wait']);
   const protectTasks = context.choice('protectTasks', ['off', 'stable', 'all']);
   const keyArn = context.text(
     'keyArn',
@@ -149,22 +126,7 @@ export function readSettings(node: Node): Settings {
     ...some('maxReceiveCount', context.wholeNumber('maxReceiveCount', { min: 1, max: 1000 })),
     ...some('visibilityTimeout', context.seconds('visibilityTimeoutSeconds', { min: 2, max: 43_200 })),
     ...some('stopTimeout', context.seconds('stopTimeoutSeconds', { min: 2, max: 120 })),
-    ...some('alarmThreshold', context.wholeNumber('alarmThreshold', { min: 1, max: 1_000_000 })),
-    ...some('approval', approval),
-    ...some('bakeTime', minutes('bakeMinutes')),
-    ...some('watchTime', minutes('watchMinutes')),
-    ...some('decideWithin', minutes('decideWithinMinutes')),
-    ...some('margin', rate('margin', 0.5)),
-    ...some('latencyMargin', rate('latencyMargin', 0.5)),
-    ...some('falseRollbackRate', rate('falseRollbackRate', 0.2)),
-    ...some('falsePromotionRate', rate('falsePromotionRate', 0.5)),
-    ...some('slower', rate('slower', 10)),
-    ...some('messagesMin', context.wholeNumber('messagesMin', { min: 1, max: 1_000_000 })),
-    ...some('warmUpTime', context.seconds('warmUpSeconds', { min: 0, max: 3600 })),
-    ...some('taskSpread', rate('taskSpread', 3)),
-    ...some('counters', context.counters('counters')),
-    ...some('dryRun', context.flagOrSome('dryRun', judgedMetrics)),
-    ...some('onNewerCommit', onNewerCommit),
+    ...policyProperties(context),
     ...some(
       'environment',
       retryDelay === undefined ? undefined : { RETRY_DELAY_SECONDS: String(retryDelay) },
@@ -194,6 +156,15 @@ export function readSettings(node: Node): Settings {
   };
 }
 
+/** The policy's properties that the context gives; the constructs check what they mean together. */
+function policyProperties(context: Context): ReleasePolicyProps {
+  const given = [...POLICY].flatMap(([property, { context: name, form }]) => {
+    const value = context.setting(name, form);
+    return value === undefined ? [] : [[property, value]];
+  });
+  return Object.fromEntries(given);
+}
+
 /** Context values come from the command line as strings, and from `cdk.json` as JSON values. */
 class Context {
   readonly problems: string[] = [];
@@ -202,6 +173,28 @@ class Context {
 
   constructor(node: Node) {
     this.#node = node;
+  }
+
+  /** A setting of the policy, as the constructs take it. */
+  setting(name: string, form: Form): unknown {
+    switch (form.as) {
+      case 'choice':
+        return this.choice(name, form.choices);
+      case 'number':
+        return this.number(name, form);
+      case 'wholeNumber':
+        return this.wholeNumber(name, form);
+      case 'duration':
+        return form.unit === 'minutes'
+          ? this.minutes(name, form)
+          : this.seconds(name, { min: 0, max: form.max });
+      case 'flagOrSome':
+        return this.flagOrSome(name, form.choices);
+      case 'some':
+        return this.some(name, form.choices);
+      case 'counters':
+        return this.counters(name);
+    }
   }
 
   text(name: string, pattern: RegExp, expected: string): string | undefined {
@@ -229,10 +222,16 @@ class Context {
     return seconds === undefined ? undefined : Duration.seconds(seconds);
   }
 
-  fraction<T>(name: string, min: number, max: number, convert: (value: number) => T): T | undefined {
-    return this.#read(name, `a number from ${min} to ${max}`, (value) => {
+  minutes(name: string, { max }: { readonly max: number }): Duration | undefined {
+    const minutes = this.number(name, { max });
+    return minutes === undefined ? undefined : Duration.seconds(Math.round(minutes * 60));
+  }
+
+  /** Whether it is large enough is for the constructs to say. */
+  number(name: string, { max }: { readonly max: number }): number | undefined {
+    return this.#read(name, `a number from 0 to ${max}`, (value) => {
       const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN;
-      return number >= min && number <= max ? convert(number) : undefined;
+      return number <= max ? number : undefined;
     });
   }
 
@@ -245,15 +244,32 @@ class Context {
 
   /** `true`, `false`, or some of the choices with commas between them; in a `cdk.json` also as an array. */
   flagOrSome<T extends string>(name: string, choices: readonly T[]): boolean | readonly T[] | undefined {
+    const text = this.#text(name);
+    if (text === 'true' || text === 'false') return text === 'true';
+    return this.#chosen(name, text, choices, `true, false or one or more of ${choices.join(',')}`);
+  }
+
+  /** Some of the choices with commas between them; in a `cdk.json` also as an array. */
+  some<T extends string>(name: string, choices: readonly T[]): readonly T[] | undefined {
+    return this.#chosen(name, this.#text(name), choices, `one or more of ${choices.join(',')}`);
+  }
+
+  #text(name: string): string | undefined {
     const given = this.#given(name);
     if (given === undefined) return undefined;
-    const text = Array.isArray(given) ? given.join(',') : String(given);
-    if (text === 'true' || text === 'false') return text === 'true';
+    return Array.isArray(given) ? given.join(',') : String(given);
+  }
+
+  #chosen<T extends string>(
+    name: string,
+    text: string | undefined,
+    choices: readonly T[],
+    expected: string,
+  ): readonly T[] | undefined {
+    if (text === undefined) return undefined;
     const chosen = text.split(',').map((each) => choices.find((choice) => choice === each.trim()));
     if (chosen.every((choice) => choice !== undefined)) return chosen;
-    this.problems.push(
-      `${name} must be true, false or one or more of ${choices.join(',')}, not ${JSON.stringify(given)}`,
-    );
+    this.problems.push(`${name} must be ${expected}, not ${JSON.stringify(this.#given(name))}`);
     return undefined;
   }
 

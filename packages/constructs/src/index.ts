@@ -1,4 +1,4 @@
-export { type CounterPolicy, type JudgedMetric, judgedMetrics } from '@queue-canary/core';
+export { type CounterPolicy, type Form, type JudgedMetric, policySettings } from '@queue-canary/core';
 export { BacklogScaling, type BacklogScalingProps } from './backlog-scaling.ts';
 export { CanaryImage, type CanaryImageProps } from './canary-image.ts';
 export { CanaryServices, type CanaryServicesProps, type WorkerCapacityProps } from './canary-services.ts';
@@ -9,7 +9,8 @@ export { PipelineStack, type PipelineStackProps } from './pipeline-stack.ts';
 export { ReleaseController, type ReleaseControllerProps } from './release-controller.ts';
 export { ReleaseDashboard, type ReleaseDashboardProps } from './release-dashboard.ts';
 export { ReleasePipeline, type ReleasePipelineProps } from './release-pipeline.ts';
-export { ReleasePolicyError, type ReleasePolicyProps } from './release-policy.ts';
+export { ReleasePolicyError } from './release-policy.ts';
+export type { ReleasePolicyProps } from './release-policy-props.ts';
 export { WorkerNetwork, type WorkerNetworkProps } from './worker-network.ts';
 export { WorkerQueue, type WorkerQueueProps } from './worker-queue.ts';
 export { WorkerService, type WorkerServiceProps, type WorkerTaskProps } from './worker-service.ts';

@@ -308,7 +308,7 @@ describe('dead-letter alarm', () => {
   it('tolerates as many dead letters as the release policy does', () => {
     const tolerant = synthesize({ alarmThreshold: 5 });
     expect(alarm(tolerant).Threshold).toBe(5);
-    expect(policy(tolerant).deadLettersMax).toBe(4);
+    expect(policy(tolerant).alarmThreshold).toBe(5);
   });
 
   it('refuses a threshold at which it would never clear', () => {
@@ -618,17 +618,20 @@ describe('controller', () => {
       bakeMs: 600_000,
       watchMs: 300_000,
       onNewerCommit: 'supersede',
-      deadLettersMax: 0,
+      alarmThreshold: 1,
       judge: {
         alpha: 0.01,
         beta: 0.05,
         margin: 0.02,
+        latencyMargin: 0.05,
         required: ['failures'],
         slower: 0.5,
+        taskSpread: 0.25,
         messagesMin: 30,
         visibilityTimeoutMs: 30_000,
         deadlineMs: 3_600_000,
         warmUpMs: 180_000,
+        silenceMs: 60_000,
         counters: {},
         dryRun: false,
       },
@@ -660,7 +663,7 @@ describe('controller', () => {
       bakeMs: 5_000,
       watchMs: 0,
       onNewerCommit: 'wait',
-      deadLettersMax: 2,
+      alarmThreshold: 3,
       judge: {
         alpha: 0.001,
         beta: 0.2,
@@ -673,6 +676,7 @@ describe('controller', () => {
         visibilityTimeoutMs: 10_000,
         deadlineMs: 1_200_000,
         warmUpMs: 0,
+        silenceMs: 60_000,
         counters: { 'items shipped': { worse: 'less', tolerance: 0.25 } },
         dryRun: ['latency', 'throughput'],
       },
@@ -709,18 +713,18 @@ describe('controller', () => {
       new RegExp(
         [
           '^The release policy is impossible:',
+          'decideWithin must be between 0 and 720 minutes \\(twelve hours\\), in whole milliseconds, not 780 minutes',
           'falseRollbackRate must be a probability .*',
           'margin must be a difference of failure rates from 0.0001 to 0.5, not 2',
           'messagesMin must be a whole number of messages, 1 or more, not 1.5',
-          'counters must give "shipped" as .*, not {"worse":"less","tolerance":0}',
-          'decideWithin must be at most 720 minutes \\(twelve hours\\), not 780 minutes: .*$',
+          'counters must give "shipped" as .*, not {"worse":"less","tolerance":0}$',
         ].join('\n {2}- '),
       ),
     );
   });
 
   it.each([
-    [{ bakeTime: Duration.days(2) }, /- bakeTime must be .*twelve hours\), not 2880 minutes$/],
+    [{ bakeTime: Duration.days(2) }, /- bakeTime must be .*twelve hours\), in whole milliseconds, not 2880 minutes$/],
     [{ watchTime: Duration.hours(13) }, /- watchTime must be .*twelve hours/],
     [
       { bakeTime: Duration.minutes(40), decideWithin: Duration.minutes(40) },

@@ -19,7 +19,7 @@ import { fixArchitecture } from './fixed-architecture.ts';
 import { ReleaseController } from './release-controller.ts';
 import { ReleaseDashboard } from './release-dashboard.ts';
 import { ReleasePipeline } from './release-pipeline.ts';
-import type { ReleasePolicyProps } from './release-policy.ts';
+import type { ReleasePolicyProps } from './release-policy-props.ts';
 import { WorkerNetwork } from './worker-network.ts';
 import { WorkerQueue } from './worker-queue.ts';
 
@@ -143,10 +143,8 @@ export class PipelineStack extends Stack {
     const appName = props.appName ?? this.stackName;
     const pipelineName = Aws.STACK_NAME;
     const key = keyOf(this, props);
-    const given = <K extends keyof PipelineStackProps>(...keys: K[]): Pick<PipelineStackProps, K> =>
-      Object.fromEntries(
-        keys.filter((key) => props[key] !== undefined).map((key) => [key, props[key]]),
-      ) as Pick<PipelineStackProps, K>;
+    // Each part takes the properties that it has, by their names.
+    const given = { ...props, ...key };
 
     this.approvalTopic = new sns.Topic(this, 'ApprovalTopic', {
       displayName: `${appName} releases`,
@@ -164,38 +162,16 @@ export class PipelineStack extends Stack {
     );
     if (key.encryptionKey !== undefined) allowServices(this, key.encryptionKey, 'cloudwatch');
     this.network = new WorkerNetwork(this, 'Network', {
-      ...given('natGateways', 'availabilityZones', 'restrictDefaultSecurityGroup'),
-      ...key,
+      ...given,
       ...(props.logRetention === undefined ? {} : { flowLogRetention: props.logRetention }),
     });
     this.workerQueue = new WorkerQueue(this, 'Queue', {
-      ...given('visibilityTimeout', 'maxReceiveCount', 'alarmThreshold'),
-      ...key,
+      ...given,
       alarmTopic: this.approvalTopic,
       ...(props.queueRemovalPolicy === undefined ? {} : { removalPolicy: props.queueRemovalPolicy }),
     });
     this.services = new CanaryServices(this, 'Services', {
-      ...given(
-        'canaryTasks',
-        'stableTasksMin',
-        'stableTasksMax',
-        'backlogPerTask',
-        'cpu',
-        'memoryLimitMiB',
-        'spot',
-        'containerInsights',
-        'stopTimeout',
-        'minHealthyPercent',
-        'maxHealthyPercent',
-        'environment',
-        'protectTasks',
-        'user',
-        'readonlyRootFilesystem',
-        'egressPorts',
-        'deploymentTimeout',
-        'logRetention',
-      ),
-      ...key,
+      ...given,
       appName,
       image,
       queue: this.workerQueue,
@@ -209,27 +185,7 @@ export class PipelineStack extends Stack {
       services: this.services,
     });
     this.controller = new ReleaseController(this, 'Controller', {
-      ...given(
-        'approval',
-        'bakeTime',
-        'watchTime',
-        'decideWithin',
-        'margin',
-        'latencyMargin',
-        'slower',
-        'falseRollbackRate',
-        'falsePromotionRate',
-        'messagesMin',
-        'warmUpTime',
-        'taskSpread',
-        'counters',
-        'dryRun',
-        'onNewerCommit',
-        'alarmThreshold',
-        'logRetention',
-        'reservedConcurrentExecutions',
-      ),
-      ...key,
+      ...given,
       appName,
       pipelineName,
       approvalAction: ReleasePipeline.APPROVAL_ACTION,
@@ -240,8 +196,7 @@ export class PipelineStack extends Stack {
       topic: this.approvalTopic,
     });
     this.pipeline = new ReleasePipeline(this, 'Pipeline', {
-      ...given('deploymentTimeout'),
-      ...key,
+      ...given,
       ...(props.artifactRemovalPolicy === undefined ? {} : { removalPolicy: props.artifactRemovalPolicy }),
       pipelineName,
       image,

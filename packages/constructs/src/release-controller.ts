@@ -16,7 +16,8 @@ import type { CanaryImage } from './canary-image.ts';
 import type { CanaryServices } from './canary-services.ts';
 import { allowServices, allowUse, type EncryptionProps, queueEncryption } from './encryption.ts';
 import { WORKER_CONTAINER_NAME } from './names.ts';
-import { type ReleasePolicyProps, renderPolicy } from './release-policy.ts';
+import { renderPolicy } from './release-policy.ts';
+import type { ReleasePolicyProps } from './release-policy-props.ts';
 import type { WorkerQueue } from './worker-queue.ts';
 
 /** The bundle that the package ships; see `tools/bundle-controller.ts`. */

@@ -1,159 +1,6 @@
-import {
-  type Approval,
-  type CounterPolicy,
-  defaultJudgePolicy,
-  defaultReleasePolicy,
-  type JudgedMetric,
-  type OnNewerCommit,
-  type PolicyProblem,
-  parsePolicy,
-} from '@queue-canary/core';
+import { parsePolicy, policyDocument, policySettings, type SettingProblem } from '@queue-canary/core';
 import type { Duration } from 'aws-cdk-lib';
-
-/** How a release is judged and promoted. */
-export interface ReleasePolicyProps {
-  /**
-   * Who promotes a release.
-   *
-   * - `manual`: a person decides, and the judge only advises.
-   * - `automatic`: a pass promotes without a person and a fail rolls back; an inconclusive verdict goes to a
-   *   person.
-   * - `automatic-then-manual`: a fail rolls back; everything else goes to a person, with the evidence, once
-   *   the judge has settled.
-   *
-   * Dead letters roll a release back under each of them, see `alarmThreshold`.
-   *
-   * @default - manual
-   */
-  readonly approval?: Approval;
-
-  /**
-   * Time the canary is observed at steady state, before the release is promoted or offered for approval.
-   * The judge may fail it earlier, and passes none before the queue's visibility timeout is over: a
-   * message that the canary lost shows up only then. At least `warmUpTime`, and at most twelve hours.
-   *
-   * @default - ten minutes
-   */
-  readonly bakeTime?: Duration;
-
-  /**
-   * Time both services are watched on the new version before it becomes the last good release; at most
-   * twelve hours.
-   *
-   * @default - five minutes
-   */
-  readonly watchTime?: Duration;
-
-  /**
-   * Time, from steady state on, within which the judge must pass or fail the canary; then the verdict is
-   * inconclusive and a person decides. Longer than the bake and the visibility timeout, and at most twelve
-   * hours: CodePipeline waits 24 hours for the controller, which holds in memory what the workers reported
-   * meanwhile. ECS forgets stopped tasks after an hour, so crashes count for no longer than that.
-   *
-   * @default - one hour; twice the bake or the visibility timeout if that is longer, within the limit
-   */
-  readonly decideWithin?: Duration;
-
-  /**
-   * By how much more of its messages than stable the canary must be shown not to fail before it passes:
-   * 0.02 is two percentage points. Halving the margin takes about two to four times as many messages, so a
-   * slow queue needs a larger margin or more time.
-   *
-   * @default - 0.02
-   */
-  readonly margin?: number;
-
-  /**
-   * By how much more of its messages the canary must be shown not to exceed stable's 90th percentile of
-   * processing time: with 0.05, no more than 15 % of them may. Given, a pass needs this beside `margin`;
-   * without it latency can still fail a release, but does not hold back a pass.
-   *
-   * @default - a pass does not depend on latency
-   */
-  readonly latencyMargin?: number;
-
-  /**
-   * From which part on being slower is bad: 0.5 is half as long again, which fails a release on latency.
-   * About half of it is tolerated.
-   *
-   * @default - 0.5
-   */
-  readonly slower?: number;
-
-  /**
-   * Probability that the judge ever fails a version that is as good as stable, however often it looks.
-   * A smaller one takes more failures of a bad version to be sure.
-   *
-   * @default - 0.01: one release in a hundred
-   */
-  readonly falseRollbackRate?: number;
-
-  /**
-   * Probability that the judge passes a version that is worse than stable by the margin.
-   *
-   * @default - 0.05: one such release in twenty
-   */
-  readonly falsePromotionRate?: number;
-
-  /**
-   * Messages that each track must have finished before a pass.
-   *
-   * @default - 30
-   */
-  readonly messagesMin?: number;
-
-  /**
-   * Time that a task takes to be warm. A younger one is compared with what stable's tasks did at its age,
-   * and none is passed on that alone, so the bake must be as long. Where work takes long, the judge waits
-   * longer by itself.
-   *
-   * @default - three minutes
-   */
-  readonly warmUpTime?: Duration;
-
-  /**
-   * How much tasks of one version differ: the standard deviation of the logarithm of their odds of failing.
-   * The judge finds out from stable's tasks where they differ more; this is what it takes for granted, also
-   * where stable has one task only. Set it where tasks are known to differ and stable has few.
-   *
-   * @default - 0.25: a quarter
-   */
-  readonly taskSpread?: number;
-
-  /**
-   * Counters of your own that are judged, by the names that the handler counts under: whether it is worse when
-   * the canary counts less or more per finished message, and by which part of stable's count it may do so
-   * (0.25 is a quarter).
-   *
-   * @default - none is judged
-   */
-  readonly counters?: Readonly<Record<string, CounterPolicy>>;
-
-  /**
-   * The judge says what it would have done and does not do it: with `true` as a whole, so that a person decides
-   * about each release that it would have passed or failed; or for the metrics that are named, which then take
-   * no part in failing a release.
-   *
-   * @default - false
-   */
-  readonly dryRun?: boolean | readonly JudgedMetric[];
-
-  /**
-   * What happens to a release that waits for its verdict when a newer commit has been built:
-   * `supersede` ends it, `wait` lets it end first.
-   *
-   * @default - supersede
-   */
-  readonly onNewerCommit?: OnNewerCommit;
-
-  /**
-   * New dead letters that end a release: as many that its own tasks failed since the canary's deployment began roll
-   * it back. As many from one minute to the next raise the alarm, which makes the controller look.
-   *
-   * @default - 1
-   */
-  readonly alarmThreshold?: number;
-}
+import type { ReleasePolicyProps } from './release-policy-props.ts';
 
 /** Raised with every problem at once when the controller could not follow the policy. */
 export class ReleasePolicyError extends Error {
@@ -162,68 +9,45 @@ export class ReleasePolicyError extends Error {
 
 /** The policy as the controller reads it from its environment, or one error that lists all that is wrong. */
 export function renderPolicy(props: ReleasePolicyProps, visibilityTimeout: Duration): string {
-  const policy = {
-    approval: props.approval ?? defaultReleasePolicy.approval,
-    bakeMs: props.bakeTime?.toMilliseconds() ?? defaultReleasePolicy.bakeMs,
-    watchMs: props.watchTime?.toMilliseconds() ?? defaultReleasePolicy.watchMs,
-    onNewerCommit: props.onNewerCommit ?? defaultReleasePolicy.onNewerCommit,
-    deadLettersMax: Math.ceil(props.alarmThreshold ?? 1) - 1,
-  };
-  const judge = {
-    alpha: props.falseRollbackRate ?? defaultJudgePolicy.alpha,
-    beta: props.falsePromotionRate ?? defaultJudgePolicy.beta,
-    margin: props.margin ?? defaultJudgePolicy.margin,
-    ...(props.latencyMargin === undefined
-      ? { required: ['failures'] }
-      : { required: ['failures', 'latency'], latencyMargin: props.latencyMargin }),
-    slower: props.slower ?? defaultJudgePolicy.slower,
-    ...(props.taskSpread === undefined ? {} : { taskSpread: props.taskSpread }),
-    messagesMin: props.messagesMin ?? defaultJudgePolicy.messagesMin,
-    visibilityTimeoutMs: visibilityTimeout.toMilliseconds(),
-    warmUpMs: props.warmUpTime?.toMilliseconds() ?? defaultJudgePolicy.warmUpMs,
-    counters: props.counters ?? defaultJudgePolicy.counters,
-    dryRun: props.dryRun ?? defaultJudgePolicy.dryRun,
-    ...(props.decideWithin === undefined ? {} : { deadlineMs: props.decideWithin.toMilliseconds() }),
-  };
-  const checked = parsePolicy({ ...policy, judge });
-  if (!checked.ok) {
-    throw new ReleasePolicyError(
-      `The release policy is impossible:\n${checked.problems.map((each) => `  - ${ofProperties(each)}`).join('\n')}`,
-    );
+  const given = { ...props, visibilityTimeout };
+  const document: Record<string, unknown> = {};
+  const judge: Record<string, unknown> = {};
+  for (const [setting, property] of PROPERTIES) {
+    const value: unknown = given[property];
+    if (value === undefined) continue;
+    const [name, section] = setting.startsWith('judge.') ? [setting.slice(6), judge] : [setting, document];
+    section[name] = isDuration(value) ? value.toMilliseconds() : value;
   }
-  return JSON.stringify({ ...policy, judge: { ...judge, deadlineMs: checked.policy.judge.deadlineMs } });
+  const parsed = parsePolicy({ ...document, judge });
+  if (parsed.ok) return JSON.stringify(policyDocument(parsed.policy));
+  throw new ReleasePolicyError(
+    `The release policy is impossible:\n${parsed.problems.map((each) => `  - ${ofProperties(each)}`).join('\n')}`,
+  );
 }
 
-/** Which property a setting of the policy comes from. */
-const PROPERTIES: ReadonlyMap<string, keyof ReleasePolicyProps | 'visibilityTimeout'> = new Map([
-  ['approval', 'approval'],
-  ['bakeMs', 'bakeTime'],
-  ['watchMs', 'watchTime'],
-  ['onNewerCommit', 'onNewerCommit'],
-  ['deadLettersMax', 'alarmThreshold'],
-  ['judge.alpha', 'falseRollbackRate'],
-  ['judge.beta', 'falsePromotionRate'],
-  ['judge.margin', 'margin'],
-  ['judge.required', 'latencyMargin'],
-  ['judge.latencyMargin', 'latencyMargin'],
-  ['judge.slower', 'slower'],
-  ['judge.taskSpread', 'taskSpread'],
-  ['judge.messagesMin', 'messagesMin'],
+type Property = keyof ReleasePolicyProps | 'visibilityTimeout';
+
+/** Which property each setting of the policy comes from. */
+const PROPERTIES: ReadonlyMap<string, Property> = new Map([
+  ...[...policySettings].flatMap(
+    ([setting, { property }]): Array<[string, Property]> =>
+      property === undefined ? [] : [[setting, property as Property]],
+  ),
   ['judge.visibilityTimeoutMs', 'visibilityTimeout'],
-  ['judge.deadlineMs', 'decideWithin'],
-  ['judge.warmUpMs', 'warmUpTime'],
-  ['judge.counters', 'counters'],
-  ['judge.dryRun', 'dryRun'],
 ]);
 
-/** A problem of the policy, said of the properties that it comes from. */
-function ofProperties({ setting, message }: PolicyProblem): string {
+function isDuration(value: unknown): value is Duration {
+  return typeof value === 'object' && value !== null && 'toMilliseconds' in value;
+}
+
+/** A problem of the policy, in the names of the properties that it comes from. */
+function ofProperties({ setting, message }: SettingProblem): string {
   const named = message.replaceAll(
     /"?\b((?:judge\.)?[A-Za-z]+)\b"?/g,
     (word, name) => PROPERTIES.get(name) ?? word,
   );
   if (!setting.endsWith('Ms')) return named;
-  return named.replaceAll(/\b(\d+)( ms)?\b/g, (_, ms) => readable(Number(ms)));
+  return named.replaceAll(/\b([1-9]\d*)( ms)?\b/g, (_, ms) => readable(Number(ms)));
 }
 
 function readable(ms: number): string {

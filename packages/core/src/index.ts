@@ -62,5 +62,6 @@ export {
 export * from './release/observed.ts';
 export * from './release/plan.ts';
 export * from './release/record.ts';
+export type { Form, Setting, SettingProblem } from './settings/setting.ts';
 export { renderStatus, type Styler, type Tone } from './view/render.ts';
 export * from './view/view.ts';

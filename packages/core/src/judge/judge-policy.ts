@@ -1,4 +1,15 @@
-import type { PolicyProblem } from '../policy/policy.ts';
+import { between, duration, messages } from '../settings/kinds.ts';
+import {
+  defaultsOf,
+  isObject,
+  type Kind,
+  notAnObject,
+  problemsIn,
+  type SettingProblem,
+  type Settings,
+  show,
+  type ValuesOf,
+} from '../settings/setting.ts';
 import { binsPerOctave } from './histogram.ts';
 import { ln } from './numerics.ts';
 
@@ -24,61 +35,202 @@ export interface CounterPolicy {
   readonly tolerance: number;
 }
 
+const HOUR_MS = 60 * 60_000;
+const DAY = [24 * HOUR_MS, 'one day'] as const;
+
+/**
+ * The longest bake, watch or time to decide that a policy may ask for.
+ *
+ * CodePipeline gives up an invocation of a function after 24 hours, and each of them passes in one. The controller holds
+ * every outcome line of a release in memory and judges all of them at each look: it has no memory for more than this.
+ */
+export const MAX_OBSERVATION = [12 * HOUR_MS, 'twelve hours'] as const;
+
+const MAX_OBSERVATION_MINUTES = MAX_OBSERVATION[0] / 60_000;
+
+/** The settings of the judge. Times are in milliseconds. */
+export const judgeSettings = {
+  alpha: {
+    kind: between(1e-6, 0.2, 'a probability'),
+    default: 0.01,
+    defaultText: '0.01: one release in a hundred',
+    property: 'falseRollbackRate',
+    text: `Probability that the judge ever fails a version that is as good as stable, however often it looks. A smaller one
+takes more failures of a bad version to be sure.`,
+  },
+  beta: {
+    kind: between(1e-6, 0.5, 'a probability'),
+    default: 0.05,
+    defaultText: '0.05: one such release in twenty',
+    property: 'falsePromotionRate',
+    text: 'Probability that the judge passes a version that is worse than stable by the margin, for each required metric.',
+  },
+  margin: {
+    kind: between(1e-4, 0.5, 'a difference of failure rates'),
+    default: 0.02,
+    defaultText: '0.02',
+    property: 'margin',
+    text: `The canary must be shown not to fail more of its messages than stable by this much before it passes: 0.02 is two
+percentage points. Half the margin takes two to four times as many messages, so a slow queue needs a larger margin or more
+time.`,
+  },
+  latencyMargin: {
+    kind: between(1e-3, 0.5, 'a difference of rates'),
+    default: 0.05,
+    defaultText: 'a pass does not depend on latency',
+    property: 'latencyMargin',
+    text: `The canary must be shown to exceed stable's 90th percentile of processing time by at most this much more of its
+messages: with 0.05, in at most 15 % of them. Where it is set, a pass needs this as well as \`margin\`. Where it is not,
+latency can still fail a release, but does not hold back a pass.`,
+  },
+  slower: {
+    kind: between(0.1, 10, 'a part'),
+    default: 0.5,
+    defaultText: '0.5',
+    property: 'slower',
+    text: `Being slower by this part is bad and fails a release on latency: 0.5 is half as long again. About half of it is
+tolerated.`,
+  },
+  taskSpread: {
+    kind: between(0.01, 3, 'a standard deviation'),
+    default: 0.25,
+    defaultText: '0.25: a quarter',
+    property: 'taskSpread',
+    text: `How much tasks of one version differ: the standard deviation of the logarithm of their odds of failing. The judge
+measures it where stable's tasks differ more. It assumes this much otherwise, also where stable has one task only. Set it
+where tasks are known to differ and stable has few.`,
+  },
+  required: {
+    kind: requiredMetrics(),
+    default: ['failures'],
+    defaultText: 'failures, and latency where `latencyMargin` is set',
+    text: 'Metrics that must be certified for a pass.',
+  },
+  messagesMin: {
+    kind: messages,
+    default: 30,
+    defaultText: '30',
+    property: 'messagesMin',
+    text: 'Messages that each track must have finished before a pass.',
+  },
+  bakeMsMin: {
+    kind: duration(DAY, 'minutes', MAX_OBSERVATION_MINUTES),
+    default: 180_000,
+    defaultText: 'the bake',
+    text: 'Time that the canary must have been observed before a pass, which also waits for the visibility timeout.',
+  },
+  visibilityTimeoutMs: {
+    kind: duration(DAY, 'seconds', DAY[0] / 1000),
+    default: 30_000,
+    defaultText: "the queue's",
+    text: "The queue's visibility timeout. A message that the canary lost is received again only after it.",
+  },
+  deadlineMs: {
+    kind: duration(MAX_OBSERVATION, 'minutes', MAX_OBSERVATION_MINUTES),
+    default: HOUR_MS,
+    defaultText: 'one hour; twice the bake or the visibility timeout if that is longer, within the limit',
+    property: 'decideWithin',
+    context: 'decideWithinMinutes',
+    text: `Time from steady state on within which the judge must pass or fail the canary. After it the verdict is inconclusive
+and a person decides. Longer than the bake and the visibility timeout, and at most twelve hours: CodePipeline waits 24 hours for
+the controller, which holds in memory what the workers reported meanwhile. ECS forgets stopped tasks after an hour, so crashes
+count for no longer than that.`,
+  },
+  warmUpMs: {
+    kind: duration(DAY, 'seconds', 3600),
+    default: 180_000,
+    defaultText: 'three minutes',
+    property: 'warmUpTime',
+    context: 'warmUpSeconds',
+    text: `Time that a task takes to be warm. A younger one is compared with stable's tasks at the same age, and no version
+passes on that alone, so the bake must be at least as long. Where work takes long, the judge waits longer by itself.`,
+  },
+  silenceMs: {
+    kind: duration(DAY, 'seconds', DAY[0] / 1000),
+    default: 60_000,
+    defaultText: 'one minute',
+    text: 'Time without any message, or without any block, after which the judge says that it has no data.',
+  },
+  counters: {
+    kind: countersKind(),
+    default: {},
+    defaultText: 'none is judged',
+    property: 'counters',
+    text: `Counters of your own that are judged, by the names that the handler counts under: whether it is worse when the canary
+counts less or more per finished message, and which part of stable's count is tolerated (0.25 is a quarter).`,
+  },
+  dryRun: {
+    kind: dryRunKind(),
+    default: false,
+    defaultText: 'false',
+    property: 'dryRun',
+    text: `The judge says what it would have done, and does not do it. \`true\` covers the whole verdict, so that a person decides
+about each release that it would have passed or failed. A list covers the named metrics, which then take no part in failing a
+release.`,
+  },
+} satisfies Settings;
+
 /** With which error rates, and within which time, a release is judged. Times are in milliseconds. */
-export interface JudgePolicy {
-  /** Probability that a release which is as good as stable is ever failed, however often one looks. */
-  readonly alpha: number;
-  /** Probability that a release which is worse by the margin is ever passed, for each required metric. */
-  readonly beta: number;
-  /** By how much more of its messages than stable the canary must be shown not to fail. */
-  readonly margin: number;
-  /** By how much more of its messages the canary must be shown not to exceed stable's p90, where required. */
-  readonly latencyMargin: number;
-  /** From which part on being slower counts as bad: 0.5 is half as long again. About half of it is tolerated. */
-  readonly slower: number;
-  /**
-   * How much tasks of one version are taken to differ where stable's tasks do not show more: the standard deviation
-   * of the logarithm of their odds of failing. 0.25 is a quarter.
-   */
-  readonly taskSpread: number;
-  /** Metrics that must be certified for a pass. */
-  readonly required: readonly CertifiedMetric[];
-  /** Messages that each track must have finished before a pass. */
-  readonly messagesMin: number;
-  /** How long the canary must have been observed before a pass; never less than the visibility timeout. */
-  readonly bakeMsMin: number;
-  /** The queue's visibility timeout: a message that the canary lost shows up only after it. */
-  readonly visibilityTimeoutMs: number;
-  /** When, after the start, a release that could be neither passed nor failed is left to a person. */
-  readonly deadlineMs: number;
-  /** How old a task is before it counts as warm; while it is younger it is compared with tasks of its age. */
-  readonly warmUpMs: number;
-  /** After how long without any message, or without any block, the judge says that it has no data. */
-  readonly silenceMs: number;
-  /** The team's own counters that are judged, by name. */
-  readonly counters: Readonly<Record<string, CounterPolicy>>;
-  /** Says what it would have done, and does nothing: as a whole, or for these metrics. */
-  readonly dryRun: boolean | readonly JudgedMetric[];
-}
+export type JudgePolicy = ValuesOf<typeof judgeSettings>;
 
 /** One false rollback in a hundred releases, one false promotion in twenty at a margin of 2 %, an hour's time. */
-export const defaultJudgePolicy: JudgePolicy = {
-  alpha: 0.01,
-  beta: 0.05,
-  margin: 0.02,
-  latencyMargin: 0.05,
-  slower: 0.5,
-  taskSpread: 0.25,
-  required: ['failures'],
-  messagesMin: 30,
-  bakeMsMin: 180_000,
-  visibilityTimeoutMs: 30_000,
-  deadlineMs: 60 * 60_000,
-  warmUpMs: 180_000,
-  silenceMs: 60_000,
-  counters: {},
-  dryRun: false,
-};
+export const defaultJudgePolicy: JudgePolicy = defaultsOf(judgeSettings);
+
+function requiredMetrics(): Kind<readonly CertifiedMetric[]> {
+  return {
+    check: (value) =>
+      Array.isArray(value) &&
+      value.length > 0 &&
+      value.every((metric) => metric === 'failures' || metric === 'latency') &&
+      new Set(value).size === value.length
+        ? undefined
+        : `must list "failures", "latency" or both, each once, not ${show(value)}; a pass needs at least one`,
+    form: { as: 'some', type: 'CertifiedMetric', choices: ['failures', 'latency'] },
+  };
+}
+
+function dryRunKind(): Kind<boolean | readonly JudgedMetric[]> {
+  return {
+    check: (value) =>
+      typeof value === 'boolean' ||
+      (Array.isArray(value) && value.every((metric) => judgedMetrics.some((known) => known === metric)))
+        ? undefined
+        : `must be true, false or a list of ${judgedMetrics.join(', ')}, not ${show(value)}`,
+    form: { as: 'flagOrSome', type: 'JudgedMetric', choices: judgedMetrics },
+  };
+}
+
+function countersKind(): Kind<Readonly<Record<string, CounterPolicy>>> {
+  return { check: wrongWithCounters, form: { as: 'counters' } };
+}
+
+/** A name that the worker counts under. It refuses others, and more than so many. */
+const COUNTER_NAME = /^[A-Za-z0-9 _.:-]{1,64}$/;
+const MAX_COUNTERS = 20;
+
+function wrongWithCounters(value: unknown): string | undefined {
+  if (!isObject(value)) return `must be an object of counters by name, not ${show(value)}`;
+  const names = Object.keys(value);
+  if (names.length > MAX_COUNTERS) {
+    return `must be at most ${MAX_COUNTERS}, which is as many as a worker counts, not ${names.length}`;
+  }
+  const misnamed = names.find((name) => !COUNTER_NAME.test(name));
+  if (misnamed !== undefined) {
+    return `must have names of 1 to 64 letters, digits, spaces and characters of _.:-, as the worker does, not ${show(misnamed)}`;
+  }
+  for (const [name, counter] of Object.entries(value)) {
+    const { worse, tolerance, ...others } = (isObject(counter) ? counter : {}) as Partial<CounterPolicy>;
+    const known = worse === 'less' || worse === 'more';
+    const max = worse === 'less' ? 0.99 : 10;
+    if (!known || typeof tolerance !== 'number' || !(tolerance >= 0.01 && tolerance <= max)) {
+      return `must give "${name}" as {"worse": "less" or "more", "tolerance": a part from 0.01 to 10, below 1 for "less"}, not ${show(counter)}`;
+    }
+    const [unknown] = Object.keys(others);
+    if (unknown !== undefined)
+      return `must give ${show(name)} worse and tolerance only, not ${show(unknown)}`;
+  }
+  return undefined;
+}
 
 /** How much slower is tolerated, in bins of durations: somewhat more than half the way to what is bad. */
 export function slownessToleranceBins({ slower }: JudgePolicy): number {
@@ -95,90 +247,14 @@ export function isDryRun({ dryRun }: JudgePolicy, metric: JudgedMetric): boolean
 
 export type JudgePolicyResult =
   | { readonly ok: true; readonly policy: JudgePolicy }
-  | { readonly ok: false; readonly problems: readonly PolicyProblem[] };
-
-type Check = (value: unknown) => string | undefined;
-
-const dayMs = 24 * 60 * 60_000;
-
-const between =
-  (least: number, most: number, meaning: string): Check =>
-  (value) =>
-    typeof value === 'number' && value >= least && value <= most
-      ? undefined
-      : `must be ${meaning} from ${least} to ${most}, not ${show(value)}`;
-
-const duration: Check = (value) =>
-  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= dayMs
-    ? undefined
-    : `must be a whole number of milliseconds from 0 to ${dayMs} (one day), not ${show(value)}`;
-
-const required: Check = (value) =>
-  Array.isArray(value) &&
-  value.length > 0 &&
-  value.every((metric) => metric === 'failures' || metric === 'latency') &&
-  new Set(value).size === value.length
-    ? undefined
-    : `must list "failures", "latency" or both, each once, not ${show(value)}; a pass needs at least one`;
-
-const dryRun: Check = (value) =>
-  typeof value === 'boolean' ||
-  (Array.isArray(value) && value.every((metric) => judgedMetrics.some((known) => known === metric)))
-    ? undefined
-    : `must be true, false or a list of ${judgedMetrics.join(', ')}, not ${show(value)}`;
-
-const counters: Check = (value) => {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return `must be an object of counters by name, not ${show(value)}`;
-  }
-  for (const [name, counter] of Object.entries(value)) {
-    const { worse, tolerance } = (counter ?? {}) as Partial<CounterPolicy>;
-    const known = worse === 'less' || worse === 'more';
-    const most = worse === 'less' ? 0.99 : 10;
-    if (!known || typeof tolerance !== 'number' || !(tolerance >= 0.01 && tolerance <= most)) {
-      return `must give "${name}" as {"worse": "less" or "more", "tolerance": a part from 0.01 to 10, below 1 for "less"}, not ${show(counter)}`;
-    }
-  }
-  return undefined;
-};
-
-const checks: Readonly<Record<keyof JudgePolicy, Check>> = {
-  alpha: between(1e-6, 0.2, 'a probability'),
-  beta: between(1e-6, 0.5, 'a probability'),
-  margin: between(1e-4, 0.5, 'a difference of failure rates'),
-  latencyMargin: between(1e-3, 0.5, 'a difference of rates'),
-  slower: between(0.1, 10, 'a part'),
-  taskSpread: between(0.01, 3, 'a standard deviation'),
-  required,
-  messagesMin: (value) =>
-    typeof value === 'number' && Number.isSafeInteger(value) && value >= 1
-      ? undefined
-      : `must be a whole number of messages, 1 or more, not ${show(value)}`,
-  bakeMsMin: duration,
-  visibilityTimeoutMs: duration,
-  deadlineMs: duration,
-  warmUpMs: duration,
-  silenceMs: duration,
-  counters,
-  dryRun,
-};
+  | { readonly ok: false; readonly problems: readonly SettingProblem[] };
 
 /** The judge policy that a JSON document asks for, with defaults for what it leaves out, or every problem it has. */
 export function parseJudgePolicy(document: unknown): JudgePolicyResult {
-  if (typeof document !== 'object' || document === null || Array.isArray(document)) {
-    const message = `the judge's policy must be a JSON object, not ${show(document)}; use {} for the defaults`;
-    return { ok: false, problems: [{ setting: '', message }] };
+  if (!isObject(document)) {
+    return { ok: false, problems: [notAnObject(document, "the judge's policy")] };
   }
-  const problems: PolicyProblem[] = [];
-  for (const [setting, value] of Object.entries(document)) {
-    if (!isSetting(setting)) {
-      const message = `"${setting}" is not a setting of the judge; remove it or use one of ${Object.keys(checks).join(', ')}`;
-      problems.push({ setting, message });
-      continue;
-    }
-    const wrong = checks[setting](value);
-    if (wrong !== undefined) problems.push({ setting, message: `"${setting}" ${wrong}` });
-  }
+  const problems = problemsIn(document, judgeSettings, 'the judge');
   if (problems.length > 0) return { ok: false, problems };
   const policy: JudgePolicy = { ...defaultJudgePolicy, ...document };
   const bakeMs = shortestBakeMs(policy);
@@ -200,17 +276,4 @@ export function parseJudgePolicy(document: unknown): JudgePolicyResult {
 /** How long a release is observed at least before it may pass. */
 export function shortestBakeMs(policy: JudgePolicy): number {
   return Math.max(policy.bakeMsMin, policy.visibilityTimeoutMs);
-}
-
-function isSetting(name: string): name is keyof JudgePolicy {
-  return Object.hasOwn(checks, name);
-}
-
-function show(value: unknown): string {
-  if (typeof value !== 'object' && typeof value !== 'string') return String(value);
-  try {
-    return JSON.stringify(value);
-  } catch {
-    return 'a value that JSON cannot hold';
-  }
 }

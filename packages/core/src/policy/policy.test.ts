@@ -93,9 +93,9 @@ describe('parsePolicy', () => {
     [
       { deadlineMs: 12 * hourMs + 1 },
       'judge.deadlineMs',
-      /^"judge.deadlineMs" must be at most 43200000 ms \(twelve hours\), not 43200001 ms/,
+      /^"judge.deadlineMs" must be between 0 and 43200000 ms \(twelve hours\), in whole milliseconds, not 43200001$/,
     ],
-    [{ deadlineMs: 48 * hourMs }, 'judge.deadlineMs', /must be at most 43200000 ms/],
+    [{ deadlineMs: 48 * hourMs }, 'judge.deadlineMs', /between 0 and 43200000 ms/],
     [{ visibilityTimeoutMs: 12 * hourMs }, 'judge.deadlineMs', /must be later than the shortest bake/],
     [{ bakeMsMin: 5 }, 'judge.bakeMsMin', /set by "bakeMs"/],
     [{ gamma: 1 }, 'judge.gamma', /^"judge.gamma" is not a setting of the judge; .* alpha, beta, /],
@@ -154,8 +154,8 @@ describe('parsePolicy', () => {
     ['watchMs', longestObservationMs + 1],
     ['approval', 'nobody'],
     ['onNewerCommit', 'queue'],
-    ['deadLettersMax', -1],
-    ['deadLettersMax', null],
+    ['alarmThreshold', 0],
+    ['alarmThreshold', null],
   ])('refuses %s %j and says what it must be', (setting, value) => {
     expect(parsePolicy({ [setting]: value })).toEqual({
       ok: false,

@@ -53,7 +53,7 @@ export function assessHealth(
   judgement: Reading<Judgement> | undefined,
   nowMs: number,
 ): Health {
-  const { deadLettersMax } = policy;
+  const { alarmThreshold } = policy;
   const alarms = alarmsOf(observed, release);
   const counted = deadLettersOf(observed, record, release, nowMs);
   if (!counted.known) {
@@ -69,9 +69,9 @@ export function assessHealth(
   let failure: string | undefined;
   let pending = false;
   const notes: string[] = [];
-  if (count > deadLettersMax) {
+  if (count >= alarmThreshold) {
     const words = `${count} ${count === 1 ? 'message' : 'messages'} reached the dead-letter queue since the canary deployment began`;
-    const isReported = reported > deadLettersMax;
+    const isReported = reported >= alarmThreshold;
     const isAwaited = isReported
       ? mayBeExcused(observed, record, release, judgement) && !areReported(record, release, judgement, nowMs)
       : nowMs - (baselineOf(record, release)?.deadLettersSeenAt ?? nowMs) < depthSettlesWithinMs;
@@ -87,7 +87,7 @@ export function assessHealth(
           : `${words}, as far as its approximate depth says; that must last for a minute, since the workers do not account for them`,
       );
     } else {
-      failure = `${words} (${deadLettersMax} allowed)`;
+      failure = `${words} (${alarmThreshold - 1} allowed)`;
     }
   }
   return {
@@ -125,7 +125,7 @@ function isExcused(
   { outcomes }: Observed,
   record: ReleaseRecord,
   release: Journey,
-  { deadLettersMax }: ReleasePolicy,
+  { alarmThreshold }: ReleasePolicy,
   judgement: Reading<Judgement> | undefined,
   count: number,
   nowMs: number,
@@ -135,7 +135,7 @@ function isExcused(
     const excused = judgement?.known
       ? acceptedWith(judgement.value, accepted) + usualDeadLetters(judgement.value)
       : accepted;
-    return excused > 0 && count - excused <= deadLettersMax;
+    return excused > 0 && count - excused < alarmThreshold;
   }
   if (judgement?.known) return excuses(judgement.value, count);
   if (release.canary.status !== 'InProgress' || !outcomes.known || outcomes.value === undefined) return false;

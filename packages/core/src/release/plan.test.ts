@@ -403,7 +403,7 @@ describe('a bad release', () => {
   });
 
   it('stays within the policy with as many dead letters as it allows', () => {
-    const world = adopted({ deadLettersMax: 2 });
+    const world = adopted({ alarmThreshold: 3 });
     awaitingApproval(world, 'v2');
     world.pass(1000);
     world.deadLetterOn('canary', 2);
