@@ -724,7 +724,10 @@ describe('controller', () => {
   });
 
   it.each([
-    [{ bakeTime: Duration.days(2) }, /- bakeTime must be .*twelve hours\), in whole milliseconds, not 2880 minutes$/],
+    [
+      { bakeTime: Duration.days(2) },
+      /- bakeTime must be .*twelve hours\), in whole milliseconds, not 2880 minutes$/,
+    ],
     [{ watchTime: Duration.hours(13) }, /- watchTime must be .*twelve hours/],
     [
       { bakeTime: Duration.minutes(40), decideWithin: Duration.minutes(40) },

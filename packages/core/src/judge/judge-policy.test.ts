@@ -45,7 +45,11 @@ describe('the policy of the judge', () => {
     ['taskSpread', 0, 'a standard deviation from 0.01 to 3, not 0'],
     ['messagesMin', 0, '1 or more, not 0'],
     ['messagesMin', 2.5, 'a whole number of messages'],
-    ['deadlineMs', Number.POSITIVE_INFINITY, 'between 0 and 43200000 ms (twelve hours), in whole milliseconds'],
+    [
+      'deadlineMs',
+      Number.POSITIVE_INFINITY,
+      'between 0 and 43200000 ms (twelve hours), in whole milliseconds',
+    ],
     ['bakeMsMin', -1, 'not -1'],
     ['visibilityTimeoutMs', 86_400_001, 'not 86400001'],
     ['warmUpMs', '3 min', 'not "3 min"'],
