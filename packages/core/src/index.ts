@@ -60,8 +60,10 @@ export {
   unreadOf,
 } from './release/journey.ts';
 export * from './release/observed.ts';
-export * from './release/plan.ts';
+export * from './release/phase.ts';
+export { plan } from './release/plan.ts';
 export * from './release/record.ts';
+export { requestRollback } from './release/request-rollback.ts';
 export type { Form, Setting, SettingProblem } from './settings/setting.ts';
 export { renderStatus, type Styler, type Tone } from './view/render.ts';
 export * from './view/view.ts';

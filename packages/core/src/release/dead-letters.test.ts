@@ -15,7 +15,7 @@ import { TaskLines } from '../../test/task-lines.ts';
 import type { Measurement } from '../measurement/measurement.ts';
 import { failingAt } from './dead-letters.ts';
 import { excusesWhileDeploying } from './judgement.ts';
-import type { Phase } from './plan.ts';
+import type { Phase } from './phase.ts';
 
 describe('dead letters', () => {
   it('are not held against a release while stable fails as much', () => {

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { digestOf, imageOf, SimulatedWorld } from '../../test/simulated-world.ts';
 import { defaultReleasePolicy } from '../policy/policy.ts';
 import { known, type Track, tracks } from './observed.ts';
-import { type Phase, plan } from './plan.ts';
+import type { Phase } from './phase.ts';
+import { plan } from './plan.ts';
 
 const policy = {
   ...defaultReleasePolicy,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Effect } from './effect.ts';
 import { announcingHalt } from './halt.ts';
 import type { Observed } from './observed.ts';
-import type { Phase, Plan } from './plan.ts';
+import type { Phase, Plan } from './phase.ts';
 import { parseRecord, type ReleaseRecord } from './record.ts';
 
 /** A controller that looks, and whose effects are carried out. */

@@ -1,6 +1,6 @@
 import { type Effect, isBarrier } from './effect.ts';
 import type { Observed } from './observed.ts';
-import type { Plan } from './plan.ts';
+import type { Plan } from './phase.ts';
 import { initialExecutionId } from './record.ts';
 
 /** How long the controller stays halted before people are told: a single read that is throttled passes by itself. */

@@ -34,13 +34,29 @@ export interface Health {
   readonly deadLetters?: number;
 }
 
+/** What health is judged from. */
+interface Scene {
+  readonly observed: Observed;
+  readonly record: ReleaseRecord;
+  readonly release: Journey;
+  readonly policy: ReleasePolicy;
+  readonly judgement: Reading<Judgement> | undefined;
+  readonly nowMs: number;
+}
+
+/** Dead letters of a release: all that count, and those of them that its own tasks report. */
+interface DeadLetters {
+  readonly count: number;
+  readonly reported: number;
+}
+
 /**
- * What the dead letters of one release say about it.
+ * Assesses a release by its dead letters.
  *
  * Dead letters are what the release's own tasks report: a delivery that failed and was a message's last. That is exact,
  * and says whose they are. The depth of the dead-letter queue is neither: people look into it, other tracks and other
  * times add to it, and its counts are approximate and late. So it counts only while tasks of the release may have failed
- * more than they reported, and only what every look has seen for a minute. Its alarm is a reason to look.
+ * more than they reported, and only if every look for a minute has seen it. Its alarm is a reason to look.
  *
  * This is a backstop for what the judge cannot see. While it sees both tracks and stable fails as much, dead letters are
  * not held against the release: then the messages are at fault.
@@ -53,51 +69,64 @@ export function assessHealth(
   judgement: Reading<Judgement> | undefined,
   nowMs: number,
 ): Health {
-  const { alarmThreshold } = policy;
+  const scene: Scene = { observed, record, release, policy, judgement, nowMs };
   const alarms = alarmsOf(observed, release);
-  const counted = deadLettersOf(observed, record, release, nowMs);
-  if (!counted.known) {
+  const deadLetters = deadLettersOf(scene);
+  if (!deadLetters.known) {
     return {
-      unmeasured: [counted.problem, ...alarms.unmeasured],
+      unmeasured: [deadLetters.problem, ...alarms.unmeasured],
       notes: alarms.notes,
       deadLettersPending: false,
       deadLettersExcused: false,
     };
   }
-  const { count, reported } = counted.value;
-  const excused = isExcused(observed, record, release, policy, judgement, count, nowMs);
-  let failure: string | undefined;
-  let pending = false;
-  const notes: string[] = [];
-  if (count >= alarmThreshold) {
-    const words = `${count} ${count === 1 ? 'message' : 'messages'} reached the dead-letter queue since the canary deployment began`;
-    const isReported = reported >= alarmThreshold;
-    const isAwaited = isReported
-      ? mayBeExcused(observed, record, release, judgement) && !areReported(record, release, judgement, nowMs)
-      : nowMs - (baselineOf(record, release)?.deadLettersSeenAt ?? nowMs) < depthSettlesWithinMs;
-    if (excused) {
-      notes.push(
-        `${words}; ${isPromoted(record, release) ? 'stable made as many before its promotion' : 'stable fails such messages as well'}, so they are not held against the release`,
-      );
-    } else if (isAwaited) {
-      pending = true;
-      notes.push(
-        isReported
-          ? `${words}; waiting for the workers' reports of them`
-          : `${words}, as far as its approximate depth says; that must last for a minute, since the workers do not account for them`,
-      );
-    } else {
-      failure = `${words} (${alarmThreshold - 1} allowed)`;
-    }
-  }
+  const { count } = deadLetters.value;
+  const excused = isExcused(scene, count);
+  const state = stateOf(scene, deadLetters.value, excused);
+  const words = `${count} ${count === 1 ? 'message' : 'messages'} reached the dead-letter queue since the canary deployment began`;
+  const note = noteOn(state, words, isPromoted(scene));
   return {
-    ...(failure !== undefined && { failure }),
+    ...(state === 'failing' && { failure: `${words} (${policy.alarmThreshold - 1} allowed)` }),
     unmeasured: alarms.unmeasured,
-    notes: [...notes, ...alarms.notes],
-    deadLettersPending: pending,
+    notes: [...(note === undefined ? [] : [note]), ...alarms.notes],
+    deadLettersPending: state === 'awaitingReports' || state === 'unsettled',
     deadLettersExcused: excused,
     deadLetters: count,
   };
+}
+
+/**
+ * - `few`: not as many as end a release.
+ * - `excused`: the messages are at fault.
+ * - `awaitingReports`: the workers' reports that are still to come may say so.
+ * - `unsettled`: the depth of the queue has not shown them for long enough.
+ * - `failing`: the release is at fault.
+ */
+type DeadLetterState = 'few' | 'excused' | 'awaitingReports' | 'unsettled' | 'failing';
+
+function stateOf(scene: Scene, { count, reported }: DeadLetters, excused: boolean): DeadLetterState {
+  const { alarmThreshold } = scene.policy;
+  if (count < alarmThreshold) return 'few';
+  if (excused) return 'excused';
+  if (reported >= alarmThreshold) {
+    return mayBeExcused(scene) && !areReported(scene) ? 'awaitingReports' : 'failing';
+  }
+  const seenAt = baselineOf(scene)?.deadLettersSeenAt ?? scene.nowMs;
+  return scene.nowMs - seenAt < depthSettlesWithinMs ? 'unsettled' : 'failing';
+}
+
+function noteOn(state: DeadLetterState, words: string, promoted: boolean): string | undefined {
+  switch (state) {
+    case 'few':
+    case 'failing':
+      return undefined;
+    case 'excused':
+      return `${words}; ${promoted ? 'stable made as many before its promotion' : 'stable fails such messages as well'}, so they are not held against the release`;
+    case 'awaitingReports':
+      return `${words}; waiting for the workers' reports of them`;
+    case 'unsettled':
+      return `${words}, according to its approximate depth; that must last for a minute, since the workers do not account for them`;
+  }
 }
 
 /** Whether the depth of the dead-letter queue may still miss messages that were there when the release began. */
@@ -121,47 +150,33 @@ function alarmsOf({ alarms }: Observed, { canaryStartedAt }: Journey): Pick<Heal
 }
 
 /** Whether the messages are at fault: stable fails them as well, or did until it was promoted, or often does. */
-function isExcused(
-  { outcomes }: Observed,
-  record: ReleaseRecord,
-  release: Journey,
-  { alarmThreshold }: ReleasePolicy,
-  judgement: Reading<Judgement> | undefined,
-  count: number,
-  nowMs: number,
-): boolean {
-  const accepted = baselineOf(record, release)?.deadLettersAccepted;
+function isExcused(scene: Scene, count: number): boolean {
+  const { observed, release, policy, judgement, nowMs } = scene;
+  const accepted = baselineOf(scene)?.deadLettersAccepted;
   if (accepted !== undefined) {
     const excused = judgement?.known
       ? acceptedWith(judgement.value, accepted) + usualDeadLetters(judgement.value)
       : accepted;
-    return excused > 0 && count - excused < alarmThreshold;
+    return excused > 0 && count - excused < policy.alarmThreshold;
   }
   if (judgement?.known) return excuses(judgement.value, count);
+  const { outcomes } = observed;
   if (release.canary.status !== 'InProgress' || !outcomes.known || outcomes.value === undefined) return false;
   return excusesWhileDeploying(outcomes.value, nowMs, count);
 }
 
 /** Whether reports of stable's that are still to come may show that the messages are at fault. */
-function mayBeExcused(
-  { outcomes }: Observed,
-  record: ReleaseRecord,
-  release: Journey,
-  judgement: Reading<Judgement> | undefined,
-): boolean {
+function mayBeExcused(scene: Scene): boolean {
+  const { observed, release, judgement } = scene;
+  const { outcomes } = observed;
   if (release.canary.status === 'InProgress') return outcomes.known && outcomes.value !== undefined;
   if (judgement?.known !== true || !mayExcuse(judgement.value)) return false;
-  // Afterwards stable runs the release as well, and only what it did before tells anything.
-  return !isPromoted(record, release) || judgement.value.settledUntilMs < (release.stable?.startedAt ?? 0);
+  // Afterwards stable runs the release as well, so only its reports from before say anything.
+  return !isPromoted(scene) || judgement.value.settledUntilMs < (release.stable?.startedAt ?? 0);
 }
 
-/** Dead letters of the release: all that count, and those of them that its own tasks report. */
-function deadLettersOf(
-  observed: Observed,
-  record: ReleaseRecord,
-  release: Journey,
-  nowMs: number,
-): Reading<{ readonly count: number; readonly reported: number }> {
+function deadLettersOf(scene: Scene): Reading<DeadLetters> {
+  const { observed, release, nowMs } = scene;
   const { outcomes, deadLetters: depth } = observed;
   const lines =
     outcomes.known && outcomes.value
@@ -170,28 +185,24 @@ function deadLettersOf(
   const { own, others, mayBeMore } = lines;
   if (!mayBeMore) return known({ count: own, reported: own });
   if (!depth.known) return own > 0 ? known({ count: own, reported: own }) : depth;
-  const before = baselineOf(record, release)?.deadLetters;
+  const before = baselineOf(scene)?.deadLetters;
   if (before === undefined || isDepthUnsettled(release, nowMs)) return known({ count: own, reported: own });
   return known({ count: Math.max(own, depth.value.visible - before - others), reported: own });
 }
 
 /** Whether reports of the dead letters have come, of both tracks, or must have by now. */
-function areReported(
-  record: ReleaseRecord,
-  release: Journey,
-  judgement: Reading<Judgement> | undefined,
-  nowMs: number,
-): boolean {
-  const seenAt = baselineOf(record, release)?.deadLettersSeenAt;
+function areReported(scene: Scene): boolean {
+  const { judgement, nowMs } = scene;
+  const seenAt = baselineOf(scene)?.deadLettersSeenAt;
   if (seenAt === undefined) return false;
   const settledUntilMs = judgement?.known ? judgement.value.settledUntilMs : 0;
   return settledUntilMs > seenAt || nowMs - seenAt >= reportsWithinMs;
 }
 
-function isPromoted(record: ReleaseRecord, release: Journey): boolean {
-  return baselineOf(record, release)?.deadLettersAccepted !== undefined;
+function isPromoted(scene: Scene): boolean {
+  return baselineOf(scene)?.deadLettersAccepted !== undefined;
 }
 
-function baselineOf(record: ReleaseRecord, release: Journey): Baseline | undefined {
+function baselineOf({ record, release }: Scene): Baseline | undefined {
   return record.baseline?.executionId === release.execution.id ? record.baseline : undefined;
 }

@@ -1,6 +1,6 @@
 import { amount, duration } from '../judge/required-sample.ts';
 import { stages } from '../release/observed.ts';
-import type { Phase } from '../release/plan.ts';
+import type { Phase } from '../release/phase.ts';
 import type { ExecutionView, ReleaseView, StageStatus, StageView, TrackView, VerdictView } from './view.ts';
 
 /** How a piece of text is meant; the terminal gives each a colour, a log none. */

@@ -13,7 +13,7 @@ import {
   stages,
   type Track,
 } from '../release/observed.ts';
-import type { Phase, Plan } from '../release/plan.ts';
+import type { Phase, Plan } from '../release/phase.ts';
 import type { Decision, Drift, LastGood, RecordedVerdict, ReleaseRecord } from '../release/record.ts';
 import { isSteady } from '../release/world.ts';
 
