@@ -186,30 +186,8 @@ export class CanaryServices extends Construct {
 
   constructor(scope: Construct, id: string, props: CanaryServicesProps) {
     super(scope, id);
-    const canaryTasks = wholeNumber('canaryTasks', props.canaryTasks ?? 1, 1);
-    const minCapacity = wholeNumber('stableTasksMin', props.stableTasksMin ?? 3, 0);
-    const maxCapacity = wholeNumber('stableTasksMax', props.stableTasksMax ?? Math.max(10, minCapacity), 1);
-    if (maxCapacity < minCapacity) {
-      throw new Error(`stableTasksMax (${maxCapacity}) must not be below stableTasksMin (${minCapacity})`);
-    }
-    this.tasks = { canary: canaryTasks, stableMin: minCapacity, stableMax: maxCapacity };
-    const backlogPerTask = props.backlogPerTask ?? 100;
-    if (!(backlogPerTask > 0))
-      throw new Error(`backlogPerTask must be greater than 0, got ${backlogPerTask}`);
-    const stopTimeout = props.stopTimeout ?? Duration.seconds(30);
-    if (stopTimeout.toSeconds() > FARGATE_STOP_TIMEOUT_MAX.toSeconds()) {
-      throw new Error(
-        `stopTimeout must be at most ${FARGATE_STOP_TIMEOUT_MAX.toSeconds()} seconds on Fargate, got ${stopTimeout.toSeconds()}`,
-      );
-    }
-    const minHealthyPercent = props.minHealthyPercent ?? 100;
-    const maxHealthyPercent = props.maxHealthyPercent ?? 200;
-    if (maxHealthyPercent <= minHealthyPercent) {
-      throw new Error(
-        `maxHealthyPercent (${maxHealthyPercent}) must exceed minHealthyPercent (${minHealthyPercent}): otherwise no deployment can proceed`,
-      );
-    }
-
+    const sizes = sizesOf(props);
+    this.tasks = { canary: sizes.canaryTasks, stableMin: sizes.minCapacity, stableMax: sizes.maxCapacity };
     const spot = props.spot ?? true;
     this.cluster = new ecs.Cluster(this, 'Cluster', {
       vpc: props.vpc,
@@ -234,14 +212,7 @@ export class CanaryServices extends Construct {
     for (const port of props.egressPorts ?? [443]) {
       this.securityGroup.addEgressRule(ec2.Peer.anyIpv4(), ec2.Port.tcp(port));
     }
-    const deploymentTimeout = props.deploymentTimeout ?? Duration.minutes(30);
-    const protectedMinutesMax = Math.floor(deploymentTimeout.toMinutes() / 2);
-    if (props.protectTasks !== undefined && protectedMinutesMax < 1) {
-      throw new Error(
-        `deploymentTimeout must be at least 2 minutes where tasks are protected, got ${deploymentTimeout.toMinutes()}: a protected task would outlast it`,
-      );
-    }
-    const protection = { protectedMinutesMax };
+    const protection = { protectedMinutesMax: protectedMinutesMax(props) };
     const common = {
       ...(props.encryptionKey === undefined ? {} : { encryptionKey: props.encryptionKey }),
       // Under exactOptionalPropertyTypes the class does not match its own interface.
@@ -259,7 +230,7 @@ export class CanaryServices extends Construct {
       assignPublicIp: props.assignPublicIp,
       cpu: props.cpu ?? 256,
       memoryLimitMiB: props.memoryLimitMiB ?? 512,
-      stopTimeout,
+      stopTimeout: sizes.stopTimeout,
       environment: props.environment ?? {},
       logRetention: props.logRetention ?? logs.RetentionDays.ONE_YEAR,
     };
@@ -267,7 +238,7 @@ export class CanaryServices extends Construct {
       ...common,
       ...(props.protectTasks === 'all' ? protection : {}),
       track: 'canary',
-      desiredCount: canaryTasks,
+      desiredCount: sizes.canaryTasks,
       minHealthyPercent: 100,
       maxHealthyPercent: 200,
       spot: false,
@@ -276,19 +247,65 @@ export class CanaryServices extends Construct {
       ...common,
       ...(props.protectTasks === undefined ? {} : protection),
       track: 'stable',
-      minHealthyPercent,
-      maxHealthyPercent,
+      minHealthyPercent: sizes.minHealthyPercent,
+      maxHealthyPercent: sizes.maxHealthyPercent,
       spot,
     });
     this.scaling = new BacklogScaling(this, 'Scaling', {
       service: this.stable.service,
       hasImage,
       queue: props.queue.queue,
-      minCapacity,
-      maxCapacity,
-      backlogPerTask,
+      minCapacity: sizes.minCapacity,
+      maxCapacity: sizes.maxCapacity,
+      backlogPerTask: sizes.backlogPerTask,
     });
   }
+}
+
+/** The sizes with their defaults, checked. */
+function sizesOf(props: CanaryServicesProps) {
+  const canaryTasks = wholeNumber('canaryTasks', props.canaryTasks ?? 1, 1);
+  const minCapacity = wholeNumber('stableTasksMin', props.stableTasksMin ?? 3, 0);
+  const maxCapacity = wholeNumber('stableTasksMax', props.stableTasksMax ?? Math.max(10, minCapacity), 1);
+  if (maxCapacity < minCapacity) {
+    throw new Error(`stableTasksMax (${maxCapacity}) must not be below stableTasksMin (${minCapacity})`);
+  }
+  const backlogPerTask = props.backlogPerTask ?? 100;
+  if (!(backlogPerTask > 0)) throw new Error(`backlogPerTask must be greater than 0, got ${backlogPerTask}`);
+  const stopTimeout = props.stopTimeout ?? Duration.seconds(30);
+  if (stopTimeout.toSeconds() > FARGATE_STOP_TIMEOUT_MAX.toSeconds()) {
+    throw new Error(
+      `stopTimeout must be at most ${FARGATE_STOP_TIMEOUT_MAX.toSeconds()} seconds on Fargate, got ${stopTimeout.toSeconds()}`,
+    );
+  }
+  const minHealthyPercent = props.minHealthyPercent ?? 100;
+  const maxHealthyPercent = props.maxHealthyPercent ?? 200;
+  if (maxHealthyPercent <= minHealthyPercent) {
+    throw new Error(
+      `maxHealthyPercent (${maxHealthyPercent}) must exceed minHealthyPercent (${minHealthyPercent}): otherwise no deployment can proceed`,
+    );
+  }
+  return {
+    canaryTasks,
+    minCapacity,
+    maxCapacity,
+    backlogPerTask,
+    stopTimeout,
+    minHealthyPercent,
+    maxHealthyPercent,
+  };
+}
+
+/** A deployment must be able to outlast the protection of the tasks that it replaces. */
+function protectedMinutesMax(props: CanaryServicesProps): number {
+  const deploymentTimeout = props.deploymentTimeout ?? Duration.minutes(30);
+  const minutes = Math.floor(deploymentTimeout.toMinutes() / 2);
+  if (props.protectTasks !== undefined && minutes < 1) {
+    throw new Error(
+      `deploymentTimeout must be at least 2 minutes where tasks are protected, got ${deploymentTimeout.toMinutes()}: a protected task would outlast it`,
+    );
+  }
+  return minutes;
 }
 
 function wholeNumber(name: string, value: number, min: number): number {

@@ -207,7 +207,12 @@ export class PipelineStack extends Stack {
       evidenceUrl: this.dashboard.url,
       undeliveredEvents: this.controller.undeliveredEvents,
     });
-    const outputs = {
+    for (const [name, value] of Object.entries(this.#outputs())) new CfnOutput(this, name, { value });
+  }
+
+  /** By these names the command line finds the parts. */
+  #outputs(): Record<string, string> {
+    return {
       QueueUrl: this.workerQueue.queue.queueUrl,
       DeadLetterQueueUrl: this.workerQueue.deadLetterQueue.queueUrl,
       ClusterName: this.services.cluster.clusterName,
@@ -224,6 +229,5 @@ export class PipelineStack extends Stack {
       ControllerLogGroupName: this.controller.logGroup.logGroupName,
       ArtifactBucketName: this.pipeline.artifactBucket.bucketName,
     };
-    for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value });
   }
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { ArnFormat, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as actions from 'aws-cdk-lib/aws-cloudwatch-actions';
 import * as events from 'aws-cdk-lib/aws-events';
@@ -14,6 +14,8 @@ import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import type { CanaryImage } from './canary-image.ts';
 import type { CanaryServices } from './canary-services.ts';
+import { permissions } from './controller-permissions.ts';
+import { wakeUps } from './controller-wake-ups.ts';
 import { allowServices, allowUse, type EncryptionProps, queueEncryption } from './encryption.ts';
 import { WORKER_CONTAINER_NAME } from './names.ts';
 import { renderPolicy } from './release-policy.ts';
@@ -105,7 +107,6 @@ export class ReleaseController extends Construct {
     this.logGroup.grantWrite(role);
     for (const statement of permissions(this, props)) role.addToPolicy(statement);
 
-    const { canary, stable, cluster } = props.services;
     this.function = new lambda.Function(this, 'Function', {
       description: 'Watches a canary release and promotes it or restores the last good one',
       runtime: lambda.Runtime.NODEJS_24_X,
@@ -118,25 +119,7 @@ export class ReleaseController extends Construct {
       ...(reserved === undefined ? {} : { reservedConcurrentExecutions: reserved }),
       role,
       logGroup: this.logGroup,
-      environment: {
-        QC_APP: props.appName,
-        QC_PIPELINE_NAME: props.pipelineName,
-        QC_CLUSTER: cluster.clusterName,
-        QC_CANARY_SERVICE: canary.service.serviceName,
-        QC_STABLE_SERVICE: stable.service.serviceName,
-        QC_CANARY_TASKS: String(props.services.tasks.canary),
-        QC_STABLE_TASKS_MIN: String(props.services.tasks.stableMin),
-        QC_STABLE_TASKS_MAX: String(props.services.tasks.stableMax),
-        QC_CONTAINER_NAME: WORKER_CONTAINER_NAME,
-        QC_RELEASE_PARAMETER: this.releaseParameter.parameterName,
-        QC_ROLLBACK_PARAMETER: this.rollbackParameter.parameterName,
-        QC_IMAGE_PARAMETER: props.image.imageParameter.parameterName,
-        QC_IMAGE_REPOSITORY: props.image.imageRepositoryUri,
-        QC_ALARM_NAMES: props.queue.deadLetterAlarm.alarmName,
-        QC_DLQ_NAME: props.queue.deadLetterQueue.queueName,
-        QC_TOPIC_ARN: props.topic.topicArn,
-        QC_POLICY: renderPolicy(props, props.queue.visibilityTimeout),
-      },
+      environment: this.#environment(props),
     });
 
     this.undeliveredEvents = new sqs.Queue(this, 'UndeliveredEvents', {
@@ -174,6 +157,29 @@ export class ReleaseController extends Construct {
         ],
       });
     }
+  }
+
+  #environment({ services, image, queue, topic, ...props }: ReleaseControllerProps): Record<string, string> {
+    const { canary, stable, cluster, tasks } = services;
+    return {
+      QC_APP: props.appName,
+      QC_PIPELINE_NAME: props.pipelineName,
+      QC_CLUSTER: cluster.clusterName,
+      QC_CANARY_SERVICE: canary.service.serviceName,
+      QC_STABLE_SERVICE: stable.service.serviceName,
+      QC_CANARY_TASKS: String(tasks.canary),
+      QC_STABLE_TASKS_MIN: String(tasks.stableMin),
+      QC_STABLE_TASKS_MAX: String(tasks.stableMax),
+      QC_CONTAINER_NAME: WORKER_CONTAINER_NAME,
+      QC_RELEASE_PARAMETER: this.releaseParameter.parameterName,
+      QC_ROLLBACK_PARAMETER: this.rollbackParameter.parameterName,
+      QC_IMAGE_PARAMETER: image.imageParameter.parameterName,
+      QC_IMAGE_REPOSITORY: image.imageRepositoryUri,
+      QC_ALARM_NAMES: queue.deadLetterAlarm.alarmName,
+      QC_DLQ_NAME: queue.deadLetterQueue.queueName,
+      QC_TOPIC_ARN: topic.topicArn,
+      QC_POLICY: renderPolicy(props, queue.visibilityTimeout),
+    };
   }
 
   /** What is wrong with the controller itself, which nobody else watches. A failure now and then is retried. */
@@ -219,144 +225,4 @@ export class ReleaseController extends Construct {
       },
     };
   }
-}
-
-function wakeUps({
-  pipelineName,
-  approvalAction,
-  queue,
-  services,
-}: ReleaseControllerProps): Record<string, events.RuleProps> {
-  return {
-    AlarmChanged: {
-      description: 'The dead-letter alarm changed its state',
-      eventPattern: {
-        source: ['aws.cloudwatch'],
-        detailType: ['CloudWatch Alarm State Change'],
-        resources: [queue.deadLetterAlarm.alarmArn],
-      },
-    },
-    PipelineChanged: {
-      description: 'A stage or an execution of the release pipeline changed its state',
-      eventPattern: {
-        source: ['aws.codepipeline'],
-        detailType: [
-          'CodePipeline Pipeline Execution State Change',
-          'CodePipeline Stage Execution State Change',
-        ],
-        detail: { pipeline: [pipelineName] },
-      },
-    },
-    ApprovalAsked: {
-      description: 'A release waits for approval, which under the automatic policy a pass has given already',
-      eventPattern: {
-        source: ['aws.codepipeline'],
-        detailType: ['CodePipeline Action Execution State Change'],
-        detail: {
-          pipeline: [pipelineName],
-          stage: [approvalAction.stage],
-          action: [approvalAction.action],
-          state: ['STARTED'],
-        },
-      },
-    },
-    DeploymentChanged: {
-      description: 'A deployment of the canary or the stable service changed its state',
-      eventPattern: {
-        source: ['aws.ecs'],
-        detailType: ['ECS Deployment State Change'],
-        resources: [services.canary.service.serviceArn, services.stable.service.serviceArn],
-      },
-    },
-    TaskStopped: {
-      description: 'A task of the cluster stopped',
-      eventPattern: {
-        source: ['aws.ecs'],
-        detailType: ['ECS Task State Change'],
-        detail: { clusterArn: [services.cluster.clusterArn], lastStatus: ['STOPPED'] },
-      },
-    },
-    EveryMinute: {
-      description: 'Looks at the release even when no event arrives',
-      schedule: events.Schedule.rate(Duration.minutes(1)),
-    },
-  };
-}
-
-function permissions(controller: ReleaseController, props: ReleaseControllerProps): iam.PolicyStatement[] {
-  const { releaseParameter, rollbackParameter } = controller;
-  const { services, image, queue, topic, pipelineName, approvalAction } = props;
-  const { canary, stable, cluster } = services;
-  const stack = Stack.of(controller);
-  const pipelineArn = stack.formatArn({ service: 'codepipeline', resource: pipelineName });
-  const ecsArn = (resource: string, resourceName: string) =>
-    stack.formatArn({ service: 'ecs', resource, resourceName, arnFormat: ArnFormat.SLASH_RESOURCE_NAME });
-  const allow = (actions: string[], resources: string[], conditions: iam.Conditions = {}) =>
-    new iam.PolicyStatement({ actions, resources, conditions });
-  return [
-    allow(
-      [
-        'codepipeline:GetPipelineState',
-        'codepipeline:ListPipelineExecutions',
-        'codepipeline:ListActionExecutions',
-        'codepipeline:StopPipelineExecution',
-      ],
-      [pipelineArn],
-    ),
-    // Where a person has to approve, the controller is not able to.
-    ...(props.approval === 'automatic'
-      ? [
-          allow(
-            ['codepipeline:PutApprovalResult'],
-            [`${pipelineArn}/${approvalAction.stage}/${approvalAction.action}`],
-          ),
-        ]
-      : []),
-    allow(
-      ['codepipeline:DisableStageTransition', 'codepipeline:EnableStageTransition'],
-      [`${pipelineArn}/${props.canaryStage}`],
-    ),
-    // A job has no ARN; only the pipeline's own function knows its id.
-    allow(['codepipeline:PutJobSuccessResult', 'codepipeline:PutJobFailureResult'], ['*']),
-    allow(
-      ['ecs:DescribeServices', 'ecs:UpdateService'],
-      [canary.service.serviceArn, stable.service.serviceArn],
-    ),
-    // A scalable target's ARN ends in an id that CloudFormation does not tell.
-    allow(['application-autoscaling:RegisterScalableTarget'], ['*'], {
-      StringEquals: {
-        'application-autoscaling:service-namespace': 'ecs',
-        'application-autoscaling:scalable-dimension': 'ecs:service:DesiredCount',
-      },
-    }),
-    // ECS does not authorise these by resource.
-    allow(['ecs:DescribeTaskDefinition', 'ecs:RegisterTaskDefinition'], ['*']),
-    // A restored image keeps the configuration of a stack update, and with it the tags.
-    allow(
-      ['ecs:TagResource'],
-      [canary, stable].map(({ taskDefinition }) => ecsArn('task-definition', `${taskDefinition.family}:*`)),
-      { StringEquals: { 'ecs:CreateAction': 'RegisterTaskDefinition' } },
-    ),
-    allow(['ecs:ListTasks'], ['*'], { ArnEquals: { 'ecs:cluster': cluster.clusterArn } }),
-    allow(['ecs:DescribeTasks'], [ecsArn('task', `${cluster.clusterName}/*`)]),
-    allow(
-      ['iam:PassRole'],
-      [
-        canary.taskRole.roleArn,
-        canary.executionRole.roleArn,
-        stable.taskRole.roleArn,
-        stable.executionRole.roleArn,
-      ],
-      { StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } },
-    ),
-    // What the workers report; the ARNs end in `:*`, without which they grant nothing in the groups.
-    allow(['logs:FilterLogEvents'], [canary.logGroup.logGroupArn, stable.logGroup.logGroupArn]),
-    allow(['cloudwatch:DescribeAlarms'], [queue.deadLetterAlarm.alarmArn]),
-    allow(['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], [queue.deadLetterQueue.queueArn]),
-    allow(
-      ['ssm:GetParameter', 'ssm:PutParameter'],
-      [releaseParameter.parameterArn, rollbackParameter.parameterArn, image.imageParameter.parameterArn],
-    ),
-    allow(['sns:Publish'], [topic.topicArn]),
-  ];
 }

@@ -43,40 +43,7 @@ export class ReleaseDashboard extends Construct {
 
   constructor(scope: Construct, id: string, { appName, queue, services }: ReleaseDashboardProps) {
     super(scope, id);
-    const compared = (what: string, graph: (track: Track) => Omit<cloudwatch.GraphWidgetProps, 'title'>) =>
-      (['canary', 'stable'] as const).map(
-        (track) =>
-          new cloudwatch.GraphWidget({
-            title: `${track === 'canary' ? 'Canary' : 'Stable'}: ${what}`,
-            width: HALF_WIDTH,
-            leftYAxis: FROM_ZERO,
-            ...graph(track),
-          }),
-      );
-    const reported = (track: Track, name: WorkerMetric, options: cloudwatch.MetricOptions = {}) =>
-      outcomes(appName, track, name, { period: WORKER_PERIOD, label: name, ...options });
-    const queried = (what: string, ...fields: readonly string[]) =>
-      (['canary', 'stable'] as const).map(
-        (track) =>
-          new cloudwatch.LogQueryWidget({
-            title: `${track === 'canary' ? 'Canary' : 'Stable'}: ${what}`,
-            width: HALF_WIDTH,
-            view: cloudwatch.LogQueryVisualizationType.LINE,
-            logGroupNames: [services[track].logGroup.logGroupName],
-            queryLines: [
-              'filter QueueCanary = "outcomes"',
-              `stats ${fields.join(', ')} by bin(${WORKER_PERIOD.toSeconds()}s)`,
-            ],
-          }),
-      );
-    const percentiles = (track: Track, name: WorkerMetric, ...of: number[]) =>
-      of.map((percentile) =>
-        reported(track, name, {
-          statistic: cloudwatch.Stats.percentile(percentile),
-          label: `p${percentile}`,
-        }),
-      );
-
+    const { compared, reported, queried, percentiles } = widgetsOf(appName, services);
     this.dashboard = new cloudwatch.Dashboard(this, 'Dashboard', {
       defaultInterval: Duration.hours(1),
       periodOverride: cloudwatch.PeriodOverride.INHERIT,
@@ -139,6 +106,44 @@ export class ReleaseDashboard extends Construct {
     });
     this.url = `https://console.aws.amazon.com/cloudwatch/home?region=${Aws.REGION}#dashboards/dashboard/${this.dashboard.dashboardName}`;
   }
+}
+
+/** Widgets that come in pairs, one for each track. */
+function widgetsOf(appName: string, services: CanaryServices) {
+  const compared = (what: string, graph: (track: Track) => Omit<cloudwatch.GraphWidgetProps, 'title'>) =>
+    (['canary', 'stable'] as const).map(
+      (track) =>
+        new cloudwatch.GraphWidget({
+          title: `${track === 'canary' ? 'Canary' : 'Stable'}: ${what}`,
+          width: HALF_WIDTH,
+          leftYAxis: FROM_ZERO,
+          ...graph(track),
+        }),
+    );
+  const reported = (track: Track, name: WorkerMetric, options: cloudwatch.MetricOptions = {}) =>
+    outcomes(appName, track, name, { period: WORKER_PERIOD, label: name, ...options });
+  const queried = (what: string, ...fields: readonly string[]) =>
+    (['canary', 'stable'] as const).map(
+      (track) =>
+        new cloudwatch.LogQueryWidget({
+          title: `${track === 'canary' ? 'Canary' : 'Stable'}: ${what}`,
+          width: HALF_WIDTH,
+          view: cloudwatch.LogQueryVisualizationType.LINE,
+          logGroupNames: [services[track].logGroup.logGroupName],
+          queryLines: [
+            'filter QueueCanary = "outcomes"',
+            `stats ${fields.join(', ')} by bin(${WORKER_PERIOD.toSeconds()}s)`,
+          ],
+        }),
+    );
+  const percentiles = (track: Track, name: WorkerMetric, ...of: number[]) =>
+    of.map((percentile) =>
+      reported(track, name, {
+        statistic: cloudwatch.Stats.percentile(percentile),
+        label: `p${percentile}`,
+      }),
+    );
+  return { compared, reported, queried, percentiles };
 }
 
 /** The canary's part of the sum, in percent; a track that reports nothing counts as zero. */

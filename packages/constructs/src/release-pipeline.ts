@@ -1,14 +1,14 @@
-import { ArnFormat, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as codepipeline from 'aws-cdk-lib/aws-codepipeline';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
 import * as iam from 'aws-cdk-lib/aws-iam';
-import type * as kms from 'aws-cdk-lib/aws-kms';
 import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import type * as sns from 'aws-cdk-lib/aws-sns';
 import type * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct, type IDependable } from 'constructs';
+import { ActionRoles, IMAGE, SOURCE } from './action-roles.ts';
 import type { CanaryImage } from './canary-image.ts';
 import type { CanaryServices } from './canary-services.ts';
 import { allowUse, type EncryptionProps } from './encryption.ts';
@@ -16,10 +16,6 @@ import type { WorkerService } from './worker-service.ts';
 
 const PIPELINE_NAME_LENGTH_MAX = 100;
 const ECS_DEPLOYMENT_MINUTES_MAX = 60;
-
-/** Artifacts: the commit, and what the build says of its image. */
-const SOURCE = 'Source';
-const IMAGE = 'Image';
 
 /** Options of {@link ReleasePipeline}. */
 export interface ReleasePipelineProps extends EncryptionProps {
@@ -91,35 +87,14 @@ export class ReleasePipeline extends Construct {
 
   constructor(scope: Construct, id: string, props: ReleasePipelineProps) {
     super(scope, id);
-    const { image, services, encryptionKey } = props;
-    const timeout = props.deploymentTimeout ?? Duration.minutes(30);
-    if (timeout.toMinutes() > ECS_DEPLOYMENT_MINUTES_MAX) {
+    const { image, encryptionKey } = props;
+    const stack = Stack.of(this);
+    if (stack.stackName.length > PIPELINE_NAME_LENGTH_MAX) {
       throw new Error(
-        `deploymentTimeout must be at most ${ECS_DEPLOYMENT_MINUTES_MAX} minutes, got ${timeout.toMinutes()}`,
+        `the pipeline is named after the stack, and ${PIPELINE_NAME_LENGTH_MAX} characters is the longest pipeline name: shorten "${stack.stackName}"`,
       );
     }
-    if (Stack.of(this).stackName.length > PIPELINE_NAME_LENGTH_MAX) {
-      throw new Error(
-        `the pipeline is named after the stack, and ${PIPELINE_NAME_LENGTH_MAX} characters is the longest pipeline name: shorten "${Stack.of(this).stackName}"`,
-      );
-    }
-
-    this.artifactBucket = new s3.Bucket(this, 'Artifacts', {
-      blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
-      ...(encryptionKey === undefined
-        ? { encryption: s3.BucketEncryption.S3_MANAGED }
-        : { encryption: s3.BucketEncryption.KMS, encryptionKey, bucketKeyEnabled: true }),
-      enforceSSL: true,
-      objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-      lifecycleRules: [
-        {
-          expiration: props.artifactRetention ?? Duration.days(30),
-          abortIncompleteMultipartUploadAfter: Duration.days(1),
-        },
-      ],
-      removalPolicy: props.removalPolicy ?? RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
-    });
-
+    this.artifactBucket = artifactBucket(this, props);
     const pipelineRole = new iam.Role(this, 'Role', {
       assumedBy: new iam.ServicePrincipal('codepipeline.amazonaws.com'),
     });
@@ -127,28 +102,6 @@ export class ReleasePipeline extends Construct {
     if (encryptionKey !== undefined) allowUse(encryptionKey, pipelineRole);
     pipelineRole.addToPolicy(roles.bucketAccess());
     pipelineRole.addToPolicy(roles.objectAccess('*', 's3:GetObject', 's3:GetObjectVersion', 's3:PutObject'));
-
-    const deploy = (track: WorkerService) => ({
-      category: 'Deploy',
-      provider: 'ECS',
-      configuration: {
-        ClusterName: services.cluster.clusterName,
-        ServiceName: track.service.serviceName,
-        FileName: 'imagedefinitions.json',
-        DeploymentTimeout: String(timeout.toMinutes()),
-      },
-      inputs: [IMAGE],
-    });
-    const invoke = (name: string) => ({
-      name,
-      category: 'Invoke',
-      provider: 'Lambda',
-      configuration: {
-        FunctionName: props.controller.functionName,
-        UserParameters: JSON.stringify({ executionId: '#{codepipeline.PipelineExecutionId}', action: name }),
-      },
-      role: roles.invoke(`${name}ActionRole`, props.controller),
-    });
     const pipeline = new codepipeline.CfnPipeline(this, 'Resource', {
       name: props.pipelineName,
       // V2 is paid for by the minute, and the controller's invocations last as long as the bake and the watch. Its
@@ -161,64 +114,14 @@ export class ReleasePipeline extends Construct {
         location: this.artifactBucket.bucketName,
         ...(encryptionKey === undefined ? {} : { encryptionKey: { type: 'KMS', id: encryptionKey.keyArn } }),
       },
-      stages: [
-        stage('Source', {
-          name: 'Source',
-          category: 'Source',
-          provider: 'CodeCommit',
-          configuration: {
-            RepositoryName: image.codeRepository.repositoryName,
-            BranchName: image.branch,
-            PollForSourceChanges: false,
-          },
-          outputs: [SOURCE],
-          role: roles.source(image),
-        }),
-        stage('Build', {
-          name: 'Build',
-          category: 'Build',
-          provider: 'CodeBuild',
-          configuration: { ProjectName: image.buildProject.projectName },
-          inputs: [SOURCE],
-          outputs: [IMAGE],
-          // The controller reads what the build exports of its image from the action's output variables.
-          namespace: 'build',
-          role: roles.build(image),
-        }),
-        stage(ReleasePipeline.CANARY_STAGE, {
-          name: 'DeployCanary',
-          ...deploy(services.canary),
-          role: roles.deploy('CanaryActionRole', services, services.canary),
-        }),
-        stage(
-          ReleasePipeline.APPROVAL_ACTION.stage,
-          { ...invoke('Judge'), namespace: 'judge' },
-          {
-            name: ReleasePipeline.APPROVAL_ACTION.action,
-            category: 'Approval',
-            provider: 'Manual',
-            configuration: {
-              NotificationArn: props.approvalTopic.topicArn,
-              CustomData: '#{judge.Message}',
-              ExternalEntityLink: props.evidenceUrl,
-            },
-            role: roles.approve(props.approvalTopic),
-          },
-        ),
-        stage('Stable', {
-          name: 'DeployStable',
-          ...deploy(services.stable),
-          role: roles.deploy('StableActionRole', services, services.stable),
-        }),
-        stage('Record', invoke('Record')),
-      ],
+      stages: stages(props, roles),
     });
     this.pipelineName = props.pipelineName;
-    this.pipelineArn = Stack.of(this).formatArn({ service: 'codepipeline', resource: props.pipelineName });
+    this.pipelineArn = stack.formatArn({ service: 'codepipeline', resource: props.pipelineName });
 
     const buildArtifacts = new iam.Policy(this, 'BuildArtifacts', {
       statements: [
-        // What CodeBuild asks of a bucket is less than what CodePipeline's actions do.
+        // CodeBuild asks less of a bucket than CodePipeline's actions do.
         new iam.PolicyStatement({
           actions: ['s3:GetBucketAcl', 's3:GetBucketLocation'],
           resources: [this.artifactBucket.bucketArn],
@@ -231,7 +134,10 @@ export class ReleasePipeline extends Construct {
 
     // The pipeline starts when it is created, so everything that its roles may do must be in force.
     pipeline.node.addDependency(pipelineRole, ...roles.all, buildArtifacts, props.startsAfter);
+    this.#startOnPush(props);
+  }
 
+  #startOnPush({ image, undeliveredEvents }: ReleasePipelineProps): void {
     const pushed = new events.Rule(this, 'Pushed', {
       description: `A commit was pushed to ${image.branch}`,
       eventPattern: {
@@ -246,20 +152,127 @@ export class ReleasePipeline extends Construct {
       },
       targets: [
         new targets.CodePipeline(codepipeline.Pipeline.fromPipelineArn(this, 'Target', this.pipelineArn), {
-          deadLetterQueue: props.undeliveredEvents,
+          deadLetterQueue: undeliveredEvents,
         }),
       ],
     });
     // CDK does this for functions as targets, but not for pipelines.
-    props.undeliveredEvents.addToResourcePolicy(
+    undeliveredEvents.addToResourcePolicy(
       new iam.PolicyStatement({
         principals: [new iam.ServicePrincipal('events.amazonaws.com')],
         actions: ['sqs:SendMessage'],
-        resources: [props.undeliveredEvents.queueArn],
+        resources: [undeliveredEvents.queueArn],
         conditions: { ArnEquals: { 'aws:SourceArn': pushed.ruleArn } },
       }),
     );
   }
+}
+
+function artifactBucket(scope: Construct, props: ReleasePipelineProps): s3.Bucket {
+  const { encryptionKey } = props;
+  return new s3.Bucket(scope, 'Artifacts', {
+    blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
+    ...(encryptionKey === undefined
+      ? { encryption: s3.BucketEncryption.S3_MANAGED }
+      : { encryption: s3.BucketEncryption.KMS, encryptionKey, bucketKeyEnabled: true }),
+    enforceSSL: true,
+    objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+    lifecycleRules: [
+      {
+        expiration: props.artifactRetention ?? Duration.days(30),
+        abortIncompleteMultipartUploadAfter: Duration.days(1),
+      },
+    ],
+    removalPolicy: props.removalPolicy ?? RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+  });
+}
+
+type Stages = codepipeline.CfnPipeline.StageDeclarationProperty[];
+
+function stages(props: ReleasePipelineProps, roles: ActionRoles): Stages {
+  const { image, services } = props;
+  const timeout = props.deploymentTimeout ?? Duration.minutes(30);
+  if (timeout.toMinutes() > ECS_DEPLOYMENT_MINUTES_MAX) {
+    throw new Error(
+      `deploymentTimeout must be at most ${ECS_DEPLOYMENT_MINUTES_MAX} minutes, got ${timeout.toMinutes()}`,
+    );
+  }
+  const deploy = (track: WorkerService) => ({
+    category: 'Deploy',
+    provider: 'ECS',
+    configuration: {
+      ClusterName: services.cluster.clusterName,
+      ServiceName: track.service.serviceName,
+      FileName: 'imagedefinitions.json',
+      DeploymentTimeout: String(timeout.toMinutes()),
+    },
+    inputs: [IMAGE],
+  });
+  const invoke = (name: string) => ({
+    name,
+    category: 'Invoke',
+    provider: 'Lambda',
+    configuration: {
+      FunctionName: props.controller.functionName,
+      UserParameters: JSON.stringify({ executionId: '#{codepipeline.PipelineExecutionId}', action: name }),
+    },
+    role: roles.invoke(`${name}ActionRole`, props.controller),
+  });
+  return [
+    stage('Source', {
+      name: 'Source',
+      category: 'Source',
+      provider: 'CodeCommit',
+      configuration: {
+        RepositoryName: image.codeRepository.repositoryName,
+        BranchName: image.branch,
+        PollForSourceChanges: false,
+      },
+      outputs: [SOURCE],
+      role: roles.source(image),
+    }),
+    stage('Build', {
+      name: 'Build',
+      category: 'Build',
+      provider: 'CodeBuild',
+      configuration: { ProjectName: image.buildProject.projectName },
+      inputs: [SOURCE],
+      outputs: [IMAGE],
+      // The controller reads what the build exports of its image from the action's output variables.
+      namespace: 'build',
+      role: roles.build(image),
+    }),
+    stage(ReleasePipeline.CANARY_STAGE, {
+      name: 'DeployCanary',
+      ...deploy(services.canary),
+      role: roles.deploy('CanaryActionRole', services, services.canary),
+    }),
+    stage(
+      ReleasePipeline.APPROVAL_ACTION.stage,
+      { ...invoke('Judge'), namespace: 'judge' },
+      approval(props, roles),
+    ),
+    stage('Stable', {
+      name: 'DeployStable',
+      ...deploy(services.stable),
+      role: roles.deploy('StableActionRole', services, services.stable),
+    }),
+    stage('Record', invoke('Record')),
+  ];
+}
+
+function approval({ approvalTopic, evidenceUrl }: ReleasePipelineProps, roles: ActionRoles): Action {
+  return {
+    name: ReleasePipeline.APPROVAL_ACTION.action,
+    category: 'Approval',
+    provider: 'Manual',
+    configuration: {
+      NotificationArn: approvalTopic.topicArn,
+      CustomData: '#{judge.Message}',
+      ExternalEntityLink: evidenceUrl,
+    },
+    role: roles.approve(approvalTopic),
+  };
 }
 
 interface Action {
@@ -290,131 +303,4 @@ function stage(name: string, ...actions: Action[]): codepipeline.CfnPipeline.Sta
       runOrder: index + 1,
     })),
   };
-}
-
-/** One role per action, each assumable by the pipeline's role only. */
-class ActionRoles {
-  readonly all: iam.Role[] = [];
-  readonly #scope: Construct;
-  readonly #bucket: s3.Bucket;
-  readonly #pipelineRole: iam.Role;
-  readonly #key: kms.IKey | undefined;
-
-  constructor(scope: Construct, bucket: s3.Bucket, pipelineRole: iam.Role, key: kms.IKey | undefined) {
-    this.#scope = scope;
-    this.#bucket = bucket;
-    this.#pipelineRole = pipelineRole;
-    this.#key = key;
-  }
-
-  source({ codeRepository }: CanaryImage): iam.Role {
-    return this.#role('SourceActionRole', [
-      new iam.PolicyStatement({
-        actions: [
-          'codecommit:GetBranch',
-          'codecommit:GetCommit',
-          'codecommit:GetRepository',
-          'codecommit:UploadArchive',
-          'codecommit:GetUploadArchiveStatus',
-          'codecommit:CancelUploadArchive',
-        ],
-        resources: [codeRepository.repositoryArn],
-      }),
-      this.bucketAccess(),
-      this.objectAccess(SOURCE, 's3:GetObject', 's3:GetObjectVersion', 's3:PutObject'),
-    ]);
-  }
-
-  build({ buildProject }: CanaryImage): iam.Role {
-    return this.#role('BuildActionRole', [
-      new iam.PolicyStatement({
-        actions: ['codebuild:StartBuild', 'codebuild:BatchGetBuilds', 'codebuild:StopBuild'],
-        resources: [buildProject.projectArn],
-      }),
-    ]);
-  }
-
-  deploy(id: string, { cluster }: CanaryServices, track: WorkerService): iam.Role {
-    const stack = Stack.of(this.#scope);
-    const ecsArn = (resource: string, resourceName: string) =>
-      stack.formatArn({ service: 'ecs', resource, resourceName, arnFormat: ArnFormat.SLASH_RESOURCE_NAME });
-    return this.#role(id, [
-      new iam.PolicyStatement({
-        actions: ['ecs:DescribeServices', 'ecs:UpdateService'],
-        resources: [track.service.serviceArn],
-      }),
-      // ECS does not authorise these two by resource.
-      new iam.PolicyStatement({
-        actions: ['ecs:DescribeTaskDefinition', 'ecs:RegisterTaskDefinition'],
-        resources: ['*'],
-      }),
-      new iam.PolicyStatement({
-        actions: ['ecs:TagResource'],
-        resources: [ecsArn('task-definition', `${track.taskDefinition.family}:*`)],
-        conditions: { StringEquals: { 'ecs:CreateAction': 'RegisterTaskDefinition' } },
-      }),
-      new iam.PolicyStatement({
-        actions: ['ecs:ListTasks'],
-        resources: ['*'],
-        conditions: { ArnEquals: { 'ecs:cluster': cluster.clusterArn } },
-      }),
-      new iam.PolicyStatement({
-        actions: ['ecs:DescribeTasks'],
-        resources: [ecsArn('task', `${cluster.clusterName}/*`)],
-      }),
-      new iam.PolicyStatement({
-        actions: ['iam:PassRole'],
-        resources: [track.taskRole.roleArn, track.executionRole.roleArn],
-        conditions: { StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } },
-      }),
-      this.bucketAccess(),
-      this.objectAccess(IMAGE, 's3:GetObject', 's3:GetObjectVersion'),
-    ]);
-  }
-
-  approve(topic: sns.ITopic): iam.Role {
-    return this.#role('ApproveActionRole', [
-      new iam.PolicyStatement({ actions: ['sns:Publish'], resources: [topic.topicArn] }),
-    ]);
-  }
-
-  invoke(id: string, controller: lambda.IFunction): iam.Role {
-    return this.#role(id, [
-      new iam.PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [controller.functionArn] }),
-      // CodePipeline looks the function up by name before it invokes it; the list has no resources.
-      new iam.PolicyStatement({ actions: ['lambda:ListFunctions'], resources: ['*'] }),
-    ]);
-  }
-
-  bucketAccess(): iam.PolicyStatement {
-    return new iam.PolicyStatement({
-      actions: ['s3:GetBucketAcl', 's3:GetBucketLocation', 's3:GetBucketVersioning'],
-      resources: [this.#bucket.bucketArn],
-    });
-  }
-
-  /** CodePipeline stores an artifact under the pipeline's name, which it may cut, and the artifact's name. */
-  objectAccess(artifact: string, ...actions: string[]): iam.PolicyStatement {
-    const objects = this.#bucket.arnForObjects(artifact === '*' ? '*' : `*/${artifact}/*`);
-    return new iam.PolicyStatement({ actions, resources: [objects] });
-  }
-
-  #role(id: string, statements: iam.PolicyStatement[]): iam.Role {
-    // By a condition, as CDK does it for actions in other accounts (https://github.com/aws/aws-cdk/pull/34074): IAM may not
-    // know a role that was just made, and refuses a trust that names it as "Invalid principal in policy".
-    const role = new iam.Role(this.#scope, id, {
-      assumedBy: new iam.AccountRootPrincipal().withConditions({
-        ArnEquals: { 'aws:PrincipalArn': this.#pipelineRole.roleArn },
-      }),
-    });
-    for (const statement of statements) role.addToPolicy(statement);
-    // Artifacts and what is published are encrypted with it.
-    const data = statements.some(({ actions }) => actions.some((action) => /^(s3|sns):/.test(action)));
-    if (data && this.#key !== undefined) allowUse(this.#key, role);
-    this.#pipelineRole.addToPolicy(
-      new iam.PolicyStatement({ actions: ['sts:AssumeRole'], resources: [role.roleArn] }),
-    );
-    this.all.push(role);
-    return role;
-  }
 }

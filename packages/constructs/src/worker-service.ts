@@ -109,33 +109,7 @@ export class WorkerService extends Construct {
       removalPolicy: RemovalPolicy.DESTROY,
     });
 
-    this.taskRole = ecsTasksRole(this, 'TaskRole');
-    this.taskRole.addToPolicy(
-      new iam.PolicyStatement({
-        actions: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'],
-        resources: [props.queue.queue.queueArn],
-      }),
-    );
-    if (props.encryptionKey !== undefined) {
-      allowServices(this, props.encryptionKey);
-      props.encryptionKey.grantDecrypt(this.taskRole);
-    }
-    if (props.protectedMinutesMax !== undefined) {
-      // The ECS agent asks with the task's own role.
-      this.taskRole.addToPolicy(
-        new iam.PolicyStatement({
-          actions: ['ecs:UpdateTaskProtection'],
-          resources: [
-            Stack.of(this).formatArn({
-              service: 'ecs',
-              resource: 'task',
-              resourceName: `${props.cluster.clusterName}/*`,
-              arnFormat: ArnFormat.SLASH_RESOURCE_NAME,
-            }),
-          ],
-        }),
-      );
-    }
+    this.taskRole = taskRole(this, props);
     this.executionRole = ecsTasksRole(this, 'ExecutionRole');
     props.image.imageRepository.grantPull(this.executionRole);
 
@@ -149,35 +123,7 @@ export class WorkerService extends Construct {
       taskRole: this.taskRole,
       executionRole: this.executionRole,
     });
-    this.taskDefinition.addContainer('Worker', {
-      containerName: WORKER_CONTAINER_NAME,
-      image: ecs.ContainerImage.fromRegistry(props.imageUri),
-      environment: {
-        // What the worker must know to renew its leases in time and to be done draining before SIGKILL.
-        VISIBILITY_TIMEOUT_SECONDS: String(props.queue.visibilityTimeout.toSeconds()),
-        STOP_TIMEOUT_SECONDS: String(props.stopTimeout.toSeconds()),
-        ...props.environment,
-        QC_APP: props.appName,
-        QC_TRACK: props.track,
-        QUEUE_URL: props.queue.queue.queueUrl,
-        // How it knows which of the deliveries that it fails end in the dead-letter queue.
-        MAX_RECEIVE_COUNT: String(props.queue.maxReceiveCount),
-        ...(props.protectedMinutesMax === undefined
-          ? {}
-          : { PROTECT_TASKS: 'all', PROTECTED_MINUTES_MAX: String(props.protectedMinutesMax) }),
-      },
-      user: props.user,
-      readonlyRootFilesystem: props.readonlyRootFilesystem,
-      logging: ecs.LogDrivers.awsLogs({
-        logGroup: this.logGroup,
-        streamPrefix: WORKER_CONTAINER_NAME,
-        // Given, since ECS's own default has changed. A log that takes nothing must not stop the work: lines are numbered, so
-        // that those which a full buffer drops are noticed and left out, and it holds hours of them.
-        mode: ecs.AwsLogDriverMode.NON_BLOCKING,
-        maxBufferSize: Size.mebibytes(25),
-      }),
-      stopTimeout: props.stopTimeout,
-    });
+    this.taskDefinition.addContainer('Worker', this.#container(props));
 
     // A strategy also without Spot: from a launch type to a strategy CloudFormation only gets by replacing the service.
     const strategy: ecs.CapacityProviderStrategy[] = props.spot
@@ -209,6 +155,38 @@ export class WorkerService extends Construct {
     const { internetConnectivityEstablished } = props.cluster.vpc.selectSubnets(props.subnets);
     this.service.node.addDependency(this.executionRole, internetConnectivityEstablished);
   }
+
+  #container(props: WorkerServiceProps): ecs.ContainerDefinitionOptions {
+    return {
+      containerName: WORKER_CONTAINER_NAME,
+      image: ecs.ContainerImage.fromRegistry(props.imageUri),
+      environment: {
+        // What the worker must know to renew its leases in time and to be done draining before SIGKILL.
+        VISIBILITY_TIMEOUT_SECONDS: String(props.queue.visibilityTimeout.toSeconds()),
+        STOP_TIMEOUT_SECONDS: String(props.stopTimeout.toSeconds()),
+        ...props.environment,
+        QC_APP: props.appName,
+        QC_TRACK: props.track,
+        QUEUE_URL: props.queue.queue.queueUrl,
+        // How it knows which of the deliveries that it fails end in the dead-letter queue.
+        MAX_RECEIVE_COUNT: String(props.queue.maxReceiveCount),
+        ...(props.protectedMinutesMax === undefined
+          ? {}
+          : { PROTECT_TASKS: 'all', PROTECTED_MINUTES_MAX: String(props.protectedMinutesMax) }),
+      },
+      user: props.user,
+      readonlyRootFilesystem: props.readonlyRootFilesystem,
+      logging: ecs.LogDrivers.awsLogs({
+        logGroup: this.logGroup,
+        streamPrefix: WORKER_CONTAINER_NAME,
+        // Given, since ECS's own default has changed. A log that takes nothing must not stop the work: lines are numbered, so
+        // that those which a full buffer drops are noticed and left out, and it holds hours of them.
+        mode: ecs.AwsLogDriverMode.NON_BLOCKING,
+        maxBufferSize: Size.mebibytes(25),
+      }),
+      stopTimeout: props.stopTimeout,
+    };
+  }
 }
 
 /** Depends on the strategy only, so that nothing else forces a deployment: `FARGATE=1:0,FARGATE_SPOT=0:1`. */
@@ -220,4 +198,35 @@ function strategyNonce(strategy: readonly ecs.CapacityProviderStrategy[]): strin
 
 function ecsTasksRole(scope: Construct, id: string): iam.Role {
   return new iam.Role(scope, id, { assumedBy: new iam.ServicePrincipal('ecs-tasks.amazonaws.com') });
+}
+
+function taskRole(scope: Construct, props: WorkerServiceProps): iam.Role {
+  const role = ecsTasksRole(scope, 'TaskRole');
+  role.addToPolicy(
+    new iam.PolicyStatement({
+      actions: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'],
+      resources: [props.queue.queue.queueArn],
+    }),
+  );
+  if (props.encryptionKey !== undefined) {
+    allowServices(scope, props.encryptionKey);
+    props.encryptionKey.grantDecrypt(role);
+  }
+  if (props.protectedMinutesMax !== undefined) {
+    // The ECS agent asks with the task's own role.
+    role.addToPolicy(
+      new iam.PolicyStatement({
+        actions: ['ecs:UpdateTaskProtection'],
+        resources: [
+          Stack.of(scope).formatArn({
+            service: 'ecs',
+            resource: 'task',
+            resourceName: `${props.cluster.clusterName}/*`,
+            arnFormat: ArnFormat.SLASH_RESOURCE_NAME,
+          }),
+        ],
+      }),
+    );
+  }
+  return role;
 }

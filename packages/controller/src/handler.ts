@@ -11,7 +11,7 @@ import {
 import { parseEvent } from './event.ts';
 import { type EffectReport, type ExecutionReport, execute } from './execute.ts';
 import type { Gateways } from './gateways.ts';
-import { observerOver } from './observe.ts';
+import { type Observer, observerOver } from './observe.ts';
 import { messageOf } from './thrown.ts';
 import { UserError } from './user-error.ts';
 
@@ -65,21 +65,51 @@ export interface Answer {
  * so that Lambda's and EventBridge's retries look again; and when the record cannot be read.
  */
 export function createHandler(options: ControllerOptions): (event: unknown) => Promise<Answer> {
-  const { gateways, policy, nowMs, sleep, log } = options;
-  const observe = observerOver(gateways);
+  const controller = new Controller(options);
+  return (event) => controller.handle(event);
+}
 
-  async function look(
-    request: string,
-    job: Job | undefined,
-    vigilUntil: number,
-  ): Promise<{
-    plan: Plan;
-    report: ExecutionReport;
-    lookAgainMs: number | undefined;
-    unreadable: string | undefined;
-  }> {
+/** One look at the release, and what followed from it. */
+interface Look {
+  readonly plan: Plan;
+  readonly report: ExecutionReport;
+  /** When to look again within this invocation; `undefined`: not at all. */
+  readonly lookAgainMs: number | undefined;
+  /** Why the record cannot be read. */
+  readonly unreadable: string | undefined;
+}
+
+class Controller {
+  readonly #options: ControllerOptions;
+  readonly #observe: Observer;
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+    this.#observe = observerOver(options.gateways);
+  }
+
+  async handle(event: unknown): Promise<Answer> {
+    const request = parseEvent(event);
+    switch (request.kind) {
+      case 'job':
+        return this.#settle('job', request.job);
+      case 'unreadableJob': {
+        const { jobId, reason } = request;
+        const { errors } = await execute([{ kind: 'failJob', jobId, reason }], this.#options.gateways);
+        if (errors.length > 0) throw failure(errors);
+        return this.#settle('job');
+      }
+      case 'wake':
+        return this.#settle(request.source);
+      case 'rollback':
+        return this.#rollback(request.executionId, request.reason);
+    }
+  }
+
+  async #look(request: string, job: Job | undefined, vigilUntil: number): Promise<Look> {
+    const { gateways, policy, nowMs, log } = this.#options;
     const now = nowMs();
-    const observed = await observe(now, job);
+    const observed = await this.#observe(now, job);
     const planned = plan(observed, policy, now);
     const seenAt = nowMs();
     // The next look may take as long as this one has, and must end in time as well.
@@ -104,20 +134,26 @@ export function createHandler(options: ControllerOptions): (event: unknown) => P
     return { plan: planned, report, lookAgainMs, unreadable };
   }
 
-  async function settle(request: string, job?: Job): Promise<Answer> {
+  async #settle(request: string, job?: Job): Promise<Answer> {
+    const { nowMs, sleep } = this.#options;
     const reports: EffectReport[] = [];
     const vigilUntil = nowMs() + vigilMs;
     let unanswered = job;
     for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
-      const { plan: planned, report, lookAgainMs, unreadable } = await look(request, unanswered, vigilUntil);
+      const {
+        plan: planned,
+        report,
+        lookAgainMs,
+        unreadable,
+      } = await this.#look(request, unanswered, vigilUntil);
       reports.push(...report.effects);
       // A job takes one answer: a later look must not try to give it another.
       if (report.effects.some(answersJob)) unanswered = undefined;
-      if (report.errors.length > 0) throw failure([...report.errors, ...(await keepAlive(unanswered))]);
+      if (report.errors.length > 0) throw failure([...report.errors, ...(await this.#keepAlive(unanswered))]);
       // A halt that cannot be written down: the alarm on failing invocations tells people of it.
       if (unreadable !== undefined) throw new UserError('Halted', unreadable);
       if (report.conflict) {
-        await restAfter(attempt);
+        await this.#restAfter(attempt);
         continue;
       }
       if (lookAgainMs === undefined) return answer(planned, reports);
@@ -128,29 +164,30 @@ export function createHandler(options: ControllerOptions): (event: unknown) => P
       'Contention',
       `the release changed while it was acted upon, ${attemptsMax} times in a row; the next wake looks again`,
     );
-    throw failure([contention, ...(await keepAlive(unanswered))]);
+    throw failure([contention, ...(await this.#keepAlive(unanswered))]);
   }
 
   /**
    * Has CodePipeline call again for a job that could not be answered. Lambda repeats a failed invocation only
    * twice; after that nobody would know of the job any more, and its action would wait until it times out.
    */
-  async function keepAlive(job: Job | undefined): Promise<readonly unknown[]> {
+  async #keepAlive(job: Job | undefined): Promise<readonly unknown[]> {
     if (job === undefined) return [];
-    const { errors } = await execute([{ kind: 'continueJob', jobId: job.id }], gateways);
+    const { errors } = await execute([{ kind: 'continueJob', jobId: job.id }], this.#options.gateways);
     return errors;
   }
 
-  async function restAfter(attempt: number): Promise<void> {
-    if (attempt < attemptsMax) await sleep(attempt * afterConflictMs);
+  async #restAfter(attempt: number): Promise<void> {
+    if (attempt < attemptsMax) await this.#options.sleep(attempt * afterConflictMs);
   }
 
   /** Answers only when the release that is meant is seen to be rolled back, or that a person must act. */
-  async function rollback(executionId: string | undefined, reason: string): Promise<Answer> {
-    const id = await request(executionId, reason);
+  async #rollback(executionId: string | undefined, reason: string): Promise<Answer> {
+    const { nowMs, sleep } = this.#options;
+    const id = await this.#request(executionId, reason);
     const until = nowMs() + consistentWithinMs;
     for (;;) {
-      const answer = await settle('rollback');
+      const answer = await this.#settle('rollback');
       const { phase, executionId, reasons } = answer;
       if (phase === 'halted' || (executionId === id && isEnding(phase))) return answer;
       if (nowMs() >= until) {
@@ -164,12 +201,13 @@ export function createHandler(options: ControllerOptions): (event: unknown) => P
   }
 
   /** Makes the request durable, and says which execution it is about. A refusal may rest on an old answer. */
-  async function request(executionId: string | undefined, reason: string): Promise<string> {
+  async #request(executionId: string | undefined, reason: string): Promise<string> {
+    const { gateways, nowMs, sleep } = this.#options;
     const wanted = { reason, ...(executionId !== undefined && { executionId }) };
     const until = nowMs() + consistentWithinMs;
     for (;;) {
       const now = nowMs();
-      const request = requestRollback(await observe(now), wanted, now);
+      const request = requestRollback(await this.#observe(now), wanted, now);
       if (request.ok) {
         const { errors } = await execute(request.effects, gateways);
         if (errors.length > 0) throw failure(errors);
@@ -179,24 +217,6 @@ export function createHandler(options: ControllerOptions): (event: unknown) => P
       await sleep(afterConflictMs);
     }
   }
-
-  return async (event) => {
-    const request = parseEvent(event);
-    switch (request.kind) {
-      case 'job':
-        return settle('job', request.job);
-      case 'unreadableJob': {
-        const { jobId, reason } = request;
-        const { errors } = await execute([{ kind: 'failJob', jobId, reason }], gateways);
-        if (errors.length > 0) throw failure(errors);
-        return settle('job');
-      }
-      case 'wake':
-        return settle(request.source);
-      case 'rollback':
-        return rollback(request.executionId, request.reason);
-    }
-  };
 }
 
 /** Whether to look again here instead of asking CodePipeline to call again. */

@@ -1,0 +1,85 @@
+import { ArnFormat, Stack } from 'aws-cdk-lib';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import type { ReleaseController, ReleaseControllerProps } from './release-controller.ts';
+
+/** Everything that the controller may do but write its log and keep events that it failed on. */
+export function permissions(
+  controller: ReleaseController,
+  props: ReleaseControllerProps,
+): iam.PolicyStatement[] {
+  const { releaseParameter, rollbackParameter } = controller;
+  const { services, image, queue, topic, pipelineName, approvalAction } = props;
+  const { canary, stable, cluster } = services;
+  const stack = Stack.of(controller);
+  const pipelineArn = stack.formatArn({ service: 'codepipeline', resource: pipelineName });
+  const ecsArn = (resource: string, resourceName: string) =>
+    stack.formatArn({ service: 'ecs', resource, resourceName, arnFormat: ArnFormat.SLASH_RESOURCE_NAME });
+  const allow = (actions: string[], resources: string[], conditions: iam.Conditions = {}) =>
+    new iam.PolicyStatement({ actions, resources, conditions });
+  return [
+    allow(
+      [
+        'codepipeline:GetPipelineState',
+        'codepipeline:ListPipelineExecutions',
+        'codepipeline:ListActionExecutions',
+        'codepipeline:StopPipelineExecution',
+      ],
+      [pipelineArn],
+    ),
+    // Where a person has to approve, the controller is not able to.
+    ...(props.approval === 'automatic'
+      ? [
+          allow(
+            ['codepipeline:PutApprovalResult'],
+            [`${pipelineArn}/${approvalAction.stage}/${approvalAction.action}`],
+          ),
+        ]
+      : []),
+    allow(
+      ['codepipeline:DisableStageTransition', 'codepipeline:EnableStageTransition'],
+      [`${pipelineArn}/${props.canaryStage}`],
+    ),
+    // A job has no ARN; only the pipeline's own function knows its id.
+    allow(['codepipeline:PutJobSuccessResult', 'codepipeline:PutJobFailureResult'], ['*']),
+    allow(
+      ['ecs:DescribeServices', 'ecs:UpdateService'],
+      [canary.service.serviceArn, stable.service.serviceArn],
+    ),
+    // A scalable target's ARN ends in an id that CloudFormation does not tell.
+    allow(['application-autoscaling:RegisterScalableTarget'], ['*'], {
+      StringEquals: {
+        'application-autoscaling:service-namespace': 'ecs',
+        'application-autoscaling:scalable-dimension': 'ecs:service:DesiredCount',
+      },
+    }),
+    // ECS does not authorise these by resource.
+    allow(['ecs:DescribeTaskDefinition', 'ecs:RegisterTaskDefinition'], ['*']),
+    // A restored image keeps the configuration of a stack update, and with it the tags.
+    allow(
+      ['ecs:TagResource'],
+      [canary, stable].map(({ taskDefinition }) => ecsArn('task-definition', `${taskDefinition.family}:*`)),
+      { StringEquals: { 'ecs:CreateAction': 'RegisterTaskDefinition' } },
+    ),
+    allow(['ecs:ListTasks'], ['*'], { ArnEquals: { 'ecs:cluster': cluster.clusterArn } }),
+    allow(['ecs:DescribeTasks'], [ecsArn('task', `${cluster.clusterName}/*`)]),
+    allow(
+      ['iam:PassRole'],
+      [
+        canary.taskRole.roleArn,
+        canary.executionRole.roleArn,
+        stable.taskRole.roleArn,
+        stable.executionRole.roleArn,
+      ],
+      { StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } },
+    ),
+    // What the workers report; the ARNs end in `:*`, without which they grant nothing in the groups.
+    allow(['logs:FilterLogEvents'], [canary.logGroup.logGroupArn, stable.logGroup.logGroupArn]),
+    allow(['cloudwatch:DescribeAlarms'], [queue.deadLetterAlarm.alarmArn]),
+    allow(['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], [queue.deadLetterQueue.queueArn]),
+    allow(
+      ['ssm:GetParameter', 'ssm:PutParameter'],
+      [releaseParameter.parameterArn, rollbackParameter.parameterArn, image.imageParameter.parameterArn],
+    ),
+    allow(['sns:Publish'], [topic.topicArn]),
+  ];
+}
