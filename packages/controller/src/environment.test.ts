@@ -37,7 +37,7 @@ describe('readEnvironment', () => {
   it('lists everything that is wrong at once', () => {
     const broken = { ...complete, QC_CLUSTER: '', QC_DLQ_NAME: undefined, QC_POLICY: '{"bakeMs":-1}' };
     expect(() => readEnvironment(broken)).toThrow(
-      /QC_CLUSTER is not set; QC_DLQ_NAME is not set; QC_POLICY: "bakeMs" must be a whole number/,
+      /QC_CLUSTER is not set; QC_DLQ_NAME is not set; QC_POLICY: "bakeMs" must be between 0 and/,
     );
     expect(() => readEnvironment({ ...complete, QC_CANARY_TASKS: 'one' })).toThrow(
       'QC_CANARY_TASKS must be a whole number, not one',

@@ -31,7 +31,7 @@ export const judgedStory: Story = {
     await badRelease(run, {
       version: '4',
       what: 'fails one message in ten',
-      change: failingHandler('Math.random() < 0.1'),
+      change: failingHandler("(await import('node:crypto')).randomInt(10) === 0"),
     });
     await badRelease(run, {
       version: '5',
