@@ -1,4 +1,4 @@
-import { parsePolicy, type ReleasePolicy } from '@queue-canary/core';
+import { CONTROLLER_VARIABLES, parsePolicy, type ReleasePolicy } from '@queue-canary/core';
 import type { Context } from './context.ts';
 import { pipelineOutputs } from './stacks.ts';
 import { CliError } from './user-error.ts';
@@ -11,7 +11,8 @@ export async function controllerSettings(
   const { Environment } = await context.clients.lambda.getFunctionConfiguration({
     FunctionName: ControllerFunctionName,
   });
-  const { QC_APP: app, QC_POLICY: text } = Environment?.Variables ?? {};
+  const { [CONTROLLER_VARIABLES.app]: app, [CONTROLLER_VARIABLES.policy]: text } =
+    Environment?.Variables ?? {};
   if (app === undefined || text === undefined) {
     throw new CliError(
       `function ${ControllerFunctionName} is not configured as a controller: run "queue-canary deploy pipeline" again`,

@@ -1,44 +1,18 @@
 import type { CloudFormation } from '@aws-sdk/client-cloudformation';
 import type { Names } from '@queue-canary/controller';
+import {
+  IMAGE_OUTPUTS,
+  type ImageOutputs,
+  PIPELINE_OUTPUTS,
+  type PipelineOutputs,
+  WORKER_CONTAINER,
+} from '@queue-canary/core';
 import { CliError } from './user-error.ts';
 
 /** Names of the two stacks of an application. */
 export function stackNames(app: string): { readonly image: string; readonly pipeline: string } {
   return { image: `${app}Image`, pipeline: `${app}Pipeline` };
 }
-
-const IMAGE_OUTPUTS = [
-  'RepositoryCloneUrlHttp',
-  'RepositoryName',
-  'BuildProjectName',
-  'ImageRepositoryUri',
-  'ImageParameterName',
-] as const;
-
-/** Names of what the pipeline stack tells of itself. */
-export const PIPELINE_OUTPUTS = [
-  'QueueUrl',
-  'DeadLetterQueueUrl',
-  'ClusterName',
-  'CanaryServiceName',
-  'StableServiceName',
-  'PipelineName',
-  'ControllerFunctionName',
-  'ReleaseParameterName',
-  'RollbackParameterName',
-  'DeadLetterAlarmName',
-  'ApprovalTopicArn',
-  'CanaryLogGroupName',
-  'StableLogGroupName',
-  'ControllerLogGroupName',
-  'ArtifactBucketName',
-] as const;
-
-/** What the image stack tells of itself. */
-export type ImageOutputs = Readonly<Record<(typeof IMAGE_OUTPUTS)[number], string>>;
-
-/** What the pipeline stack tells of itself. */
-export type PipelineOutputs = Readonly<Record<(typeof PIPELINE_OUTPUTS)[number], string>>;
 
 /** Outputs of a deployed stack, or `undefined` when there is no such stack. */
 export async function findOutputs(
@@ -100,7 +74,7 @@ export async function releaseNames(cloudformation: CloudFormation, app: string):
     cluster: pipeline.ClusterName,
     canaryService: pipeline.CanaryServiceName,
     stableService: pipeline.StableServiceName,
-    container: 'worker',
+    container: WORKER_CONTAINER,
     releaseParameter: pipeline.ReleaseParameterName,
     rollbackParameter: pipeline.RollbackParameterName,
     imageParameter: image.ImageParameterName,

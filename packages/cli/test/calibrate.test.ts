@@ -1,13 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Calibration, defaultReleasePolicy, type Line } from '@queue-canary/core';
+import { type Calibration, defaultReleasePolicy, type Line, PIPELINE_OUTPUTS } from '@queue-canary/core';
 import { SystemClock } from '@queue-canary/engine';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { outcomeMessage } from '../../core/test/outcome-message.ts';
 import { randomLines, sequence } from '../../core/test/random-lines.ts';
 import { type Clients, createClients } from '../src/clients.ts';
-import { PIPELINE_OUTPUTS } from '../src/stacks.ts';
 import { local, readEngineFile } from '../src/target.ts';
 import { run, type Started, start } from './program.ts';
 

@@ -1,3 +1,4 @@
+import { WORKER_CONTAINER } from '@queue-canary/core';
 import { Aws, Duration, RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
 import * as codebuild from 'aws-cdk-lib/aws-codebuild';
 import * as codecommit from 'aws-cdk-lib/aws-codecommit';
@@ -8,7 +9,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { allowServices, allowUse, type EncryptionProps } from './encryption.ts';
-import { NO_IMAGE_YET, WORKER_CONTAINER_NAME } from './names.ts';
+import { NO_IMAGE_YET } from './names.ts';
 
 /** Options of {@link CanaryImage}. */
 export interface CanaryImageProps extends EncryptionProps {
@@ -149,7 +150,7 @@ export class CanaryImage extends Construct {
       },
       environmentVariables: {
         REPOSITORY_URI: { value: this.imageRepositoryUri },
-        CONTAINER_NAME: { value: WORKER_CONTAINER_NAME },
+        CONTAINER_NAME: { value: WORKER_CONTAINER },
       },
       logging: { cloudWatch: { logGroup: buildLogs } },
       grantReportGroupPermissions: false,

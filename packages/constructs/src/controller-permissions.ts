@@ -1,3 +1,4 @@
+import { stages } from '@queue-canary/core';
 import { ArnFormat, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import type { ReleaseController, ReleaseControllerProps } from './release-controller.ts';
@@ -8,7 +9,7 @@ export function permissions(
   props: ReleaseControllerProps,
 ): iam.PolicyStatement[] {
   const { releaseParameter, rollbackParameter } = controller;
-  const { services, image, queue, topic, pipelineName, approvalAction } = props;
+  const { services, image, queue, topic, pipelineName } = props;
   const { canary, stable, cluster } = services;
   const stack = Stack.of(controller);
   const pipelineArn = stack.formatArn({ service: 'codepipeline', resource: pipelineName });
@@ -31,13 +32,13 @@ export function permissions(
       ? [
           allow(
             ['codepipeline:PutApprovalResult'],
-            [`${pipelineArn}/${approvalAction.stage}/${approvalAction.action}`],
+            [`${pipelineArn}/${stages.approval.stage}/${stages.approval.action}`],
           ),
         ]
       : []),
     allow(
       ['codepipeline:DisableStageTransition', 'codepipeline:EnableStageTransition'],
-      [`${pipelineArn}/${props.canaryStage}`],
+      [`${pipelineArn}/${stages.canary.stage}`],
     ),
     // A job has no ARN; only the pipeline's own function knows its id.
     allow(['codepipeline:PutJobSuccessResult', 'codepipeline:PutJobFailureResult'], ['*']),

@@ -1,3 +1,4 @@
+import { stages } from '@queue-canary/core';
 import { Duration } from 'aws-cdk-lib';
 import * as events from 'aws-cdk-lib/aws-events';
 import type { ReleaseControllerProps } from './release-controller.ts';
@@ -5,7 +6,6 @@ import type { ReleaseControllerProps } from './release-controller.ts';
 /** Rules that wake the controller, by the ids of their constructs. */
 export function wakeUps({
   pipelineName,
-  approvalAction,
   queue,
   services,
 }: ReleaseControllerProps): Record<string, events.RuleProps> {
@@ -36,8 +36,8 @@ export function wakeUps({
         detailType: ['CodePipeline Action Execution State Change'],
         detail: {
           pipeline: [pipelineName],
-          stage: [approvalAction.stage],
-          action: [approvalAction.action],
+          stage: [stages.approval.stage],
+          action: [stages.approval.action],
           state: ['STARTED'],
         },
       },

@@ -1,10 +1,15 @@
-export { type CounterPolicy, type Form, type JudgedMetric, policySettings } from '@queue-canary/core';
+export {
+  type CounterPolicy,
+  type Form,
+  type JudgedMetric,
+  policySettings,
+  type Track,
+} from '@queue-canary/core';
 export { BacklogScaling, type BacklogScalingProps } from './backlog-scaling.ts';
 export { CanaryImage, type CanaryImageProps } from './canary-image.ts';
 export { CanaryServices, type CanaryServicesProps, type WorkerCapacityProps } from './canary-services.ts';
 export type { EncryptionProps, StackEncryptionProps } from './encryption.ts';
 export { ImageStack, type ImageStackProps } from './image-stack.ts';
-export type { Track } from './names.ts';
 export { PipelineStack, type PipelineStackProps } from './pipeline-stack.ts';
 export { ReleaseController, type ReleaseControllerProps } from './release-controller.ts';
 export { ReleaseDashboard, type ReleaseDashboardProps } from './release-dashboard.ts';

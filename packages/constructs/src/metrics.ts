@@ -1,6 +1,7 @@
+import { OUTCOME_NAMESPACE, type Track, type WorkerMetric } from '@queue-canary/core';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type * as ecs from 'aws-cdk-lib/aws-ecs';
-import { ECS_NAMESPACE, OUTCOME_NAMESPACE, type Track } from './names.ts';
+import { ECS_NAMESPACE } from './names.ts';
 
 /**
  * Running tasks of a service: each has one value of CPU utilization a minute, so the samples of a minute are its tasks.
@@ -19,9 +20,6 @@ export function runningTasks(
     ...options,
   });
 }
-
-/** Which of the numbers in the workers' outcome lines are metrics, as the worker runtime names them. */
-export type WorkerMetric = 'Received' | 'FirstFinished' | 'FirstFailed' | 'ProcessingTimeMs' | 'QueueAgeMs';
 
 /** One of the metrics that the workers of a track report, summed over its tasks unless told otherwise. */
 export function outcomes(

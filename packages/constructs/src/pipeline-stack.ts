@@ -1,3 +1,4 @@
+import type { PipelineOutputs } from '@queue-canary/core';
 import {
   Aws,
   CfnOutput,
@@ -188,8 +189,6 @@ export class PipelineStack extends Stack {
       ...given,
       appName,
       pipelineName,
-      approvalAction: ReleasePipeline.APPROVAL_ACTION,
-      canaryStage: ReleasePipeline.CANARY_STAGE,
       image,
       queue: this.workerQueue,
       services: this.services,
@@ -211,7 +210,7 @@ export class PipelineStack extends Stack {
   }
 
   /** By these names the command line finds the parts. */
-  #outputs(): Record<string, string> {
+  #outputs(): PipelineOutputs {
     return {
       QueueUrl: this.workerQueue.queue.queueUrl,
       DeadLetterQueueUrl: this.workerQueue.deadLetterQueue.queueUrl,

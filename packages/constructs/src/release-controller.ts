@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { CONTROLLER_VARIABLES, environmentOf, WORKER_CONTAINER } from '@queue-canary/core';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as actions from 'aws-cdk-lib/aws-cloudwatch-actions';
@@ -17,7 +18,6 @@ import type { CanaryServices } from './canary-services.ts';
 import { permissions } from './controller-permissions.ts';
 import { wakeUps } from './controller-wake-ups.ts';
 import { allowServices, allowUse, type EncryptionProps, queueEncryption } from './encryption.ts';
-import { WORKER_CONTAINER_NAME } from './names.ts';
 import { renderPolicy } from './release-policy.ts';
 import type { ReleasePolicyProps } from './release-policy-props.ts';
 import type { WorkerQueue } from './worker-queue.ts';
@@ -33,10 +33,6 @@ export interface ReleaseControllerProps extends ReleasePolicyProps, EncryptionPr
   readonly appName: string;
   /** Pipeline that the controller watches. Its name, because the pipeline in turn invokes the controller. */
   readonly pipelineName: string;
-  /** Stage and action at which the pipeline waits for a person, or for the controller to answer in their place. */
-  readonly approvalAction: { readonly stage: string; readonly action: string };
-  /** Stage that the controller closes to newer commits while a release is under way. */
-  readonly canaryStage: string;
   /** Image whose parameter a promotion writes. */
   readonly image: CanaryImage;
   /** Queue whose dead letters end a release. */
@@ -161,25 +157,25 @@ export class ReleaseController extends Construct {
 
   #environment({ services, image, queue, topic, ...props }: ReleaseControllerProps): Record<string, string> {
     const { canary, stable, cluster, tasks } = services;
-    return {
-      QC_APP: props.appName,
-      QC_PIPELINE_NAME: props.pipelineName,
-      QC_CLUSTER: cluster.clusterName,
-      QC_CANARY_SERVICE: canary.service.serviceName,
-      QC_STABLE_SERVICE: stable.service.serviceName,
-      QC_CANARY_TASKS: String(tasks.canary),
-      QC_STABLE_TASKS_MIN: String(tasks.stableMin),
-      QC_STABLE_TASKS_MAX: String(tasks.stableMax),
-      QC_CONTAINER_NAME: WORKER_CONTAINER_NAME,
-      QC_RELEASE_PARAMETER: this.releaseParameter.parameterName,
-      QC_ROLLBACK_PARAMETER: this.rollbackParameter.parameterName,
-      QC_IMAGE_PARAMETER: image.imageParameter.parameterName,
-      QC_IMAGE_REPOSITORY: image.imageRepositoryUri,
-      QC_ALARM_NAMES: queue.deadLetterAlarm.alarmName,
-      QC_DLQ_NAME: queue.deadLetterQueue.queueName,
-      QC_TOPIC_ARN: topic.topicArn,
-      QC_POLICY: renderPolicy(props, queue.visibilityTimeout),
-    };
+    return environmentOf(CONTROLLER_VARIABLES, {
+      app: props.appName,
+      pipeline: props.pipelineName,
+      cluster: cluster.clusterName,
+      canaryService: canary.service.serviceName,
+      stableService: stable.service.serviceName,
+      canaryTasks: String(tasks.canary),
+      stableTasksMin: String(tasks.stableMin),
+      stableTasksMax: String(tasks.stableMax),
+      container: WORKER_CONTAINER,
+      releaseParameter: this.releaseParameter.parameterName,
+      rollbackParameter: this.rollbackParameter.parameterName,
+      imageParameter: image.imageParameter.parameterName,
+      imageRepository: image.imageRepositoryUri,
+      alarms: queue.deadLetterAlarm.alarmName,
+      deadLetterQueue: queue.deadLetterQueue.queueName,
+      topicArn: topic.topicArn,
+      policy: renderPolicy(props, queue.visibilityTimeout),
+    });
   }
 
   /** What is wrong with the controller itself, which nobody else watches. A failure now and then is retried. */

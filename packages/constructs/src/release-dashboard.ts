@@ -1,9 +1,9 @@
+import type { Track, WorkerMetric } from '@queue-canary/core';
 import { Aws, Duration } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
 import type { CanaryServices } from './canary-services.ts';
-import { outcomes, runningTasks, type WorkerMetric } from './metrics.ts';
-import type { Track } from './names.ts';
+import { outcomes, runningTasks } from './metrics.ts';
 import type { WorkerQueue } from './worker-queue.ts';
 
 /** Options of {@link ReleaseDashboard}. */

@@ -1,3 +1,4 @@
+import { stages as names } from '@queue-canary/core';
 import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as codepipeline from 'aws-cdk-lib/aws-codepipeline';
 import * as events from 'aws-cdk-lib/aws-events';
@@ -72,12 +73,6 @@ export interface ReleasePipelineProps extends EncryptionProps {
  * the approval can do nothing but announce itself. The pipeline's role may only take on those roles.
  */
 export class ReleasePipeline extends Construct {
-  /** Stage and action where a person decides, as `PutApprovalResult` names them. */
-  static readonly APPROVAL_ACTION = { stage: 'Verdict', action: 'Approve' } as const;
-
-  /** Stage that deploys to the canary service. */
-  static readonly CANARY_STAGE = 'Canary';
-
   /** Name of the pipeline. */
   readonly pipelineName: string;
   /** ARN of the pipeline. */
@@ -219,8 +214,8 @@ function stages(props: ReleasePipelineProps, roles: ActionRoles): Stages {
     role: roles.invoke(`${name}ActionRole`, props.controller),
   });
   return [
-    stage('Source', {
-      name: 'Source',
+    stage(names.source.stage, {
+      name: names.source.action,
       category: 'Source',
       provider: 'CodeCommit',
       configuration: {
@@ -231,8 +226,8 @@ function stages(props: ReleasePipelineProps, roles: ActionRoles): Stages {
       outputs: [SOURCE],
       role: roles.source(image),
     }),
-    stage('Build', {
-      name: 'Build',
+    stage(names.build.stage, {
+      name: names.build.action,
       category: 'Build',
       provider: 'CodeBuild',
       configuration: { ProjectName: image.buildProject.projectName },
@@ -242,28 +237,24 @@ function stages(props: ReleasePipelineProps, roles: ActionRoles): Stages {
       namespace: 'build',
       role: roles.build(image),
     }),
-    stage(ReleasePipeline.CANARY_STAGE, {
-      name: 'DeployCanary',
+    stage(names.canary.stage, {
+      name: names.canary.action,
       ...deploy(services.canary),
       role: roles.deploy('CanaryActionRole', services, services.canary),
     }),
-    stage(
-      ReleasePipeline.APPROVAL_ACTION.stage,
-      { ...invoke('Judge'), namespace: 'judge' },
-      approval(props, roles),
-    ),
-    stage('Stable', {
-      name: 'DeployStable',
+    stage(names.judge.stage, { ...invoke(names.judge.action), namespace: 'judge' }, approval(props, roles)),
+    stage(names.stable.stage, {
+      name: names.stable.action,
       ...deploy(services.stable),
       role: roles.deploy('StableActionRole', services, services.stable),
     }),
-    stage('Record', invoke('Record')),
+    stage(names.record.stage, invoke(names.record.action)),
   ];
 }
 
 function approval({ approvalTopic, evidenceUrl }: ReleasePipelineProps, roles: ActionRoles): Action {
   return {
-    name: ReleasePipeline.APPROVAL_ACTION.action,
+    name: names.approval.action,
     category: 'Approval',
     provider: 'Manual',
     configuration: {

@@ -1,3 +1,4 @@
+import { environmentOf, type Track, WORKER_CONTAINER, WORKER_VARIABLES } from '@queue-canary/core';
 import {
   ArnFormat,
   Aws,
@@ -16,7 +17,6 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { CanaryImage } from './canary-image.ts';
 import { allowServices, type EncryptionProps } from './encryption.ts';
-import { type Track, WORKER_CONTAINER_NAME } from './names.ts';
 import type { WorkerQueue } from './worker-queue.ts';
 
 /** What both services of a pair have in common. */
@@ -158,27 +158,32 @@ export class WorkerService extends Construct {
 
   #container(props: WorkerServiceProps): ecs.ContainerDefinitionOptions {
     return {
-      containerName: WORKER_CONTAINER_NAME,
+      containerName: WORKER_CONTAINER,
       image: ecs.ContainerImage.fromRegistry(props.imageUri),
       environment: {
-        // What the worker must know to renew its leases in time and to be done draining before SIGKILL.
-        VISIBILITY_TIMEOUT_SECONDS: String(props.queue.visibilityTimeout.toSeconds()),
-        STOP_TIMEOUT_SECONDS: String(props.stopTimeout.toSeconds()),
+        // The worker must know these to renew its leases in time and to be done draining before SIGKILL.
+        ...environmentOf(WORKER_VARIABLES, {
+          visibilityTimeoutSeconds: String(props.queue.visibilityTimeout.toSeconds()),
+          stopTimeoutSeconds: String(props.stopTimeout.toSeconds()),
+        }),
         ...props.environment,
-        QC_APP: props.appName,
-        QC_TRACK: props.track,
-        QUEUE_URL: props.queue.queue.queueUrl,
-        // How it knows which of the deliveries that it fails end in the dead-letter queue.
-        MAX_RECEIVE_COUNT: String(props.queue.maxReceiveCount),
-        ...(props.protectedMinutesMax === undefined
-          ? {}
-          : { PROTECT_TASKS: 'all', PROTECTED_MINUTES_MAX: String(props.protectedMinutesMax) }),
+        ...environmentOf(WORKER_VARIABLES, {
+          app: props.appName,
+          track: props.track,
+          queueUrl: props.queue.queue.queueUrl,
+          // The worker must know which of the deliveries that it fails end in the dead-letter queue.
+          maxReceiveCount: String(props.queue.maxReceiveCount),
+          ...(props.protectedMinutesMax !== undefined && {
+            protectTasks: 'all',
+            protectedMinutesMax: String(props.protectedMinutesMax),
+          }),
+        }),
       },
       user: props.user,
       readonlyRootFilesystem: props.readonlyRootFilesystem,
       logging: ecs.LogDrivers.awsLogs({
         logGroup: this.logGroup,
-        streamPrefix: WORKER_CONTAINER_NAME,
+        streamPrefix: WORKER_CONTAINER,
         // Given, since ECS's own default has changed. A log that takes nothing must not stop the work: lines are numbered, so
         // that those which a full buffer drops are noticed and left out, and it holds hours of them.
         mode: ecs.AwsLogDriverMode.NON_BLOCKING,

@@ -1,4 +1,4 @@
-import { parsePolicy, type ReleasePolicy } from '@queue-canary/core';
+import { CONTROLLER_VARIABLES, parsePolicy, type ReleasePolicy } from '@queue-canary/core';
 import type { Names } from './names.ts';
 import { UserError } from './user-error.ts';
 
@@ -7,49 +7,54 @@ export interface Configuration {
   readonly policy: ReleasePolicy;
 }
 
+type Key = keyof typeof CONTROLLER_VARIABLES;
+
 /**
  * The controller's configuration from its environment variables, or one error that lists everything that
  * is wrong with them.
  */
 export function readEnvironment(environment: Readonly<Record<string, string | undefined>>): Configuration {
   const problems: string[] = [];
-  const required = (variable: string): string => {
+  const required = (key: Key): string => {
+    const variable = CONTROLLER_VARIABLES[key];
     const value = environment[variable];
     if (value === undefined || value === '') problems.push(`${variable} is not set`);
     return value ?? '';
   };
-  const count = (variable: string): number => {
-    const text = required(variable);
-    if (text !== '' && !/^\d+$/.test(text)) problems.push(`${variable} must be a whole number, not ${text}`);
+  const count = (key: Key): number => {
+    const text = required(key);
+    if (text !== '' && !/^\d+$/.test(text))
+      problems.push(`${CONTROLLER_VARIABLES[key]} must be a whole number, not ${text}`);
     return Number(text);
   };
   const configuration = {
     names: {
-      app: required('QC_APP'),
-      pipeline: required('QC_PIPELINE_NAME'),
-      cluster: required('QC_CLUSTER'),
-      canaryService: required('QC_CANARY_SERVICE'),
-      stableService: required('QC_STABLE_SERVICE'),
+      app: required('app'),
+      pipeline: required('pipeline'),
+      cluster: required('cluster'),
+      canaryService: required('canaryService'),
+      stableService: required('stableService'),
       tasks: {
-        canary: count('QC_CANARY_TASKS'),
-        stableMin: count('QC_STABLE_TASKS_MIN'),
-        stableMax: count('QC_STABLE_TASKS_MAX'),
+        canary: count('canaryTasks'),
+        stableMin: count('stableTasksMin'),
+        stableMax: count('stableTasksMax'),
       },
-      container: required('QC_CONTAINER_NAME'),
-      releaseParameter: required('QC_RELEASE_PARAMETER'),
-      rollbackParameter: required('QC_ROLLBACK_PARAMETER'),
-      imageParameter: required('QC_IMAGE_PARAMETER'),
-      imageRepository: required('QC_IMAGE_REPOSITORY'),
-      alarms: required('QC_ALARM_NAMES')
+      container: required('container'),
+      releaseParameter: required('releaseParameter'),
+      rollbackParameter: required('rollbackParameter'),
+      imageParameter: required('imageParameter'),
+      imageRepository: required('imageRepository'),
+      alarms: required('alarms')
         .split(',')
         .map((name) => name.trim())
         .filter((name) => name !== ''),
-      deadLetterQueue: required('QC_DLQ_NAME'),
-      topicArn: required('QC_TOPIC_ARN'),
+      deadLetterQueue: required('deadLetterQueue'),
+      topicArn: required('topicArn'),
     },
   };
-  const policy = parsePolicy(jsonFrom(required('QC_POLICY'), problems));
-  if (!policy.ok) problems.push(...policy.problems.map(({ message }) => `QC_POLICY: ${message}`));
+  const policy = parsePolicy(jsonFrom(required('policy'), problems));
+  if (!policy.ok)
+    problems.push(...policy.problems.map(({ message }) => `${CONTROLLER_VARIABLES.policy}: ${message}`));
   if (problems.length > 0 || !policy.ok) {
     throw new UserError(
       'InvalidEnvironment',
@@ -64,7 +69,7 @@ function jsonFrom(text: string, problems: string[]): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    problems.push('QC_POLICY is not JSON');
+    problems.push(`${CONTROLLER_VARIABLES.policy} is not JSON`);
     return {};
   }
 }

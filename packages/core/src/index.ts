@@ -6,6 +6,7 @@ export {
 } from './calibration/calibration.ts';
 export { History } from './calibration/history.ts';
 export { renderCalibration } from './calibration/render.ts';
+export * from './contract.ts';
 export { type CostChoice, costChoices } from './cost/choices.ts';
 export {
   ALARM_METRICS,

@@ -2,13 +2,18 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FilteredLogEvent } from '@aws-sdk/client-cloudwatch-logs';
-import { type Calibration, defaultReleasePolicy, type JudgePolicy, type Line } from '@queue-canary/core';
+import {
+  type Calibration,
+  defaultReleasePolicy,
+  type JudgePolicy,
+  type Line,
+  PIPELINE_OUTPUTS,
+} from '@queue-canary/core';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { outcomeMessage } from '../../../core/test/outcome-message.ts';
 import { randomLines, sequence } from '../../../core/test/random-lines.ts';
 import { createClients } from '../clients.ts';
 import type { Context } from '../context.ts';
-import { PIPELINE_OUTPUTS } from '../stacks.ts';
 import { local } from '../target.ts';
 import { calibrateHistory } from './calibrate.ts';
 

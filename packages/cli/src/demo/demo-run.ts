@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Approval } from '@queue-canary/core';
+import type { Approval, PipelineOutputs } from '@queue-canary/core';
 import { AWS_LATENCIES, type Clock, sleep } from '@queue-canary/engine';
 import { createClients } from '../clients.ts';
 import { cdkDeploy, ensureFirstImage, synthesize } from '../commands/deploy.ts';
@@ -10,7 +10,7 @@ import { git } from '../commands/push.ts';
 import { releaseReader } from '../commands/release.ts';
 import type { Context } from '../context.ts';
 import { messagesIn } from '../messages-in.ts';
-import { imageOutputs, type PipelineOutputs, pipelineOutputs } from '../stacks.ts';
+import { imageOutputs, pipelineOutputs } from '../stacks.ts';
 import { resolveTarget } from '../target.ts';
 import type { Terminal } from '../terminal.ts';
 import type { EngineProcess } from './engine-process.ts';

@@ -1,6 +1,5 @@
-import type { Track } from '@queue-canary/core';
+import type { PipelineOutputs, Track } from '@queue-canary/core';
 import type { Clients } from '../clients.ts';
-import type { PipelineOutputs } from '../stacks.ts';
 
 /** What the workers' logs say that one version did on one track. */
 export interface Outcome {

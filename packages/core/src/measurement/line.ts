@@ -1,3 +1,4 @@
+import type { Track } from '../contract.ts';
 import type { Histogram } from '../judge/histogram.ts';
 
 /**
@@ -9,7 +10,7 @@ import type { Histogram } from '../judge/histogram.ts';
 export interface Line {
   /** The ECS task, or a name that the worker gave itself where it knows none. */
   readonly task: string;
-  readonly track: 'canary' | 'stable';
+  readonly track: Track;
   readonly revision: string;
   /** Position among the task's lines, from 0 on. */
   readonly sequence: number;

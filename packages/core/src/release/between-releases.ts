@@ -1,7 +1,7 @@
+import { tracks } from '../contract.ts';
 import { driftHistory, planDrift } from './drift.ts';
 import { holdGate, openGate } from './gate.ts';
 import type { Journey } from './journey.ts';
-import { tracks } from './observed.ts';
 import type { Plan } from './phase.ts';
 import { initialExecutionId } from './record.ts';
 import type { World } from './world.ts';

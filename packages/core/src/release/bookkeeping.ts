@@ -1,8 +1,8 @@
+import type { Track } from '../contract.ts';
 import { hasArrived } from './candidate.ts';
 import { type Effect, isBarrier, type RecordWrite } from './effect.ts';
 import { type Health, isDepthUnsettled } from './health.ts';
 import type { Journey } from './journey.ts';
-import type { Track } from './observed.ts';
 import { type Baseline, initialExecutionId, type LastGood, type ReleaseRecord } from './record.ts';
 import { isSteady, type World } from './world.ts';
 

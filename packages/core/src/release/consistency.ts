@@ -1,5 +1,5 @@
+import { stages, type Track } from '../contract.ts';
 import { intruders, isActive, type Journey } from './journey.ts';
-import { stages, type Track } from './observed.ts';
 import { ownStopReason } from './stop-reason.ts';
 import type { World } from './world.ts';
 

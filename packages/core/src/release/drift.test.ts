@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { digestOf, imageOf, SimulatedWorld } from '../../test/simulated-world.ts';
+import { type Track, tracks } from '../contract.ts';
 import { defaultReleasePolicy } from '../policy/policy.ts';
-import { known, type Track, tracks } from './observed.ts';
+import { known } from './observed.ts';
 import type { Phase } from './phase.ts';
 import { plan } from './plan.ts';
 

@@ -1,8 +1,8 @@
+import { type Track, tracks } from '../contract.ts';
 import { writeRecord } from './bookkeeping.ts';
 import { isUnsettled } from './consistency.ts';
 import type { Effect } from './effect.ts';
 import { isBeingDeployed, type Journey, mayBeEnteringCanary } from './journey.ts';
-import { type Track, tracks } from './observed.ts';
 import type { Drift, LastGood, ReleaseRecord } from './record.ts';
 import { restoration } from './restoration.ts';
 import { commitText, isSteady, progress, type World } from './world.ts';

@@ -1,4 +1,4 @@
-import type { Track } from './observed.ts';
+import type { Track } from '../contract.ts';
 import type { ReleaseRecord, RollbackRequest } from './record.ts';
 
 /**

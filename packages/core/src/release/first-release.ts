@@ -1,6 +1,6 @@
+import { tracks } from '../contract.ts';
 import type { Effect } from './effect.ts';
 import type { Journey } from './journey.ts';
-import { tracks } from './observed.ts';
 import type { RecordedVerdict } from './record.ts';
 import { isSteady, type World } from './world.ts';
 

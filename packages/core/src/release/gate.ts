@@ -1,6 +1,6 @@
+import { stages } from '../contract.ts';
 import type { Effect } from './effect.ts';
 import { type Journey, mayBeEnteringCanary, stageNamed } from './journey.ts';
-import { stages } from './observed.ts';
 import type { World } from './world.ts';
 
 /**

@@ -1,6 +1,7 @@
+import { stages } from '../contract.ts';
 import type { Effect } from './effect.ts';
 import { isActive, type Journey } from './journey.ts';
-import { type Job, stages } from './observed.ts';
+import type { Job } from './observed.ts';
 import type { Plan } from './phase.ts';
 import type { World } from './world.ts';
 

@@ -1,13 +1,7 @@
+import { stages, type Track } from '../contract.ts';
 import { reportMs } from '../measurement/line.ts';
 import type { Unread } from '../measurement/measurement.ts';
-import {
-  type ActionRun,
-  type Execution,
-  type PipelineState,
-  type StageState,
-  stages,
-  type Track,
-} from './observed.ts';
+import type { ActionRun, Execution, PipelineState, StageState } from './observed.ts';
 
 type Step = keyof typeof stages;
 

@@ -1,3 +1,4 @@
+import type { Track } from '../contract.ts';
 import type { Measurement } from '../measurement/measurement.ts';
 import type { ReleaseRecord, RollbackRequest } from './record.ts';
 
@@ -15,22 +16,6 @@ export function known<T>(value: T): Reading<T> {
 export function unknown(problem: string): { readonly known: false; readonly problem: string } {
   return { known: false, problem };
 }
-
-export type Track = 'canary' | 'stable';
-
-/** Both tracks, the one that is restored first in front. */
-export const tracks: readonly Track[] = ['canary', 'stable'];
-
-/** The pipeline's stages and actions, by the names that the constructs give them. */
-export const stages = {
-  source: { stage: 'Source', action: 'Source' },
-  build: { stage: 'Build', action: 'Build' },
-  canary: { stage: 'Canary', action: 'DeployCanary' },
-  judge: { stage: 'Verdict', action: 'Judge' },
-  approval: { stage: 'Verdict', action: 'Approve' },
-  stable: { stage: 'Stable', action: 'DeployStable' },
-  record: { stage: 'Record', action: 'Record' },
-} as const;
 
 export type ExecutionStatus =
   | 'InProgress'

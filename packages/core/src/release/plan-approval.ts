@@ -1,9 +1,9 @@
+import { stages } from '../contract.ts';
 import type { Effect } from './effect.ts';
 import { promotesItself } from './ending.ts';
 import type { Health } from './health.ts';
 import type { Journey } from './journey.ts';
 import { nextLookMs } from './next-look.ts';
-import { stages } from './observed.ts';
 import { type Plan, summarise } from './phase.ts';
 import type { World } from './world.ts';
 

@@ -1,8 +1,8 @@
+import { tracks } from '../contract.ts';
 import { unlessDrifted } from './between-releases.ts';
 import { followTaskDefinitions, lastGoodFrom, writeRecord } from './bookkeeping.ts';
 import type { Effect } from './effect.ts';
 import { openGate } from './gate.ts';
-import { tracks } from './observed.ts';
 import type { Plan } from './phase.ts';
 import { initialExecutionId } from './record.ts';
 import { onOneImage, progress, type World } from './world.ts';

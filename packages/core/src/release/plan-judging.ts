@@ -1,3 +1,4 @@
+import { stages } from '../contract.ts';
 import type { Verdict } from '../judge/evidence.ts';
 import { writeRecord } from './bookkeeping.ts';
 import { hasArrived } from './candidate.ts';
@@ -7,7 +8,6 @@ import { again, complete, jobOf } from './jobs.ts';
 import type { Journey } from './journey.ts';
 import { approvalMessage, recordedVerdict, unchangedVerdict } from './judgement.ts';
 import { nextLookMs, remaining } from './next-look.ts';
-import { stages } from './observed.ts';
 import { unasked } from './waits.ts';
 import type { World } from './world.ts';
 

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Ages, type Answer, SimulatedWorld } from '../../test/simulated-world.ts';
+import { stages } from '../contract.ts';
 import { type Approval, defaultReleasePolicy } from '../policy/policy.ts';
 import type { Effect } from './effect.ts';
-import { stages } from './observed.ts';
 import { plan } from './plan.ts';
 
 const track = fc.constantFrom('canary' as const, 'stable' as const);

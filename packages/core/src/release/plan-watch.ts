@@ -1,3 +1,4 @@
+import { stages } from '../contract.ts';
 import { followImage, lastGoodFrom, writeRecord } from './bookkeeping.ts';
 import type { Effect } from './effect.ts';
 import { starts } from './first-release.ts';
@@ -5,7 +6,7 @@ import type { Health } from './health.ts';
 import { again, complete, jobOf } from './jobs.ts';
 import type { Journey } from './journey.ts';
 import { nextLookMs, remaining } from './next-look.ts';
-import { type Job, stages } from './observed.ts';
+import type { Job } from './observed.ts';
 import { unasked } from './waits.ts';
 import { commitText, onOneImage, progress, shortId, type World } from './world.ts';
 

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { stages } from '../contract.ts';
 import { createJudge } from '../judge/judge.ts';
 import { defaultReleasePolicy } from '../policy/policy.ts';
 import { decide } from './ending.ts';
 import { recordedVerdict } from './judgement.ts';
-import { stages } from './observed.ts';
 import {
   formatRecord,
   formatRollbackRequest,

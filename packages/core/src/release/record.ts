@@ -1,5 +1,5 @@
+import type { Track } from '../contract.ts';
 import type { Verdict, VerdictCode } from '../judge/evidence.ts';
-import type { Track } from './observed.ts';
 
 /** A release that both services ran at steady state: what every rollback returns to. */
 export interface LastGood {

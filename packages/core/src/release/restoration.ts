@@ -1,7 +1,7 @@
+import { tracks } from '../contract.ts';
 import { isUnsettled } from './consistency.ts';
 import type { Effect } from './effect.ts';
 import { type Journey, mayBeEnteringCanary } from './journey.ts';
-import { tracks } from './observed.ts';
 import { initialExecutionId } from './record.ts';
 import { isSteady, type World } from './world.ts';
 

@@ -1,6 +1,7 @@
+import { tracks } from '../contract.ts';
 import type { ReleasePolicy } from '../policy/policy.ts';
 import type { Judgement } from './judgement.ts';
-import { type Observed, type PipelineState, type Reading, type ServiceState, tracks } from './observed.ts';
+import type { Observed, PipelineState, Reading, ServiceState } from './observed.ts';
 import type { ReleaseRecord, RollbackRequest } from './record.ts';
 
 /** One observation in which everything that a plan needs is known. */

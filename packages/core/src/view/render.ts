@@ -1,5 +1,5 @@
+import { stages } from '../contract.ts';
 import { amount, duration } from '../judge/required-sample.ts';
-import { stages } from '../release/observed.ts';
 import type { Phase } from '../release/phase.ts';
 import type { ExecutionView, ReleaseView, StageStatus, StageView, TrackView, VerdictView } from './view.ts';
 

@@ -1,17 +1,16 @@
+import { stages, type Track } from '../contract.ts';
 import type { Effects } from '../judge/effect.ts';
 import type { Concern, Evidence, Verdict } from '../judge/evidence.ts';
 import type { Lateness } from '../measurement/lateness.ts';
 import { currentRelease, isActive, type Journey, waitingForCanary } from '../release/journey.ts';
-import {
-  type ActionRun,
-  type AlarmValue,
-  type Observed,
-  type PipelineState,
-  type Reading,
-  type RolloutState,
-  type ServiceState,
-  stages,
-  type Track,
+import type {
+  ActionRun,
+  AlarmValue,
+  Observed,
+  PipelineState,
+  Reading,
+  RolloutState,
+  ServiceState,
 } from '../release/observed.ts';
 import type { Phase, Plan } from '../release/phase.ts';
 import type { Decision, Drift, LastGood, RecordedVerdict, ReleaseRecord } from '../release/record.ts';
