@@ -26,7 +26,7 @@ export interface BatchSenderParts<E extends BatchEntry> {
 }
 
 const ENTRIES_MAX = 10;
-const RETRY: BackoffShape = { firstMs: 200, longestMs: 5_000 };
+const RETRY: BackoffShape = { firstMs: 200, maxMs: 5_000 };
 
 /**
  * Sends deletes, or visibility changes, ten in a call or whatever has gathered after a linger.

@@ -1,4 +1,6 @@
-import type { Message } from './message.ts';
+import { type Message, toMessage } from './message.ts';
+import type { Settings } from './settings.ts';
+import type { SqsMessage } from './transport.ts';
 
 /** How a delivery ended; the counters of the same names. */
 export type Ending =
@@ -33,4 +35,26 @@ export interface Delivery {
   settledAtMs: number | undefined;
   /** Its one counted ending, as soon as it has one. */
   ending: Ending | undefined;
+}
+
+/** A message that has just been received, with a lease that began at `leasedAtMs`. */
+export function toDelivery(
+  message: SqsMessage,
+  leasedAtMs: number,
+  settings: Pick<Settings, 'visibilitySeconds' | 'renewEverySeconds' | 'leaseMaximumSeconds'>,
+): Delivery {
+  return {
+    message: toMessage(message),
+    receiptHandle: message.ReceiptHandle ?? '',
+    leaseEndMs: leasedAtMs + settings.visibilitySeconds * 1000,
+    renewAtMs: leasedAtMs + settings.renewEverySeconds * 1000,
+    leaseLimitMs: leasedAtMs + settings.leaseMaximumSeconds * 1000,
+    renewalFailures: 0,
+    renewing: undefined,
+    loopLagMs: 0,
+    messageType: undefined,
+    beganAtMs: undefined,
+    settledAtMs: undefined,
+    ending: undefined,
+  };
 }

@@ -1,6 +1,7 @@
 export type { Clock, Timer } from './clock.ts';
 export type { Credentials, CredentialsProvider } from './credentials.ts';
 export { defaultCredentials } from './credentials.ts';
+export type { DrainReport } from './drain.ts';
 export { InvariantError, UserError } from './errors.ts';
 export type {
   AbortCause,
@@ -13,13 +14,14 @@ export type {
   Outcome,
 } from './handler.ts';
 export { HandlerAborted } from './handler.ts';
+export type { Health, WorkerState } from './health.ts';
 export type { Identity } from './identity.ts';
 export { InProcessTransport, type SqsOperations } from './in-process-transport.ts';
-export { type RunWorkerOptions, runWorker, SystemClock } from './main.ts';
 export type { Message } from './message.ts';
 export { COUNTERS, type Counter } from './metrics.ts';
 export { RawTransport, type RawTransportOptions } from './raw-transport.ts';
 export { REPORT_MS, REPORTS_EACH_SECOND_MS } from './rhythm.ts';
+export { type RunWorkerOptions, runWorker, SystemClock } from './run-worker.ts';
 export type {
   Parking,
   TaskProtectionOptions,
@@ -29,4 +31,4 @@ export type {
 } from './settings.ts';
 export { EcsAgentProtection, type ProtectionEndpoint } from './task-protection.ts';
 export * from './transport.ts';
-export { type DrainReport, type Health, Worker, type WorkerState } from './worker.ts';
+export { Worker } from './worker.ts';

@@ -2,6 +2,7 @@ import type { Clock } from './clock.ts';
 import type { Delivery, Ending } from './delivery.ts';
 import { classOf, textOf } from './errors.ts';
 import type { NamedIdentity } from './identity.ts';
+import type { LossCause } from './lease-keeper.ts';
 import type { Metrics } from './metrics.ts';
 import { type Attribution, attributionOf, type SqsFault } from './transport.ts';
 
@@ -24,6 +25,12 @@ export interface OutcomeBookParts {
   readonly maxReceiveCount: number | undefined;
   readonly log: (line: string) => void;
 }
+
+const LOSSES: Readonly<Record<LossCause, EndingDetails>> = {
+  blocked: { attribution: 'version', errorClass: 'EventLoopBlocked' },
+  maximum: { attribution: 'version', errorClass: 'LeaseMaximum' },
+  sqs: { attribution: 'infrastructure', errorClass: 'LeaseLost' },
+};
 
 /**
  * Gives every received message exactly one ending, counts it, and writes one line to the log for each that is
@@ -97,7 +104,17 @@ export class OutcomeBook {
     });
   }
 
-  /** A poison message was sent to where poison goes. */
+  /** The handler took longer than its timeout. */
+  timedOut(delivery: Delivery): void {
+    this.ended(delivery, 'TimedOut', { attribution: 'version', errorClass: 'Timeout' });
+  }
+
+  /** The lease was lost before the message was done. */
+  expired(delivery: Delivery, cause: LossCause): void {
+    this.ended(delivery, 'Expired', LOSSES[cause]);
+  }
+
+  /** A poison message was sent to the dead-letter queue. */
   parked(delivery: Delivery): void {
     if (!this.#isLast(delivery)) this.#parts.metrics.count('DeadLettered');
   }

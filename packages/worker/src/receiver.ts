@@ -22,8 +22,8 @@ export interface ReceiverParts {
   readonly onFault: (fault: SqsFault, retryInMs: number) => void;
 }
 
-const ERROR_BACKOFF: BackoffShape = { firstMs: 500, longestMs: 20_000 };
-const EMPTY_BACKOFF: BackoffShape = { firstMs: 100, longestMs: 1_000 };
+const ERROR_BACKOFF: BackoffShape = { firstMs: 500, maxMs: 20_000 };
+const EMPTY_BACKOFF: BackoffShape = { firstMs: 100, maxMs: 1_000 };
 const SYSTEM_ATTRIBUTES = ['All'];
 const MESSAGE_ATTRIBUTES = ['All'];
 

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from './clock.ts';
+import type { Timer } from './clock.ts';
 import type { Delivery } from './delivery.ts';
 import { type AbortCause, HandlerAborted, type HandlerContext } from './handler.ts';
 
@@ -59,50 +59,5 @@ export class Run implements HandlerContext {
     if (this.abortedBecause !== undefined) return;
     this.abortedBecause = why;
     this.#controller?.abort(new HandlerAborted(why));
-  }
-}
-
-/** Says when runs are over time. All have the same timeout, so the oldest is always the first to be due. */
-export class RunTimeouts {
-  readonly #clock: Clock;
-  readonly #onTimeout: (run: Run) => void;
-  readonly #watched = new Set<Run>();
-  #timer: Timer | undefined;
-
-  constructor(clock: Clock, onTimeout: (run: Run) => void) {
-    this.#clock = clock;
-    this.#onTimeout = onTimeout;
-  }
-
-  watch(run: Run): void {
-    this.#watched.add(run);
-    this.#timer ??= this.#armFor(run);
-  }
-
-  unwatch(run: Run): void {
-    this.#watched.delete(run);
-  }
-
-  close(): void {
-    this.#watched.clear();
-    this.#timer?.cancel();
-    this.#timer = undefined;
-  }
-
-  #armFor(run: Run): Timer {
-    return this.#clock.setTimer(run.timeoutAtMs - this.#clock.nowMs(), () => this.#tick());
-  }
-
-  #tick(): void {
-    this.#timer = undefined;
-    const nowMs = this.#clock.nowMs();
-    for (const run of this.#watched) {
-      if (run.timeoutAtMs > nowMs) {
-        this.#timer ??= this.#armFor(run);
-        return;
-      }
-      this.#watched.delete(run);
-      this.#onTimeout(run);
-    }
   }
 }

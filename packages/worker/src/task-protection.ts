@@ -2,6 +2,7 @@ import { request } from 'node:http';
 import type { Random } from './backoff.ts';
 import type { Clock, Timer } from './clock.ts';
 import { textOf } from './errors.ts';
+import { PROTECTED_MINUTES, type WorkerOptions } from './settings.ts';
 
 /** Tells ECS whether the task may be stopped by scale-in and deployments. */
 export interface ProtectionEndpoint {
@@ -47,6 +48,23 @@ export class EcsAgentProtection implements ProtectionEndpoint {
       call.end(body);
     });
   }
+}
+
+/** How long a task that was protected for its time stays unprotected, for ECS to stop it if it wants to. */
+const REST_MS = 30_000;
+
+/** The protection that a worker is configured with, if any. */
+export function protectionOf(
+  { clock, random, taskProtection }: Pick<WorkerOptions, 'clock' | 'random' | 'taskProtection'>,
+  onError: (text: string) => void,
+): TaskProtection | undefined {
+  if (taskProtection === undefined) return undefined;
+  const { endpoint, maximumMinutes = PROTECTED_MINUTES, idleMs = 30_000 } = taskProtection;
+  return new TaskProtection({
+    ...{ clock, random, endpoint, idleMs, onError },
+    maximumMs: maximumMinutes * 60_000,
+    restMs: REST_MS,
+  });
 }
 
 export interface TaskProtectionParts {

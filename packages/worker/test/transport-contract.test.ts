@@ -1,8 +1,8 @@
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { InProcessTransport, type SqsOperations } from '../src/in-process-transport.ts';
-import { SystemClock } from '../src/main.ts';
 import { RawTransport } from '../src/raw-transport.ts';
+import { SystemClock } from '../src/run-worker.ts';
 import { SdkTransport } from '../src/sdk-transport.ts';
 import { SqsFault, type Transport } from '../src/transport.ts';
 import { QueueModel } from './support/queue-model.ts';

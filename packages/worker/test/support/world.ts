@@ -1,7 +1,8 @@
+import type { DrainReport } from '../../src/drain.ts';
 import type { SqsOperations } from '../../src/in-process-transport.ts';
 import { InProcessTransport } from '../../src/in-process-transport.ts';
 import type { WorkerOptions } from '../../src/settings.ts';
-import { type DrainReport, Worker } from '../../src/worker.ts';
+import { Worker } from '../../src/worker.ts';
 import { QueueModel } from './queue-model.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
