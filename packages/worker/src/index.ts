@@ -18,7 +18,6 @@ export type { Health, WorkerState } from './health.ts';
 export type { Identity } from './identity.ts';
 export { InProcessTransport, type SqsOperations } from './in-process-transport.ts';
 export type { Message } from './message.ts';
-export { COUNTERS, type Counter } from './metrics.ts';
 export { RawTransport, type RawTransportOptions } from './raw-transport.ts';
 export { REPORT_MS, REPORTS_EACH_SECOND_MS } from './rhythm.ts';
 export { type RunWorkerOptions, runWorker, SystemClock } from './run-worker.ts';

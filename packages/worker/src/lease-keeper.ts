@@ -12,7 +12,7 @@ export type LossCause =
   /** Renewals failed or were refused. */
   | 'sqs';
 
-export interface LeaseSettings {
+interface LeaseSettings {
   readonly visibilitySeconds: number;
   readonly renewEverySeconds: number;
   readonly maximumSeconds: number;

@@ -20,7 +20,6 @@ export const COUNTERS = [
   'FirstReceived',
   /** Handled, and the delete confirmed. */
   'Succeeded',
-  'FirstSucceeded',
   /** The handler threw, asked for a retry or answered nonsense. */
   'Failed',
   /** The handler ran longer than its timeout. */
@@ -43,8 +42,6 @@ export const COUNTERS = [
   'DeadLettered',
   /** Receives that were answered and brought nothing. */
   'EmptyReceives',
-  /** Calls to SQS that failed. */
-  'SqsError',
 ] as const;
 
 export type Counter = (typeof COUNTERS)[number];
@@ -52,7 +49,7 @@ export type Counter = (typeof COUNTERS)[number];
 /** Durations of which a line has an even sample. */
 const VALUES = ['ProcessingTimeMs', 'QueueAgeMs'] as const;
 
-export type ValueMetric = (typeof VALUES)[number];
+type ValueMetric = (typeof VALUES)[number];
 
 /** Enough for a dashboard's percentiles; all values of a line are an EMF metric's hundred at most. */
 const SAMPLES_MAX = 25;

@@ -73,7 +73,6 @@ export class OutcomeBook {
     if (delivery.ending !== undefined) return;
     delivery.ending = 'Succeeded';
     this.#parts.metrics.count('Succeeded');
-    if (delivery.message.receiveCount === 1) this.#parts.metrics.count('FirstSucceeded');
     this.#open.delete(delivery);
     this.#finished(delivery, undefined);
   }
@@ -148,7 +147,6 @@ export class OutcomeBook {
 
   /** A call to SQS failed. */
   fault(operation: string, fault: SqsFault, fields: Readonly<Record<string, string | number>> = {}): void {
-    this.#parts.metrics.count('SqsError');
     this.event('error', 'sqs call failed', {
       operation,
       code: fault.code,

@@ -25,6 +25,12 @@ export type Operation = keyof SqsOperations;
 /** Decides over each call; `nth` counts the calls of an operation from 1. */
 export type Plan = (operation: Operation, nth: number) => Trouble;
 
+/** The plan by which all calls of one operation meet the same trouble, or only its first `times`. */
+export const always =
+  (troubled: Operation, trouble: Trouble, times = Number.POSITIVE_INFINITY): Plan =>
+  (operation, nth) =>
+    operation === troubled && nth <= times ? trouble : 'none';
+
 /** The operations of a queue behind a network that has troubles. */
 export class TroubledOperations implements SqsOperations {
   readonly #inner: SqsOperations;

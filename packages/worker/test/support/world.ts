@@ -1,4 +1,5 @@
 import type { DrainReport } from '../../src/drain.ts';
+import type { HandlerContext } from '../../src/handler.ts';
 import type { SqsOperations } from '../../src/in-process-transport.ts';
 import { InProcessTransport } from '../../src/in-process-transport.ts';
 import type { WorkerOptions } from '../../src/settings.ts';
@@ -108,4 +109,18 @@ export class Gate {
   fail(body: string, error: unknown = new Error('failed')): void {
     this.#open.get(body)?.reject(error);
   }
+}
+
+/** A handler that keeps its contexts and settles when the test says so. */
+export function watched() {
+  const gate = new Gate();
+  const contexts: HandlerContext[] = [];
+  return {
+    gate,
+    contexts,
+    handler: (body: string, _message: unknown, context: HandlerContext) => {
+      contexts.push(context);
+      return gate.handle(body);
+    },
+  };
 }
