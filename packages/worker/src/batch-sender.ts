@@ -2,10 +2,10 @@ import { type BackoffShape, backoffMs, type Random } from './backoff.ts';
 import type { Clock, Timer } from './clock.ts';
 import { asFault, type BatchOutput, SqsFault } from './transport.ts';
 
-/** Something to tell SQS about one message. */
+/** A change of one message that SQS has to confirm. */
 export interface BatchEntry {
   readonly receiptHandle: string;
-  /** When telling it has lost its sense: the lease is over and the message may be with somebody else. */
+  /** When it has lost its meaning: the lease is over and somebody else may have the message. */
   readonly giveUpAtMs: number;
   /** Attempts so far. */
   attempts: number;
@@ -43,7 +43,7 @@ export class BatchSender<E extends BatchEntry> {
   readonly #retries = new Map<Timer, readonly E[]>();
   #linger: Timer | undefined;
   #pace: 'linger' | 'hold' | 'urgent' = 'linger';
-  #changed: Array<{ readonly most: number; readonly resolve: () => void }> = [];
+  #changed: Array<{ readonly max: number; readonly resolve: () => void }> = [];
 
   constructor(parts: BatchSenderParts<E>) {
     this.#parts = parts;
@@ -63,7 +63,7 @@ export class BatchSender<E extends BatchEntry> {
     else this.#linger ??= this.#parts.clock.setTimer(this.#parts.lingerMs, () => this.#sendWaiting());
   }
 
-  /** From now on everything waits, until told to hurry. */
+  /** From now on everything waits, until {@link hurry}. */
   hold(): void {
     this.#pace = 'hold';
     this.#linger?.cancel();
@@ -76,10 +76,10 @@ export class BatchSender<E extends BatchEntry> {
     this.#sendWaiting();
   }
 
-  /** Resolves when at most `most` entries are open. */
-  atMost(most: number): Promise<void> {
-    if (this.#open.size <= most) return Promise.resolve();
-    return new Promise((resolve) => this.#changed.push({ most, resolve }));
+  /** Resolves when at most `max` entries are open. */
+  atMost(max: number): Promise<void> {
+    if (this.#open.size <= max) return Promise.resolve();
+    return new Promise((resolve) => this.#changed.push({ max, resolve }));
   }
 
   /** Gives up everything that is open, for want of time. */
@@ -157,8 +157,8 @@ export class BatchSender<E extends BatchEntry> {
 
   #notify(): void {
     if (this.#changed.length === 0) return;
-    const ready = this.#changed.filter(({ most }) => this.#open.size <= most);
-    this.#changed = this.#changed.filter(({ most }) => this.#open.size > most);
+    const ready = this.#changed.filter(({ max }) => this.#open.size <= max);
+    this.#changed = this.#changed.filter(({ max }) => this.#open.size > max);
     for (const { resolve } of ready) resolve();
   }
 }

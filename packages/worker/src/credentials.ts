@@ -40,7 +40,7 @@ export class CachedCredentials {
     this.#clock = clock;
   }
 
-  /** The credentials at hand while they last, without waiting; else what the provider gives. */
+  /** The credentials at hand while they last, without waiting; otherwise those that the provider gives. */
   get(): Credentials | Promise<Credentials> {
     if (this.#current !== undefined && this.#clock.nowMs() < this.#renewAtMs) return this.#current;
     this.#asking ??= this.#ask();

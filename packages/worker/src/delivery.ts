@@ -12,7 +12,7 @@ export type Ending =
   | 'Expired'
   | 'DeleteFailed';
 
-/** A message in the worker's hands: what is known of its lease and of its end. */
+/** A message in the worker's hands: its lease, its handler and its end. */
 export interface Delivery {
   readonly message: Message;
   readonly receiptHandle: string;
@@ -28,7 +28,7 @@ export interface Delivery {
   renewing: Promise<void> | undefined;
   /** The longest time for which the event loop was blocked since the lease was last extended. */
   loopLagMs: number;
-  /** What the worker's user calls messages of this kind; asked for first deliveries only. */
+  /** The name that the worker's user gives messages of this kind; asked for first deliveries only. */
   messageType: string | undefined;
   /** When its handler began, and when it settled. */
   beganAtMs: number | undefined;

@@ -6,7 +6,7 @@ import type { Quiet } from './quiet.ts';
 import type { Receiver } from './receiver.ts';
 import type { Runs } from './runs.ts';
 
-/** What a drain left behind. */
+/** The result of a drain. */
 export interface DrainReport {
   readonly durationMs: number;
   /** Handlers that still ran; their messages come back when their leases lapse. */
@@ -32,7 +32,7 @@ export interface DrainParts {
   readonly dropProtection: (() => Promise<void>) | undefined;
 }
 
-/** The part of the stop timeout that is kept for giving messages back, after handlers were told to stop. */
+/** The part of the stop timeout that is kept for giving messages back, after handlers were asked to stop. */
 const RESERVE_MS = 5_000;
 /** The part of the reserve in which handlers may still settle, once their signal has aborted. */
 const GRACE_MS = 2_000;
@@ -48,7 +48,7 @@ export function lateIntakeMs(stopTimeoutMs: number): number {
   return (stopTimeoutMs - RESERVE_MS) / 2;
 }
 
-/** Lets what is in work finish within the stop timeout, and ends the rest; see {@link Worker.drain}. */
+/** Lets messages in work finish within the stop timeout, and ends the rest, in the order that `Worker.drain` documents. */
 export async function drain(parts: DrainParts): Promise<DrainReport> {
   const { clock, receiver, lanes, runs, outbox, quiet } = parts;
   const startedAtMs = clock.nowMs();
@@ -75,14 +75,14 @@ export async function drain(parts: DrainParts): Promise<DrainReport> {
   return { durationMs, ...left };
 }
 
-/** Ends everything that is not over by itself; nothing is given back whose handler still runs. */
+/** Ends everything that has not ended by itself. Messages whose handlers still run are not given back. */
 function leave({ runs, outbox, book, onEnd }: DrainParts): Omit<DrainReport, 'durationMs'> {
   const handlersLeft = runs.size;
   let unconfirmed = outbox.giveUpAll();
   for (const delivery of runs.close()) {
     book.ended(delivery, 'Expired', { attribution: 'neutral', errorClass: 'LeftOnDrain' });
   }
-  // What is still open waits for a renewal on its way, after which it would be deleted.
+  // A message that is still open waits for a renewal on its way, after which it would be deleted.
   for (const delivery of [...book.open]) {
     unconfirmed++;
     book.ended(delivery, 'DeleteFailed', {

@@ -7,7 +7,7 @@ const BINS_PER_OCTAVE = 16;
 /** Holds all that took longer than 2^24 ms, some four and a half hours. */
 export const LAST_BIN = 384;
 
-/** The bin of a duration: b holds what took from 2^(b/16) ms to below 2^((b+1)/16) ms, bin 0 also what was shorter. */
+/** The bin of a duration: bin b is from 2^(b/16) ms to below 2^((b+1)/16) ms, and bin 0 includes all shorter ones. */
 export function binOf(ms: number): number {
   if (!(ms > 1)) return 0;
   return Math.min(LAST_BIN, Math.floor(Math.log2(ms) * BINS_PER_OCTAVE));
@@ -21,7 +21,7 @@ export class Durations {
     this.#counts[binOf(ms)]!++;
   }
 
-  /** What was added since the last call. */
+  /** The durations added since the last call. */
   take(): Histogram {
     const bins: [number, number][] = [];
     for (const [bin, count] of this.#counts.entries()) if (count > 0) bins.push([bin, count]);

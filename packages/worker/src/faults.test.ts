@@ -5,7 +5,7 @@ import { World } from '../test/support/world.ts';
 import { pause } from './clock.ts';
 import type { Outcome } from './index.ts';
 
-/** What a handler does with a message, at each of its deliveries in turn and then successfully. */
+/** The behaviour of a handler for one message, at each of its deliveries in turn and then successfully. */
 type Behaviour =
   | { readonly kind: 'ok' | 'throws' | 'poison'; readonly afterMs: number }
   | { readonly kind: 'never settles' }
@@ -196,7 +196,7 @@ class Play {
     this.expectSoundLines();
   }
 
-  /** What every task writes can be judged: nothing is missing, and nothing is counted as failed that did not finish. */
+  /** The lines of every task can be judged: nothing is missing, and nothing is counted as failed that did not finish. */
   expectSoundLines(): void {
     const byTask = Map.groupBy(this.world.lines(), ({ TaskId }) => TaskId);
     for (const lines of byTask.values()) {

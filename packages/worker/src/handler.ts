@@ -1,6 +1,6 @@
 import type { Message } from './message.ts';
 
-/** What became of a message, as its handler says. */
+/** The outcome of a message, as its handler reports it. */
 export type Outcome =
   | { readonly kind: 'ok' }
   /** To be delivered again, after `delaySeconds` or the backoff of its receive count. */
@@ -28,7 +28,7 @@ export class HandlerAborted extends Error {
   }
 }
 
-/** What a handler knows about its run. For a batch: the highest count, the greatest age, the first lease. */
+/** The run of a handler, as the handler sees it. For a batch: the highest count, the greatest age, the first lease. */
 export interface HandlerContext {
   /** Aborts on timeout, when draining runs out of time, and when the lease is lost. */
   readonly signal: AbortSignal;
@@ -71,7 +71,7 @@ export type BatchHandler<T> = (
 
 /**
  * Names the kind of a message, so that like is compared with like; `undefined` where it has none, as when this
- * throws. It must be quick, and name few kinds: of each interval the first 30 are kept apart.
+ * throws. It must be quick, and name few kinds: the first 30 of each interval are counted separately.
  */
 export type MessageType<T> = (body: T, message: Message) => string | undefined;
 

@@ -11,7 +11,7 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-/** What the server does with the requests of a connection; both are counted from 1. */
+/** The server's behaviour for the requests of a connection; both are counted from 1. */
 type Answer = (socket: Socket, request: string, nthOfConnection: number, connection: number) => unknown;
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}';

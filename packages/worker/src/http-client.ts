@@ -22,15 +22,15 @@ export interface HttpReply {
   readonly date: string | undefined;
 }
 
-/** A connection that was idle for longer is not trusted: something between may have forgotten it silently. */
+/** A connection that was idle for longer is not used again: a device in between may have dropped it silently. */
 const IDLE_MAX_MS = 60_000;
-/** What a server's promise to keep a connection is trusted less, for the way there. */
+/** Safety margin subtracted from the time for which a server says that it keeps a connection. */
 const KEPT_MARGIN_MS = 1_000;
-/** A timer that is later than this could not run, and neither could what reads replies. */
+/** A timer that is later than this was blocked, and so was the reading of replies. */
 const DEAF_MS = 100;
 /**
- * A server that closes an idle connection in the moment it is used again is noticed within a round trip. What
- * breaks later had been taken up by the server, and its caller is to know.
+ * If the server had already closed an idle connection, the failure appears within one round trip. A later failure may
+ * mean that the request was processed, so it is reported, not retried.
  */
 const IDLE_CLOSED_WITHIN_MS = 1_000;
 
@@ -73,7 +73,7 @@ export class HttpClient {
     });
   }
 
-  /** Closes all connections; what is under way on them fails. */
+  /** Closes all connections; calls in progress fail. */
   close(): void {
     for (const connection of [...this.#connections]) {
       connection.cut(new SqsFault('ConnectionClosed', 'the transport was closed'));
@@ -150,7 +150,7 @@ export class HttpClient {
     call.reject(networkFault(error));
   }
 
-  /** The calls that a signal abandons. One listener for all: one for each call would be dear. */
+  /** The calls that a signal abandons. One listener for all: one for each call would cost too much CPU. */
   #openCalls(signal: AbortSignal): Set<Call> {
     const known = this.#abandonable.get(signal);
     if (known !== undefined) return known;
@@ -202,7 +202,7 @@ class Connection {
   #sentAtMs = 0;
   /** When the last byte went or came. */
   #stirredAtMs = 0;
-  /** Watches for silence; left armed between calls, since arming it for each would be dear. */
+  /** Watches for silence; stays armed between calls, since arming it for each would cost too much CPU. */
   #watch: Timer | undefined;
   #watchDueMs = 0;
   idleUntilMs = 0;
@@ -250,7 +250,7 @@ class Connection {
       const call = this.#call;
       if (call === undefined) return;
       const nowMs = clock.nowMs();
-      // The event loop was blocked: what came meanwhile is read only after this.
+      // The event loop was blocked: bytes that arrived meanwhile are read only after this.
       if (nowMs - this.#watchDueMs > DEAF_MS) this.#stirredAtMs = nowMs;
       if (nowMs < this.#stirredAtMs + call.request.silenceMs) this.#watchSilence(call);
       else this.cut(new SqsFault('TimeoutError', `no byte from SQS for ${call.request.silenceMs} ms`));

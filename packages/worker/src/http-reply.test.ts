@@ -95,7 +95,7 @@ const replies: ReadonlyArray<readonly [string, string, object]> = [
     { status: 200, keptForMs: 5_000 },
   ],
   [
-    'with a length beside its chunks',
+    'with a length alongside its chunks',
     lines('HTTP/1.1 200 OK', 'content-length: 99', 'transfer-encoding: chunked', '', '2', '{}', '0', '', ''),
     { status: 200, text: '{}', reusable: false },
   ],
@@ -118,7 +118,7 @@ test('however its bytes are cut, a reply is the same', () => {
       (text, cuts) => {
         const whole = read(Buffer.from(text));
         const cut = read(Buffer.from(text), cuts);
-        // What is behind a reply may arrive only after it is complete.
+        // Bytes behind a reply may arrive only after it is complete.
         expect({ ...cut, reusable: true }).toEqual({ ...whole, reusable: true });
       },
     ),

@@ -6,9 +6,9 @@ export interface Identity {
   readonly app: string;
   /** `canary` or `stable`: the metric dimension `Track`. */
   readonly track: string;
-  /** What the image was built from; a log field, never a dimension. */
+  /** The commit that the image was built from; a log field, never a dimension. */
   readonly revision: string;
-  /** What the program calls its version; a log field, never a dimension. */
+  /** The name that the program gives its version; a log field, never a dimension. */
   readonly version?: string | undefined;
   /**
    * The ECS task; a log field, never a dimension.
@@ -17,7 +17,7 @@ export interface Identity {
   readonly taskId?: string | undefined;
 }
 
-/** An identity by which a task's lines can be told from those of all others. */
+/** An identity that distinguishes a task's lines from those of all others. */
 export type NamedIdentity = Identity & { readonly taskId: string };
 
 /** The identity, with a random name for a task that has none. */

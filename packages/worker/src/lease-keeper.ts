@@ -7,7 +7,7 @@ import { asFault, type SqsFault, type Transport } from './transport.ts';
 export type LossCause =
   /** The event loop was blocked when the lease should have been renewed: the version's own doing. */
   | 'blocked'
-  /** The message was held as long as it may be held: the handler is too slow. */
+  /** The message was held for as long as is allowed: the handler is too slow. */
   | 'maximum'
   /** Renewals failed or were refused. */
   | 'sqs';
@@ -64,12 +64,12 @@ export class LeaseKeeper {
     return delivery.renewing;
   }
 
-  /** Notes that nothing could run for so long. */
+  /** Records a stall of the event loop, milliseconds, against every held lease. */
   loopLag(ms: number): void {
     for (const delivery of this.#held) if (ms > delivery.loopLagMs) delivery.loopLagMs = ms;
   }
 
-  /** Notes how late the timer is, for a caller that runs before it. */
+  /** Records how late the timer is, for a caller that runs before it. */
   noteLate(): void {
     if (this.#timer !== undefined) this.loopLag(this.#parts.clock.nowMs() - this.#dueMs);
   }
@@ -78,8 +78,8 @@ export class LeaseKeeper {
   causeOf(delivery: Delivery): LossCause {
     const { visibilitySeconds, renewEverySeconds } = this.#parts.settings;
     // Half of the time left for renewing: a block this long took the attempts away that would have helped.
-    const telling = ((visibilitySeconds - renewEverySeconds) * 1000) / 2;
-    if (delivery.loopLagMs >= telling) return 'blocked';
+    const significantMs = ((visibilitySeconds - renewEverySeconds) * 1000) / 2;
+    if (delivery.loopLagMs >= significantMs) return 'blocked';
     return delivery.leaseLimitMs - delivery.leaseEndMs <= RENEWAL_MIN_MS ? 'maximum' : 'sqs';
   }
 

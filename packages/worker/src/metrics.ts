@@ -8,7 +8,7 @@ import { Samples } from './samples.ts';
 
 /**
  * Counters between two lines. A received message ends in exactly one of Succeeded, Failed, TimedOut,
- * Poisoned, Released, Expired and DeleteFailed; what is missing when the task has died was abandoned.
+ * Poisoned, Released, Expired and DeleteFailed; messages that are missing when the task has died were abandoned.
  *
  * A delivery *finished* when it ended for or against the version, and failed when it ended against it: Failed,
  * TimedOut, Poisoned, or Expired by the version's own doing.
@@ -59,7 +59,7 @@ const TYPES_MAX = 30;
 const count = (Name: string) => ({ Name, Unit: 'Count', StorageResolution: 1 });
 const duration = (Name: string) => ({ Name, Unit: 'Milliseconds', StorageResolution: 1 });
 
-/** What becomes a metric of CloudWatch, which is paid for: what people set alarms on. The rest is read from the lines. */
+/** The metrics of CloudWatch, which are paid for: those that people set alarms on. The rest is read from the lines. */
 const METRICS = [count('Received'), count('FirstFinished'), count('FirstFailed')];
 
 export interface MetricsParts {
@@ -103,7 +103,7 @@ export class Metrics {
     return this.#lastMs;
   }
 
-  /** What handlers count with. */
+  /** The function that handlers count with. */
   get countOwn(): OwnCounters['count'] {
     return this.#own.count;
   }

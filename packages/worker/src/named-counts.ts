@@ -20,7 +20,7 @@ export class NamedCounts<Count> {
     this.#counts.set(key, plus(this.#counts.get(key) ?? this.#zero));
   }
 
-  /** What was added since the last call. */
+  /** The counts since the last call. */
   take(): Readonly<Record<string, Count>> {
     const counts = Object.fromEntries(this.#counts);
     this.#counts.clear();

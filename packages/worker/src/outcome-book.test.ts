@@ -51,7 +51,7 @@ test('a message counts when it has ended, and not when it was given back or lost
   expect([world.total('FirstFinished'), world.total('FirstFailed')]).toEqual([0, 0]);
 });
 
-/** What all lines say under a field with names, in the order in which it was written. */
+/** The entries of a field with names in all lines, in the order in which they were written. */
 const entries = (world: World, field: string): [string, unknown][] =>
   world.lines().flatMap((line) => Object.entries((line[field] as object | undefined) ?? {}));
 
@@ -78,7 +78,7 @@ test('the time of a first delivery is counted once it has finished: that of its 
   for (const body of ['1024 ms', '256 ms', 'throws', 'hangs', 'malformed']) world.queue.put(body);
   await world.clock.until(() => world.queue.undeleted.length === 1);
   await world.drain(worker);
-  // What cannot be decoded takes no handler any time, and retries are not counted.
+  // A body that cannot be decoded takes no handler any time, and retries are not counted.
   expect(bins(world)).toEqual([
     [96, 1],
     [128, 1],

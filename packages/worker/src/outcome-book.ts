@@ -135,7 +135,7 @@ export class OutcomeBook {
     }
     const { messageType, beganAtMs, settledAtMs } = delivery;
     if (messageType !== undefined) metrics.type(messageType, hasFailed);
-    // What never reached a handler took no time. One that still runs has taken the time until now.
+    // A message that never reached a handler took no time. A handler that still runs has taken the time until now.
     if (beganAtMs !== undefined) metrics.duration((settledAtMs ?? clock.nowMs()) - beganAtMs);
   }
 
@@ -180,7 +180,7 @@ export class OutcomeBook {
   }
 }
 
-/** The details of something that a handler threw, whatever it is. */
+/** The details of a value that a handler threw, whatever it is. */
 export function thrown(error: unknown): EndingDetails {
   return { attribution: 'version', errorClass: classOf(error), error };
 }

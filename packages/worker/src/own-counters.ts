@@ -2,10 +2,10 @@ import { textOf } from './errors.ts';
 
 const NAME = /^[A-Za-z0-9 _.:-]{1,64}$/;
 
-/** Names that a worker may count under in all its life: they are for what a team watches, not for data. */
+/** Names that a worker may count under in all its life: they are for figures that a team watches, not for data. */
 const NAMES_MAX = 20;
 
-/** The counters of whoever wrote the handler. A mistake throws, so that the handler that makes it is told. */
+/** The counters of the handler's author. A mistake throws inside the handler that makes it. */
 export class OwnCounters {
   readonly #names = new Set<string>();
   readonly #counts = new Map<string, number>();
@@ -30,7 +30,7 @@ export class OwnCounters {
     this.#counts.set(name, sum);
   };
 
-  /** What was counted since the last call. */
+  /** The counts since the last call. */
   take(): Readonly<Record<string, number>> {
     const counts = Object.fromEntries(this.#counts);
     this.#counts.clear();

@@ -5,8 +5,8 @@ import type { MessageAttribute, SendMessageInput } from './transport.ts';
 const ATTRIBUTES_MAX = 10;
 
 /**
- * What to send to the dead-letter queue for a poison message: the message as it was, and who failed it. Nothing
- * when the message has so many attributes of its own that these would not fit: SQS allows ten.
+ * The copy of a poison message for the dead-letter queue: the message as it was, and who failed it. `undefined` when
+ * the message has so many attributes of its own that these would not fit: SQS allows ten.
  */
 export function parkedMessage(
   delivery: Delivery,

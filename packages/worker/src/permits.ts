@@ -2,7 +2,7 @@ import type { Clock, Timer } from './clock.ts';
 import { InvariantError } from './errors.ts';
 
 interface Waiter {
-  readonly most: number;
+  readonly max: number;
   readonly resolve: (granted: number) => void;
 }
 
@@ -36,11 +36,11 @@ export class Permits {
     return this.capacity - this.#free;
   }
 
-  /** Takes up to `most` permits, at least one; 0 once closed. Reservations are served in order. */
-  reserve(most: number): Promise<number> {
+  /** Takes up to `max` permits, at least one; 0 once closed. Reservations are served in order. */
+  reserve(max: number): Promise<number> {
     return new Promise((resolve) => {
       if (this.#closed) return resolve(0);
-      this.#waiters.push({ most, resolve });
+      this.#waiters.push({ max, resolve });
       this.#serve();
     });
   }
@@ -62,7 +62,7 @@ export class Permits {
 
   #serve(): void {
     for (let first = this.#waiters[0]; first !== undefined; first = this.#waiters[0]) {
-      if (this.#free < Math.min(first.most, this.capacity)) break;
+      if (this.#free < Math.min(first.max, this.capacity)) break;
       this.#grant(first);
     }
     if (this.#waiters.length > 0 && this.#free > 0) {
@@ -79,7 +79,7 @@ export class Permits {
   }
 
   #grant(waiter: Waiter): void {
-    const granted = Math.min(waiter.most, this.#free);
+    const granted = Math.min(waiter.max, this.#free);
     this.#waiters.shift();
     this.#free -= granted;
     waiter.resolve(granted);

@@ -30,7 +30,7 @@ export interface RawTransportOptions {
   readonly silenceMs?: number | undefined;
 }
 
-/** Below this the difference of the clocks cannot be told from the reply's whole seconds and its way here. */
+/** A smaller difference of the clocks may come from the date's whole seconds and the reply's time in flight. */
 const OFFSET_MIN_MS = 2_000;
 
 const SKEWED = /RequestTimeTooSkewed|RequestExpired|RequestInTheFuture/;
@@ -176,7 +176,7 @@ function faultOf(reply: HttpReply): SqsFault {
     const text = body.message ?? body.Message;
     if (typeof text === 'string') message = text;
   } catch {
-    // A proxy's page, not SQS's answer: the status says it all.
+    // A proxy's page, not SQS's answer: the status is all there is.
   }
   return new SqsFault(code === '' ? `HTTP ${reply.status}` : code, message, reply.status);
 }

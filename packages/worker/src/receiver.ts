@@ -119,13 +119,13 @@ export class Receiver {
   }
 
   /** Messages, or `undefined` after a failure and its pause. */
-  async #receive(most: number): Promise<readonly SqsMessage[] | undefined> {
+  async #receive(max: number): Promise<readonly SqsMessage[] | undefined> {
     const { clock, random, queueUrl, transport, visibilitySeconds, waitSeconds } = this.#parts;
     try {
       const { Messages } = await transport.receiveMessage(
         {
           QueueUrl: queueUrl,
-          MaxNumberOfMessages: most,
+          MaxNumberOfMessages: max,
           WaitTimeSeconds: waitSeconds,
           VisibilityTimeout: visibilitySeconds,
           MessageSystemAttributeNames: SYSTEM_ATTRIBUTES,
@@ -154,7 +154,7 @@ export class Receiver {
   }
 }
 
-/** The messages of a reply. Whatever stands in for SQS may answer with something else, which is a fault of its own. */
+/** The messages of a reply. A server that stands in for SQS may send something else, which is a fault of its own. */
 function messagesOf(value: unknown): readonly SqsMessage[] {
   const messages = value ?? [];
   const isMessage = (message: unknown) => typeof message === 'object' && message !== null;

@@ -21,9 +21,9 @@ export class SystemClock implements Clock {
   }
 }
 
-/** What a program says to be a worker; everything else is in its environment. */
+/** The options of a worker program; everything else is in its environment. */
 export type RunWorkerOptions<T = string> = WorkerDefinition<T> & {
-  /** Shown in the log beside the revision. */
+  /** Shown in the log alongside the revision. */
   readonly version?: string | undefined;
   /** @default - signed HTTP without the SDK */
   readonly transport?: Transport | undefined;
@@ -32,7 +32,7 @@ export type RunWorkerOptions<T = string> = WorkerDefinition<T> & {
   /**
    * Whether tasks with messages in work are protected from scale-in and deployments: on no track, on all but
    * the canary, or on all. A protected canary delays the removal of a bad version.
-   * @default - what `PROTECT_TASKS` says; `off` without it
+   * @default - the value of `PROTECT_TASKS`; `off` without it
    */
   readonly protectTasks?: 'off' | 'stable' | 'all' | undefined;
 };
@@ -42,7 +42,7 @@ export type RunWorkerOptions<T = string> = WorkerDefinition<T> & {
  *
  * Reads `QUEUE_URL`, `QC_APP`, `QC_TRACK`, `QC_REVISION`, `MAX_RECEIVE_COUNT`, `PROTECT_TASKS`,
  * `PROTECTED_MINUTES_MAX`, `AWS_REGION`, `AWS_ENDPOINT_URL_SQS` or `AWS_ENDPOINT_URL`, `ECS_AGENT_URI` and
- * `ECS_CONTAINER_METADATA_URI_V4`. When something that it needs is missing it says what, and exits with 1.
+ * `ECS_CONTAINER_METADATA_URI_V4`. When something that it needs is missing it names it, and exits with 1.
  */
 export async function runWorker<T = string>(options: RunWorkerOptions<T>): Promise<Worker<T>> {
   try {

@@ -54,9 +54,9 @@ export interface WorkerTuning {
   readonly stopTimeoutMs?: number | undefined;
 }
 
-/** What poison messages are done with when they are parked. */
+/** Parking of poison messages: they are copied to a dead-letter queue and deleted at once. */
 export interface Parking {
-  /** Where poison goes, with attributes that say which version called it poison, before it is deleted. */
+  /** Receives the copies, with attributes that name the version that called the message poison. */
   readonly deadLetterQueueUrl: string;
 }
 
@@ -87,7 +87,7 @@ type Decoding<T> = string extends T
   ? { readonly decode?: Decode<T> | undefined }
   : { readonly decode: Decode<T> };
 
-/** What the user of a worker says; the rest of {@link WorkerOptions} is its surroundings. */
+/** The part of {@link WorkerOptions} that the user of a worker writes; the rest is its surroundings. */
 export type WorkerDefinition<T> = Work<T> &
   Decoding<T> &
   WorkerTuning & {
@@ -161,7 +161,7 @@ export function readSettings(options: Options): Settings {
   return settings;
 }
 
-/** Checks what there is to do, and for whom: queues, identity, handler. */
+/** Checks the queues, the identity and the handler. */
 function checkWork(
   { queueUrl, parking, identity, handler, batchHandler }: Options,
   problems: string[],

@@ -15,7 +15,7 @@ function hmacWith(key: Buffer): (text: string) => string {
   };
 }
 
-/** What may stand in a header; a line break in a key would make headers of its own. */
+/** The characters allowed in a header; a line break in a key would begin another header. */
 const HEADER_SAFE = /^[\x21-\x7e]*$/;
 
 const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest();

@@ -61,7 +61,7 @@ test('a task that was protected for its time rests, so that work ends, and is pr
   void rest?.then(() => {
     rested = true;
   });
-  // What an open poll still brought.
+  // A message that an open poll still brought.
   own.busy();
   await clock.advance(5_000);
   own.idle();

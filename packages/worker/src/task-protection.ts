@@ -4,7 +4,7 @@ import type { Clock, Timer } from './clock.ts';
 import { textOf } from './errors.ts';
 import { PROTECTED_MINUTES, type WorkerOptions } from './settings.ts';
 
-/** Tells ECS whether the task may be stopped by scale-in and deployments. */
+/** Sets whether ECS may stop the task for scale-in and deployments. */
 export interface ProtectionEndpoint {
   set(enabled: boolean, expiresInMinutes: number): Promise<void>;
 }

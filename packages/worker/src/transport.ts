@@ -79,13 +79,13 @@ export interface Transport {
   deleteMessageBatch(input: BatchInput<DeleteEntry>): Promise<BatchOutput>;
   changeMessageVisibilityBatch(input: BatchInput<VisibilityEntry>): Promise<BatchOutput>;
   sendMessage(input: SendMessageInput): Promise<SendMessageOutput>;
-  /** What to add to the worker's clock to get SQS's, as far as replies have shown; ages are measured with it. */
+  /** SQS's clock minus the worker's, milliseconds, by the latest reply; 0 until one shows a difference. Ages are measured with it. */
   readonly clockOffsetMs: number;
   /** Closes connections. */
   close(): void;
 }
 
-/** What kind of failure a call to SQS met. */
+/** The kind of failure that a call to SQS met. */
 export type FaultKind =
   /** SQS asked to slow down. */
   | 'throttled'
@@ -126,7 +126,7 @@ function kindOf(code: string, status: number | undefined): FaultKind {
   return status >= 500 ? 'unavailable' : status === 403 ? 'denied' : 'rejected';
 }
 
-/** Whom a failure speaks against: the version that runs, or what it runs on. */
+/** Whom a failure speaks against: the version that runs, its infrastructure, or nobody. */
 export type Attribution = 'version' | 'infrastructure' | 'neutral';
 
 /**

@@ -25,8 +25,8 @@ import type { SqsMessage, Transport } from './transport.ts';
 const REPLY_MARGIN_MAX_MS = 2_000;
 
 /**
- * Consumes a queue: keeps `concurrency` messages in work, renews their leases, deletes what succeeded, gives
- * back what did not, and counts one outcome for each message it receives.
+ * Consumes a queue: keeps `concurrency` messages in work, renews their leases, deletes those that succeeded, gives
+ * back the others, and counts one outcome for each message it receives.
  *
  * It reads no environment and no clock of its own; `runWorker` wires it to a process.
  */
@@ -173,11 +173,11 @@ export class Worker<T = string> {
    * Stops without losing or duplicating more than it must, and resolves when it is done:
    *
    * 1. No new receives. The open long polls are left to return: SQS may have leased messages to them.
-   * 2. What they bring is handled, in the first half of the time that handlers have; later, and on a FIFO queue
-   *    always, it is given back as soon as all have returned, and so is what has not begun.
+   * 2. Messages that they bring are handled, in the first half of the time that handlers have. Later, and on a FIFO
+   *    queue always, they are given back as soon as all polls have returned; so are messages that no handler has begun.
    * 3. Leases are kept while handlers finish, until five seconds before the stop timeout; then their signals
    *    abort.
-   * 4. Deletes are flushed and what did not finish is given back. A message whose handler still runs is not.
+   * 4. Deletes are flushed, and messages that did not finish are given back, except those whose handlers still run.
    * 5. The last outcome line is written, and task protection is dropped.
    *
    * A second call changes nothing and resolves with the first.

@@ -3,7 +3,7 @@ import { pause } from '../../src/clock.ts';
 import type { SqsOperations } from '../../src/in-process-transport.ts';
 import { type BatchInput, type BatchOutput, type DeleteEntry, SqsFault } from '../../src/transport.ts';
 
-/** What befalls a call. */
+/** The trouble that a call meets. */
 export type Trouble =
   | 'none'
   /** The request never arrives. */

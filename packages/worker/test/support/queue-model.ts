@@ -148,13 +148,13 @@ export class QueueModel implements SqsOperations {
     return this.messages.find((message) => message.handle === handle);
   }
 
-  #take(most: number, visibilitySeconds: number): SqsMessage[] {
+  #take(max: number, visibilitySeconds: number): SqsMessage[] {
     const nowMs = this.#clock.nowMs();
     const blocked = new Set<string | undefined>();
     if (this.fifo) {
       for (const message of this.undeleted) if (message.visibleAtMs > nowMs) blocked.add(message.groupId);
     }
-    const taken = this.visible.filter(({ groupId }) => !blocked.has(groupId)).slice(0, most);
+    const taken = this.visible.filter(({ groupId }) => !blocked.has(groupId)).slice(0, max);
     return taken.map((message) => {
       message.receiveCount++;
       message.handle = `${message.id}#${message.receiveCount}`;

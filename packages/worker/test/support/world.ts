@@ -63,7 +63,7 @@ export class World {
     );
   }
 
-  /** What all outcome lines add up to. */
+  /** The sum of a metric over all outcome lines. */
   total(metric: string): number {
     return this.lines().reduce((sum, line) => {
       const value = line[metric];
