@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { always, type Plan, TroubledOperations } from '../test/support/faults.ts';
 import { Gate, World } from '../test/support/world.ts';
+import { type Delivery, toDelivery } from './delivery.ts';
+import { FifoLanes, type Lane } from './fifo-lanes.ts';
 import type { Outcome } from './index.ts';
 
 test('messages of a group are handled one after the other, and groups at the same time', async () => {
@@ -138,5 +140,66 @@ describe('in a batch of a FIFO queue, nothing of a group is done behind a messag
     await world.clock.until(() => world.queue.undeleted.length === 0);
     await world.drain(worker);
     expect(world.queue.deadLetters).toMatchObject([{ MessageBody: 'a1' }]);
+  });
+});
+
+describe('the lanes', () => {
+  const settings = { visibilitySeconds: 30, renewEverySeconds: 15, leaseMaximumSeconds: 600 };
+  const delivery = (body: string) =>
+    toDelivery({ MessageId: body, Body: body, Attributes: { MessageGroupId: body[0] } }, 0, settings);
+  const bodiesOf = (deliveries: readonly Delivery[]) => deliveries.map(({ message }) => message.rawBody);
+
+  function lanes() {
+    const handled: Delivery[] = [];
+    const givenBack: Delivery[] = [];
+    const inWork = new Map<string, Lane>();
+    let ended = 0;
+    const own = new FifoLanes({
+      handle: (one, lane) => {
+        handled.push(one);
+        inWork.set(one.message.rawBody, lane);
+      },
+      giveBack: (one) => givenBack.push(one),
+      onEnd: () => {
+        ended += 1;
+      },
+    });
+    return { own, handled, givenBack, lane: (body: string) => inWork.get(body)!, ended: () => ended };
+  }
+
+  test('begin one for each group, and another only after its end', () => {
+    const { own, handled, lane, ended } = lanes();
+    expect(own.add(['a1', 'b1', 'a2'].map(delivery))).toBe(2);
+    expect(own.add([delivery('a3')])).toBe(0);
+    expect(bodiesOf(handled)).toEqual(['a1', 'b1']);
+    for (const body of ['a1', 'a2', 'a3']) lane(body).next();
+    expect(bodiesOf(handled)).toEqual(['a1', 'b1', 'a2', 'a3']);
+    expect(ended()).toBe(1);
+    expect(own.add([delivery('a4')])).toBe(1);
+  });
+
+  test('give back what waits when a message was not done, and end', () => {
+    const { own, handled, givenBack, lane, ended } = lanes();
+    own.add(['a1', 'a2', 'a3'].map(delivery));
+    lane('a1').block();
+    expect([bodiesOf(handled), bodiesOf(givenBack), ended()]).toEqual([['a1'], ['a2', 'a3'], 1]);
+  });
+
+  test('go without a waiting message whose lease is lost, and without those around it', () => {
+    const { own, givenBack, lane, ended } = lanes();
+    const waiting = ['a2', 'a3', 'a4'].map(delivery);
+    own.add([delivery('a1'), ...waiting]);
+    own.giveBackBehind(waiting[1]!);
+    expect(bodiesOf(givenBack)).toEqual(['a2', 'a4']);
+    lane('a1').next();
+    expect(ended()).toBe(1);
+  });
+
+  test('do not report the end of one whose handler is stuck, and another begins', () => {
+    const { own, handled, givenBack, ended } = lanes();
+    own.add(['a1', 'a2'].map(delivery));
+    own.abandon(handled[0]!);
+    expect([bodiesOf(givenBack), ended()]).toEqual([['a2'], 0]);
+    expect(own.add([delivery('a3')])).toBe(1);
   });
 });
