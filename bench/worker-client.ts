@@ -165,8 +165,8 @@ const clients: Record<string, () => unknown> = {
         credentials: async () => credentials,
       }),
     ),
-  'worker-undici': () => worker(new UndiciTransport({ endpoint, region: 'us-east-1', credentials, clock: new SystemClock(), how: 'dispatch' })),
-  'worker-undici-request': () => worker(new UndiciTransport({ endpoint, region: 'us-east-1', credentials, clock: new SystemClock(), how: 'request' })),
+  'worker-undici': () =>
+    worker(new UndiciTransport({ endpoint, region: 'us-east-1', credentials, clock: new SystemClock() })),
   'worker-sdk': () => worker(new SdkTransport(sqsClient())),
   'signed-loop': signedLoop,
   'sdk-loop': sdkLoop,
