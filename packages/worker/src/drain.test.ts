@@ -5,7 +5,7 @@ import type { Clock, HandlerContext } from './index.ts';
 
 const names = (world: World) => world.queue.calls.map(({ operation }) => operation);
 
-test('idle: no new receive is sent, and the open long poll is left to return', async () => {
+test('an idle worker that drains sends no new receive and lets its open long poll return', async () => {
   const world = new World();
   const worker = world.run({ waitSeconds: 5, handler: async () => undefined });
   await world.clock.advance(1_000);
@@ -15,7 +15,7 @@ test('idle: no new receive is sent, and the open long poll is left to return', a
   expect(report).toEqual({ durationMs: 4_000, handlersLeft: 0, unconfirmed: 0 });
 });
 
-test('what the open poll still brings is handled, since giving it back would cost it a receive', async () => {
+test('a message that the open poll still brings is handled, since giving it back would cost it a receive', async () => {
   const world = new World();
   const gate = new Gate();
   const worker = world.run({ handler: gate.handle });
@@ -30,7 +30,7 @@ test('what the open poll still brings is handled, since giving it back would cos
   expect(world.endings()).toEqual({ Succeeded: 1 });
 });
 
-test('what the open poll brings when half of the time is over is given back at once and counts as neutral', async () => {
+test('a message that the open poll brings after half of the time is given back at once and counts as neutral', async () => {
   const world = new World();
   const gate = new Gate();
   const worker = world.run({ stopTimeoutMs: 11_000, handler: gate.handle });
@@ -46,7 +46,7 @@ test('what the open poll brings when half of the time is over is given back at o
   expect(world.total('FirstFailed')).toBe(0);
 });
 
-test('FIFO: what the open poll still brings is given back, since those before it in its group may be too', async () => {
+test('FIFO: a message that the open poll still brings is given back, since those before it in its group may be too', async () => {
   const world = new World({ fifo: true });
   const gate = new Gate();
   const worker = world.run({ handler: gate.handle });
@@ -59,7 +59,7 @@ test('FIFO: what the open poll still brings is given back, since those before it
   expect(world.endings()).toEqual({ Released: 1 });
 });
 
-test('what is given back does not come back through another open poll of the same worker', async () => {
+test('a message that is given back does not come back through another open poll of the same worker', async () => {
   const world = new World();
   const worker = world.run({
     concurrency: 50,
@@ -78,7 +78,7 @@ test('what is given back does not come back through another open poll of the sam
   expect(world.queue.visible).toEqual([late]);
 });
 
-test('while it pauses after a failed receive, a stop does not wait for the pause', async () => {
+test('a drain does not wait for the pause after a failed receive', async () => {
   const world = new World();
   const worker = world.run(
     { handler: async () => undefined },
@@ -88,7 +88,7 @@ test('while it pauses after a failed receive, a stop does not wait for the pause
   expect((await world.drain(worker)).durationMs).toBe(0);
 });
 
-test('in the handler: it finishes, with its lease kept, and its message is deleted', async () => {
+test('a handler that runs when the drain begins finishes, with its lease kept, and its message is deleted', async () => {
   const world = new World();
   const gate = new Gate();
   const contexts: HandlerContext[] = [];
@@ -113,7 +113,7 @@ test('in the handler: it finishes, with its lease kept, and its message is delet
   expect(world.endings()).toEqual({ Succeeded: 1 });
 });
 
-test('a handler is told to stop five seconds before the stop timeout; then its message is given back, neutral', async () => {
+test('a handler is asked to stop five seconds before the stop timeout; then its message is given back, neutral', async () => {
   const world = new World();
   const abortedAtMs: number[] = [];
   const worker = world.run({
@@ -168,7 +168,7 @@ test('a handler that fails while draining has failed as always', async () => {
   expect(world.endings()).toEqual({ Failed: 1 });
 });
 
-test('in the delete flush: deletes that linger are sent at once', async () => {
+test('deletes that linger are sent at once when the drain begins', async () => {
   const world = new World();
   const worker = world.run({ waitSeconds: 0, lingerMs: 10_000, handler: async () => undefined });
   world.queue.put('a');
@@ -218,7 +218,7 @@ test('deletes that are never confirmed end with the time for draining, each with
   expect(world.endings()).toEqual({ DeleteFailed: 1 });
 });
 
-test('twice: the second stop changes nothing and ends with the first', async () => {
+test('a second drain changes nothing and ends with the first', async () => {
   const world = new World();
   const gate = new Gate();
   const worker = world.run({ handler: gate.handle });
@@ -236,7 +236,7 @@ test('twice: the second stop changes nothing and ends with the first', async () 
   expect(world.endings()).toEqual({ Succeeded: 1 });
 });
 
-test('before the start: there is nothing to stop, and nothing starts afterwards', async () => {
+test('a worker that is drained before its start has nothing to stop, and does not start afterwards', async () => {
   const world = new World();
   const worker = world.worker({ handler: async () => undefined });
   await worker.drain('SIGTERM');
@@ -246,7 +246,7 @@ test('before the start: there is nothing to stop, and nothing starts afterwards'
   expect(worker.health()).toMatchObject({ state: 'stopped', healthy: false });
 });
 
-test('FIFO: what waits behind a running message is given back unhandled, and the running one finishes', async () => {
+test('FIFO: messages that wait behind a running one are given back unhandled, and the running one finishes', async () => {
   const world = new World({ fifo: true });
   const gate = new Gate();
   const worker = world.run({ handler: gate.handle });

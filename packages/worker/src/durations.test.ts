@@ -19,7 +19,7 @@ test('a doubling has sixteen bins, and each begins at a power of two', () => {
   expect([1.04, 1.1, 100, 250].map(binOf)).toEqual([0, 2, 106, 127]);
 });
 
-test('what is longer than hours, and what is no duration, has a bin as well', () => {
+test('durations of many hours, and values that are not durations, have a bin as well', () => {
   expect([2 ** 24 - 1, 2 ** 24, 1e12, Number.POSITIVE_INFINITY].map(binOf)).toEqual([383, 384, 384, 384]);
   expect([-5, Number.NaN].map(binOf)).toEqual([0, 0]);
 });
@@ -31,7 +31,7 @@ test('a duration is in the bin that trying them all finds', () => {
   );
 });
 
-test('durations are counted as counting them one by one does, in ascending order, and once', () => {
+test('a histogram has each duration once, in ascending order of the bins', () => {
   fc.assert(
     fc.property(fc.array(durations, { maxLength: 200 }), (all) => {
       const counted = new Durations();

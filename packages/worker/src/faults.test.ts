@@ -224,7 +224,7 @@ class Play {
 
 const runs = { numRuns: 150 };
 
-test('whatever befalls calls and handlers, a worker ends every message and never goes deaf', async () => {
+test('whatever happens to calls and handlers, a worker ends every message and never stops receiving', async () => {
   await fc.assert(
     fc.asyncProperty(scripts(anything), async (script) => {
       const play = new Play(script, false);
@@ -292,7 +292,7 @@ test('killed at any moment, a worker repeats at most what it had in flight', asy
   );
 }, 60_000);
 
-test('without troubles, and with handlers that end, everything is done exactly once and within the concurrency', async () => {
+test('without trouble, every message is handled exactly once and within the concurrency', async () => {
   await fc.assert(
     fc.asyncProperty(scripts(settling), async (script) => {
       const play = new Play({ ...script, troubles: [], batch: false }, false);

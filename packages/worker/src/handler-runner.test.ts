@@ -61,7 +61,7 @@ test.each<[string, unknown]>([
   ['a number', 7],
   ['an object of another kind', { kind: 'done' }],
   ['an object that cannot be looked at', hostile],
-])('a handler that answers %s has failed', async (_what, answer) => {
+])('a handler that returns %s has failed', async (_what, answer) => {
   const world = new World();
   const worker = world.run({
     retryFirstSeconds: 60,
@@ -145,7 +145,7 @@ test('a body that does not decode is poison, and no handler sees it', async () =
   expect(world.events('message failed')).toMatchObject([{ messageId: 'm1', errorClass: 'DecodeError' }]);
 });
 
-test('a batch handler answers for each message; one without an outcome is retried', async () => {
+test('a batch handler returns an outcome for each message; a message without one is retried', async () => {
   const world = new World();
   const batches: string[][] = [];
   const worker = world.run({
@@ -189,7 +189,7 @@ test.each<[string, () => Promise<ReadonlyMap<string, Outcome>>]>([
   },
 );
 
-test('what does not decode stays out of its batch', async () => {
+test('a body that does not decode stays out of its batch', async () => {
   const world = new World();
   const seen: string[] = [];
   const worker = world.run({

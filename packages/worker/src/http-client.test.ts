@@ -145,7 +145,7 @@ test('a server that answers before it has read the request gets no other on that
 });
 
 describe('a connection that ends', () => {
-  test('while it is idle is no failure', async () => {
+  test('while it is idle is not a failure', async () => {
     const { peer, send } = await connect();
     await send();
     peer.sockets[0]?.end();
@@ -157,15 +157,18 @@ describe('a connection that ends', () => {
   test.each<[string, (socket: Socket) => unknown]>([
     ['with a reset', (socket) => socket.resetAndDestroy()],
     ['with an end', (socket) => socket.end()],
-  ])('%s in the moment it is used again has the request sent once more, on a new one', async (_how, end) => {
-    const { peer, send } = await connect();
-    // Both connections are idle, and neither is good any more.
-    peer.answer = (socket, _request, nth) => (nth > 1 ? end(socket) : socket.write(OK));
-    await Promise.all([send('a'), send('b')]);
-    expect(await send('c')).toMatchObject({ status: 200 });
-    expect(peer.requests.slice(2)).toEqual(['c', 'c']);
-    expect(peer.sockets).toHaveLength(3);
-  });
+  ])(
+    '%s at the moment of its next use has the request sent once more, on a new connection',
+    async (_how, end) => {
+      const { peer, send } = await connect();
+      // Both connections are idle, and neither is good any more.
+      peer.answer = (socket, _request, nth) => (nth > 1 ? end(socket) : socket.write(OK));
+      await Promise.all([send('a'), send('b')]);
+      expect(await send('c')).toMatchObject({ status: 200 });
+      expect(peer.requests.slice(2)).toEqual(['c', 'c']);
+      expect(peer.sockets).toHaveLength(3);
+    },
+  );
 
   test('again and again fails after the second time', async () => {
     const { peer, send } = await connect();
@@ -250,7 +253,7 @@ describe('silence', () => {
     expect(peer.sockets).toHaveLength(1);
   });
 
-  test('while the event loop was blocked is none: the reply may be there, unread', async () => {
+  test('while the event loop was blocked does not count: the reply may be there, unread', async () => {
     const { peer, clock, send } = await connect();
     const heard = hears(peer);
     const sent = send('a', { silenceMs: 5_000 });
@@ -261,7 +264,7 @@ describe('silence', () => {
     expect(await sent).toMatchObject({ status: 200 });
   });
 
-  test('of an idle connection is none: it counts anew for the next call', async () => {
+  test('of an idle connection does not count: the next call starts at zero', async () => {
     const { peer, clock, send } = await connect();
     await send('a', { silenceMs: 5_000 });
     await clock.advance(4_000);
@@ -274,7 +277,7 @@ describe('silence', () => {
   });
 });
 
-test('what is not HTTP fails the call and costs the connection', async () => {
+test('a reply that is not HTTP fails the call and costs the connection', async () => {
   const { peer, send } = await connect();
   peer.answer = (socket) => socket.write('220 mail.example.com ESMTP\r\n\r\n');
   expect(await faultOf(send())).toMatchObject({ code: 'MalformedReply' });
@@ -283,7 +286,7 @@ test('what is not HTTP fails the call and costs the connection', async () => {
   expect(peer.sockets).toHaveLength(2);
 });
 
-test('a signal abandons what is under way and what comes later, and nothing else', async () => {
+test('a signal abandons its calls in progress and its later calls, and no others', async () => {
   const { peer, send } = await connect();
   peer.answer = (socket, request) => (request === 'kept' ? undefined : socket.write(OK));
   const abandon = new AbortController();
@@ -304,7 +307,7 @@ test('a signal abandons what is under way and what comes later, and nothing else
   expect(await kept).toMatchObject({ status: 200 });
 });
 
-test('closing fails what is under way', async () => {
+test('closing fails the calls in progress', async () => {
   const { peer, client, send } = await connect();
   const arrived = new Promise<void>((resolve) => {
     peer.answer = () => resolve();
@@ -315,7 +318,7 @@ test('closing fails what is under way', async () => {
   expect(await fault).toMatchObject({ code: 'ConnectionClosed', kind: 'network' });
 });
 
-test('a server that is not there is a fault that names the address', async () => {
+test('a server that does not listen is a fault that names the address', async () => {
   const { peer, send } = await connect();
   const { port } = peer;
   await new Promise((resolve) => peer.server.close(resolve));

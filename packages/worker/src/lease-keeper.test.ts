@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { always, type Plan, TroubledOperations } from '../test/support/faults.ts';
 import { Gate, World, watched } from '../test/support/world.ts';
 
-test('leases that are lost while a handler blocks the event loop speak against the version', async () => {
+test('leases that are lost while a handler blocks the event loop count against the version', async () => {
   const world = new World();
   const { gate, contexts, handler } = watched();
   const worker = world.run({
@@ -26,7 +26,7 @@ test('leases that are lost while a handler blocks the event loop speak against t
   expect(world.total('FirstFailed')).toBe(2);
 });
 
-test('a reply that lay unread while the event loop was blocked brings leases that are trusted no longer', async () => {
+test('leases in a reply that was unread while the event loop was blocked are not trusted', async () => {
   const world = new World();
   const handled: string[] = [];
   const worker = world.run({
@@ -62,7 +62,7 @@ test('a lease is renewed as long as the handler works', async () => {
   await world.clock.until(() => world.queue.undeleted.length === 0, 1_000);
 });
 
-test('a lease that SQS no longer grants aborts the handler and is its own outcome', async () => {
+test('a lease that SQS refuses to renew aborts the handler and has its own outcome', async () => {
   const world = new World();
   const { gate, contexts, handler } = watched();
   const operations = new TroubledOperations(

@@ -94,7 +94,7 @@ test('a line is in the embedded metric format, at high resolution, for the few m
   expect(names.filter((name) => fields[name] === undefined)).toEqual([]);
 });
 
-test('what is empty is left out, and counters are there though they are zero', () => {
+test('empty fields are left out, and counters are written even when they are zero', () => {
   const { own, lines } = metrics({ identity: { ...identity, version: undefined } });
   own.flush(MINUTE + 1_000, 0);
   const names = Object.keys(lines()[0]!);
@@ -112,7 +112,7 @@ test('what is empty is left out, and counters are there though they are zero', (
   expect(names).toEqual(expect.arrayContaining([...COUNTERS, 'InFlight', 'LoopLagMs', 'MemoryMiB']));
 });
 
-test('each line has what came since the last one, and a number of its own', () => {
+test('each line counts from the end of the last one, and has a number of its own', () => {
   const { own, lines } = metrics();
   own.count('Failed');
   own.value('ProcessingTimeMs', 5);
@@ -134,7 +134,7 @@ test('each line has what came since the last one, and a number of its own', () =
   }
 });
 
-test('one line suffices, whatever happens', () => {
+test('one line of limited length holds any number of messages', () => {
   const { own, written, lines } = metrics({ random: seeded() });
   for (let index = 0; index < 10_000; index++) {
     own.count('Received');
@@ -190,7 +190,7 @@ test('beyond twenty error classes and thirty types the rest is "other", and long
   expect(second).toMatchObject({ Errors: { ['E'.repeat(64)]: 1 }, Types: { ['t'.repeat(64)]: [2, 1] } });
 });
 
-test('memory that cannot be read does not cost a line: what was known last stands', () => {
+test('a line is written even when memory cannot be read; it repeats the last value', () => {
   let readings = 0;
   const { own, lines } = metrics({
     residentBytes: () => {
@@ -221,7 +221,7 @@ test('a line goes on where the last one ended, within the five seconds in which 
   ]);
 });
 
-test('a last line is of an interval of its own, however soon it comes after the one before', () => {
+test('the last line has an interval of its own, however soon it follows the one before', () => {
   const { own, lines } = metrics();
   own.flush(MINUTE + 5_000, 0);
   own.flush(MINUTE + 4_999.7, 0, true);
@@ -231,7 +231,7 @@ test('a last line is of an interval of its own, however soon it comes after the 
   ]);
 });
 
-test('a clock that is set back by minutes leaves intervals that are none backwards', () => {
+test('no interval runs backwards when the clock is set back by minutes', () => {
   const { own, lines } = metrics();
   own.flush(MINUTE + 5_000, 0);
   own.flush(MINUTE - 593_000, 0);

@@ -4,7 +4,7 @@ import { Gate, World } from '../test/support/world.ts';
 import type { HandlerContext, Outcome } from './index.ts';
 import { COUNTERS } from './metrics.ts';
 
-test('first and later deliveries are counted apart, each message for itself', async () => {
+test('first and later deliveries are counted separately', async () => {
   const world = new World();
   const worker = world.run({
     retryFirstSeconds: 1,
@@ -31,7 +31,7 @@ test('first and later deliveries are counted apart, each message for itself', as
   expect(entries(world, 'Errors')).toEqual([['Error', 3]]);
 });
 
-test('a message counts when it has ended, and not when it was given back or lost by no fault of the version', async () => {
+test('a message counts when it ends, and not when it is given back or lost through no fault of the version', async () => {
   const world = new World();
   const gate = new Gate();
   const plan: Plan = (operation) => (operation === 'deleteMessageBatch' ? 'unavailable' : 'none');
@@ -59,7 +59,7 @@ const entries = (world: World, field: string): [string, unknown][] =>
 const bins = (world: World) =>
   world.lines().flatMap(({ Durations = [] }) => Durations as (readonly [bin: number, count: number])[]);
 
-test('the time of a first delivery is counted once it has finished: that of its handler, or until it was over time', async () => {
+test('a first delivery that finished counts with the time of its handler, or the time until its timeout', async () => {
   const world = new World();
   const worker = world.run({
     handlerTimeoutMs: 16_384,
@@ -130,7 +130,7 @@ test('errors have the classes that the log has', async () => {
   expect(logged.flat()).toEqual(expect.arrayContaining(['RangeError', 'thrown string', 'Poison', 'Retry']));
 });
 
-test('a failed delivery that was the last one is a dead letter; one that was given back is none', async () => {
+test('a failed delivery that was the last one is a dead letter; one that was given back is not', async () => {
   const world = new World();
   const worker = world.run({
     maxReceiveCount: 2,
@@ -177,7 +177,7 @@ test('a message that is parked is a dead letter at once, and only one', async ()
   }
 });
 
-test('where the limit of receives is not known, no dead letters are', async () => {
+test('dead letters are not counted where the limit of receives is not known', async () => {
   const world = new World();
   const worker = world.run({
     retryFirstSeconds: 0,
@@ -189,7 +189,7 @@ test('where the limit of receives is not known, no dead letters are', async () =
   expect(world.total('DeadLettered')).toBe(0);
 });
 
-test('receives that bring nothing are counted; those that fail are not', async () => {
+test('receives that bring nothing are counted, and receives that fail are not', async () => {
   const world = new World();
   const plan: Plan = (operation, nth) =>
     operation === 'receiveMessage' && nth <= 2 ? 'unavailable' : 'none';
@@ -206,7 +206,7 @@ test('receives that bring nothing are counted; those that fail are not', async (
   expect(world.total('EmptyReceives')).toBe(calls - 1);
 });
 
-test('a worker says how long it asked for messages: all the time where there are none, hardly ever under a backlog', async () => {
+test('a worker reports how long it asked for messages: always without messages, hardly ever under a backlog', async () => {
   const world = new World();
   const worker = world.run({
     concurrency: 2,
@@ -289,7 +289,7 @@ test('batches have types as well', async () => {
   expect(Object.fromEntries(entries(world, 'Types'))).toEqual({ a: [1, 0], b: [1, 1] });
 });
 
-test('what a handler counts is on the line of the interval in which it counted', async () => {
+test('a count of a handler is on the line of the interval in which it counted', async () => {
   const world = new World();
   const contexts: HandlerContext[] = [];
   const gate = new Gate();

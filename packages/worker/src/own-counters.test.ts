@@ -32,14 +32,14 @@ test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, JSON.
   },
 );
 
-test('a sum that is no number any more is refused', () => {
+test('a sum that would not be finite is refused', () => {
   const own = new OwnCounters();
   own.count('orders', Number.MAX_VALUE);
   expect(() => own.count('orders', Number.MAX_VALUE)).toThrow(RangeError);
   expect(own.take()).toEqual({ orders: Number.MAX_VALUE });
 });
 
-test('a worker has twenty names in all its life, and those go on to count', () => {
+test('a worker has at most twenty names in all its life, and those go on counting', () => {
   const own = new OwnCounters();
   for (let index = 0; index < 20; index++) own.count(`name ${index}`);
   own.take();
@@ -48,7 +48,7 @@ test('a worker has twenty names in all its life, and those go on to count', () =
   expect(own.take()).toEqual({ 'name 7': 1 });
 });
 
-test('a name that objects have already is a name like any other', () => {
+test('a name that every object has is a name like any other', () => {
   const own = new OwnCounters();
   for (const name of ['__proto__', 'constructor', 'toString']) own.count(name, 2);
   expect(JSON.stringify(own.take())).toBe('{"__proto__":2,"constructor":2,"toString":2}');

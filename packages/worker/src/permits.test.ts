@@ -47,7 +47,7 @@ test('returning more than was taken is an error', () => {
   expect(() => permits.release(-1)).toThrow(InvariantError);
 });
 
-test('closing ends every reservation with nothing, and what is out may still come back', async () => {
+test('closing ends every reservation with nothing, and granted permits may still be returned', async () => {
   const clock = new VirtualClock();
   const permits = new Permits(2, clock, 2);
   const granted: number[] = [];
@@ -61,7 +61,7 @@ test('closing ends every reservation with nothing, and what is out may still com
   expect(permits.taken).toBe(0);
 });
 
-test('whatever is reserved and returned, none leaks: all are there in the end, and never too many are out', async () => {
+test('whatever is reserved and returned, no permit leaks, and never too many are granted', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 1, max: 30 }),

@@ -10,7 +10,7 @@ test.each<[Trouble, string]>([
   ['unheard of', 'version'],
   ['denied', 'version'],
 ])(
-  'receives that fail (%s) are retried with growing pauses, never spin, and speak against the %s',
+  'receives that fail (%s) are retried with growing pauses, never spin, and count against the %s',
   async (trouble, attribution) => {
     const world = new World();
     const worker = world.run(
@@ -26,7 +26,7 @@ test.each<[Trouble, string]>([
   },
 );
 
-test('it goes on as soon as receives succeed again', async () => {
+test('a worker goes on as soon as receives succeed again', async () => {
   const world = new World();
   const plan: Plan = (operation, nth) =>
     operation === 'receiveMessage' && nth <= 8 ? 'unavailable' : 'none';

@@ -107,7 +107,7 @@ test('a worker that never began to work writes no line', async () => {
   expect(world.lines()).toEqual([]);
 });
 
-test('a worker that knows no task names itself, another name for each, the same on all that it writes', async () => {
+test('a worker that does not know its task gives itself a name, unlike all others, and writes it on every line', async () => {
   const random = seeded();
   const names = [];
   for (let round = 0; round < 2; round++) {

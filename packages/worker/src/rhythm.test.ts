@@ -14,7 +14,7 @@ test('a worker reports each second until it is two minutes old, then each five',
   expect(nextReportMs(15_000, OLD, 15_000)).toBe(20_000);
 });
 
-test.each([YOUNG, OLD])('what is reported is not begun again (age %d ms)', (ageMs) => {
+test.each([YOUNG, OLD])('an interval that is reported is not begun again (age %d ms)', (ageMs) => {
   // The timer fired early, or the clock was set back a little.
   expect(nextReportMs(14_999.2, ageMs, 15_000)).toBeGreaterThan(15_000);
   expect(nextReportMs(13_100, ageMs, 15_000)).toBeGreaterThan(15_000);
@@ -24,7 +24,7 @@ test('a clock that is set back far is followed', () => {
   expect(nextReportMs(12_345, OLD, 600_000)).toBe(15_000);
 });
 
-test('a line lies on the clock and ends within what begins with the interval of five seconds that it is in', () => {
+test('a line ends on the clock, within the interval of five seconds in which it begins', () => {
   fc.assert(
     fc.property(
       fc.double({ min: 1e12, max: 2e12, noNaN: true }),

@@ -15,7 +15,7 @@ test.each<[WorkerTuning & { maxReceiveCount?: number }, RegExp]>([
   expect(() => world.worker({ ...tuning, handler: async () => undefined })).toThrow(message);
 });
 
-test('all that is wrong with the options is said at once', () => {
+test('one error lists all problems of the options', () => {
   const world = new World();
   const build = () =>
     world.worker({
