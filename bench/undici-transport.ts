@@ -1,6 +1,6 @@
 import { Pool } from 'undici';
 import type { Clock, Credentials, Transport } from '../packages/worker/src/index.ts';
-import { Signer } from '../packages/worker/src/sigv4.ts';
+import { Signer } from '../packages/worker/src/transport/sigv4.ts';
 
 export interface UndiciTransportOptions {
   readonly endpoint: string;

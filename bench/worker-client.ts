@@ -6,8 +6,8 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs';
 import { RawTransport, SystemClock, type Transport, Worker } from '../packages/worker/src/index.ts';
-import { SdkTransport } from '../packages/worker/src/sdk-transport.ts';
-import { Signer } from '../packages/worker/src/sigv4.ts';
+import { SdkTransport } from '../packages/worker/src/transport/sdk-transport.ts';
+import { Signer } from '../packages/worker/src/transport/sigv4.ts';
 import { UndiciTransport } from './undici-transport.ts';
 
 /**

@@ -8,7 +8,7 @@ import { ensureControllerBundle, resources, synthesize } from '../packages/const
 import { failureLinePattern, outcomeLinePattern } from '../packages/core/src/measurement/line.ts';
 import { readEmbeddedMetrics } from '../packages/engine/src/services/logs/embedded-metrics.ts';
 import { parseJsonPattern } from '../packages/engine/src/services/logs/json-pattern.ts';
-import { Metrics } from '../packages/worker/src/metrics.ts';
+import { Metrics } from '../packages/worker/src/reporting/metrics.ts';
 
 // The worker may import nothing of the other packages, so names that they share are written twice.
 // `outcome-line.test.ts` compares the fields of a line with the judge's reader.

@@ -1,10 +1,10 @@
 import { type Clock, within } from './clock.ts';
-import type { FifoLanes } from './fifo-lanes.ts';
-import type { Outbox } from './outbox.ts';
-import type { OutcomeBook } from './outcome-book.ts';
+import type { Outbox } from './delivery/outbox.ts';
+import type { Receiver } from './delivery/receiver.ts';
+import type { FifoLanes } from './handling/fifo-lanes.ts';
+import type { Runs } from './handling/runs.ts';
 import type { Quiet } from './quiet.ts';
-import type { Receiver } from './receiver.ts';
-import type { Runs } from './runs.ts';
+import type { OutcomeBook } from './reporting/outcome-book.ts';
 
 /** The result of a drain. */
 export interface DrainReport {

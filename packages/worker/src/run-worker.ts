@@ -1,10 +1,10 @@
 import type { Clock, Timer } from './clock.ts';
-import { type CredentialsProvider, defaultCredentials } from './credentials.ts';
 import { textOf, UserError } from './errors.ts';
-import { RawTransport } from './raw-transport.ts';
 import type { TaskProtectionOptions, WorkerDefinition } from './settings.ts';
 import { EcsAgentProtection } from './task-protection.ts';
-import type { Transport } from './transport.ts';
+import { type CredentialsProvider, defaultCredentials } from './transport/credentials.ts';
+import { RawTransport } from './transport/raw-transport.ts';
+import type { Transport } from './transport/transport.ts';
 import { Worker } from './worker.ts';
 
 const TIMEOUT_MAX_MS = 2_147_483_647;

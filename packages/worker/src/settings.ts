@@ -1,10 +1,10 @@
 import type { Random } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import { UserError } from './errors.ts';
-import type { BatchHandler, Decode, Handler, MessageType } from './handler.ts';
-import type { Identity } from './identity.ts';
+import type { BatchHandler, Decode, Handler, MessageType } from './handling/handler.ts';
+import type { Identity } from './reporting/identity.ts';
 import type { ProtectionEndpoint } from './task-protection.ts';
-import type { Transport } from './transport.ts';
+import type { Transport } from './transport/transport.ts';
 
 /** How a worker works. Times are in the unit of their name. */
 export interface WorkerTuning {

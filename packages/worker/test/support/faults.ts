@@ -1,7 +1,12 @@
 import type { Clock } from '../../src/clock.ts';
 import { pause } from '../../src/clock.ts';
-import type { SqsOperations } from '../../src/in-process-transport.ts';
-import { type BatchInput, type BatchOutput, type DeleteEntry, SqsFault } from '../../src/transport.ts';
+import type { SqsOperations } from '../../src/transport/in-process-transport.ts';
+import {
+  type BatchInput,
+  type BatchOutput,
+  type DeleteEntry,
+  SqsFault,
+} from '../../src/transport/transport.ts';
 
 /** The trouble that a call meets. */
 export type Trouble =

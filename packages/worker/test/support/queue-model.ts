@@ -1,7 +1,7 @@
 import type { Clock } from '../../src/clock.ts';
-import type { SqsOperations } from '../../src/in-process-transport.ts';
-import type { FailedEntry, MessageAttribute, SqsMessage } from '../../src/transport.ts';
-import { SqsFault } from '../../src/transport.ts';
+import type { SqsOperations } from '../../src/transport/in-process-transport.ts';
+import type { FailedEntry, MessageAttribute, SqsMessage } from '../../src/transport/transport.ts';
+import { SqsFault } from '../../src/transport/transport.ts';
 
 export interface StoredMessage {
   readonly id: string;

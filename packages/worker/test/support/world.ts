@@ -1,8 +1,8 @@
 import type { DrainReport } from '../../src/drain.ts';
-import type { HandlerContext } from '../../src/handler.ts';
-import type { SqsOperations } from '../../src/in-process-transport.ts';
-import { InProcessTransport } from '../../src/in-process-transport.ts';
+import type { HandlerContext } from '../../src/handling/handler.ts';
 import type { WorkerOptions } from '../../src/settings.ts';
+import type { SqsOperations } from '../../src/transport/in-process-transport.ts';
+import { InProcessTransport } from '../../src/transport/in-process-transport.ts';
 import { Worker } from '../../src/worker.ts';
 import { QueueModel } from './queue-model.ts';
 import { VirtualClock } from './virtual-clock.ts';
