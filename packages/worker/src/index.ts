@@ -19,12 +19,15 @@ export { REPORT_MS, REPORTS_EACH_SECOND_MS } from './reporting/rhythm.ts';
 export { type RunWorkerOptions, runWorker, SystemClock } from './run-worker.ts';
 export type {
   Parking,
-  TaskProtectionOptions,
   WorkerDefinition,
   WorkerOptions,
   WorkerTuning,
 } from './settings.ts';
-export { EcsAgentProtection, type ProtectionEndpoint } from './task-protection.ts';
+export {
+  EcsAgentProtection,
+  type ProtectionEndpoint,
+  type TaskProtectionOptions,
+} from './task-protection.ts';
 export type { Credentials, CredentialsProvider } from './transport/credentials.ts';
 export { defaultCredentials } from './transport/credentials.ts';
 export { InProcessTransport, type SqsOperations } from './transport/in-process-transport.ts';

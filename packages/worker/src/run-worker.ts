@@ -1,7 +1,7 @@
 import type { Clock, Timer } from './clock.ts';
 import { textOf, UserError } from './errors.ts';
-import type { TaskProtectionOptions, WorkerDefinition } from './settings.ts';
-import { EcsAgentProtection } from './task-protection.ts';
+import type { WorkerDefinition } from './settings.ts';
+import { EcsAgentProtection, type TaskProtectionOptions } from './task-protection.ts';
 import { type CredentialsProvider, defaultCredentials } from './transport/credentials.ts';
 import { RawTransport } from './transport/raw-transport.ts';
 import type { Transport } from './transport/transport.ts';

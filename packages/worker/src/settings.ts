@@ -3,7 +3,7 @@ import type { Clock } from './clock.ts';
 import { UserError } from './errors.ts';
 import type { BatchHandler, Decode, Handler, MessageType } from './handling/handler.ts';
 import type { Identity } from './reporting/identity.ts';
-import type { ProtectionEndpoint } from './task-protection.ts';
+import { PROTECTED_MINUTES, PROTECTED_MINUTES_MAX, type TaskProtectionOptions } from './task-protection.ts';
 import type { Transport } from './transport/transport.ts';
 
 /** How a worker works. Times are in the unit of their name. */
@@ -58,19 +58,6 @@ export interface WorkerTuning {
 export interface Parking {
   /** Receives the copies, with attributes that name the version that called the message poison. */
   readonly deadLetterQueueUrl: string;
-}
-
-export interface TaskProtectionOptions {
-  readonly endpoint: ProtectionEndpoint;
-  /**
-   * How long the task may be protected without a break, 1 to 2,880 and at least as long as a handler may take. Then it
-   * takes no messages until those in work are done and it has been unprotected for half a minute. A deployment waits
-   * for protected tasks, so one and a half times this must be less than its timeout.
-   * @default 15
-   */
-  readonly maximumMinutes?: number | undefined;
-  /** Protection is dropped after so long without work. @default 30000 */
-  readonly idleMs?: number | undefined;
 }
 
 interface Work<T> {
@@ -137,8 +124,6 @@ export interface Settings {
 }
 
 export const VISIBILITY_MAX_SECONDS = 43_200;
-export const PROTECTED_MINUTES = 15;
-const PROTECTED_MINUTES_MAX = 2_880;
 
 type Options = WorkerTuning &
   Pick<WorkerOptions<never>, 'queueUrl' | 'identity' | 'maxReceiveCount' | 'parking' | 'taskProtection'> & {

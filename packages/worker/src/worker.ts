@@ -100,7 +100,14 @@ export class Worker<T = string> {
       onFault: (fault) => book.fault('renew', fault),
     });
     this.#outbox = new Outbox({
-      ...{ queueUrl, transport, clock, random, settings, book, lag: this.#lag, leases: this.#leases },
+      queueUrl,
+      transport,
+      clock,
+      random,
+      settings,
+      book,
+      lag: this.#lag,
+      leases: this.#leases,
       onProgress: () => this.#quiet.check(),
     });
     this.#runs = new Runs({
