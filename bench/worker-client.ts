@@ -6,8 +6,9 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs';
 import { RawTransport, SystemClock, type Transport, Worker } from '../packages/worker/src/index.ts';
-import { SdkTransport } from '../packages/worker/src/sdk-transport.ts';
-import { Signer } from '../packages/worker/src/sigv4.ts';
+import { SdkTransport } from '../packages/worker/src/transport/sdk-transport.ts';
+import { Signer } from '../packages/worker/src/transport/sigv4.ts';
+import { UndiciTransport } from './undici-transport.ts';
 
 /**
  * One client of the stub server in a process of its own. Arguments: which one, the endpoint, how many handlers
@@ -164,6 +165,8 @@ const clients: Record<string, () => unknown> = {
         credentials: async () => credentials,
       }),
     ),
+  'worker-undici': () =>
+    worker(new UndiciTransport({ endpoint, region: 'us-east-1', credentials, clock: new SystemClock() })),
   'worker-sdk': () => worker(new SdkTransport(sqsClient())),
   'signed-loop': signedLoop,
   'sdk-loop': sdkLoop,

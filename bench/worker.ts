@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 /**
- * `npm run bench:worker [-- --quick] [-- --json]`: what a message costs a worker, beside the popular library in
- * both of its modes, a loop over the SDK and a bare signed loop over `node:http`, all on the same stub server in
- * one run. First handlers that do nothing, then handlers of which 2 % take two seconds, the same messages for
+ * `npm run bench:worker [-- --quick] [-- --json]`: the cost of a message for a worker, compared with the same worker over
+ * undici, the popular library in both of its modes, a loop over the SDK and a bare signed loop over `node:http`, all on
+ * the same stub server in one run. First handlers that do nothing, then handlers of which 2 % take two seconds, the same messages for
  * every client and others in every round. Clients and server are processes of their own, on cores of their own
- * where taskset is there. The ratios are medians of the ratios within a round, printed beside their aims;
+ * where taskset is there. The ratios are medians of the ratios within a round, printed alongside their aims;
  * nothing is asserted. Five rounds take about seven minutes, `--quick` is one of them.
  */
 const { values: options } = parseArgs({
@@ -24,6 +24,7 @@ const SLOW_PER_MILLE = 20;
 
 const NAMES = {
   worker: 'queue-canary worker',
+  'worker-undici': 'queue-canary worker over undici',
   'signed-loop': 'bare signed loop',
   'worker-sdk': 'queue-canary worker, SDK transport',
   'sdk-loop': 'SDK loop, batch deletes',

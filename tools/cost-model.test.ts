@@ -11,7 +11,7 @@ import {
   LINE_KB,
   METRIC_DEFINITION_KB,
 } from '../packages/core/src/cost/cost.ts';
-import { Metrics } from '../packages/worker/src/metrics.ts';
+import { Metrics } from '../packages/worker/src/reporting/metrics.ts';
 
 // The cost command must bill what the templates make and the worker writes.
 

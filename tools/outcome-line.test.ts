@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { binOf, lastBin } from '../packages/core/src/judge/histogram.ts';
 import { type Line, reportMs, reportsEachSecondMs } from '../packages/core/src/measurement/line.ts';
 import { parseLine } from '../packages/core/src/measurement/parse-line.ts';
-import { LAST_BIN, binOf as workersBinOf } from '../packages/worker/src/durations.ts';
-import { COUNTERS, Metrics, type MetricsParts } from '../packages/worker/src/metrics.ts';
-import { REPORT_MS, REPORTS_EACH_SECOND_MS } from '../packages/worker/src/rhythm.ts';
+import { LAST_BIN, binOf as workersBinOf } from '../packages/worker/src/reporting/durations.ts';
+import { COUNTERS, Metrics, type MetricsParts } from '../packages/worker/src/reporting/metrics.ts';
+import { REPORT_MS, REPORTS_EACH_SECOND_MS } from '../packages/worker/src/reporting/rhythm.ts';
 import { World } from '../packages/worker/test/support/world.ts';
 
 // The worker may import nothing of core, so what both must agree on is written twice.

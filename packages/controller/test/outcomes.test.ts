@@ -3,7 +3,7 @@ import { failedBeforeMs, failureLinePattern, type Line, startsMs } from '@queue-
 import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../engine/src/clock/virtual-clock.ts';
 import { testEngine } from '../../engine/test/harness.ts';
-import { Metrics } from '../../worker/src/metrics.ts';
+import { Metrics } from '../../worker/src/reporting/metrics.ts';
 import { LogReader } from '../src/gateways/log-reader.ts';
 import { AwsOutcomeGateway } from '../src/gateways/outcomes.ts';
 import type { Outcomes } from '../src/gateways.ts';

@@ -1,10 +1,10 @@
 /** A number from 0 up to, not including, 1. */
 export type Random = () => number;
 
-/** Growth of a delay: doubles from `firstMs` up to `longestMs`. */
+/** Growth of a delay: doubles from `firstMs` up to `maxMs`. */
 export interface BackoffShape {
   readonly firstMs: number;
-  readonly longestMs: number;
+  readonly maxMs: number;
 }
 
 /**
@@ -13,6 +13,6 @@ export interface BackoffShape {
  * tasks, so that they do not return in step.
  */
 export function backoffMs(shape: BackoffShape, attempt: number, random: Random): number {
-  const fullMs = Math.min(shape.longestMs, shape.firstMs * 2 ** Math.min(attempt - 1, 30));
+  const fullMs = Math.min(shape.maxMs, shape.firstMs * 2 ** Math.min(attempt - 1, 30));
   return fullMs / 2 + random() * (fullMs / 2);
 }

@@ -1,17 +1,11 @@
-import { describe, expect, test } from 'vitest';
-import { type Plan, type Trouble, TroubledOperations } from '../test/support/faults.ts';
+import { expect, test } from 'vitest';
+import { always, type Trouble, TroubledOperations } from '../test/support/faults.ts';
 import { Gate, World } from '../test/support/world.ts';
 import type { Clock, HandlerContext } from './index.ts';
 
-/** One trouble for the calls of an operation that come after `from`. */
-const trouble =
-  (operation: string, what: Trouble, times = Number.POSITIVE_INFINITY): Plan =>
-  (called, nth) =>
-    called === operation && nth <= times ? what : 'none';
-
 const names = (world: World) => world.queue.calls.map(({ operation }) => operation);
 
-test('idle: no new receive is sent, and the open long poll is left to return', async () => {
+test('an idle worker that drains sends no new receive and lets its open long poll return', async () => {
   const world = new World();
   const worker = world.run({ waitSeconds: 5, handler: async () => undefined });
   await world.clock.advance(1_000);
@@ -21,7 +15,7 @@ test('idle: no new receive is sent, and the open long poll is left to return', a
   expect(report).toEqual({ durationMs: 4_000, handlersLeft: 0, unconfirmed: 0 });
 });
 
-test('what the open poll still brings is handled, since giving it back would cost it a receive', async () => {
+test('a message that the open poll still brings is handled, since giving it back would cost it a receive', async () => {
   const world = new World();
   const gate = new Gate();
   const worker = world.run({ handler: gate.handle });
@@ -36,7 +30,7 @@ test('what the open poll still brings is handled, since giving it back would cos
   expect(world.endings()).toEqual({ Succeeded: 1 });
 });
 
-test('what the open poll brings when half of the time is over is given back at once and counts as neutral', async () => {
+test('a message that the open poll brings after half of the time is given back at once and counts as neutral', async () => {
   const world = new World();
   const gate = new Gate();
   const worker = world.run({ stopTimeoutMs: 11_000, handler: gate.handle });
@@ -52,7 +46,7 @@ test('what the open poll brings when half of the time is over is given back at o
   expect(world.total('FirstFailed')).toBe(0);
 });
 
-test('FIFO: what the open poll still brings is given back, since those before it in its group may be too', async () => {
+test('FIFO: a message that the open poll still brings is given back, since those before it in its group may be too', async () => {
   const world = new World({ fifo: true });
   const gate = new Gate();
   const worker = world.run({ handler: gate.handle });
@@ -65,7 +59,7 @@ test('FIFO: what the open poll still brings is given back, since those before it
   expect(world.endings()).toEqual({ Released: 1 });
 });
 
-test('what is given back does not come back through another open poll of the same worker', async () => {
+test('a message that is given back does not come back through another open poll of the same worker', async () => {
   const world = new World();
   const worker = world.run({
     concurrency: 50,
@@ -84,17 +78,17 @@ test('what is given back does not come back through another open poll of the sam
   expect(world.queue.visible).toEqual([late]);
 });
 
-test('while it pauses after a failed receive, a stop does not wait for the pause', async () => {
+test('a drain does not wait for the pause after a failed receive', async () => {
   const world = new World();
   const worker = world.run(
     { handler: async () => undefined },
-    new TroubledOperations(world.queue, world.clock, trouble('receiveMessage', 'unavailable')),
+    new TroubledOperations(world.queue, world.clock, always('receiveMessage', 'unavailable')),
   );
   await world.clock.advance(60_000);
   expect((await world.drain(worker)).durationMs).toBe(0);
 });
 
-test('in the handler: it finishes, with its lease kept, and its message is deleted', async () => {
+test('a handler that runs when the drain begins finishes, with its lease kept, and its message is deleted', async () => {
   const world = new World();
   const gate = new Gate();
   const contexts: HandlerContext[] = [];
@@ -119,7 +113,7 @@ test('in the handler: it finishes, with its lease kept, and its message is delet
   expect(world.endings()).toEqual({ Succeeded: 1 });
 });
 
-test('a handler is told to stop five seconds before the stop timeout; then its message is given back, neutral', async () => {
+test('a handler is asked to stop five seconds before the stop timeout; then its message is given back, neutral', async () => {
   const world = new World();
   const abortedAtMs: number[] = [];
   const worker = world.run({
@@ -174,7 +168,7 @@ test('a handler that fails while draining has failed as always', async () => {
   expect(world.endings()).toEqual({ Failed: 1 });
 });
 
-test('in the delete flush: deletes that linger are sent at once', async () => {
+test('deletes that linger are sent at once when the drain begins', async () => {
   const world = new World();
   const worker = world.run({ waitSeconds: 0, lingerMs: 10_000, handler: async () => undefined });
   world.queue.put('a');
@@ -197,7 +191,7 @@ test.each<[string, Trouble]>([
   const gate = new Gate();
   const worker = world.run(
     { handler: gate.handle },
-    new TroubledOperations(world.queue, world.clock, trouble('deleteMessageBatch', what, 2)),
+    new TroubledOperations(world.queue, world.clock, always('deleteMessageBatch', what, 2)),
   );
   for (const body of ['a', 'b', 'c']) world.queue.put(body);
   await world.clock.advance(100);
@@ -214,7 +208,7 @@ test('deletes that are never confirmed end with the time for draining, each with
   const gate = new Gate();
   const worker = world.run(
     { stopTimeoutMs: 10_000, visibilitySeconds: 60, handler: gate.handle },
-    new TroubledOperations(world.queue, world.clock, trouble('deleteMessageBatch', 'unavailable')),
+    new TroubledOperations(world.queue, world.clock, always('deleteMessageBatch', 'unavailable')),
   );
   world.queue.put('a');
   await world.clock.advance(100);
@@ -224,7 +218,7 @@ test('deletes that are never confirmed end with the time for draining, each with
   expect(world.endings()).toEqual({ DeleteFailed: 1 });
 });
 
-test('twice: the second stop changes nothing and ends with the first', async () => {
+test('a second drain changes nothing and ends with the first', async () => {
   const world = new World();
   const gate = new Gate();
   const worker = world.run({ handler: gate.handle });
@@ -242,7 +236,7 @@ test('twice: the second stop changes nothing and ends with the first', async () 
   expect(world.endings()).toEqual({ Succeeded: 1 });
 });
 
-test('before the start: there is nothing to stop, and nothing starts afterwards', async () => {
+test('a worker that is drained before its start has nothing to stop, and does not start afterwards', async () => {
   const world = new World();
   const worker = world.worker({ handler: async () => undefined });
   await worker.drain('SIGTERM');
@@ -252,7 +246,7 @@ test('before the start: there is nothing to stop, and nothing starts afterwards'
   expect(worker.health()).toMatchObject({ state: 'stopped', healthy: false });
 });
 
-test('FIFO: what waits behind a running message is given back unhandled, and the running one finishes', async () => {
+test('FIFO: messages that wait behind a running one are given back unhandled, and the running one finishes', async () => {
   const world = new World({ fifo: true });
   const gate = new Gate();
   const worker = world.run({ handler: gate.handle });
@@ -265,89 +259,6 @@ test('FIFO: what waits behind a running message is given back unhandled, and the
   await drained;
   expect(gate.started).toEqual(['a1']);
   expect(world.endings()).toEqual({ Succeeded: 1, Released: 2 });
-});
-
-test('when the messages are done the last line is written, and then protection is dropped', async () => {
-  const world = new World();
-  const gate = new Gate();
-  const order: string[] = [];
-  const worker = world.run({
-    waitSeconds: 1,
-    handler: gate.handle,
-    metricSink: (line) => {
-      const { Succeeded } = JSON.parse(line) as { Succeeded: number };
-      if (Succeeded > 0) order.push(`${Succeeded} succeeded`);
-    },
-    taskProtection: {
-      endpoint: {
-        set: async (enabled) => {
-          order.push(`${enabled ? 'protected' : 'unprotected'}, ${world.queue.undeleted.length} left`);
-        },
-      },
-    },
-  });
-  world.queue.put('a');
-  await world.clock.advance(100);
-  const drained = worker.drain('SIGTERM');
-  gate.finish('a');
-  await world.clock.advance(1_000);
-  await drained;
-  expect(order).toEqual(['protected, 1 left', '1 succeeded', 'unprotected, 0 left']);
-});
-
-test('a task under constant load lets go of its protection before a deployment gives up, and then goes on', async () => {
-  const world = new World();
-  const changes: Array<[enabled: boolean, atMs: number, undeleted: number]> = [];
-  const startedAtMs = world.clock.nowMs();
-  let handled = 0;
-  world.run({
-    waitSeconds: 1,
-    concurrency: 1,
-    handler: async () => {
-      handled += 1;
-      world.queue.put('next');
-      await new Promise<void>((resolve) => world.clock.setTimer(10_000, resolve));
-    },
-    taskProtection: {
-      maximumMinutes: 10,
-      endpoint: {
-        set: async (enabled) => {
-          changes.push([enabled, world.clock.nowMs() - startedAtMs, handled]);
-        },
-      },
-    },
-  });
-  world.queue.put('first');
-  await world.clock.advance(15 * 60_000);
-  const [, renewed, dropped, again] = changes;
-  expect(renewed?.[0]).toBe(true);
-  expect(dropped?.[0]).toBe(false);
-  expect(dropped?.[1]).toBeLessThan(15 * 60_000);
-  // Nothing is taken while it rests. Then it is protected for the next message, and goes on.
-  expect(again?.[0]).toBe(true);
-  expect(again?.[1]).toBeGreaterThanOrEqual(Number(dropped?.[1]) + 30_000);
-  expect(again?.[2]).toBe(Number(dropped?.[2]) + 1);
-  expect(handled).toBeGreaterThan(Number(again?.[2]));
-});
-
-test('a handler that may take longer than the protection lasts is refused', () => {
-  const endpoint = { set: async () => undefined };
-  const definition = { handler: async () => undefined, handlerTimeoutMs: 120_000 };
-  expect(() =>
-    new World().worker({ ...definition, taskProtection: { endpoint, maximumMinutes: 1 } }),
-  ).toThrow('handlerTimeoutMs must not exceed the 1 minutes for which the task may be protected');
-});
-
-test('an agent that never answers does not keep the task from ending in time', async () => {
-  const world = new World();
-  const worker = world.run({
-    stopTimeoutMs: 10_000,
-    handler: async () => undefined,
-    taskProtection: { endpoint: { set: () => new Promise(() => undefined) } },
-  });
-  world.queue.put('a');
-  await world.clock.advance(1_000);
-  expect((await world.drain(worker)).durationMs).toBeLessThan(10_000);
 });
 
 test('a poll that hangs is cut off in time to give back what else there is', async () => {
@@ -370,71 +281,6 @@ test('a poll that hangs is cut off in time to give back what else there is', asy
   gate.finish('a');
   const report = await world.drain(worker);
   expect(report.durationMs).toBe(15_000);
-  expect(world.endings()).toEqual({ Succeeded: 1 });
-});
-
-describe('a kill', () => {
-  /** Kills a worker at a point of its handler, and lets another one go on. */
-  async function killed(when: 'before' | 'after'): Promise<{ world: World; effects: string[] }> {
-    const world = new World();
-    const effects: string[] = [];
-    const operations = new TroubledOperations(world.queue, world.clock, () => 'none');
-    world.run(
-      {
-        concurrency: 3,
-        handler: async (body) => {
-          if (when === 'before' && body === 'c') {
-            operations.kill();
-            await new Promise(() => undefined);
-          }
-          effects.push(body);
-          if (body === 'c') operations.kill();
-        },
-      },
-      operations,
-    );
-    for (const body of ['a', 'b', 'c', 'd', 'e']) world.queue.put(body);
-    await world.clock.advance(10_000);
-    const next = world.run({
-      handler: async (body) => {
-        effects.push(body);
-      },
-    });
-    await world.clock.until(() => world.queue.undeleted.length === 0);
-    await world.drain(next);
-    return { world, effects };
-  }
-
-  test.each(['before', 'after'] as const)(
-    '%s the side effect loses nothing and repeats only what was in flight',
-    async (when) => {
-      const { effects } = await killed(when);
-      expect([...new Set(effects)].sort()).toEqual(['a', 'b', 'c', 'd', 'e']);
-      // Three messages were in flight; none of them had been deleted.
-      const repeated = effects.filter((body, index) => effects.indexOf(body) !== index).sort();
-      expect(repeated).toEqual(when === 'before' ? ['a', 'b'] : ['a', 'b', 'c']);
-    },
-  );
-});
-
-test('a receive whose answer is lost strands its messages until their leases lapse, and no longer', async () => {
-  const world = new World();
-  const effects: string[] = [];
-  const worker = world.run(
-    {
-      visibilitySeconds: 30,
-      handler: async (body) => {
-        effects.push(body);
-      },
-    },
-    new TroubledOperations(world.queue, world.clock, trouble('receiveMessage', 'reply lost', 1)),
-  );
-  world.queue.put('a');
-  await world.clock.advance(29_000);
-  expect(effects).toEqual([]);
-  await world.clock.advance(5_000);
-  expect(effects).toEqual(['a']);
-  await world.drain(worker);
   expect(world.endings()).toEqual({ Succeeded: 1 });
 });
 

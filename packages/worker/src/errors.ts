@@ -14,7 +14,7 @@ export class InvariantError extends Error {
   override readonly name = 'InvariantError';
 }
 
-/** What an error is in the log: its class where it is an error, the kind of value where it is not. */
+/** The name of an error in the log: its class, or the kind of value that was thrown. */
 export function classOf(error: unknown): string {
   try {
     if (error instanceof Error) return String(error.name || 'Error');
@@ -24,13 +24,13 @@ export function classOf(error: unknown): string {
   }
 }
 
-const LONGEST_TEXT = 1_000;
+const TEXT_MAX_LENGTH = 1_000;
 
 /** An error in words, whatever was thrown: objects that cannot be printed do not bring the worker down. */
 export function textOf(error: unknown): string {
   try {
     const text = error instanceof Error ? error.message : typeof error === 'string' ? error : print(error);
-    return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}...` : text;
+    return text.length > TEXT_MAX_LENGTH ? `${text.slice(0, TEXT_MAX_LENGTH)}...` : text;
   } catch {
     return 'a value that cannot be printed';
   }

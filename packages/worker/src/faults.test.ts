@@ -5,7 +5,7 @@ import { World } from '../test/support/world.ts';
 import { pause } from './clock.ts';
 import type { Outcome } from './index.ts';
 
-/** What a handler does with a message, at each of its deliveries in turn and then successfully. */
+/** The behaviour of a handler for one message, at each of its deliveries in turn and then successfully. */
 type Behaviour =
   | { readonly kind: 'ok' | 'throws' | 'poison'; readonly afterMs: number }
   | { readonly kind: 'never settles' }
@@ -196,7 +196,7 @@ class Play {
     this.expectSoundLines();
   }
 
-  /** What every task writes can be judged: nothing is missing, and nothing is counted as failed that did not finish. */
+  /** The lines of every task can be judged: nothing is missing, and nothing is counted as failed that did not finish. */
   expectSoundLines(): void {
     const byTask = Map.groupBy(this.world.lines(), ({ TaskId }) => TaskId);
     for (const lines of byTask.values()) {
@@ -224,7 +224,7 @@ class Play {
 
 const runs = { numRuns: 150 };
 
-test('whatever befalls calls and handlers, a worker ends every message and never goes deaf', async () => {
+test('whatever happens to calls and handlers, a worker ends every message and never stops receiving', async () => {
   await fc.assert(
     fc.asyncProperty(scripts(anything), async (script) => {
       const play = new Play(script, false);
@@ -292,7 +292,7 @@ test('killed at any moment, a worker repeats at most what it had in flight', asy
   );
 }, 60_000);
 
-test('without troubles, and with handlers that end, everything is done exactly once and within the concurrency', async () => {
+test('without trouble, every message is handled exactly once and within the concurrency', async () => {
   await fc.assert(
     fc.asyncProperty(scripts(settling), async (script) => {
       const play = new Play({ ...script, troubles: [], batch: false }, false);

@@ -1,6 +1,6 @@
 export type { Clock, Timer } from './clock.ts';
-export type { Credentials, CredentialsProvider } from './credentials.ts';
-export { defaultCredentials } from './credentials.ts';
+export type { Message } from './delivery/message.ts';
+export type { DrainReport } from './drain.ts';
 export { InvariantError, UserError } from './errors.ts';
 export type {
   AbortCause,
@@ -11,22 +11,26 @@ export type {
   Item,
   MessageType,
   Outcome,
-} from './handler.ts';
-export { HandlerAborted } from './handler.ts';
-export type { Identity } from './identity.ts';
-export { InProcessTransport, type SqsOperations } from './in-process-transport.ts';
-export { type RunWorkerOptions, runWorker, SystemClock } from './main.ts';
-export type { Message } from './message.ts';
-export { COUNTERS, type Counter } from './metrics.ts';
-export { RawTransport, type RawTransportOptions } from './raw-transport.ts';
-export { REPORT_MS, REPORTS_EACH_SECOND_MS } from './rhythm.ts';
+} from './handling/handler.ts';
+export { HandlerAborted } from './handling/handler.ts';
+export type { Health, WorkerState } from './health.ts';
+export type { Identity } from './reporting/identity.ts';
+export { REPORT_MS, REPORTS_EACH_SECOND_MS } from './reporting/rhythm.ts';
+export { type RunWorkerOptions, runWorker, SystemClock } from './run-worker.ts';
 export type {
   Parking,
-  TaskProtectionOptions,
   WorkerDefinition,
   WorkerOptions,
   WorkerTuning,
 } from './settings.ts';
-export { EcsAgentProtection, type ProtectionEndpoint } from './task-protection.ts';
-export * from './transport.ts';
-export { type DrainReport, type Health, Worker, type WorkerState } from './worker.ts';
+export {
+  EcsAgentProtection,
+  type ProtectionEndpoint,
+  type TaskProtectionOptions,
+} from './task-protection.ts';
+export type { Credentials, CredentialsProvider } from './transport/credentials.ts';
+export { defaultCredentials } from './transport/credentials.ts';
+export { InProcessTransport, type SqsOperations } from './transport/in-process-transport.ts';
+export { RawTransport, type RawTransportOptions } from './transport/raw-transport.ts';
+export * from './transport/transport.ts';
+export { Worker } from './worker.ts';

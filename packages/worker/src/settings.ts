@@ -1,10 +1,10 @@
 import type { Random } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import { UserError } from './errors.ts';
-import type { BatchHandler, Decode, Handler, MessageType } from './handler.ts';
-import type { Identity } from './identity.ts';
-import type { ProtectionEndpoint } from './task-protection.ts';
-import type { Transport } from './transport.ts';
+import type { BatchHandler, Decode, Handler, MessageType } from './handling/handler.ts';
+import type { Identity } from './reporting/identity.ts';
+import { PROTECTED_MINUTES, PROTECTED_MINUTES_MAX, type TaskProtectionOptions } from './task-protection.ts';
+import type { Transport } from './transport/transport.ts';
 
 /** How a worker works. Times are in the unit of their name. */
 export interface WorkerTuning {
@@ -54,23 +54,10 @@ export interface WorkerTuning {
   readonly stopTimeoutMs?: number | undefined;
 }
 
-/** What poison messages are done with when they are parked. */
+/** Parking of poison messages: they are copied to a dead-letter queue and deleted at once. */
 export interface Parking {
-  /** Where poison goes, with attributes that say which version called it poison, before it is deleted. */
+  /** Receives the copies, with attributes that name the version that called the message poison. */
   readonly deadLetterQueueUrl: string;
-}
-
-export interface TaskProtectionOptions {
-  readonly endpoint: ProtectionEndpoint;
-  /**
-   * How long the task may be protected without a break, 1 to 2,880 and at least as long as a handler may take. Then it
-   * takes no messages until those in work are done and it has been unprotected for half a minute. A deployment waits
-   * for protected tasks, so one and a half times this must be less than its timeout.
-   * @default 15
-   */
-  readonly maximumMinutes?: number | undefined;
-  /** Protection is dropped after so long without work. @default 30000 */
-  readonly idleMs?: number | undefined;
 }
 
 interface Work<T> {
@@ -87,7 +74,7 @@ type Decoding<T> = string extends T
   ? { readonly decode?: Decode<T> | undefined }
   : { readonly decode: Decode<T> };
 
-/** What the user of a worker says; the rest of {@link WorkerOptions} is its surroundings. */
+/** The part of {@link WorkerOptions} that the user of a worker writes; the rest is its surroundings. */
 export type WorkerDefinition<T> = Work<T> &
   Decoding<T> &
   WorkerTuning & {
@@ -137,62 +124,71 @@ export interface Settings {
 }
 
 export const VISIBILITY_MAX_SECONDS = 43_200;
-export const PROTECTED_MINUTES = 15;
-const PROTECTED_MINUTES_MAX = 2_880;
 
-/** Checks everything at once, so that one start shows all that is wrong. */
-export function readSettings(
-  options: WorkerTuning & {
-    readonly queueUrl: string;
-    readonly identity: Identity;
+type Options = WorkerTuning &
+  Pick<WorkerOptions<never>, 'queueUrl' | 'identity' | 'maxReceiveCount' | 'parking' | 'taskProtection'> & {
     readonly handler?: unknown;
     readonly batchHandler?: unknown;
-    readonly maxReceiveCount?: number | undefined;
-    readonly parking?: Parking | undefined;
-    readonly taskProtection?: TaskProtectionOptions | undefined;
-  },
-): Settings {
-  const problems: string[] = [];
-  const number = (
-    name: keyof WorkerTuning | 'maxReceiveCount',
-    fallback: number,
-    least: number,
-    most: number,
-    whole = true,
-  ): number => {
-    const value = options[name] ?? fallback;
-    if (
-      typeof value !== 'number' ||
-      !(value >= least && value <= most) ||
-      (whole && !Number.isInteger(value))
-    ) {
-      problems.push(
-        `${name} must be a ${whole ? 'whole ' : ''}number from ${least} to ${most}, not ${value}`,
-      );
-    }
-    return value;
   };
+
+/**
+ * The settings of a worker, with defaults filled in. Throws one {@link UserError} that lists every problem, so that one
+ * start shows all of them.
+ */
+export function readSettings(options: Options): Settings {
+  const problems: string[] = [];
+  checkWork(options, problems);
+  const settings = readTuning(options, problems);
+  checkTimes(settings, options.taskProtection, problems);
+  if (problems.length > 0) {
+    throw new UserError('InvalidWorkerOptions', `The worker cannot start: ${problems.join('; ')}.`);
+  }
+  return settings;
+}
+
+/** Checks the queues, the identity and the handler. */
+function checkWork(
+  { queueUrl, parking, identity, handler, batchHandler }: Options,
+  problems: string[],
+): void {
   const url = (name: string, value: string): void => {
     if (!URL.canParse(value)) problems.push(`${name} must be a queue URL, not "${value}"`);
   };
-  url('queueUrl', options.queueUrl);
-  if (options.parking !== undefined) {
-    url('parking.deadLetterQueueUrl', options.parking.deadLetterQueueUrl);
-    if (options.parking.deadLetterQueueUrl.endsWith('.fifo') !== options.queueUrl.endsWith('.fifo')) {
+  url('queueUrl', queueUrl);
+  if (parking !== undefined) {
+    url('parking.deadLetterQueueUrl', parking.deadLetterQueueUrl);
+    if (parking.deadLetterQueueUrl.endsWith('.fifo') !== queueUrl.endsWith('.fifo')) {
       problems.push(
         'parking.deadLetterQueueUrl must be of the same type as the queue: both FIFO, or neither',
       );
     }
   }
   for (const name of ['app', 'track', 'revision'] as const) {
-    if (options.identity[name] === '') problems.push(`identity.${name} must not be empty`);
+    if (identity[name] === '') problems.push(`identity.${name} must not be empty`);
   }
-  if ((options.handler === undefined) === (options.batchHandler === undefined)) {
+  if ((handler === undefined) === (batchHandler === undefined)) {
     problems.push('exactly one of handler and batchHandler is needed');
   }
+}
+
+/** Reads the numbers, each by its own range. */
+function readTuning(options: Options, problems: string[]): Settings {
+  const number = (
+    name: keyof WorkerTuning | 'maxReceiveCount',
+    fallback: number,
+    min: number,
+    max: number,
+    whole = true,
+  ): number => {
+    const value = options[name] ?? fallback;
+    if (typeof value !== 'number' || !(value >= min && value <= max) || (whole && !Number.isInteger(value))) {
+      problems.push(`${name} must be a ${whole ? 'whole ' : ''}number from ${min} to ${max}, not ${value}`);
+    }
+    return value;
+  };
   const concurrency = number('concurrency', 10, 1, 10_000);
   const visibilitySeconds = number('visibilitySeconds', 30, 2, VISIBILITY_MAX_SECONDS);
-  const settings: Settings = {
+  return {
     fifo: options.queueUrl.endsWith('.fifo'),
     concurrency,
     pollers: number('pollers', Math.ceil(concurrency / 10), 1, 1_000),
@@ -211,30 +207,33 @@ export function readSettings(
     maxReceiveCount:
       options.maxReceiveCount === undefined ? undefined : number('maxReceiveCount', 1, 1, 1_000),
   };
-  if (settings.renewEverySeconds >= visibilitySeconds) {
+}
+
+/** Checks times that depend on each other. */
+function checkTimes(
+  { visibilitySeconds, renewEverySeconds, lingerMs, handlerTimeoutMs }: Settings,
+  protection: TaskProtectionOptions | undefined,
+  problems: string[],
+): void {
+  if (renewEverySeconds >= visibilitySeconds) {
     problems.push(
       'renewEverySeconds must be less than visibilitySeconds, or each lease is lost before it is renewed',
     );
   }
-  if (settings.lingerMs >= visibilitySeconds * 500) {
+  if (lingerMs >= visibilitySeconds * 500) {
     problems.push(
       'lingerMs must be less than half of the visibility, or leases lapse before deletes are sent',
     );
   }
-  if (options.taskProtection !== undefined) {
-    const minutes = options.taskProtection.maximumMinutes ?? PROTECTED_MINUTES;
-    if (!Number.isInteger(minutes) || minutes < 1 || minutes > PROTECTED_MINUTES_MAX) {
-      problems.push(
-        `taskProtection.maximumMinutes must be a whole number from 1 to ${PROTECTED_MINUTES_MAX}, not ${minutes}`,
-      );
-    } else if (settings.handlerTimeoutMs > minutes * 60_000) {
-      problems.push(
-        `handlerTimeoutMs must not exceed the ${minutes} minutes for which the task may be protected, or a message would lose its protection while it is in work`,
-      );
-    }
+  if (protection === undefined) return;
+  const minutes = protection.maximumMinutes ?? PROTECTED_MINUTES;
+  if (!Number.isInteger(minutes) || minutes < 1 || minutes > PROTECTED_MINUTES_MAX) {
+    problems.push(
+      `taskProtection.maximumMinutes must be a whole number from 1 to ${PROTECTED_MINUTES_MAX}, not ${minutes}`,
+    );
+  } else if (handlerTimeoutMs > minutes * 60_000) {
+    problems.push(
+      `handlerTimeoutMs must not exceed the ${minutes} minutes for which the task may be protected, or a message would lose its protection while it is in work`,
+    );
   }
-  if (problems.length > 0) {
-    throw new UserError('InvalidWorkerOptions', `The worker cannot start: ${problems.join('; ')}.`);
-  }
-  return settings;
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../test/support/virtual-clock.ts';
+import { Gate, World } from '../test/support/world.ts';
 import { TaskProtection } from './task-protection.ts';
 
 function protection(set?: (enabled: boolean) => Promise<void>, random = 1) {
@@ -60,7 +61,7 @@ test('a task that was protected for its time rests, so that work ends, and is pr
   void rest?.then(() => {
     rested = true;
   });
-  // What an open poll still brought.
+  // A message that an open poll still brought.
   own.busy();
   await clock.advance(5_000);
   own.idle();
@@ -108,4 +109,87 @@ test('an agent that refuses is reported and does not stop the work', async () =>
   expect(errors).toEqual(['the ECS agent answered 400']);
   await own.drop();
   expect(errors).toHaveLength(2);
+});
+
+test('when the messages are done the last line is written, and then protection is dropped', async () => {
+  const world = new World();
+  const gate = new Gate();
+  const order: string[] = [];
+  const worker = world.run({
+    waitSeconds: 1,
+    handler: gate.handle,
+    metricSink: (line) => {
+      const { Succeeded } = JSON.parse(line) as { Succeeded: number };
+      if (Succeeded > 0) order.push(`${Succeeded} succeeded`);
+    },
+    taskProtection: {
+      endpoint: {
+        set: async (enabled) => {
+          order.push(`${enabled ? 'protected' : 'unprotected'}, ${world.queue.undeleted.length} left`);
+        },
+      },
+    },
+  });
+  world.queue.put('a');
+  await world.clock.advance(100);
+  const drained = worker.drain('SIGTERM');
+  gate.finish('a');
+  await world.clock.advance(1_000);
+  await drained;
+  expect(order).toEqual(['protected, 1 left', '1 succeeded', 'unprotected, 0 left']);
+});
+
+test('a task under constant load lets go of its protection before a deployment gives up, and then goes on', async () => {
+  const world = new World();
+  const changes: Array<[enabled: boolean, atMs: number, undeleted: number]> = [];
+  const startedAtMs = world.clock.nowMs();
+  let handled = 0;
+  world.run({
+    waitSeconds: 1,
+    concurrency: 1,
+    handler: async () => {
+      handled += 1;
+      world.queue.put('next');
+      await new Promise<void>((resolve) => world.clock.setTimer(10_000, resolve));
+    },
+    taskProtection: {
+      maximumMinutes: 10,
+      endpoint: {
+        set: async (enabled) => {
+          changes.push([enabled, world.clock.nowMs() - startedAtMs, handled]);
+        },
+      },
+    },
+  });
+  world.queue.put('first');
+  await world.clock.advance(15 * 60_000);
+  const [, renewed, dropped, again] = changes;
+  expect(renewed?.[0]).toBe(true);
+  expect(dropped?.[0]).toBe(false);
+  expect(dropped?.[1]).toBeLessThan(15 * 60_000);
+  // Nothing is taken while it rests. Then it is protected for the next message, and goes on.
+  expect(again?.[0]).toBe(true);
+  expect(again?.[1]).toBeGreaterThanOrEqual(Number(dropped?.[1]) + 30_000);
+  expect(again?.[2]).toBe(Number(dropped?.[2]) + 1);
+  expect(handled).toBeGreaterThan(Number(again?.[2]));
+});
+
+test('a handler that may take longer than the protection lasts is refused', () => {
+  const endpoint = { set: async () => undefined };
+  const definition = { handler: async () => undefined, handlerTimeoutMs: 120_000 };
+  expect(() =>
+    new World().worker({ ...definition, taskProtection: { endpoint, maximumMinutes: 1 } }),
+  ).toThrow('handlerTimeoutMs must not exceed the 1 minutes for which the task may be protected');
+});
+
+test('an agent that never answers does not keep the task from ending in time', async () => {
+  const world = new World();
+  const worker = world.run({
+    stopTimeoutMs: 10_000,
+    handler: async () => undefined,
+    taskProtection: { endpoint: { set: () => new Promise(() => undefined) } },
+  });
+  world.queue.put('a');
+  await world.clock.advance(1_000);
+  expect((await world.drain(worker)).durationMs).toBeLessThan(10_000);
 });

@@ -3,7 +3,7 @@ import type { Random } from './backoff.ts';
 import type { Clock, Timer } from './clock.ts';
 import { textOf } from './errors.ts';
 
-/** Tells ECS whether the task may be stopped by scale-in and deployments. */
+/** Sets whether ECS may stop the task for scale-in and deployments. */
 export interface ProtectionEndpoint {
   set(enabled: boolean, expiresInMinutes: number): Promise<void>;
 }
@@ -47,6 +47,52 @@ export class EcsAgentProtection implements ProtectionEndpoint {
       call.end(body);
     });
   }
+}
+
+/** How long a task that was protected for its time stays unprotected, for ECS to stop it if it wants to. */
+const REST_MS = 30_000;
+
+/** How long a task is protected without a break unless its options say otherwise, and at most. */
+export const PROTECTED_MINUTES = 15;
+export const PROTECTED_MINUTES_MAX = 2_880;
+
+export interface TaskProtectionOptions {
+  readonly endpoint: ProtectionEndpoint;
+  /**
+   * How long the task may be protected without a break, 1 to 2,880 and at least as long as a handler may take. Then it
+   * takes no messages until those in work are done and it has been unprotected for half a minute. A deployment waits
+   * for protected tasks, so one and a half times this must be less than its timeout.
+   * @default 15
+   */
+  readonly maximumMinutes?: number | undefined;
+  /** Protection is dropped after so long without work. @default 30000 */
+  readonly idleMs?: number | undefined;
+}
+
+/** The protection that a worker is configured with, if any. */
+export function protectionOf(
+  {
+    clock,
+    random,
+    taskProtection,
+  }: {
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly taskProtection?: TaskProtectionOptions | undefined;
+  },
+  onError: (text: string) => void,
+): TaskProtection | undefined {
+  if (taskProtection === undefined) return undefined;
+  const { endpoint, maximumMinutes = PROTECTED_MINUTES, idleMs = 30_000 } = taskProtection;
+  return new TaskProtection({
+    clock,
+    random,
+    endpoint,
+    idleMs,
+    onError,
+    maximumMs: maximumMinutes * 60_000,
+    restMs: REST_MS,
+  });
 }
 
 export interface TaskProtectionParts {

@@ -1,10 +1,10 @@
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { afterEach, describe, expect, test } from 'vitest';
-import { InProcessTransport, type SqsOperations } from '../src/in-process-transport.ts';
-import { SystemClock } from '../src/main.ts';
-import { RawTransport } from '../src/raw-transport.ts';
-import { SdkTransport } from '../src/sdk-transport.ts';
-import { SqsFault, type Transport } from '../src/transport.ts';
+import { SystemClock } from '../src/run-worker.ts';
+import { InProcessTransport, type SqsOperations } from '../src/transport/in-process-transport.ts';
+import { RawTransport } from '../src/transport/raw-transport.ts';
+import { SdkTransport } from '../src/transport/sdk-transport.ts';
+import { SqsFault, type Transport } from '../src/transport/transport.ts';
 import { QueueModel } from './support/queue-model.ts';
 import { QueueServer, refuse } from './support/queue-server.ts';
 import { VirtualClock } from './support/virtual-clock.ts';

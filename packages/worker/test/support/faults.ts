@@ -1,9 +1,14 @@
 import type { Clock } from '../../src/clock.ts';
 import { pause } from '../../src/clock.ts';
-import type { SqsOperations } from '../../src/in-process-transport.ts';
-import { type BatchInput, type BatchOutput, type DeleteEntry, SqsFault } from '../../src/transport.ts';
+import type { SqsOperations } from '../../src/transport/in-process-transport.ts';
+import {
+  type BatchInput,
+  type BatchOutput,
+  type DeleteEntry,
+  SqsFault,
+} from '../../src/transport/transport.ts';
 
-/** What befalls a call. */
+/** The trouble that a call meets. */
 export type Trouble =
   | 'none'
   /** The request never arrives. */
@@ -24,6 +29,12 @@ export type Operation = keyof SqsOperations;
 
 /** Decides over each call; `nth` counts the calls of an operation from 1. */
 export type Plan = (operation: Operation, nth: number) => Trouble;
+
+/** The plan by which all calls of one operation meet the same trouble, or only its first `times`. */
+export const always =
+  (troubled: Operation, trouble: Trouble, times = Number.POSITIVE_INFINITY): Plan =>
+  (operation, nth) =>
+    operation === troubled && nth <= times ? trouble : 'none';
 
 /** The operations of a queue behind a network that has troubles. */
 export class TroubledOperations implements SqsOperations {

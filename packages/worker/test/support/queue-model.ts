@@ -1,7 +1,7 @@
 import type { Clock } from '../../src/clock.ts';
-import type { SqsOperations } from '../../src/in-process-transport.ts';
-import type { FailedEntry, MessageAttribute, SqsMessage } from '../../src/transport.ts';
-import { SqsFault } from '../../src/transport.ts';
+import type { SqsOperations } from '../../src/transport/in-process-transport.ts';
+import type { FailedEntry, MessageAttribute, SqsMessage } from '../../src/transport/transport.ts';
+import { SqsFault } from '../../src/transport/transport.ts';
 
 export interface StoredMessage {
   readonly id: string;
@@ -148,13 +148,13 @@ export class QueueModel implements SqsOperations {
     return this.messages.find((message) => message.handle === handle);
   }
 
-  #take(most: number, visibilitySeconds: number): SqsMessage[] {
+  #take(max: number, visibilitySeconds: number): SqsMessage[] {
     const nowMs = this.#clock.nowMs();
     const blocked = new Set<string | undefined>();
     if (this.fifo) {
       for (const message of this.undeleted) if (message.visibleAtMs > nowMs) blocked.add(message.groupId);
     }
-    const taken = this.visible.filter(({ groupId }) => !blocked.has(groupId)).slice(0, most);
+    const taken = this.visible.filter(({ groupId }) => !blocked.has(groupId)).slice(0, max);
     return taken.map((message) => {
       message.receiveCount++;
       message.handle = `${message.id}#${message.receiveCount}`;

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { SqsOperations } from '../../src/in-process-transport.ts';
-import type { MessageAttribute, SqsMessage } from '../../src/transport.ts';
+import type { SqsOperations } from '../../src/transport/in-process-transport.ts';
+import type { MessageAttribute, SqsMessage } from '../../src/transport/transport.ts';
 
 /** A request as it arrived, before it is answered. */
 export interface ServedRequest {

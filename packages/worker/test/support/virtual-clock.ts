@@ -6,7 +6,7 @@ interface Armed {
   readonly run: () => void;
 }
 
-/** Time that moves only when told to, from timer to timer; what a timer starts settles before time goes on. */
+/** Time that a test moves, from timer to timer; work that a timer starts settles before time goes on. */
 export class VirtualClock implements Clock {
   #nowMs: number;
   readonly #armed: Armed[] = [];

@@ -1,7 +1,7 @@
 import { runWorker } from '../../src/index.ts';
 
 /**
- * A worker program as users write it, whose handler tells its parent what it does: `begin` and `done` lines on
+ * A worker program as users write it, whose handler reports to its parent: `begin` and `done` lines on
  * stdout, and messages that say when to go on.
  */
 const waiting = new Map<string, () => void>();

@@ -1,7 +1,9 @@
-import type { SqsOperations } from '../../src/in-process-transport.ts';
-import { InProcessTransport } from '../../src/in-process-transport.ts';
+import type { DrainReport } from '../../src/drain.ts';
+import type { HandlerContext } from '../../src/handling/handler.ts';
 import type { WorkerOptions } from '../../src/settings.ts';
-import { type DrainReport, Worker } from '../../src/worker.ts';
+import type { SqsOperations } from '../../src/transport/in-process-transport.ts';
+import { InProcessTransport } from '../../src/transport/in-process-transport.ts';
+import { Worker } from '../../src/worker.ts';
 import { QueueModel } from './queue-model.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
@@ -61,7 +63,7 @@ export class World {
     );
   }
 
-  /** What all outcome lines add up to. */
+  /** The sum of a metric over all outcome lines. */
   total(metric: string): number {
     return this.lines().reduce((sum, line) => {
       const value = line[metric];
@@ -107,4 +109,18 @@ export class Gate {
   fail(body: string, error: unknown = new Error('failed')): void {
     this.#open.get(body)?.reject(error);
   }
+}
+
+/** A handler that keeps its contexts and settles when the test says so. */
+export function watched() {
+  const gate = new Gate();
+  const contexts: HandlerContext[] = [];
+  return {
+    gate,
+    contexts,
+    handler: (body: string, _message: unknown, context: HandlerContext) => {
+      contexts.push(context);
+      return gate.handle(body);
+    },
+  };
 }
