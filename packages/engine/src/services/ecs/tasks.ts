@@ -2,7 +2,7 @@ import type { ProtectedTask, RunTaskRequest, Task, TaskOverride } from '@aws-sdk
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { checkStrategy } from './clusters.ts';
-import type { StoredTask, StoredTaskDefinition } from './model.ts';
+import type { FargateTaskDefinition, StoredTask } from './model.ts';
 import { page } from './paging.ts';
 import { nextProvider } from './scheduler.ts';
 import type { ServiceController } from './service-controller.ts';
@@ -236,7 +236,7 @@ function checkRunnable(input: RunTaskRequest): void {
   }
 }
 
-function readOverrides(overrides: TaskOverride | undefined, definition: StoredTaskDefinition): TaskOverride {
+function readOverrides(overrides: TaskOverride | undefined, definition: FargateTaskDefinition): TaskOverride {
   if (!overrides) return {};
   if (overrides.inferenceAcceleratorOverrides?.length) {
     throw invalid('the local engine does not support overrides.inferenceAcceleratorOverrides');
