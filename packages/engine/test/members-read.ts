@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as ast from 'typescript/unstable/ast';
 import * as is from 'typescript/unstable/ast/is';
-import { API, type Project, type Symbol } from 'typescript/unstable/sync';
+import { API, type Symbol as Named, type Project } from 'typescript/unstable/sync';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const SERVICES = join(ROOT, 'packages/engine/src/services');
@@ -97,7 +97,7 @@ class Reader {
     return this.#declared(this.#project.checker.getSymbolAtLocation(callee));
   }
 
-  #declared(symbol: Symbol | undefined): Function | undefined {
+  #declared(symbol: Named | undefined): Function | undefined {
     const { checker } = this.#project;
     if (symbol && symbol.flags & ALIAS) symbol = checker.getAliasedSymbol(symbol);
     const node = symbol?.valueDeclaration?.resolve();
@@ -114,9 +114,12 @@ class Reader {
     const before = known.get(index);
     if (before) return before;
     known.set(index, new Set());
-    if (this.#isRefusal(code)) return 'all';
     const parameter = code.parameters[index];
-    const members = parameter ? this.#readOfBinding(parameter.name, code) : new Set<string>();
+    const members = this.#isRefusal(code)
+      ? 'all'
+      : parameter
+        ? this.#readOfBinding(parameter.name, code)
+        : new Set<string>();
     known.set(index, members);
     return members;
   }
@@ -144,8 +147,7 @@ class Reader {
     const visit = (node: ast.Node): void => {
       if (is.isIdentifier(node) && node !== name && node.text === name.text) {
         const shorthand = node.parent && is.isShorthandPropertyAssignment(node.parent);
-        const named =
-          shorthand || !node.parent || !('name' in node.parent) || node.parent.name !== node;
+        const named = shorthand || !node.parent || !('name' in node.parent) || node.parent.name !== node;
         const meant = shorthand
           ? this.#project.checker.getShorthandAssignmentValueSymbol(node.parent)
           : named && this.#project.checker.getSymbolAtLocation(node);
@@ -171,7 +173,8 @@ class Reader {
       node = parent;
       parent = node.parent;
     }
-    if (is.isPropertyAccessExpression(parent) && parent.expression === node) return new Set([parent.name.text]);
+    if (is.isPropertyAccessExpression(parent) && parent.expression === node)
+      return new Set([parent.name.text]);
     if (is.isElementAccessExpression(parent) && parent.expression === node) {
       const type = this.#project.checker.getTypeAtLocation(parent.argumentExpression);
       const types = type?.isUnionType() ? (type.getTypes() ?? []) : type ? [type] : [];
@@ -181,7 +184,8 @@ class Reader {
     }
     if (is.isVariableDeclaration(parent) && parent.initializer === node)
       return this.#readOfBinding(parent.name, scope);
-    if (is.isBinaryExpression(parent) && parent.operatorToken.kind === ast.SyntaxKind.InKeyword) return new Set();
+    if (is.isBinaryExpression(parent) && parent.operatorToken.kind === ast.SyntaxKind.InKeyword)
+      return new Set();
     // The copy of an object that is handed on: `{ ...input, Name }`.
     if (is.isSpreadAssignment(parent)) return this.#readAt(parent.parent, scope);
     if (is.isCallExpression(parent) && parent.expression !== node) {

@@ -44,8 +44,9 @@ test('a member that an operation would ignore is refused by name, unless it asks
       'the local engine does not honour PathPrefix of iam:ListRoles: leave it out here, or make the call on AWS',
     $metadata: { httpStatusCode: 501 },
   });
-  await expect(new ECR(engine.client).setRepositoryPolicy({ repositoryName: 'app', policyText: '{}', force: true }))
-    .rejects.toMatchObject({ name: 'RepositoryNotFoundException' });
+  await expect(
+    new ECR(engine.client).setRepositoryPolicy({ repositoryName: 'app', policyText: '{}', force: true }),
+  ).rejects.toMatchObject({ name: 'RepositoryNotFoundException' });
   await expect(s3.createBucket({ Bucket: 'files', ACL: 'public-read' })).rejects.toThrow(
     'does not honour ACL other than private of s3:CreateBucket',
   );

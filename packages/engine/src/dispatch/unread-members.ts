@@ -24,6 +24,7 @@ export const HARMLESS: Readonly<Partial<Record<ServiceName, HarmlessMembers>>> =
     },
   },
   cloudformation: {
+    '*': { DeploymentConfig: { only: [{ Mode: 'STANDARD' }], because: 'it is the usual one' } },
     CreateChangeSet: {
       ClientToken: 'a change set is known by its name, and a second one of that name is refused',
       ImportExistingResources: 'a resource that exists fails the stack by name',
@@ -40,6 +41,7 @@ export const HARMLESS: Readonly<Partial<Record<ServiceName, HarmlessMembers>>> =
     },
   },
   codebuild: {
+    ListProjects: { sortBy: { only: ['NAME'], because: 'they are sorted by name' } },
     StartBuild: {
       cacheOverride: 'a cache changes how long a build takes, and not its result',
       gitCloneDepthOverride: 'the history of a clone changes no file of it',
@@ -60,7 +62,9 @@ export const HARMLESS: Readonly<Partial<Record<ServiceName, HarmlessMembers>>> =
   ecs: {
     CreateService: {
       availabilityZoneRebalancing: 'tasks run on one machine, which has no zones',
+      clientToken: 'a service is known by its name: the same again is no other',
     },
+    ListServices: { schedulingStrategy: { only: ['REPLICA'], because: 'it is the only one here' } },
     UpdateService: {
       availabilityZoneRebalancing: 'tasks run on one machine, which has no zones',
     },
@@ -167,8 +171,8 @@ export function refuseUnread(
 ): void {
   for (const [member, allowed] of UNREAD.get(`${service}:${operation}`) ?? []) {
     const value = input[member];
-    if (asksForNothing(value) || allowed.includes(value)) continue;
-    const other = allowed.length > 0 ? ` other than ${allowed.join(' or ')}` : '';
+    if (asksForNothing(value) || allowed.some((each) => isSame(each, value))) continue;
+    const other = allowed.length > 0 ? ` other than ${allowed.map(shown).join(' or ')}` : '';
     throw new AwsFault(
       'NotImplemented',
       `the local engine does not honour ${member}${other} of ${service}:${operation}: leave it out here, or make the call on AWS`,
@@ -176,6 +180,10 @@ export function refuseUnread(
     );
   }
 }
+
+/** Values are those that came in a document. */
+const isSame = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+const shown = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
 
 function asksForNothing(value: unknown): boolean {
   if (value === undefined || value === null || value === false || value === '') return true;

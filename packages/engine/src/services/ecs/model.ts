@@ -1,5 +1,6 @@
 import type {
   CapacityProviderStrategyItem,
+  ClusterConfiguration,
   ClusterSetting,
   Compatibility,
   ContainerDefinition,
@@ -21,6 +22,8 @@ export interface StoredCluster {
   readonly settings: readonly ClusterSetting[];
   readonly capacityProviders: readonly string[];
   readonly defaultStrategy: readonly CapacityProviderStrategyItem[];
+  /** Recorded only: there is no ExecuteCommand. */
+  readonly configuration?: ClusterConfiguration | undefined;
   readonly tags: readonly Tag[];
 }
 
@@ -174,6 +177,8 @@ export interface StoredTask {
   /** For tasks of a service, the id of their deployment. */
   readonly startedBy?: string;
   readonly enableExecuteCommand?: boolean;
+  /** Of the call that ran it: the same token again asks for the same tasks. */
+  readonly clientToken?: string;
   readonly serviceName?: string;
   /** Pinned by the first task of the revision that pulled the image. */
   readonly revisionArn?: string;

@@ -21,6 +21,7 @@ export interface TaskLaunch {
   readonly group: string;
   readonly startedBy?: string;
   readonly enableExecuteCommand: boolean;
+  readonly clientToken?: string;
   readonly serviceName?: string;
   readonly revisionArn?: string;
   readonly launchType?: 'FARGATE';
@@ -115,6 +116,7 @@ export class TaskLifecycle {
     const optional = {
       ...(launch.startedBy === undefined ? {} : { startedBy: launch.startedBy }),
       enableExecuteCommand: launch.enableExecuteCommand,
+      ...(launch.clientToken === undefined ? {} : { clientToken: launch.clientToken }),
       ...(launch.serviceName === undefined ? {} : { serviceName: launch.serviceName }),
       ...(launch.revisionArn === undefined ? {} : { revisionArn: launch.revisionArn }),
       ...(launch.launchType === undefined ? {} : { launchType: launch.launchType }),
