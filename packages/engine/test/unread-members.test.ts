@@ -10,7 +10,7 @@ import { membersRead } from './members-read.ts';
 test('each member of each operation is read by its code, or is in the table of those that are refused unless harmless', async () => {
   const world = await FuzzWorld.start();
   const read = membersRead();
-  const table: Record<string, Record<string, string[]>> = {};
+  const table: Record<string, Record<string, string>> = {};
   for (const [id, { name, model }] of [...world.targets].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const members = read.get(id);
     expect(members, `the function that carries out ${id}`).toBeDefined();
@@ -18,7 +18,7 @@ test('each member of each operation is read by its code, or is in the table of t
     const unread = [...model.input.members.keys()].filter((member) => !members.has(member)).sort();
     if (unread.length > 0) {
       table[name] ??= {};
-      table[name][model.name] = unread;
+      table[name][model.name] = unread.join(' ');
     }
   }
   // `vitest run -u` writes what the code says now.
@@ -28,8 +28,12 @@ test('each member of each operation is read by its code, or is in the table of t
   for (const [service, operations] of Object.entries(HARMLESS)) {
     for (const [operation, members] of Object.entries(operations)) {
       const unread =
-        operation === '*' ? Object.values(table[service] ?? {}).flat() : (table[service]?.[operation] ?? []);
-      expect(unread, `${service}:${operation}`).toEqual(expect.arrayContaining(Object.keys(members)));
+        operation === '*'
+          ? Object.values(table[service] ?? {}).join(' ')
+          : (table[service]?.[operation] ?? '');
+      expect(unread.split(' '), `${service}:${operation}`).toEqual(
+        expect.arrayContaining(Object.keys(members)),
+      );
     }
   }
 }, 300_000);

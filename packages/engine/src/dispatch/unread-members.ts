@@ -140,11 +140,11 @@ export const HARMLESS: Readonly<Partial<Record<ServiceName, HarmlessMembers>>> =
 /** By `service:Operation`: members that its code does not read, with the values of each that may be given. */
 const UNREAD: ReadonlyMap<string, ReadonlyMap<string, readonly unknown[]>> = new Map(
   Object.entries(table).flatMap(([service, operations]) =>
-    Object.entries(operations as Readonly<Record<string, readonly string[]>>).map(
+    Object.entries(operations as Readonly<Record<string, string>>).map(
       ([operation, members]): [string, Map<string, readonly unknown[]>] => [
         `${service}:${operation}`,
         new Map(
-          members.flatMap((member): Array<[string, readonly unknown[]]> => {
+          members.split(' ').flatMap((member): Array<[string, readonly unknown[]]> => {
             const harmless = harmlessness(service as ServiceName, operation, member);
             if (typeof harmless === 'string') return [];
             return [[member, harmless?.only ?? []]];
