@@ -26,8 +26,11 @@ class Cdk {
   readonly #world: CloudFormationWorld;
   readonly #app: readonly string[];
 
+  readonly #region: string;
+
   /** @param app command that synthesises, `app.mjs` in the directory if there is none */
-  constructor(world: CloudFormationWorld, app: readonly string[] = ['app.mjs']) {
+  constructor(world: CloudFormationWorld, app: readonly string[] = ['app.mjs'], region?: string) {
+    this.#region = region ?? world.engine.region;
     this.#world = world;
     this.#app = app;
     onTestFinished(() => rmSync(this.#directory, { recursive: true, force: true }));
@@ -49,7 +52,7 @@ ${body}
 
   /** Runs a command of the CLI; its output, both streams, and its exit status. */
   async run(command: string, ...args: string[]): Promise<{ output: string; status: number | null }> {
-    const { endpoint, rootCredentials, region } = this.#world.engine;
+    const { endpoint, rootCredentials } = this.#world.engine;
     const child = spawn(
       process.execPath,
       [
@@ -75,7 +78,7 @@ ${body}
           AWS_ENDPOINT_URL: endpoint,
           AWS_ACCESS_KEY_ID: rootCredentials.accessKeyId,
           AWS_SECRET_ACCESS_KEY: rootCredentials.secretAccessKey,
-          AWS_REGION: region,
+          AWS_REGION: this.#region,
           AWS_EC2_METADATA_DISABLED: 'true',
         },
         stdio: ['ignore', 'pipe', 'pipe'],
@@ -191,6 +194,15 @@ test('cdk looks up the default VPC, and one of a stack, with their subnets and g
     Usual: '172.31.0.0/16 3 0 0 sg-',
     Mine: '10.0.0.0/16 2 2 0 sg-',
   });
+});
+
+test('cdk for another region ends with a line that names the region of the engine', async () => {
+  const world = await CloudFormationWorld.start();
+  const app = new Cdk(world, undefined, 'us-west-2');
+  app.write("new sqs.Queue(stack, 'Queue');");
+  const { output, status } = await app.run('deploy');
+  expect(status).toBe(1);
+  expect(output).toContain('the local engine is us-east-1, and the request was signed for us-west-2');
 });
 
 test('cdk reports an unknown type and a failed resource in words that say what to do', async () => {

@@ -214,6 +214,24 @@ test('a URL that is presigned with Signature Version 2 is refused with how to si
   expect(await refused.text()).toMatch(/<Code>InvalidRequest<.*Signature Version 2.*s3v4/);
 });
 
+test('a client of another region is told the region of the engine; STS and IAM answer in any', async () => {
+  const engine = await testEngine();
+  const client = { ...engine.client, region: 'us-west-2' };
+  const message =
+    "Credential should be scoped to a valid region: the local engine is us-east-1, and the request was signed for us-west-2. Set AWS_REGION and the client's region to us-east-1.";
+  await expect(new SSM(client).getParameter({ Name: 'a' })).rejects.toMatchObject({
+    name: 'SignatureDoesNotMatch',
+    message,
+    $metadata: { httpStatusCode: 403 },
+  });
+  await expect(new S3({ ...client, forcePathStyle: true }).listBuckets({})).rejects.toMatchObject({
+    name: 'AuthorizationHeaderMalformed',
+    $metadata: { httpStatusCode: 400 },
+  });
+  expect(await new STS(client).getCallerIdentity({})).toMatchObject({ Account: engine.accountId });
+  expect((await new IAM(client).listRoles({})).Roles).not.toEqual([]);
+});
+
 test('a presigned URL is good for as long as it says', async () => {
   const engine = await testEngine();
   const s3 = new S3({ ...engine.client, forcePathStyle: true });

@@ -51,6 +51,51 @@ test.each([
   expect(await Body!.transformToString()).toBe('ab');
 });
 
+test('an object is read and written under conditions, by its owner only, and keeps its headers', async () => {
+  const { s3 } = await bucket();
+  const at = { Bucket: 'files', Key: 'x' };
+  const headers = { CacheControl: 'no-cache', ContentDisposition: 'attachment', ContentLanguage: 'en' };
+  const { ETag } = await s3.putObject({ ...at, Body: 'a', IfNoneMatch: '*', ...headers });
+  const refused = async (call: Promise<unknown>, name: string, httpStatusCode: number) =>
+    expect(call).rejects.toMatchObject({ name, $metadata: { httpStatusCode } });
+  await refused(s3.putObject({ ...at, Body: 'b', IfNoneMatch: '*' }), 'PreconditionFailed', 412);
+  await refused(s3.putObject({ ...at, Body: 'b', IfMatch: '"other"' }), 'PreconditionFailed', 412);
+  await refused(s3.getObject({ ...at, IfMatch: '"other"' }), 'PreconditionFailed', 412);
+  await refused(s3.getObject({ ...at, ExpectedBucketOwner: '111111111111' }), 'AccessDenied', 403);
+  await expect(s3.getObject({ ...at, IfNoneMatch: ETag! })).rejects.toMatchObject({
+    $metadata: { httpStatusCode: 304 },
+  });
+  expect(await s3.headObject({ ...at, IfMatch: ETag! })).toMatchObject(headers);
+  const { UploadId } = await s3.createMultipartUpload({ ...at, Metadata: { made: 'in parts' }, ...headers });
+  const elsewhere = { Bucket: 'files', Key: 'y', UploadId: UploadId! };
+  await refused(s3.uploadPart({ ...elsewhere, PartNumber: 1, Body: 'a' }), 'NoSuchUpload', 404);
+  const upload = { ...at, UploadId: UploadId! };
+  const part = await s3.uploadPart({ ...upload, PartNumber: 1, Body: 'a' });
+  const MultipartUpload = { Parts: [{ PartNumber: 1, ETag: part.ETag! }] };
+  await refused(
+    s3.completeMultipartUpload({ ...upload, MultipartUpload, IfNoneMatch: '*' }),
+    'PreconditionFailed',
+    412,
+  );
+  await s3.completeMultipartUpload({ ...upload, MultipartUpload });
+  expect(await s3.headObject(at)).toMatchObject({ Metadata: { made: 'in parts' }, ...headers });
+});
+
+test('buckets are listed by prefix, page by page, and made in the region of the engine only', async () => {
+  const { s3 } = await bucket();
+  for (const Bucket of ['app-one', 'app-two']) await s3.createBucket({ Bucket });
+  const list = async (more: object) => {
+    const { Buckets, ContinuationToken } = await s3.listBuckets({ Prefix: 'app-', MaxBuckets: 1, ...more });
+    return { names: Buckets?.map(({ Name }) => Name), ContinuationToken };
+  };
+  const first = await list({});
+  expect(first.names).toEqual(['app-one']);
+  expect(await list({ ContinuationToken: first.ContinuationToken })).toEqual({ names: ['app-two'] });
+  await expect(
+    s3.createBucket({ Bucket: 'far', CreateBucketConfiguration: { LocationConstraint: 'eu-west-1' } }),
+  ).rejects.toMatchObject({ name: 'IllegalLocationConstraintException' });
+});
+
 test('an object that is read while it is replaced is one or the other', async () => {
   const { s3 } = await bucket();
   const put = (value: number) =>

@@ -21,6 +21,8 @@ async function serviceOf(desiredCount: number) {
   });
   await ecs.registerTaskDefinition({
     family: 'worker',
+    requiresCompatibilities: ['FARGATE'],
+    networkMode: 'awsvpc',
     cpu: '256',
     memory: '512',
     containerDefinitions: [{ name: 'worker', image: 'none' }],

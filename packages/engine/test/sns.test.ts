@@ -267,6 +267,20 @@ describe('topics', () => {
     });
   });
 
+  test('do not tell the ARN of a subscription that a person or web hook confirms, unless asked to', async () => {
+    const { sns, TopicArn } = await topicWithQueue(await testEngine());
+    const subscribe = async (more: object) =>
+      (
+        await sns.send(
+          new SubscribeCommand({ TopicArn, Protocol: 'email', Endpoint: 'a@example.com', ...more }),
+        )
+      ).SubscriptionArn;
+    expect(await subscribe({})).toBe('pending confirmation');
+    expect(await subscribe({ Endpoint: 'b@example.com', ReturnSubscriptionArn: true })).toContain(TopicArn);
+    // The engine has confirmed it at once.
+    expect(await subscribe({})).toContain(TopicArn);
+  });
+
   test('subscribe an endpoint once', async () => {
     const engine = await testEngine();
     const { sns, TopicArn, SubscriptionArn, inbox } = await topicWithQueue(engine);

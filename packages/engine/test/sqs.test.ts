@@ -66,6 +66,25 @@ test('errors reach the SDK as their modelled classes, with the codes that older 
   await expect(missing).rejects.toMatchObject({ Code: 'AWS.SimpleQueueService.NonExistentQueue' });
 });
 
+test('a modelled error names its namespace on the wire, as in no other service', async () => {
+  const engine = await testEngine();
+  const body = '{"QueueName":"none"}';
+  const host = new URL(engine.endpoint).host;
+  const answer = await fetch(engine.endpoint, {
+    method: 'POST',
+    headers: signer(
+      engine.client.credentials,
+      host,
+      'sqs',
+      '20260101T000000Z',
+    )('/', { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': 'AmazonSQS.GetQueueUrl' }, body),
+    body,
+  });
+  expect(answer.headers.get('x-amzn-errortype')).toBe('com.amazonaws.sqs#QueueDoesNotExist');
+  expect(answer.headers.get('x-amzn-query-error')).toBe('AWS.SimpleQueueService.NonExistentQueue;Sender');
+  expect(await answer.json()).toMatchObject({ __type: 'com.amazonaws.sqs#QueueDoesNotExist' });
+});
+
 test('a long poll over a socket gets the message that is sent meanwhile', async () => {
   const engine = await testEngine();
   const sqs = new SQS(engine.client);

@@ -11,6 +11,7 @@ import { Consistency } from './consistency.ts';
 import { RateLimits } from './rate-limits.ts';
 import { SERVICES, type ServiceDescription, type ServiceName } from './sdk.ts';
 import type { Call, Operation, Principal, Service } from './service.ts';
+import { refuseUnread } from './unread-members.ts';
 import { type Enumerations, enumerationsOf, validate } from './validation.ts';
 
 /** One operation with what its SDK schema says about it. */
@@ -130,6 +131,7 @@ export class Dispatcher {
     }
     this.#rateLimits.admit(principal, serviceName, operationName, options.external ?? false);
     validate(serviceName, model.input, input, enumerations);
+    refuseUnread(serviceName, operationName, input);
     this.#authorizer.authorize({
       principal,
       actions: operation.actions?.(input) ?? [`${description.iamPrefix}:${operationName}`],

@@ -78,6 +78,8 @@ export interface ServiceDescription {
   readonly accessDeniedCode: string;
   /** Error code when a required member is missing. @default - `ValidationException`, or `ValidationError` for XML */
   readonly missingMemberCode?: string;
+  /** Namespace in front of the codes of modelled errors in JSON. @default - none */
+  readonly errorNamespace?: string;
   readonly endpointPrefix: string;
 }
 
@@ -173,6 +175,7 @@ export const SERVICES: Readonly<Record<ServiceName, ServiceDescription>> = {
   },
   sqs: json(() => import('@aws-sdk/client-sqs'), 'sqs', 'AmazonSQS', '1.0', {
     xmlNamespace: 'http://queue.amazonaws.com/doc/2012-11-05/',
+    errorNamespace: 'com.amazonaws.sqs',
   }),
   ssm: json(() => import('@aws-sdk/client-ssm'), 'ssm', 'AmazonSSM'),
   sts: xml(() => import('@aws-sdk/client-sts'), 'sts', 'https://sts.amazonaws.com/doc/2011-06-15/'),

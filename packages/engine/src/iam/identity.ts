@@ -6,7 +6,7 @@ import type { State, Table } from '../state/state.ts';
 import type { WireRequest } from '../wire/protocols.ts';
 import { gitPasswordMatches, readGitPassword } from './git-password.ts';
 import { NO_WAY_TO_AWS } from './no-way-to-aws.ts';
-import { readSignature, sameText, signedAtMs, verifySignature } from './signature.ts';
+import { readSignature, type SignatureScope, sameText, signedAtMs, verifySignature } from './signature.ts';
 
 interface StoredKey {
   readonly secretAccessKey: string;
@@ -24,6 +24,7 @@ export interface Caller {
   readonly vouch: (body: Buffer) => void;
 }
 
+const GLOBAL_SERVICES: ReadonlySet<string> = new Set(['iam', 'sts']);
 const SESSION_MS = 12 * 3_600_000;
 
 /**
@@ -169,9 +170,19 @@ export class Identity {
     if (this.#expired(key)) {
       throw new AwsFault('ExpiredToken', 'The security token included in the request is expired', 403);
     }
+    this.#checkRegion(claimed.scope);
     const { secretAccessKey } = key;
     const vouch = verifySignature(head, claimed, secretAccessKey, this.#clock.nowMs());
     return { principal: key.principal, service: claimed.scope.service, vouch };
+  }
+
+  /** Clients sign calls of global services for whatever region they have. */
+  #checkRegion({ region, service }: SignatureScope): void {
+    if (region === this.#region || GLOBAL_SERVICES.has(service)) return;
+    const what = `the local engine is ${this.#region}, and the request was signed for ${region}. Set AWS_REGION and the client's region to ${this.#region}.`;
+    throw service === 's3'
+      ? new AwsFault('AuthorizationHeaderMalformed', `The authorization header is malformed; ${what}`, 400)
+      : new AwsFault('SignatureDoesNotMatch', `Credential should be scoped to a valid region: ${what}`, 403);
   }
 
   #forgetExpired(): void {

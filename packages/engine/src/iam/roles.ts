@@ -26,6 +26,9 @@ export interface ManagedPolicy {
   readonly arn: string;
   readonly document: string;
   readonly createdAtMs: number;
+  readonly description?: string | undefined;
+  /** Absent in policies that were stored before these were kept. */
+  readonly tags?: Readonly<Record<string, string>>;
 }
 
 /** Where roles and managed policies are kept: written by the IAM service, read by authorisation. */

@@ -243,6 +243,8 @@ export function writeFault(
   const query = traits.awsQueryError as [code: string, status: number] | undefined;
   const status = (traits.httpError as number | undefined) ?? fault.status;
   const headers: Record<string, string> = { 'x-amzn-requestid': requestId };
+  const namespace = service?.errors.has(fault.code) && service.description.errorNamespace;
+  const type = namespace ? `${namespace}#${fault.code}` : fault.code;
   const sender = status < 500 ? 'Sender' : 'Receiver';
   const members = { ...fault.members, message: fault.message };
   switch (protocol) {
@@ -252,12 +254,12 @@ export function writeFault(
         protocol === 'json'
           ? `application/x-amz-json-${service?.description.jsonVersion ?? '1.1'}`
           : 'application/json';
-      headers['x-amzn-errortype'] = fault.code;
+      headers['x-amzn-errortype'] = type;
       headers['x-amzn-query-error'] = `${query?.[0] ?? fault.code};${sender}`;
       return {
         status,
         headers,
-        body: JSON.stringify({ __type: fault.code, ...members, Message: fault.message }),
+        body: JSON.stringify({ __type: type, ...members, Message: fault.message }),
       };
     case 'cbor':
       headers['content-type'] = 'application/cbor';

@@ -49,6 +49,8 @@ export function stackOperations(engine: Engine, manager: StackManager): Operatio
         if (!prepared.changesAnything) {
           throw new AwsFault('ValidationError', 'No updates are to be performed.');
         }
+        if (input.NotificationARNs !== undefined)
+          manager.store.update(stack.id, { notificationArns: input.NotificationARNs });
         await manager.hold(
           manager.beginUpdate(stack.id, prepared, {
             principal,
@@ -107,6 +109,7 @@ export function stackOperations(engine: Engine, manager: StackManager): Operatio
             `Stack [${stack.id}] is in ${stack.status} state and can not be rolled back: only UPDATE_ROLLBACK_FAILED can.`,
           );
         }
+        if (input.RoleARN !== undefined) manager.store.update(stack.id, { roleArn: input.RoleARN });
         await manager.hold(
           manager.beginContinueRollback(stack.id, {
             principal,

@@ -156,9 +156,12 @@ async function serveGit(
   // Either side may go away first: git that has answered, or a client that gave up.
   stdin.on('error', () => {});
   request.on('error', () => {});
-  response.once('close', () => {
+  const leave = () => {
     if (!response.writableFinished) child.kill();
-  });
+  };
+  // Its client may have gone while it waited for its turn.
+  if (response.destroyed) leave();
+  else response.once('close', leave);
   request.pipe(stdin);
   try {
     await relay(stdout, response);

@@ -63,7 +63,7 @@ class Aws {
       case 'codecommit:GetCommit':
         return {
           commit: {
-            message: 'a change',
+            message: 'a change\n',
             committer: { date: '1767225600 +0000' },
             author: { date: '1767225600 +0000' },
           },
@@ -708,6 +708,17 @@ describe('executions', () => {
       repositoryName: 'worker',
       commitId: chosen,
     });
+  });
+
+  test('a revision is summed up by the message of its commit, without the end of the line', async () => {
+    const world = new World();
+    const pipelineExecutionId = await world.create([SOURCE, approval()]);
+    await world.happened('approval.requested');
+    const { pipelineExecution } = await world.ask('GetPipelineExecution', {
+      pipelineName: 'release',
+      pipelineExecutionId,
+    });
+    expect(pipelineExecution?.artifactRevisions).toMatchObject([{ revisionSummary: 'a change' }]);
   });
 
   test('an updated structure cancels what is under way and starts nothing', async () => {

@@ -41,6 +41,7 @@ export function clusterOperations(
           settings: readSettings(input.settings),
           capacityProviders: input.capacityProviders ?? [],
           defaultStrategy: input.defaultCapacityProviderStrategy ?? [],
+          configuration: input.configuration,
           tags: input.tags ?? [],
         });
         engine.journal.append('ecs', 'cluster.created', { cluster: name });
@@ -97,7 +98,8 @@ export function clusterOperations(
         if (input.serviceConnectDefaults) throw unsupported('serviceConnectDefaults');
         const cluster = store.cluster(input.cluster);
         const settings = input.settings ? readSettings(input.settings) : cluster.settings;
-        return { cluster: shown(store, put({ ...cluster, settings }), ALL) };
+        const configuration = input.configuration ?? cluster.configuration;
+        return { cluster: shown(store, put({ ...cluster, settings, configuration }), ALL) };
       },
     },
     UpdateClusterSettings: {
@@ -124,7 +126,7 @@ export function clusterOperations(
   };
 }
 
-const ALL = ['SETTINGS', 'STATISTICS', 'TAGS'];
+const ALL = ['CONFIGURATIONS', 'SETTINGS', 'STATISTICS', 'TAGS'];
 
 function shown(store: EcsStore, cluster: StoredCluster, include: readonly string[]): Cluster {
   const tasks = [...store.tasks.values()].filter(({ clusterName }) => clusterName === cluster.name);
@@ -143,6 +145,7 @@ function shown(store: EcsStore, cluster: StoredCluster, include: readonly string
     statistics: [],
     capacityProviders: [...cluster.capacityProviders],
     defaultCapacityProviderStrategy: [...cluster.defaultStrategy],
+    configuration: include.includes('CONFIGURATIONS') ? cluster.configuration : undefined,
     settings: include.includes('SETTINGS') ? [...cluster.settings] : [],
     tags: include.includes('TAGS') ? [...cluster.tags] : [],
   };

@@ -118,7 +118,8 @@ test('ECS Exec is recorded of a service and its tasks, and needs a task role', a
   await world.update({ enableExecuteCommand: false });
   expect(await world.service()).toMatchObject({ enableExecuteCommand: false });
   const { taskDefinition } = await world.ecs('RegisterTaskDefinition', {
-    ...{ family: 'bare', cpu: '256', memory: '512', executionRoleArn: world.roleArn },
+    ...{ family: 'bare', networkMode: 'awsvpc', cpu: '256', memory: '512' },
+    executionRoleArn: world.roleArn,
     containerDefinitions: [{ name: 'worker', image: '127.0.0.1:4566/worker:latest' }],
   });
   await expect(

@@ -1,10 +1,13 @@
 import type {
   CapacityProviderStrategyItem,
+  ClusterConfiguration,
   ClusterSetting,
+  Compatibility,
   ContainerDefinition,
   DeploymentConfiguration,
   EphemeralStorage,
   NetworkConfiguration,
+  NetworkMode,
   PropagateTags,
   RuntimePlatform,
   Tag,
@@ -19,6 +22,8 @@ export interface StoredCluster {
   readonly settings: readonly ClusterSetting[];
   readonly capacityProviders: readonly string[];
   readonly defaultStrategy: readonly CapacityProviderStrategyItem[];
+  /** Recorded only: there is no ExecuteCommand. */
+  readonly configuration?: ClusterConfiguration | undefined;
   readonly tags: readonly Tag[];
 }
 
@@ -28,8 +33,11 @@ export interface StoredTaskDefinition {
   readonly arn: string;
   readonly status: 'ACTIVE' | 'INACTIVE' | 'DELETE_IN_PROGRESS';
   readonly container: ContainerDefinition & { readonly name: string; readonly image: string };
-  readonly cpu: string;
-  readonly memory: string;
+  /** At the task level, where only Fargate asks for them. */
+  readonly cpu?: string;
+  readonly memory?: string;
+  /** Absent in definitions that were stored before it was kept: those are Fargate's. */
+  readonly compatibility?: Compatibilities;
   readonly taskRoleArn?: string;
   readonly executionRoleArn?: string;
   readonly runtimePlatform?: RuntimePlatform;
@@ -40,6 +48,16 @@ export interface StoredTaskDefinition {
   readonly registeredBy: string;
   readonly tags: readonly Tag[];
 }
+
+/** What a task definition was registered for, and what it turned out to fit. */
+export interface Compatibilities {
+  readonly networkMode?: NetworkMode | undefined;
+  readonly requiresCompatibilities?: readonly Compatibility[] | undefined;
+  readonly compatibilities: readonly Compatibility[];
+}
+
+/** A task definition that Fargate runs. */
+export type FargateTaskDefinition = StoredTaskDefinition & { readonly cpu: string; readonly memory: string };
 
 /** What a deployment runs: the part of a service whose change needs a new deployment. */
 export interface RevisionSettings {
@@ -159,6 +177,8 @@ export interface StoredTask {
   /** For tasks of a service, the id of their deployment. */
   readonly startedBy?: string;
   readonly enableExecuteCommand?: boolean;
+  /** Of the call that ran it: the same token again asks for the same tasks. */
+  readonly clientToken?: string;
   readonly serviceName?: string;
   /** Pinned by the first task of the revision that pulled the image. */
   readonly revisionArn?: string;

@@ -21,7 +21,7 @@ import {
   schedule,
   type TaskView,
 } from './scheduler.ts';
-import { type EcsStore, nameOf } from './store.ts';
+import { type EcsStore, isForFargate, nameOf } from './store.ts';
 import type { TaskLifecycle } from './task-lifecycle.ts';
 
 /** What ended a deployment, in the words of its state reason. */
@@ -394,7 +394,8 @@ export class ServiceController {
     const deployment = service.deployments.find(({ id }) => id === deploymentId)!;
     const revision = this.#store.revisions.get(deployment.revisionArn)!;
     const definition = this.#store.findTaskDefinition(revision.taskDefinitionArn);
-    if (!definition) throw new InvariantError(`${revision.taskDefinitionArn} of ${serviceArn} is gone`);
+    if (!definition || !isForFargate(definition))
+      throw new InvariantError(`${revision.taskDefinitionArn} of ${serviceArn} is gone`);
     const strategy = revision.capacityProviderStrategy.map(({ capacityProvider, base, weight }) => ({
       capacityProvider: capacityProvider ?? '',
       base: base ?? 0,

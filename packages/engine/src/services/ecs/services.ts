@@ -318,7 +318,8 @@ function readStrategy(
   return launchType === undefined ? cluster.defaultStrategy : [];
 }
 
-function platform(version: string | undefined): string {
+/** The one version of Fargate's platform. */
+export function platform(version: string | undefined): string {
   if (version === undefined || version === 'LATEST') return PLATFORM_VERSION;
   if (version === PLATFORM_VERSION) return version;
   throw new AwsFault('PlatformUnknownException', `The specified platform version does not exist: ${version}`);

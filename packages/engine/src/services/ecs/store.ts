@@ -2,6 +2,8 @@ import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import type { Table } from '../../state/state.ts';
 import type {
+  Compatibilities,
+  FargateTaskDefinition,
   StoredCluster,
   StoredRevision,
   StoredService,
@@ -104,11 +106,17 @@ export class EcsStore {
     return latest;
   }
 
-  /** A task definition that may be run. */
-  usableTaskDefinition(reference: string): StoredTaskDefinition {
+  /** A task definition that new tasks and services may be started with. */
+  usableTaskDefinition(reference: string): FargateTaskDefinition {
     const definition = this.findTaskDefinition(reference);
     if (!definition) throw new AwsFault('ClientException', 'TaskDefinition not found.');
     if (definition.status !== 'ACTIVE') throw new AwsFault('ClientException', 'TaskDefinition is inactive');
+    if (!isForFargate(definition)) {
+      throw new AwsFault(
+        'InvalidParameterException',
+        'Task definition does not support launch_type FARGATE.',
+      );
+    }
     return definition;
   }
 
@@ -132,4 +140,18 @@ function clusterOfArn(reference: string | undefined): string | undefined {
   if (!reference?.startsWith('arn:')) return undefined;
   const parts = reference.split('/');
   return parts.length === 3 ? parts[1] : undefined;
+}
+
+const FARGATE: Compatibilities = {
+  networkMode: 'awsvpc',
+  requiresCompatibilities: ['FARGATE'],
+  compatibilities: ['EC2', 'FARGATE'],
+};
+
+export function compatibilityOf({ compatibility = FARGATE }: StoredTaskDefinition): Compatibilities {
+  return compatibility;
+}
+
+export function isForFargate(definition: StoredTaskDefinition): definition is FargateTaskDefinition {
+  return compatibilityOf(definition).compatibilities.includes('FARGATE');
 }

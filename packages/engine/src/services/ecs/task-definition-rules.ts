@@ -25,11 +25,15 @@ function range(fromGib: number, toGib: number, stepGib: number): number[] {
   );
 }
 
+export interface FargateSize {
+  /** CPU units, 1024 for each vCPU. */
+  readonly cpu: number;
+  /** MiB. */
+  readonly memory: number;
+}
+
 /** CPU units and MiB from what AWS accepts: `1024`, `1 vCPU`, `2048`, `2 GB`. */
-export function parseFargateSize(
-  cpu: string | undefined,
-  memory: string | undefined,
-): { cpu: number; memory: number } {
+export function parseFargateSize(cpu: string | undefined, memory: string | undefined): FargateSize {
   if (cpu === undefined || memory === undefined) {
     throw client(
       `Fargate requires that '${cpu === undefined ? 'cpu' : 'memory'}' be defined at the task level.`,
@@ -104,11 +108,12 @@ export function bytesOf(size: string): number {
 }
 
 /**
- * Checks a task definition as ECS does for Fargate, and refuses what the engine would have to ignore although
- * it changes what runs. Returns the one container, and the names of members that are recorded only.
+ * Checks a task definition as ECS does, and refuses what the engine would have to ignore although it changes what runs.
+ * Returns the one container, the size of the task if Fargate can run it, and the names of members that are recorded only.
  */
 export function checkTaskDefinition(input: RegisterTaskDefinitionRequest): {
   container: ContainerDefinition & { name: string; image: string };
+  size: FargateSize | undefined;
   recordedOnly: string[];
 } {
   if (!/^[\w-]{1,255}$/.test(input.family ?? '')) {
@@ -121,17 +126,10 @@ export function checkTaskDefinition(input: RegisterTaskDefinitionRequest): {
       `the local engine runs Fargate tasks only; requiresCompatibilities is ${input.requiresCompatibilities.join(', ')}`,
     );
   }
-  if (input.networkMode !== undefined && input.networkMode !== 'awsvpc') {
-    throw client(`Fargate only supports network mode 'awsvpc'.`);
-  }
   for (const member of REFUSED_MEMBERS) if (isSet(input[member])) throw unsupported(member);
   if (isSet(input.volumes)) throw unsupported('volumes');
-  if (isSet(input.placementConstraints)) {
-    throw client('Placement constraints are not supported for tasks using the Fargate launch type.');
-  }
   const os = input.runtimePlatform?.operatingSystemFamily;
   if (os !== undefined && os !== 'LINUX') throw unsupported(`runtimePlatform.operatingSystemFamily ${os}`);
-  const size = parseFargateSize(input.cpu, input.memory);
   const containers = input.containerDefinitions ?? [];
   if (containers.length === 0) throw client('Container list cannot be empty.');
   if (containers.length > 1) {
@@ -140,29 +138,36 @@ export function checkTaskDefinition(input: RegisterTaskDefinitionRequest): {
     );
   }
   const container = containers[0]!;
-  checkContainer(container, input, size);
+  checkContainer(container, input);
   return {
     container: { ...container, name: container.name!, image: container.image! },
+    size: fargateSize(input, container),
     recordedOnly: RECORDED_CONTAINER_MEMBERS.filter((member) => isSet(container[member])),
   };
 }
 
-function checkContainer(
-  container: ContainerDefinition,
+/** The size that Fargate gives its tasks; without one it does not run them, which only who asks for Fargate is told. */
+function fargateSize(
   input: RegisterTaskDefinitionRequest,
-  size: { cpu: number; memory: number },
-): void {
-  const { name, image } = container;
-  if (!name) throw client('Container.name should not be null or empty.');
-  if (!/^[\w-]{1,255}$/.test(name)) throw client(`Invalid container name: ${name}`);
-  if (!image) throw client('Container.image should not be null or empty.');
-  if (container.essential === false) throw client('At least one essential container must be specified.');
-  for (const member of REFUSED_CONTAINER_MEMBERS) {
-    if (isSet(container[member])) throw unsupported(`containerDefinitions[${name}].${member}`);
+  container: ContainerDefinition,
+): FargateSize | undefined {
+  try {
+    return checkForFargate(input, container);
+  } catch (error) {
+    if (input.requiresCompatibilities?.includes('FARGATE') || !(error instanceof AwsFault)) throw error;
+    return undefined;
   }
+}
+
+function checkForFargate(input: RegisterTaskDefinitionRequest, container: ContainerDefinition): FargateSize {
+  if (input.networkMode !== 'awsvpc') throw client(`Fargate only supports network mode 'awsvpc'.`);
+  if (isSet(input.placementConstraints)) {
+    throw client('Placement constraints are not supported for tasks using the Fargate launch type.');
+  }
+  const size = parseFargateSize(input.cpu, input.memory);
+  const { name, stopTimeout } = container;
   if (container.privileged)
     throw client('Fargate compatible task definitions do not support privileged containers.');
-  if (container.restartPolicy?.enabled) throw unsupported(`containerDefinitions[${name}].restartPolicy`);
   if ((container.cpu ?? 0) > size.cpu)
     throw client(`The 'cpu' of container ${name} exceeds the task's ${size.cpu}.`);
   for (const member of ['memory', 'memoryReservation'] as const) {
@@ -173,17 +178,38 @@ function checkContainer(
       );
     }
   }
-  if (
-    container.stopTimeout !== undefined &&
-    (container.stopTimeout < 0 || container.stopTimeout > LONGEST_FARGATE_STOP_SECONDS)
-  ) {
+  if (stopTimeout !== undefined && (stopTimeout < 0 || stopTimeout > LONGEST_FARGATE_STOP_SECONDS)) {
     throw client(
-      `Invalid stopTimeout ${container.stopTimeout} of container '${name}': Fargate allows at most ${LONGEST_FARGATE_STOP_SECONDS} seconds.`,
+      `Invalid stopTimeout ${stopTimeout} of container '${name}': Fargate allows at most ${LONGEST_FARGATE_STOP_SECONDS} seconds.`,
     );
   }
-  const reference = parseImageReference(image);
+  const reference = parseImageReference(container.image ?? '');
   if (reference && isEcrImage(reference) && !input.executionRoleArn) {
     throw client('Fargate requires task definition to have execution role ARN to support ECR images.');
+  }
+  if (container.logConfiguration && !input.executionRoleArn) {
+    throw client(
+      'Fargate requires task definition to have execution role ARN to support log driver awslogs.',
+    );
+  }
+  return size;
+}
+
+function checkContainer(container: ContainerDefinition, input: RegisterTaskDefinitionRequest): void {
+  const { name, image } = container;
+  if (!name) throw client('Container.name should not be null or empty.');
+  if (!/^[\w-]{1,255}$/.test(name)) throw client(`Invalid container name: ${name}`);
+  if (!image) throw client('Container.image should not be null or empty.');
+  if (container.essential === false) throw client('At least one essential container must be specified.');
+  for (const member of REFUSED_CONTAINER_MEMBERS) {
+    if (isSet(container[member])) throw unsupported(`containerDefinitions[${name}].${member}`);
+  }
+  if (container.restartPolicy?.enabled) throw unsupported(`containerDefinitions[${name}].restartPolicy`);
+  const forFargate = input.requiresCompatibilities?.includes('FARGATE');
+  if (!forFargate && input.memory === undefined && !container.memory && !container.memoryReservation) {
+    throw client(
+      `Invalid setting for container '${name}'. At least one of 'memory' or 'memoryReservation' must be specified.`,
+    );
   }
   if (isSet(container.secrets) && !input.executionRoleArn) {
     throw client(
@@ -195,11 +221,11 @@ function checkContainer(
       throw unsupported(`secret ${variable} from Secrets Manager (SSM parameters are)`);
     }
   }
-  checkLogs(container, name, input.executionRoleArn);
+  checkLogs(container, name);
   checkHealthCheck(container, name);
 }
 
-function checkLogs(container: ContainerDefinition, name: string, executionRoleArn: string | undefined): void {
+function checkLogs(container: ContainerDefinition, name: string): void {
   const logs = container.logConfiguration;
   if (!logs) return;
   if (logs.logDriver !== 'awslogs') {
@@ -223,11 +249,6 @@ function checkLogs(container: ContainerDefinition, name: string, executionRoleAr
   if (buffer !== undefined && (mode === 'blocking' || !BUFFER_SIZE.test(buffer))) {
     throw client(
       `Log option max-buffer-size of container '${name}' must be a size such as 25m, and goes with mode non-blocking only; it is ${buffer}.`,
-    );
-  }
-  if (!executionRoleArn) {
-    throw client(
-      'Fargate requires task definition to have execution role ARN to support log driver awslogs.',
     );
   }
 }

@@ -8,6 +8,8 @@ const definition = (
   more: Partial<RegisterTaskDefinitionRequest> = {},
 ): RegisterTaskDefinitionRequest => ({
   family: 'worker',
+  requiresCompatibilities: ['FARGATE'],
+  networkMode: 'awsvpc',
   cpu: '256',
   memory: '512',
   executionRoleArn: 'arn:aws:iam::000000000000:role/execution',
@@ -60,6 +62,12 @@ describe('a task definition is refused when', () => {
     ['it has volumes', definition({}, { volumes: [{ name: 'data' }] }), 'does not support volumes'],
     ['it is for EC2', definition({}, { requiresCompatibilities: ['EC2'] }), 'Fargate tasks only'],
     ['its network is the host', definition({}, { networkMode: 'host' }), "network mode 'awsvpc'"],
+    ['its network is the usual one', definition({}, { networkMode: undefined }), "network mode 'awsvpc'"],
+    [
+      'neither the task nor its container has memory',
+      { family: 'worker', containerDefinitions: [{ name: 'worker', image: 'worker' }] },
+      "At least one of 'memory' or 'memoryReservation' must be specified.",
+    ],
     ['its container is privileged', definition({ privileged: true }), 'do not support privileged'],
     ['it mounts something', definition({ mountPoints: [{ sourceVolume: 'x' }] }), 'worker].mountPoints'],
     ['it stops too slowly', definition({ stopTimeout: 121 }), 'at most 120 seconds'],
@@ -104,6 +112,35 @@ describe('a task definition is refused when', () => {
     );
     expect(recordedOnly).toEqual(['portMappings', 'readonlyRootFilesystem']);
   });
+});
+
+test('a task definition that asks for no launch type needs no size, and runs on Fargate only if it could', async () => {
+  const world = await ecsWorld();
+  const container = { name: 'worker', image: '127.0.0.1:4566/worker:latest', memory: 128 };
+  const register = async (more: Partial<RegisterTaskDefinitionRequest>) =>
+    (
+      await world.ecs('RegisterTaskDefinition', {
+        family: 'worker',
+        executionRoleArn: world.roleArn,
+        containerDefinitions: [container],
+        ...more,
+      })
+    ).taskDefinition!;
+  const small = await register({});
+  expect(small).toMatchObject({ compatibilities: ['EC2'] });
+  for (const absent of ['cpu', 'memory', 'networkMode', 'requiresCompatibilities'] as const)
+    expect(small[absent]).toBeUndefined();
+  const refusal = {
+    code: 'InvalidParameterException',
+    message: 'Task definition does not support launch_type FARGATE.',
+  };
+  const taskDefinition = small.taskDefinitionArn!;
+  await expect(world.ecs('RunTask', { cluster: 'main', taskDefinition })).rejects.toMatchObject(refusal);
+  await expect(world.createService(taskDefinition)).rejects.toMatchObject(refusal);
+  const large = await register({ networkMode: 'awsvpc', cpu: '256', memory: '512' });
+  expect(large).toMatchObject({ compatibilities: ['EC2', 'FARGATE'], cpu: '256', memory: '512' });
+  await world.createService(large.taskDefinitionArn!);
+  await expect(world.update({ taskDefinition })).rejects.toMatchObject(refusal);
 });
 
 describe('revisions', () => {

@@ -3,8 +3,8 @@ import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import type { StoredTaskDefinition } from './model.ts';
 import { page } from './paging.ts';
-import type { EcsStore } from './store.ts';
-import { checkTaskDefinition, parseFargateSize } from './task-definition-rules.ts';
+import { compatibilityOf, type EcsStore } from './store.ts';
+import { checkTaskDefinition } from './task-definition-rules.ts';
 
 type TaskDefinitionOperations =
   | 'RegisterTaskDefinition'
@@ -56,8 +56,8 @@ export function taskDefinitionOperations(
       conditions: () => ({ 'ecs:CreateAction': 'RegisterTaskDefinition' }),
       passesRoles: rolesOf,
       run: (input, { principal }) => {
-        const { container, recordedOnly } = checkTaskDefinition(input);
-        const size = parseFargateSize(input.cpu, input.memory);
+        const { container, size, recordedOnly } = checkTaskDefinition(input);
+        const { cpu = input.cpu, memory = input.memory } = size ?? {};
         const family = input.family!;
         const revision = store.families.put(family, (store.families.get(family) ?? 0) + 1);
         const name = `${family}:${revision}`;
@@ -67,8 +67,13 @@ export function taskDefinitionOperations(
           arn: store.arn('task-definition', name),
           status: 'ACTIVE',
           container,
-          cpu: String(size.cpu),
-          memory: String(size.memory),
+          ...(cpu === undefined ? {} : { cpu: String(cpu) }),
+          ...(memory === undefined ? {} : { memory: String(memory) }),
+          compatibility: {
+            networkMode: input.networkMode,
+            requiresCompatibilities: input.requiresCompatibilities,
+            compatibilities: size ? ['EC2', 'FARGATE'] : ['EC2'],
+          },
           ...(input.taskRoleArn ? { taskRoleArn: input.taskRoleArn } : {}),
           ...(input.executionRoleArn ? { executionRoleArn: input.executionRoleArn } : {}),
           ...(input.runtimePlatform ? { runtimePlatform: input.runtimePlatform } : {}),
@@ -194,6 +199,7 @@ function isInUse(store: EcsStore, arn: string): boolean {
 /** A task definition as `DescribeTaskDefinition` shows it. */
 export function shownTaskDefinition(definition: StoredTaskDefinition): TaskDefinition {
   const { container } = definition;
+  const { networkMode, requiresCompatibilities, compatibilities } = compatibilityOf(definition);
   return {
     taskDefinitionArn: definition.arn,
     family: definition.family,
@@ -214,11 +220,11 @@ export function shownTaskDefinition(definition: StoredTaskDefinition): TaskDefin
     memory: definition.memory,
     taskRoleArn: definition.taskRoleArn,
     executionRoleArn: definition.executionRoleArn,
-    networkMode: 'awsvpc',
+    networkMode,
     volumes: [],
     placementConstraints: [],
-    compatibilities: ['EC2', 'FARGATE'],
-    requiresCompatibilities: ['FARGATE'],
+    compatibilities: [...compatibilities],
+    requiresCompatibilities: requiresCompatibilities && [...requiresCompatibilities],
     runtimePlatform: definition.runtimePlatform,
     ephemeralStorage: definition.ephemeralStorage,
     registeredAt: new Date(definition.registeredAtMs),

@@ -6,7 +6,7 @@ import type { RunningTask, TaskExit, TaskRunner, TaskSpec } from '../../runtime/
 import { HealthMonitor } from './health-check.ts';
 import { pullImage } from './image-pull.ts';
 import { AwsLogs } from './log-driver.ts';
-import type { StoredTask, StoredTaskDefinition } from './model.ts';
+import type { FargateTaskDefinition, StoredTask, StoredTaskDefinition } from './model.ts';
 import type { StopCause } from './scheduler.ts';
 import { taskStateChange } from './shown-task.ts';
 import type { EcsStore } from './store.ts';
@@ -17,10 +17,11 @@ import { TaskStartError } from './task-start-error.ts';
 /** A task to be started. */
 export interface TaskLaunch {
   readonly clusterName: string;
-  readonly definition: StoredTaskDefinition;
+  readonly definition: FargateTaskDefinition;
   readonly group: string;
   readonly startedBy?: string;
   readonly enableExecuteCommand: boolean;
+  readonly clientToken?: string;
   readonly serviceName?: string;
   readonly revisionArn?: string;
   readonly launchType?: 'FARGATE';
@@ -115,6 +116,7 @@ export class TaskLifecycle {
     const optional = {
       ...(launch.startedBy === undefined ? {} : { startedBy: launch.startedBy }),
       enableExecuteCommand: launch.enableExecuteCommand,
+      ...(launch.clientToken === undefined ? {} : { clientToken: launch.clientToken }),
       ...(launch.serviceName === undefined ? {} : { serviceName: launch.serviceName }),
       ...(launch.revisionArn === undefined ? {} : { revisionArn: launch.revisionArn }),
       ...(launch.launchType === undefined ? {} : { launchType: launch.launchType }),

@@ -28,6 +28,29 @@ async function failure(world: EcsWorld, more: Parameters<EcsWorld['register']>[0
   return stoppedReason;
 }
 
+test('a call to run a task that is repeated with its token runs no other', async () => {
+  const world = await ecsWorld();
+  const taskDefinition = await world.register();
+  const again = async (clientToken: string) =>
+    (await world.ecs('RunTask', { cluster: 'main', taskDefinition, clientToken })).tasks![0]!.taskArn;
+  const first = await again('one');
+  expect(await again('one')).toBe(first);
+  expect(await again('two')).not.toBe(first);
+  await expect(
+    world.ecs('RunTask', { cluster: 'main', taskDefinition, platformVersion: '9.9.9' }),
+  ).rejects.toMatchObject({ code: 'PlatformUnknownException' });
+});
+
+test('a cluster keeps how its commands would be run, and shows it to who asks', async () => {
+  const world = await ecsWorld();
+  const configuration = { executeCommandConfiguration: { logging: 'NONE' as const } };
+  await world.ecs('UpdateCluster', { cluster: 'main', configuration });
+  const shown = async (include: 'CONFIGURATIONS'[]) =>
+    (await world.ecs('DescribeClusters', { clusters: ['main'], include })).clusters![0]!.configuration;
+  expect(await shown(['CONFIGURATIONS'])).toEqual(configuration);
+  expect(await shown([])).toBeUndefined();
+});
+
 describe('a task', () => {
   test('tells every step of its life, each with a higher version', async () => {
     const world = await ecsWorld();

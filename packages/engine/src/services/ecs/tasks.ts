@@ -2,10 +2,11 @@ import type { ProtectedTask, RunTaskRequest, Task, TaskOverride } from '@aws-sdk
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { checkStrategy } from './clusters.ts';
-import type { StoredTask, StoredTaskDefinition } from './model.ts';
+import type { FargateTaskDefinition, StoredTask } from './model.ts';
 import { page } from './paging.ts';
 import { nextProvider } from './scheduler.ts';
 import type { ServiceController } from './service-controller.ts';
+import { platform } from './services.ts';
 import { shownTask } from './shown-task.ts';
 import { type EcsStore, nameOf } from './store.ts';
 import { parseFargateSize } from './task-definition-rules.ts';
@@ -24,7 +25,6 @@ const LARGEST_RUN = 10;
 const LARGEST_DESCRIBE = 100;
 const PROTECTION_DEFAULT_MINUTES = 120;
 const PROTECTION_LONGEST_MINUTES = 2880;
-const PLATFORM_VERSION = '1.4.0';
 
 /** Tasks: run by hand, looked at, stopped, and protected from being stopped by the service scheduler. */
 export function taskOperations(
@@ -63,6 +63,18 @@ export function taskOperations(
       },
       run: (input) => {
         const cluster = store.cluster(input.cluster);
+        const asShown = (tasks: readonly StoredTask[]) => ({
+          tasks: tasks.map((task) => shownTask(task, engine.region, ['TAGS'])),
+          failures: [],
+        });
+        // A client repeats a call whose answer it has not got; SDKs send a token of their own for that.
+        const before = [...store.tasks.values()].filter(
+          ({ clusterName, clientToken }) =>
+            input.clientToken !== undefined &&
+            clusterName === cluster.name &&
+            clientToken === input.clientToken,
+        );
+        if (before.length > 0) return asShown(before);
         const count = input.count ?? 1;
         if (count < 1 || count > LARGEST_RUN) throw invalid(`Count must be between 1 and ${LARGEST_RUN}.`);
         checkRunnable(input);
@@ -93,8 +105,9 @@ export function taskOperations(
             group: input.group ?? `family:${definition.family}`,
             ...(input.startedBy === undefined ? {} : { startedBy: input.startedBy }),
             enableExecuteCommand,
+            ...(input.clientToken === undefined ? {} : { clientToken: input.clientToken }),
             ...(provider === undefined ? { launchType: 'FARGATE' } : { capacityProviderName: provider }),
-            platformVersion: PLATFORM_VERSION,
+            platformVersion: platform(input.platformVersion),
             overrides,
             tags: [
               ...(input.propagateTags === 'TASK_DEFINITION' ? definition.tags : []),
@@ -102,7 +115,7 @@ export function taskOperations(
             ],
           });
         });
-        return { tasks: tasks.map((task) => shownTask(task, engine.region, ['TAGS'])), failures: [] };
+        return asShown(tasks);
       },
     },
     StopTask: {
@@ -236,7 +249,7 @@ function checkRunnable(input: RunTaskRequest): void {
   }
 }
 
-function readOverrides(overrides: TaskOverride | undefined, definition: StoredTaskDefinition): TaskOverride {
+function readOverrides(overrides: TaskOverride | undefined, definition: FargateTaskDefinition): TaskOverride {
   if (!overrides) return {};
   if (overrides.inferenceAcceleratorOverrides?.length) {
     throw invalid('the local engine does not support overrides.inferenceAcceleratorOverrides');

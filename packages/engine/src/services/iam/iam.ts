@@ -2,7 +2,7 @@ import type { Engine, Service } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { AWS_MANAGED_POLICIES } from '../../iam/aws-managed-policies.ts';
 import type { PolicyAuthorizer } from '../../iam/policy-authorizer.ts';
-import { directoryOf, type Role } from '../../iam/roles.ts';
+import { directoryOf, type ManagedPolicy, type Role } from '../../iam/roles.ts';
 import { attached, checkMaxSession, checkPolicyName, Documents } from './documents.ts';
 
 /** Identity and Access Management: roles, inline and managed policies. Users and groups do not exist here. */
@@ -58,6 +58,16 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
   const tagsOf = (
     tags: ReadonlyArray<{ Key?: string | undefined; Value?: string | undefined }> | undefined,
   ) => Object.fromEntries((tags ?? []).map(({ Key, Value }) => [Key ?? '', Value ?? '']));
+
+  const shownPolicy = (policy: ManagedPolicy) => ({
+    Arn: policy.arn,
+    PolicyName: policy.policyName,
+    PolicyId: policy.policyId,
+    DefaultVersionId: 'v1',
+    Description: policy.description,
+    CreateDate: new Date(policy.createdAtMs),
+    Tags: Object.entries(policy.tags ?? {}).map(([Key, Value]) => ({ Key, Value })),
+  });
 
   return {
     name: 'iam',
@@ -232,48 +242,48 @@ export function createIam(engine: Engine, authorizer: PolicyAuthorizer): Service
             arn,
             document: documents.managed(input.PolicyDocument),
             createdAtMs: engine.clock.nowMs(),
+            description: input.Description,
+            tags: tagsOf(input.Tags),
           });
-          return {
-            Policy: {
-              Arn: arn,
-              PolicyName: policy.policyName,
-              PolicyId: policy.policyId,
-              DefaultVersionId: 'v1',
-            },
-          };
+          // AWS shows the description in GetPolicy only.
+          return { Policy: { ...shownPolicy(policy), Description: undefined } };
         },
       },
       CreatePolicyVersion: {
         resources: (input) => [input.PolicyArn ?? '*'],
         run: (input) => {
           const policy = policyOf(input.PolicyArn);
+          if (!input.SetAsDefault) {
+            throw new AwsFault(
+              'NotImplemented',
+              'the local engine keeps one version of a policy: set SetAsDefault, so that the new one replaces it',
+              501,
+            );
+          }
           store.policies.put(policy.arn, { ...policy, document: documents.managed(input.PolicyDocument) });
           return { PolicyVersion: { VersionId: 'v1', IsDefaultVersion: true } };
         },
       },
       GetPolicy: {
         resources: (input) => [input.PolicyArn ?? '*'],
-        run: (input) => {
-          const policy = policyOf(input.PolicyArn);
-          return {
-            Policy: {
-              Arn: policy.arn,
-              PolicyName: policy.policyName,
-              PolicyId: policy.policyId,
-              DefaultVersionId: 'v1',
-            },
-          };
-        },
+        run: (input) => ({ Policy: shownPolicy(policyOf(input.PolicyArn)) }),
       },
       GetPolicyVersion: {
         resources: (input) => [input.PolicyArn ?? '*'],
-        run: (input) => ({
-          PolicyVersion: {
-            VersionId: 'v1',
-            IsDefaultVersion: true,
-            Document: encodeURIComponent(policyOf(input.PolicyArn).document),
-          },
-        }),
+        run: (input) => {
+          const { arn, document } = policyOf(input.PolicyArn);
+          if (input.VersionId !== 'v1')
+            throw noSuchEntity(
+              `Policy ${arn} version ${input.VersionId} does not exist or is not attachable.`,
+            );
+          return {
+            PolicyVersion: {
+              VersionId: 'v1',
+              IsDefaultVersion: true,
+              Document: encodeURIComponent(document),
+            },
+          };
+        },
       },
       DeletePolicy: {
         resources: (input) => [input.PolicyArn ?? '*'],

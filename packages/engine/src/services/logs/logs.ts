@@ -1,7 +1,7 @@
 import type { Timer } from '../../clock/clock.ts';
 import type { Engine, Service } from '../../dispatch/service.ts';
 import { eventOperations } from './event-operations.ts';
-import { unsupported } from './faults.ts';
+import { groupNotFound, unsupported } from './faults.ts';
 import { groupOperations } from './group-operations.ts';
 import { LogStore } from './log-store.ts';
 import { MetricExtraction } from './metric-extraction.ts';
@@ -38,7 +38,12 @@ export function createLogs(engine: Engine): Service<'logs'> {
       PutSubscriptionFilter: {
         run: refuse('subscription filters: read the log group with FilterLogEvents'),
       },
-      DescribeSubscriptionFilters: { run: () => ({ subscriptionFilters: [] }) },
+      DescribeSubscriptionFilters: {
+        run: (input) => {
+          if (!store.group(input.logGroupName ?? '')) throw groupNotFound();
+          return { subscriptionFilters: [] };
+        },
+      },
       StartQuery: { run: refuse('Logs Insights queries: search the log group with FilterLogEvents') },
     },
     resourceTags: (arn) => store.group(arn.split(':log-group:')[1]?.split(':')[0] ?? '')?.tags,

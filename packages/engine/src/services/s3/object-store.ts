@@ -15,6 +15,8 @@ export interface ObjectVersion {
   readonly etag: string;
   readonly contentType: string;
   readonly contentEncoding: string | undefined;
+  /** Absent in objects that were stored before these were kept. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly metadata: Readonly<Record<string, string>>;
   readonly encryption?: ObjectEncryption | undefined;
   readonly modifiedAtMs: number;
@@ -33,11 +35,17 @@ interface StoredObject {
   readonly versions: readonly ObjectVersion[];
 }
 
-/** What {@link ObjectStore.put} needs besides the bytes. */
-export interface ObjectAttributes {
+/** What a request says about the bytes of an object. */
+export interface ObjectDescription {
   readonly contentType?: string | undefined;
   readonly contentEncoding?: string | undefined;
+  /** Further headers, such as `CacheControl`, that are returned as they were given. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
+}
+
+/** What {@link ObjectStore.put} needs besides the bytes. */
+export interface ObjectAttributes extends ObjectDescription {
   readonly encryption?: ObjectEncryption | undefined;
   readonly size: number;
   readonly etag: string;
@@ -87,6 +95,7 @@ export class ObjectStore {
       etag: attributes.etag,
       contentType: attributes.contentType ?? 'binary/octet-stream',
       contentEncoding: attributes.contentEncoding,
+      headers: attributes.headers ?? {},
       metadata: attributes.metadata ?? {},
       encryption: attributes.encryption,
       modifiedAtMs: this.#engine.clock.nowMs(),

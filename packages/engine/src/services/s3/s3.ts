@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { page } from '../../dispatch/paging.ts';
 import type { Input, OperationName, Output } from '../../dispatch/sdk.ts';
 import type { Engine, Operation, Service } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
@@ -11,7 +12,13 @@ import {
   requestedEncryption,
   shownEncryption,
 } from './encryption.ts';
-import { md5, type ObjectEncryption, ObjectStore, type ObjectVersion } from './object-store.ts';
+import {
+  md5,
+  type ObjectDescription,
+  type ObjectEncryption,
+  ObjectStore,
+  type ObjectVersion,
+} from './object-store.ts';
 
 interface Bucket {
   readonly name: string;
@@ -25,13 +32,23 @@ interface Bucket {
 interface Upload {
   readonly bucket: string;
   readonly key: string;
-  readonly contentType: string | undefined;
+  /** Absent in uploads that were begun before it was kept. */
+  readonly described?: ObjectDescription;
   readonly encryption?: ObjectEncryption | undefined;
   readonly parts: Readonly<Record<string, { blob: string; etag: string; size: number }>>;
 }
 
+/** How a request names its bucket. */
+interface OfBucket {
+  readonly Bucket?: string | undefined;
+  readonly ExpectedBucketOwner?: string | undefined;
+}
+
 /** S3's own limit is 5 TiB. An object is in memory while it is read. */
 const MAX_OBJECT_BYTES = 512 * 1024 * 1024;
+
+/** As many as ListBuckets returns at once. */
+const MAX_BUCKETS = 10_000;
 
 const bucketArn = (bucket: string | undefined) => `arn:aws:s3:::${bucket}`;
 const onBucket = (input: { Bucket?: string | undefined }) => [bucketArn(input.Bucket)];
@@ -64,28 +81,61 @@ export function createS3(engine: Engine): Service<'s3'> {
   const uploads = engine.state.table<Upload>('s3.uploads');
   const objects = new ObjectStore(engine);
 
-  const bucketOf = (name: string | undefined): Bucket => {
+  const bucketOf = ({ Bucket: name, ExpectedBucketOwner: owner }: OfBucket): Bucket => {
     const bucket = buckets.get(name ?? '');
     if (!bucket)
       throw new AwsFault('NoSuchBucket', 'The specified bucket does not exist', 404, { BucketName: name });
+    if (owner !== undefined && owner !== engine.accountId)
+      throw new AwsFault('AccessDenied', 'Access Denied', 403);
     return bucket;
   };
-  const objectOf = (input: {
-    Bucket?: string | undefined;
-    Key?: string | undefined;
-    VersionId?: string | undefined;
-  }) => {
-    bucketOf(input.Bucket);
+  const objectOf = (
+    input: OfBucket & {
+      Key?: string | undefined;
+      VersionId?: string | undefined;
+      IfMatch?: string | undefined;
+      IfNoneMatch?: string | undefined;
+    },
+  ) => {
+    bucketOf(input);
     const version = objects.get(input.Bucket ?? '', input.Key ?? '', input.VersionId);
     if (!version?.blob)
       throw new AwsFault('NoSuchKey', 'The specified key does not exist.', 404, { Key: input.Key });
+    if (input.IfMatch !== undefined && !isTagOf(input.IfMatch, version)) throw preconditionFailed('If-Match');
+    if (input.IfNoneMatch !== undefined && isTagOf(input.IfNoneMatch, version))
+      throw new AwsFault('NotModified', 'Not Modified', 304);
     return version;
+  };
+  /** Whether an object may be written, as the caller says that it must be there or not. */
+  const checkWritable = (
+    input: OfBucket & {
+      Key?: string | undefined;
+      IfMatch?: string | undefined;
+      IfNoneMatch?: string | undefined;
+    },
+  ) => {
+    const version = objects.get(input.Bucket ?? '', input.Key ?? '', undefined);
+    if (input.IfMatch !== undefined) {
+      if (!version?.blob)
+        throw new AwsFault('NoSuchKey', 'The specified key does not exist.', 404, { Key: input.Key });
+      if (!isTagOf(input.IfMatch, version)) throw preconditionFailed('If-Match');
+    }
+    if (input.IfNoneMatch === undefined) return;
+    if (input.IfNoneMatch !== '*') {
+      throw new AwsFault(
+        'NotImplemented',
+        'A header you provided implies functionality that is not implemented: If-None-Match may only be *',
+        501,
+      );
+    }
+    if (version?.blob) throw preconditionFailed('If-None-Match');
   };
   const attributes = (version: ObjectVersion) => ({
     ETag: `"${version.etag}"`,
     ContentLength: version.size,
     ContentType: version.contentType,
     ...(version.contentEncoding === undefined ? {} : { ContentEncoding: version.contentEncoding }),
+    ...version.headers,
     LastModified: new Date(version.modifiedAtMs),
     Metadata: { ...version.metadata },
     ...shownEncryption(version.encryption),
@@ -116,6 +166,13 @@ export function createS3(engine: Engine): Service<'s3'> {
           if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name)) {
             throw new AwsFault('InvalidBucketName', `The specified bucket is not valid: ${name}`);
           }
+          const wanted = input.CreateBucketConfiguration?.LocationConstraint;
+          if (wanted !== undefined && wanted !== engine.region) {
+            throw new AwsFault(
+              'IllegalLocationConstraintException',
+              `The ${wanted} location constraint is incompatible for the region specific endpoint this request was sent to: the local engine is ${engine.region}.`,
+            );
+          }
           if (buckets.has(name)) {
             throw new AwsFault(
               'BucketAlreadyOwnedByYou',
@@ -136,7 +193,7 @@ export function createS3(engine: Engine): Service<'s3'> {
       DeleteBucket: {
         resources: onBucket,
         run: (input) => {
-          const { name } = bucketOf(input.Bucket);
+          const { name } = bucketOf(input);
           if (objects.list(name).length > 0) {
             throw new AwsFault('BucketNotEmpty', 'The bucket you tried to delete is not empty', 409, {
               BucketName: name,
@@ -151,37 +208,59 @@ export function createS3(engine: Engine): Service<'s3'> {
         resources: onBucket,
         run: (input) => {
           if (!buckets.has(input.Bucket ?? '')) throw new AwsFault('NotFound', 'Not Found', 404);
+          bucketOf(input);
           return { BucketRegion: engine.region };
         },
       },
       ListBuckets: {
         actions: () => ['s3:ListAllMyBuckets'],
-        run: () => ({
-          Buckets: [...buckets.values()].map(({ name, createdAtMs }) => ({
-            Name: name,
-            CreationDate: new Date(createdAtMs),
-          })),
-          Owner: { ID: engine.accountId },
-        }),
+        run: (input) => {
+          const prefix = input.Prefix ?? '';
+          const size = input.MaxBuckets ?? MAX_BUCKETS;
+          if (!(size >= 1 && size <= MAX_BUCKETS)) {
+            throw new AwsFault(
+              'InvalidArgument',
+              `Argument max-buckets must be an integer between 1 and ${MAX_BUCKETS}`,
+            );
+          }
+          const elsewhere = input.BucketRegion !== undefined && input.BucketRegion !== engine.region;
+          const listed = [...buckets.values()].filter(({ name }) => !elsewhere && name.startsWith(prefix));
+          const { items, next } = page(
+            listed,
+            input.ContinuationToken,
+            size,
+            () => new AwsFault('InvalidArgument', 'The continuation token provided is incorrect'),
+          );
+          return {
+            Buckets: items.map(({ name, createdAtMs }) => ({
+              Name: name,
+              CreationDate: new Date(createdAtMs),
+              BucketRegion: engine.region,
+            })),
+            Owner: { ID: engine.accountId },
+            Prefix: input.Prefix,
+            ContinuationToken: next,
+          };
+        },
       },
       GetBucketLocation: {
         resources: onBucket,
         run: (input) => {
-          bucketOf(input.Bucket);
+          bucketOf(input);
           return {};
         },
       },
       GetBucketVersioning: {
         resources: onBucket,
         run: (input) => {
-          const { versioning } = bucketOf(input.Bucket);
+          const { versioning } = bucketOf(input);
           return versioning === undefined ? {} : { Status: versioning };
         },
       },
       PutBucketVersioning: {
         resources: onBucket,
         run: (input) => {
-          const bucket = bucketOf(input.Bucket);
+          const bucket = bucketOf(input);
           buckets.put(bucket.name, { ...bucket, versioning: input.VersioningConfiguration?.Status });
           return {};
         },
@@ -189,7 +268,7 @@ export function createS3(engine: Engine): Service<'s3'> {
       GetBucketPolicy: {
         resources: onBucket,
         run: (input) => {
-          const { policy } = bucketOf(input.Bucket);
+          const { policy } = bucketOf(input);
           if (policy === undefined)
             throw new AwsFault('NoSuchBucketPolicy', 'The bucket policy does not exist', 404);
           return { Policy: policy };
@@ -198,7 +277,7 @@ export function createS3(engine: Engine): Service<'s3'> {
       PutBucketPolicy: {
         resources: onBucket,
         run: (input) => {
-          const bucket = bucketOf(input.Bucket);
+          const bucket = bucketOf(input);
           const policy = checkBucketPolicy(input.Policy ?? '', bucket.name, directoryOf(engine));
           buckets.put(bucket.name, { ...bucket, policy });
           return {};
@@ -207,7 +286,7 @@ export function createS3(engine: Engine): Service<'s3'> {
       DeleteBucketPolicy: {
         resources: onBucket,
         run: (input) => {
-          const bucket = bucketOf(input.Bucket);
+          const bucket = bucketOf(input);
           buckets.put(bucket.name, { ...bucket, policy: undefined });
           return {};
         },
@@ -220,7 +299,7 @@ export function createS3(engine: Engine): Service<'s3'> {
         resources: onBucket,
         run: (input) => {
           const stored = settingOf<Input<'s3', 'PutBucketLifecycleConfiguration'>['LifecycleConfiguration']>(
-            input.Bucket,
+            input,
             'LifecycleConfiguration',
           );
           return { Rules: stored?.Rules };
@@ -256,14 +335,14 @@ export function createS3(engine: Engine): Service<'s3'> {
       DeleteBucketOwnershipControls: dropSetting('OwnershipControls', 's3:PutBucketOwnershipControls'),
       GetBucketTagging: {
         resources: onBucket,
-        run: (input) => settingOf<Input<'s3', 'PutBucketTagging'>['Tagging']>(input.Bucket, 'Tagging')!,
+        run: (input) => settingOf<Input<'s3', 'PutBucketTagging'>['Tagging']>(input, 'Tagging')!,
       },
       PutBucketTagging: writeSetting('PutBucketTagging', 'Tagging', 's3:PutBucketTagging'),
       DeleteBucketTagging: dropSetting('Tagging', 's3:PutBucketTagging'),
       GetBucketLogging: {
         resources: onBucket,
         run: (input) =>
-          settingOf<Input<'s3', 'PutBucketLogging'>['BucketLoggingStatus']>(input.Bucket, 'Logging') ?? {},
+          settingOf<Input<'s3', 'PutBucketLogging'>['BucketLoggingStatus']>(input, 'Logging') ?? {},
       },
       PutBucketLogging: writeSetting('PutBucketLogging', 'Logging', 's3:PutBucketLogging'),
       PutObject: {
@@ -271,14 +350,20 @@ export function createS3(engine: Engine): Service<'s3'> {
         conditions: encryptionConditions,
         journaled: false,
         run: async (input) => {
-          const encryption = encryptionOf(bucketOf(input.Bucket), input);
+          const encryption = encryptionOf(bucketOf(input), input);
           const body = input.Body instanceof Uint8Array ? input.Body : Buffer.from(String(input.Body ?? ''));
           const etag = await md5(body);
           if (input.ContentMD5 && Buffer.from(etag, 'hex').toString('base64') !== input.ContentMD5) {
             throw new AwsFault('BadDigest', 'The Content-MD5 you specified did not match what we received.');
           }
           const blob = await objects.writeBlob(body);
-          const bucket = bucketOf(input.Bucket);
+          const bucket = bucketOf(input);
+          try {
+            checkWritable(input);
+          } catch (error) {
+            objects.removeBlob(blob);
+            throw error;
+          }
           const version = objects.put(
             bucket.name,
             input.Key ?? '',
@@ -286,9 +371,7 @@ export function createS3(engine: Engine): Service<'s3'> {
             {
               size: body.byteLength,
               etag,
-              contentType: input.ContentType,
-              contentEncoding: input.ContentEncoding?.replace(/aws-chunked,?\s*/, '') || undefined,
-              metadata: input.Metadata,
+              ...describedBy(input),
               encryption,
             },
             isVersioned(bucket),
@@ -326,6 +409,7 @@ export function createS3(engine: Engine): Service<'s3'> {
         run: (input) => {
           const version = objects.get(input.Bucket ?? '', input.Key ?? '', input.VersionId);
           if (!version?.blob) throw new AwsFault('NotFound', 'Not Found', 404);
+          objectOf(input);
           return attributes(version);
         },
       },
@@ -333,7 +417,7 @@ export function createS3(engine: Engine): Service<'s3'> {
         resources: onObject,
         journaled: false,
         run: (input) => {
-          const bucket = bucketOf(input.Bucket);
+          const bucket = bucketOf(input);
           const version = objects.delete(bucket.name, input.Key ?? '', input.VersionId, isVersioned(bucket));
           return version ? versionOf(version) : {};
         },
@@ -343,7 +427,7 @@ export function createS3(engine: Engine): Service<'s3'> {
         resources: (input) =>
           (input.Delete?.Objects ?? []).map(({ Key }) => `${bucketArn(input.Bucket)}/${Key}`),
         run: (input) => {
-          const bucket = bucketOf(input.Bucket);
+          const bucket = bucketOf(input);
           const listed = input.Delete?.Objects ?? [];
           for (const { Key, VersionId } of listed)
             objects.delete(bucket.name, Key ?? '', VersionId, isVersioned(bucket));
@@ -356,7 +440,7 @@ export function createS3(engine: Engine): Service<'s3'> {
         actions: () => ['s3:ListBucket'],
         resources: onBucket,
         run: (input) => {
-          const { name } = bucketOf(input.Bucket);
+          const { name } = bucketOf(input);
           const prefix = input.Prefix ?? '';
           const after = input.ContinuationToken
             ? Buffer.from(input.ContinuationToken, 'base64').toString('utf8')
@@ -404,7 +488,7 @@ export function createS3(engine: Engine): Service<'s3'> {
         actions: () => ['s3:ListBucketVersions'],
         resources: onBucket,
         run: (input) => {
-          const { name } = bucketOf(input.Bucket);
+          const { name } = bucketOf(input);
           const all = objects
             .list(name)
             .filter(({ key }) => key.startsWith(input.Prefix ?? ''))
@@ -433,13 +517,13 @@ export function createS3(engine: Engine): Service<'s3'> {
         conditions: encryptionConditions,
         journaled: false,
         run: (input) => {
-          const bucket = bucketOf(input.Bucket);
+          const bucket = bucketOf(input);
           const encryption = requestedEncryption(input);
           const UploadId = engine.ids.hex(32);
           uploads.put(UploadId, {
             bucket: bucket.name,
             key: input.Key ?? '',
-            contentType: input.ContentType,
+            described: describedBy(input),
             encryption,
             parts: {},
           });
@@ -457,12 +541,12 @@ export function createS3(engine: Engine): Service<'s3'> {
         conditions: uploadConditions,
         journaled: false,
         run: async (input) => {
-          uploadOf(input.UploadId);
+          uploadOf(input);
           const body = input.Body instanceof Uint8Array ? input.Body : Buffer.from(String(input.Body ?? ''));
           const etag = await md5(body);
           const part = { blob: await objects.writeBlob(body), etag, size: body.byteLength };
           // Read now, since other parts may have come meanwhile.
-          const upload = uploadOf(input.UploadId);
+          const upload = uploadOf(input);
           uploads.put(input.UploadId!, {
             ...upload,
             parts: { ...upload.parts, [String(input.PartNumber)]: part },
@@ -476,8 +560,8 @@ export function createS3(engine: Engine): Service<'s3'> {
         conditions: uploadConditions,
         journaled: false,
         run: async (input) => {
-          const bucket = bucketOf(input.Bucket);
-          const upload = uploadOf(input.UploadId);
+          const bucket = bucketOf(input);
+          const upload = uploadOf(input);
           const numbers = (input.MultipartUpload?.Parts ?? []).map(({ PartNumber }) => PartNumber ?? 0);
           if (numbers.some((number, index) => number <= (numbers[index - 1] ?? 0))) {
             throw new AwsFault('InvalidPartOrder', 'The list of parts was not in ascending order.');
@@ -500,6 +584,7 @@ export function createS3(engine: Engine): Service<'s3'> {
               `The local engine keeps objects of up to ${MAX_OBJECT_BYTES} bytes.`,
             );
           }
+          checkWritable(input);
           const digests = Buffer.concat(listed.map(({ etag }) => Buffer.from(etag, 'hex')));
           uploads.delete(input.UploadId!);
           const blob = await objects.joinBlobs(listed.map((part) => part.blob));
@@ -509,7 +594,7 @@ export function createS3(engine: Engine): Service<'s3'> {
             blob,
             {
               size,
-              contentType: upload.contentType,
+              ...upload.described,
               encryption,
               etag: `${createHash('md5').update(digests).digest('hex')}-${listed.length}`,
             },
@@ -529,7 +614,7 @@ export function createS3(engine: Engine): Service<'s3'> {
         resources: onObject,
         journaled: false,
         run: (input) => {
-          for (const { blob } of Object.values(uploadOf(input.UploadId).parts)) objects.removeBlob(blob);
+          for (const { blob } of Object.values(uploadOf(input).parts)) objects.removeBlob(blob);
           uploads.delete(input.UploadId!);
           return {};
         },
@@ -537,28 +622,30 @@ export function createS3(engine: Engine): Service<'s3'> {
     },
   };
 
-  function uploadOf(uploadId: string | undefined): Upload {
-    const upload = uploads.get(uploadId ?? '');
-    if (!upload) throw new AwsFault('NoSuchUpload', 'The specified multipart upload does not exist.', 404);
+  function uploadOf(input: OfBucket & { Key?: string | undefined; UploadId?: string | undefined }): Upload {
+    const bucket = bucketOf(input);
+    const upload = uploads.get(input.UploadId ?? '');
+    if (upload?.bucket !== bucket.name || upload.key !== input.Key)
+      throw new AwsFault('NoSuchUpload', 'The specified multipart upload does not exist.', 404);
     return upload;
   }
 
   /** A stored configuration; refused with AWS's error when there is none, except where AWS answers without. */
-  function settingOf<T>(bucketName: string | undefined, name: keyof typeof SETTINGS): T | undefined {
+  function settingOf<T>(input: OfBucket, name: keyof typeof SETTINGS): T | undefined {
     const { member, missing } = SETTINGS[name];
-    const stored = bucketOf(bucketName).settings[name];
+    const stored = bucketOf(input).settings[name];
     if (stored === undefined && missing) throw new AwsFault(missing, `The bucket has no ${member}`, 404);
     return stored as T | undefined;
   }
 
-  function onSettings<I extends { Bucket?: string | undefined }, O>(
+  function onSettings<I extends OfBucket, O>(
     action: string,
     run: (bucket: Bucket, input: I) => O,
   ): Operation<I, O> {
     return {
       actions: () => [action],
       resources: onBucket,
-      run: (input) => run(bucketOf(input.Bucket), input),
+      run: (input) => run(bucketOf(input), input),
     };
   }
 
@@ -568,7 +655,10 @@ export function createS3(engine: Engine): Service<'s3'> {
     action: string,
   ): Operation<{ Bucket: string | undefined }, Output<'s3', O>> {
     const { member } = SETTINGS[name];
-    return onSettings(action, (bucket) => ({ [member]: settingOf(bucket.name, name) }) as Output<'s3', O>);
+    return onSettings(
+      action,
+      (bucket) => ({ [member]: settingOf({ Bucket: bucket.name }, name) }) as Output<'s3', O>,
+    );
   }
 
   function writeSetting<O extends OperationName<'s3'> & string>(
@@ -595,4 +685,43 @@ export function createS3(engine: Engine): Service<'s3'> {
       return {};
     });
   }
+}
+
+/** Whether an `If-Match` or `If-None-Match` header means the object as it is. */
+function isTagOf(header: string, { etag }: ObjectVersion): boolean {
+  return header.split(',').some((each) => ['*', etag].includes(each.trim().replaceAll('"', '')));
+}
+
+function preconditionFailed(Condition: string): AwsFault {
+  return new AwsFault(
+    'PreconditionFailed',
+    'At least one of the pre-conditions you specified did not hold',
+    412,
+    { Condition },
+  );
+}
+
+/** What a request says about the bytes of an object, to be returned with them. */
+function describedBy(
+  input: Pick<
+    Input<'s3', 'PutObject'>,
+    | 'ContentType'
+    | 'ContentEncoding'
+    | 'ContentDisposition'
+    | 'ContentLanguage'
+    | 'CacheControl'
+    | 'Metadata'
+    | 'WebsiteRedirectLocation'
+  >,
+): ObjectDescription {
+  const { ContentDisposition, ContentLanguage, CacheControl, WebsiteRedirectLocation } = input;
+  const given = { ContentDisposition, ContentLanguage, CacheControl, WebsiteRedirectLocation };
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(given)) if (value !== undefined) headers[name] = value;
+  return {
+    contentType: input.ContentType,
+    contentEncoding: input.ContentEncoding?.replace(/aws-chunked,?\s*/, '') || undefined,
+    headers,
+    metadata: input.Metadata,
+  };
 }

@@ -19,6 +19,8 @@ import {
   type Topic,
 } from './topic.ts';
 
+/** AWS does not tell the ARN before the receiver has confirmed, unless asked to. */
+const CONFIRMED_BY_RECEIVER: readonly Protocol[] = ['email', 'email-json', 'http', 'https'];
 const PAGE = 100;
 const BATCH_MAX = 10;
 const BATCH_BYTES_MAX = 256 * 1024;
@@ -80,11 +82,17 @@ export function createSns(engine: Engine): Service<'sns'> {
     topic: Topic,
     input: Pick<
       Input<'sns', 'Publish'>,
-      'Message' | 'Subject' | 'MessageStructure' | 'MessageAttributes' | 'MessageGroupId'
+      | 'Message'
+      | 'Subject'
+      | 'MessageStructure'
+      | 'MessageAttributes'
+      | 'MessageGroupId'
+      | 'MessageDeduplicationId'
     >,
   ): string => {
-    if (input.MessageGroupId !== undefined) {
-      throw invalid('Invalid parameter: MessageGroupId: The local engine has standard topics only.');
+    for (const member of ['MessageGroupId', 'MessageDeduplicationId'] as const) {
+      if (input[member] === undefined) continue;
+      throw invalid(`Invalid parameter: ${member}: The local engine has standard topics only.`);
     }
     const message = messageOf(input, {
       id: engine.ids.uuid(),
@@ -202,7 +210,8 @@ export function createSns(engine: Engine): Service<'sns'> {
           if (same) return { SubscriptionArn: same.arn };
           const arn = `${topic.arn}:${engine.ids.uuid()}`;
           subscriptions.put(arn, { arn, topicArn: topic.arn, protocol, endpoint, attributes });
-          return { SubscriptionArn: arn };
+          const confirmed = !CONFIRMED_BY_RECEIVER.includes(protocol) || input.ReturnSubscriptionArn;
+          return { SubscriptionArn: confirmed ? arn : 'pending confirmation' };
         },
       },
       Unsubscribe: {

@@ -329,7 +329,11 @@ export class Queue {
     this.#settled();
   }
 
-  /** Restarts the lease of a receipt with another length, counted from now; 0 makes the message visible. */
+  /**
+   * Restarts the lease of a receipt with another length, counted from now; 0 makes the message visible. That of an earlier
+   * receive is refused: on AWS it may succeed on a standard queue, which nobody can rely on
+   * (https://repost.aws/knowledge-center/sqs-receipt-handle-error).
+   */
   changeVisibility(receipt: Receipt, visibilityMs: number): void {
     this.#settle();
     const { seq } = receipt;

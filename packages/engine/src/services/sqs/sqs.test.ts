@@ -322,7 +322,7 @@ describe('leases', () => {
     expect(await world.depth(QueueUrl)).toBe('1/0/0');
   });
 
-  test('only the latest receipt handle deletes', async () => {
+  test('only the latest receipt handle deletes, or changes visibility', async () => {
     const QueueUrl = await world.queue('orders', { VisibilityTimeout: '5' });
     await world.send(QueueUrl, 'a');
     const [first] = await world.receive(QueueUrl);
@@ -330,6 +330,11 @@ describe('leases', () => {
     const [second] = await world.receive(QueueUrl);
     expect(second?.MessageId).toBe(first?.MessageId);
     await world.remove(QueueUrl, first);
+    expect(await world.depth(QueueUrl)).toBe('0/1/0');
+    const change = { QueueUrl, ReceiptHandle: first?.ReceiptHandle, VisibilityTimeout: 0 };
+    await expect(world.call('ChangeMessageVisibility', change)).rejects.toMatchObject({
+      code: 'InvalidParameterValue',
+    });
     expect(await world.depth(QueueUrl)).toBe('0/1/0');
     await world.remove(QueueUrl, second);
     expect(await world.ledger(QueueUrl)).toMatchObject({ inFlight: 0, visible: 0, deleted: 1 });

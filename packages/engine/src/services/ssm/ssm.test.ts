@@ -169,6 +169,14 @@ describe('a listing', () => {
   });
 });
 
+test.each([0, 11])('a page of %i parameters below a path is refused', async (MaxResults) => {
+  const { engine } = await world('one');
+  await expect(engine.call('ssm', 'GetParametersByPath', { Path: '/', MaxResults })).rejects.toMatchObject({
+    code: 'ValidationException',
+    message: expect.stringContaining("at 'maxResults' failed to satisfy constraint"),
+  });
+});
+
 test('tags of a parameter are kept, changed and listed; there are none of a parameter that is not', async () => {
   const { engine } = await world('one');
   const on = { ResourceType: 'Parameter' as const, ResourceId: NAME };

@@ -6,7 +6,7 @@ import { JournalWatch } from './journal-watch.ts';
  * for it. The build's exported variables become the action's output variables.
  */
 export const codeBuild: Executor = async (context) => {
-  const { engine, principal, configuration, outputs, note, signal } = context;
+  const { engine, principal, configuration, outputs, signal } = context;
   const projectName = configuration.ProjectName ?? '';
   const watch = new JournalWatch(
     context,
@@ -44,7 +44,6 @@ export const codeBuild: Executor = async (context) => {
           }`,
         };
       }
-      note({ summary: `Build ${build.currentPhase ?? 'SUBMITTED'}` });
       await changed;
       if (signal.aborted) return interrupted;
     }

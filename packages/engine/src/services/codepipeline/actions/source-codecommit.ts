@@ -31,6 +31,7 @@ export function codeCommitSource(archives: CommitArchives): Executor {
     const artifact = { ...place, revision: commitId };
     await writeArtifact(engine, principal, artifact, zip);
     const message = commit?.message ?? '';
+    const summary = message.trimEnd();
     const url = `https://${engine.region}.console.aws.amazon.com/codesuite/codecommit/repositories/${repositoryName}/commit/${commitId}`;
     note({
       externalExecutionId: commitId,
@@ -38,7 +39,7 @@ export function codeCommitSource(archives: CommitArchives): Executor {
     });
     return {
       status: 'Succeeded',
-      summary: message,
+      summary,
       outputArtifacts: { [artifactName]: artifact },
       outputVariables: {
         RepositoryName: repositoryName,
@@ -52,7 +53,7 @@ export function codeCommitSource(archives: CommitArchives): Executor {
         actionName,
         artifact: artifactName,
         revisionId: commitId,
-        summary: message,
+        summary,
         url,
         createdAtMs: epochMs(commit?.committer?.date),
       },

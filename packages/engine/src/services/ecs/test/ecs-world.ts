@@ -205,6 +205,8 @@ export class EcsWorld {
   ): Promise<string> {
     const { taskDefinition } = await this.ecs('RegisterTaskDefinition', {
       family: 'worker',
+      requiresCompatibilities: ['FARGATE'],
+      networkMode: 'awsvpc',
       cpu: '256',
       memory: '512',
       taskRoleArn: this.roleArn,
