@@ -52,7 +52,7 @@ export function bench(
   const invoke = async (event: unknown = {}, change: Partial<LambdaFunction> = {}) => {
     const result = await runner.invoke(
       { ...subject, ...change },
-      { requestId: `request-${++count}`, payload: JSON.stringify(event) },
+      { requestId: `request-${++count}`, invokedArn: subject.functionArn, payload: JSON.stringify(event) },
     );
     if (result.kind === 'throttled') return { kind: result.kind };
     return { ...result, value: JSON.parse(result.payload) as Record<string, unknown> };

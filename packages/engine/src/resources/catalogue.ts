@@ -17,6 +17,7 @@ import { iamManagedPolicy } from './iam-managed-policy.ts';
 import { iamPolicy } from './iam-policy.ts';
 import { iamRole } from './iam-role.ts';
 import { KMS_TYPES } from './kms.ts';
+import { lambdaAlias } from './lambda-alias.ts';
 import { lambdaEventInvokeConfig } from './lambda-event-invoke-config.ts';
 import { lambdaFunction } from './lambda-function.ts';
 import { lambdaPermission } from './lambda-permission.ts';
@@ -51,6 +52,7 @@ const TYPES = new Map<string, ResourceType>(
     iamManagedPolicy,
     iamPolicy,
     iamRole,
+    lambdaAlias,
     lambdaEventInvokeConfig,
     lambdaFunction,
     lambdaPermission,

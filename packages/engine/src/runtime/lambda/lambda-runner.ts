@@ -30,6 +30,8 @@ export interface LambdaFunction {
 
 export interface LambdaInvocation {
   readonly requestId: string;
+  /** The function's ARN as the caller named it. */
+  readonly invokedArn: string;
   /** JSON text of the event. */
   readonly payload: string;
   /** JSON text of the client context, as the caller sent it. */
@@ -210,8 +212,8 @@ export class LambdaRunner {
     const day = new Date(clock.nowMs()).toISOString().slice(0, 10).replaceAll('-', '/');
     const logStreamName = `${day}/[${fn.version}]${ids.hex(32)}`;
     const log: string[] = [];
-    const { functionName, functionArn, version, memoryMiB, logGroupName } = fn;
-    const identity = { functionName, functionArn, version, memoryMiB, logGroupName, logStreamName };
+    const { functionName, version, memoryMiB, logGroupName } = fn;
+    const identity = { functionName, version, memoryMiB, logGroupName, logStreamName };
     const { command, note } = await runtimes.launch(fn.runtime, identity);
     const onLog = (text: string) => {
       log.push(text);

@@ -157,7 +157,7 @@ class Context:
         self.aws_request_id = message["requestId"]
         self.function_name = identity["functionName"]
         self.function_version = identity["version"]
-        self.invoked_function_arn = identity["functionArn"]
+        self.invoked_function_arn = message["invokedArn"]
         self.memory_limit_in_mb = str(identity["memoryMiB"])
         self.log_group_name = identity["logGroupName"]
         self.log_stream_name = identity["logStreamName"]
