@@ -28,6 +28,7 @@ import { RECORDED_ONLY } from './recorded-only.ts';
 import type { ResourceType } from './resource-type.ts';
 import { s3Bucket } from './s3-bucket.ts';
 import { s3BucketPolicy } from './s3-bucket-policy.ts';
+import { secretsmanagerSecret } from './secretsmanager-secret.ts';
 import { snsSubscription } from './sns-subscription.ts';
 import { snsTopic } from './sns-topic.ts';
 import { snsTopicPolicy } from './sns-topic-policy.ts';
@@ -63,6 +64,7 @@ const TYPES = new Map<string, ResourceType>(
     s3BucketPolicy,
     scalableTarget,
     scalingPolicy,
+    secretsmanagerSecret,
     snsSubscription,
     snsTopic,
     snsTopicPolicy,

@@ -191,9 +191,8 @@ function checkContainer(
     );
   }
   for (const { name: variable, valueFrom } of container.secrets ?? []) {
-    if (/^arn:aws:secretsmanager:/.test(valueFrom ?? '')) {
-      throw unsupported(`secret ${variable} from Secrets Manager (SSM parameters are)`);
-    }
+    if (valueFrom) continue;
+    throw client(`Secret ${variable} of container '${name}' must have a valueFrom.`);
   }
   checkLogs(container, name, input.executionRoleArn);
   checkHealthCheck(container, name);
