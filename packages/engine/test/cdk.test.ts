@@ -105,6 +105,26 @@ test('cdk looks up the default VPC, and one of a stack, with their subnets and g
   });
 });
 
+test('a custom resource of CDK’s Provider framework is made and deleted by its handler', async () => {
+  const world = await CloudFormationWorld.start({ pace: 600 });
+  const app = new Cdk(world);
+  app.write(`
+    const { aws_lambda: lambda, custom_resources: custom } = cdk;
+    const code = 'exports.handler = async ({ RequestType }) => ({ PhysicalResourceId: "thing", Data: { Said: RequestType } })';
+    const onEventHandler = new lambda.Function(stack, 'OnEvent', {
+      runtime: lambda.Runtime.NODEJS_24_X, handler: 'index.handler', code: lambda.Code.fromInline(code),
+    });
+    const { serviceToken } = new custom.Provider(stack, 'Provider', { onEventHandler });
+    const thing = new cdk.CustomResource(stack, 'Thing', { serviceToken });
+    new cdk.CfnOutput(stack, 'Said', { value: thing.getAttString('Said') });`);
+  const { output } = await app.run('deploy');
+  expect(output).toContain('✅');
+  expect(app.outputs().Small).toEqual({ Said: 'Create' });
+  const { StackId } = await world.describe('Small');
+  await world.delete('Small');
+  expect((await world.describe(StackId!)).StackStatus).toBe('DELETE_COMPLETE');
+});
+
 test('cdk reports an unknown type and a failed resource in words that say what to do', async () => {
   const world = await CloudFormationWorld.start();
   const app = new Cdk(world);

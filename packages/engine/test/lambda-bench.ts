@@ -41,6 +41,7 @@ export function bench(
     memoryMiB: 128,
     timeoutMs: 3_000,
     logGroupName: '/aws/lambda/subject',
+    logging: { format: 'Text' },
     environment: () => ({ GIVEN: 'value' }),
     onLog: (stream, text) => {
       streams.add(stream);

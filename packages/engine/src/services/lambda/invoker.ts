@@ -5,6 +5,7 @@ import type { CodeStore } from './code-store.ts';
 import type { FunctionLogs } from './function-logs.ts';
 import type { FunctionMetrics } from './function-metrics.ts';
 import { functionArn } from './function-reference.ts';
+import { loggingOf } from './logging-config.ts';
 import type { RoleSessions } from './role-sessions.ts';
 import { LATEST, type LambdaStore, type StoredFunction } from './store.ts';
 import { logGroupOf } from './views.ts';
@@ -125,6 +126,7 @@ export class Invoker {
           memoryMiB: fn.settings.memoryMiB,
           timeoutMs: fn.settings.timeoutSeconds * 1000,
           logGroupName,
+          logging: loggingOf(fn.settings.loggingConfig),
           environment: () => ({ ...fn.settings.variables, ...session.credentials.environment }),
           onLog: (logStreamName, message) =>
             logs.write(session.principal, logGroupName, logStreamName, message),

@@ -53,7 +53,7 @@ export function shownFunction(
     Architectures: [...fn.architectures],
     EphemeralStorage: { Size: settings.ephemeralStorageMiB },
     SnapStart: { ApplyOn: 'None', OptimizationStatus: 'Off' },
-    LoggingConfig: { LogFormat: 'Text', LogGroup: logGroupOf(fn) },
+    LoggingConfig: { LogFormat: 'Text', ...settings.loggingConfig, LogGroup: logGroupOf(fn) },
     ...(Object.keys(settings.variables).length > 0
       ? { Environment: { Variables: { ...settings.variables } } }
       : {}),
