@@ -38,6 +38,11 @@ ${body}
     );
   }
 
+  /** Where the CLI leaves the templates of the app. */
+  get assembly(): string {
+    return join(this.#directory, 'cdk.out');
+  }
+
   /** Runs a command of the CLI; its output, both streams, and its exit status. */
   async run(command: string, ...args: string[]): Promise<{ output: string; status: number | null }> {
     const { endpoint, rootCredentials, region } = this.#world.engine;
