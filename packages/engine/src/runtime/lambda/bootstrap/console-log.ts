@@ -15,10 +15,11 @@ export function replaceConsole(
   write: (text: string) => void,
   asJson: boolean,
   requestId: () => string,
+  nowMs: () => number,
 ): void {
   for (const [method, level] of Object.entries(LEVELS)) {
     console[method as keyof typeof LEVELS] = (...args: unknown[]) => {
-      const timestamp = new Date(Date.now()).toISOString();
+      const timestamp = new Date(nowMs()).toISOString();
       write(
         asJson
           ? jsonLine({ timestamp, level, requestId: requestId() }, args)

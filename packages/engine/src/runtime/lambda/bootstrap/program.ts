@@ -22,6 +22,7 @@ replaceConsole(
   (text) => send({ type: 'log', text }),
   asJson,
   () => requestId,
+  () => Date.now(),
 );
 
 function crash(error: unknown, errorType: string | undefined, status: number): void {
