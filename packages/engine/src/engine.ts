@@ -95,9 +95,10 @@ async function startOwner(
     region,
     directory,
     endpoint: () => endpoint,
-    call: (principal, service, operation, input) =>
+    call: (principal, service, operation, input, options) =>
       dispatcher.dispatch(principal, service, operation, input as Record<string, unknown>, {
         endpoint,
+        ...options,
       }) as never,
     assumeRole: (roleArn, service, sessionName, sourceArn) =>
       authorizer.assumeRole(roleArn, service, sessionName, sourceArn),

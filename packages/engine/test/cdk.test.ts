@@ -1,10 +1,4 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import {
   DescribeServicesCommand,
   DescribeTaskDefinitionCommand,
@@ -13,95 +7,10 @@ import {
 } from '@aws-sdk/client-ecs';
 import { GetQueueAttributesCommand, ListQueuesCommand } from '@aws-sdk/client-sqs';
 import { GetParameterCommand, PutParameterCommand } from '@aws-sdk/client-ssm';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { Cdk } from './cdk-cli.ts';
 import { CloudFormationWorld } from './cloudformation-world.ts';
 import { pushImage } from './push-image.ts';
-
-const require = createRequire(import.meta.url);
-const library = (name: string) => pathToFileURL(require.resolve(name)).href;
-
-/** The real CDK CLI, run in a directory of its own against an engine. */
-class Cdk {
-  readonly #directory = mkdtempSync(join(tmpdir(), 'queue-canary-cdk-'));
-  readonly #world: CloudFormationWorld;
-  readonly #app: readonly string[];
-
-  readonly #region: string;
-
-  /** @param app command that synthesises, `app.mjs` in the directory if there is none */
-  constructor(world: CloudFormationWorld, app: readonly string[] = ['app.mjs'], region?: string) {
-    this.#region = region ?? world.engine.region;
-    this.#world = world;
-    this.#app = app;
-    onTestFinished(() => rmSync(this.#directory, { recursive: true, force: true }));
-  }
-
-  /** Writes `app.mjs`: `body` sees `stack`, `cdk`, `sqs` and `ssm`. */
-  write(body: string): void {
-    writeFileSync(
-      join(this.#directory, 'app.mjs'),
-      `import cdk from '${library('aws-cdk-lib')}';
-import sqs from '${library('aws-cdk-lib/aws-sqs')}';
-import ssm from '${library('aws-cdk-lib/aws-ssm')}';
-const app = new cdk.App();
-const stack = new cdk.Stack(app, 'Small');
-${body}
-`,
-    );
-  }
-
-  /** Runs a command of the CLI; its output, both streams, and its exit status. */
-  async run(command: string, ...args: string[]): Promise<{ output: string; status: number | null }> {
-    const { endpoint, rootCredentials } = this.#world.engine;
-    const child = spawn(
-      process.execPath,
-      [
-        require.resolve('aws-cdk/bin/cdk'),
-        command,
-        ...args,
-        '--app',
-        [process.execPath, ...this.#app].join(' '),
-        '--progress',
-        'events',
-        '--no-notices',
-        ...(command === 'deploy'
-          ? ['--require-approval', 'never', '--outputs-file', 'outputs.json']
-          : ['--force']),
-      ],
-      {
-        cwd: this.#directory,
-        env: {
-          PATH: process.env.PATH,
-          HOME: this.#directory,
-          CDK_DISABLE_CLI_TELEMETRY: 'true',
-          CDK_VALIDATION: 'false',
-          AWS_ENDPOINT_URL: endpoint,
-          AWS_ACCESS_KEY_ID: rootCredentials.accessKeyId,
-          AWS_SECRET_ACCESS_KEY: rootCredentials.secretAccessKey,
-          AWS_REGION: this.#region,
-          AWS_EC2_METADATA_DISABLED: 'true',
-        },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    );
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (chunk: string) => {
-        output += chunk;
-      });
-    }
-    const [status] = (await once(child, 'close')) as [number | null];
-    return { output, status };
-  }
-
-  /** Outputs of the stacks of the last deployment, by stack and name. */
-  outputs(): Record<string, Record<string, string>> {
-    return JSON.parse(readFileSync(join(this.#directory, 'outputs.json'), 'utf8')) as Record<
-      string,
-      Record<string, string>
-    >;
-  }
-}
 
 test('cdk deploys, changes and destroys a stack, with the roles of a bootstrapped account', async () => {
   const world = await CloudFormationWorld.start();
@@ -203,6 +112,26 @@ test('cdk for another region ends with a line that names the region of the engin
   const { output, status } = await app.run('deploy');
   expect(status).toBe(1);
   expect(output).toContain('the local engine is us-east-1, and the request was signed for us-west-2');
+});
+
+test('a custom resource of CDK’s Provider framework is made and deleted by its handler', async () => {
+  const world = await CloudFormationWorld.start({ pace: 600 });
+  const app = new Cdk(world);
+  app.write(`
+    const { aws_lambda: lambda, custom_resources: custom } = cdk;
+    const code = 'exports.handler = async ({ RequestType }) => ({ PhysicalResourceId: "thing", Data: { Said: RequestType } })';
+    const onEventHandler = new lambda.Function(stack, 'OnEvent', {
+      runtime: lambda.Runtime.NODEJS_24_X, handler: 'index.handler', code: lambda.Code.fromInline(code),
+    });
+    const { serviceToken } = new custom.Provider(stack, 'Provider', { onEventHandler });
+    const thing = new cdk.CustomResource(stack, 'Thing', { serviceToken });
+    new cdk.CfnOutput(stack, 'Said', { value: thing.getAttString('Said') });`);
+  const { output } = await app.run('deploy');
+  expect(output).toContain('✅');
+  expect(app.outputs().Small).toEqual({ Said: 'Create' });
+  const { StackId } = await world.describe('Small');
+  await world.delete('Small');
+  expect((await world.describe(StackId!)).StackStatus).toBe('DELETE_COMPLETE');
 });
 
 test('cdk reports an unknown type and a failed resource in words that say what to do', async () => {

@@ -6,6 +6,7 @@ import { CodeBuild, type CreateProjectCommandInput } from '@aws-sdk/client-codeb
 import { CodeCommit } from '@aws-sdk/client-codecommit';
 import { IAM } from '@aws-sdk/client-iam';
 import { S3 } from '@aws-sdk/client-s3';
+import { SecretsManager } from '@aws-sdk/client-secrets-manager';
 import { SSM } from '@aws-sdk/client-ssm';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { promptIds, type TestEngine, testEngine } from './harness.ts';
@@ -258,6 +259,33 @@ test('variables come from Parameter Store with the role of the project', async (
   });
   const { build } = await client.startBuild({ projectName: 'worker' });
   expect((await finished(engine, client, build!.id!)).buildStatus).toBe('SUCCEEDED');
+});
+
+test('variables come from Secrets Manager, whole or a member, and no log holds them or parameters', async () => {
+  const engine = await testEngine();
+  const client = new CodeBuild(engine.client);
+  await new SSM(engine.client).putParameter({ Name: '/word', Value: 'open', Type: 'String' });
+  const secrets = new SecretsManager(engine.client);
+  const { ARN } = await secrets.createSecret({ Name: 'shop', SecretString: '{"user":"ann","key":"sesame"}' });
+  const buildspec = `env:\n  secrets-manager: { USER_NAME: 'shop:user' }\n${spec('echo "$USER_NAME says $WORD $KEY"')}`;
+  const project = inline(await buildRole(engine), buildspec);
+  await client.createProject({
+    ...project,
+    logsConfig: { cloudWatchLogs: { status: 'ENABLED', groupName: 'builds' } },
+    environment: {
+      ...project.environment!,
+      environmentVariables: [
+        { name: 'WORD', value: '/word', type: 'PARAMETER_STORE' },
+        { name: 'KEY', value: `${ARN}:key::`, type: 'SECRETS_MANAGER' },
+      ],
+    },
+  });
+  const { build } = await client.startBuild({ projectName: 'worker' });
+  expect((await finished(engine, client, build!.id!)).buildStatus).toBe('SUCCEEDED');
+  const { events } = await new CloudWatchLogs(engine.client).filterLogEvents({ logGroupName: 'builds' });
+  const lines = events!.map(({ message }) => message);
+  expect(lines).toContain('*** says *** ***\n'.trim());
+  expect(JSON.stringify([lines, engine.journal.read()])).not.toContain('sesame');
 });
 
 test('two builds run at once, the next waits in the queue, and each can be stopped where it is', async () => {

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { ECR } from '@aws-sdk/client-ecr';
 import { ECS } from '@aws-sdk/client-ecs';
 import { IAM } from '@aws-sdk/client-iam';
+import { SecretsManager } from '@aws-sdk/client-secrets-manager';
 import { SSM } from '@aws-sdk/client-ssm';
 import { expect, onTestFinished, test } from 'vitest';
 import type { JournalEntry } from '../src/index.ts';
@@ -21,6 +22,7 @@ const ALLOWED = [
   'ecr:BatchGetImage',
   'ecr:GetDownloadUrlForLayer',
   'ssm:GetParameters',
+  'secretsmanager:GetSecretValue',
 ];
 
 /** Reports what it sees to a file, tells its agent that it has, and ends with 0 on SIGTERM. */
@@ -34,7 +36,7 @@ const credentials = await fetch(process.env.AWS_CONTAINER_CREDENTIALS_FULL_URI, 
   headers: { authorization: process.env.AWS_CONTAINER_AUTHORIZATION_TOKEN },
 });
 const stranger = await fetch(process.env.AWS_CONTAINER_CREDENTIALS_FULL_URI);
-tell({ saw: 'start', pid: process.pid, secret: process.env.SECRET, family: metadata.Family, status: metadata.KnownStatus,
+tell({ saw: 'start', pid: process.pid, secret: process.env.SECRET, token: process.env.TOKEN, key: process.env.KEY, family: metadata.Family, status: metadata.KnownStatus,
   role: (await credentials.json()).RoleArn, stranger: stranger.status, region: process.env.AWS_REGION });
 await fetch(process.env.ECS_AGENT_URI + '/task-protection/v1/state', {
   method: 'PUT', body: JSON.stringify({ ProtectionEnabled: false }),
@@ -74,6 +76,10 @@ async function world(options: Parameters<typeof testEngine>[0] = {}): Promise<Wo
     PolicyDocument: JSON.stringify({ Statement: [{ Effect: 'Allow', Action: ALLOWED, Resource: '*' }] }),
   });
   await new ECR(engine.client).createRepository({ repositoryName: 'worker' });
+  const { ARN: token } = await new SecretsManager(engine.client).createSecret({
+    Name: 'token',
+    SecretString: '{"key":"whisper"}',
+  });
   await new SSM(engine.client).putParameter({ Name: '/worker/secret', Type: 'String', Value: 'hush' });
   await ecs.createCluster({ clusterName: 'main' });
   let pushes = 0;
@@ -106,7 +112,11 @@ async function world(options: Parameters<typeof testEngine>[0] = {}): Promise<Wo
               name,
               value,
             })),
-            secrets: [{ name: 'SECRET', valueFrom: '/worker/secret' }],
+            secrets: [
+              { name: 'SECRET', valueFrom: '/worker/secret' },
+              { name: 'TOKEN', valueFrom: token },
+              { name: 'KEY', valueFrom: `${token}:key::` },
+            ],
           },
         ],
       });
@@ -165,6 +175,8 @@ test('a service runs its tasks as processes with role credentials, secrets and m
   expect(starts[0]).toMatchObject({
     saw: 'start',
     secret: 'hush',
+    token: '{"key":"whisper"}',
+    key: 'whisper',
     family: 'worker',
     role: it.roleArn,
     stranger: 401,

@@ -41,6 +41,7 @@ export function bench(
     memoryMiB: 128,
     timeoutMs: 3_000,
     logGroupName: '/aws/lambda/subject',
+    logging: { format: 'Text' },
     environment: () => ({ GIVEN: 'value' }),
     onLog: (stream, text) => {
       streams.add(stream);
@@ -52,7 +53,7 @@ export function bench(
   const invoke = async (event: unknown = {}, change: Partial<LambdaFunction> = {}) => {
     const result = await runner.invoke(
       { ...subject, ...change },
-      { requestId: `request-${++count}`, payload: JSON.stringify(event) },
+      { requestId: `request-${++count}`, invokedArn: subject.functionArn, payload: JSON.stringify(event) },
     );
     if (result.kind === 'throttled') return { kind: result.kind };
     return { ...result, value: JSON.parse(result.payload) as Record<string, unknown> };

@@ -59,6 +59,12 @@ export const AWS_LATENCIES = {
     ms: 60_000,
     what: 'wait before Lambda retries a failed asynchronous event; doubled for the second',
   },
+  // https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventNotifications.html: seconds, sometimes a minute or longer.
+  's3-notification': {
+    ms: 1_000,
+    worstMs: 60_000,
+    what: 'time until S3 tells of what happened in a bucket; each notification has its own, so they overtake each other',
+  },
   'scaling-cooldown-minute': { ms: 60_000, what: 'one minute of an Application Auto Scaling cooldown' },
   // https://docs.docker.com/engine/logging/drivers/awslogs/#awslogs-force-flush-interval-seconds
   'logs-flush': {

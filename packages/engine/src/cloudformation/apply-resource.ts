@@ -1,6 +1,7 @@
 import { AwsFault } from '../errors.ts';
 import type { Created, ResourceType } from '../resources/resource-type.ts';
 import type { JsonObject } from '../resources/schema.ts';
+import { readSecret } from '../secret-place.ts';
 import { changedProperties } from './change-plan.ts';
 import { resolveDynamicReferences } from './dynamic-references.ts';
 import { resolve, type Scope } from './intrinsics.ts';
@@ -78,9 +79,10 @@ function originOf(operation: OperationRecord, record: ResourceRecord): ResourceR
 }
 
 async function resolved(run: RunningOperation, wanted: ResourceRecord): Promise<ResourceRecord> {
-  const properties = (await resolveDynamicReferences(wanted.declared, (name) =>
-    readParameter(run, name),
-  )) as JsonObject;
+  const properties = (await resolveDynamicReferences(wanted.declared, {
+    parameter: (name) => readParameter(run, name),
+    secret: (place) => readSecret(run.engine, run.principal(), place),
+  })) as JsonObject;
   return { ...wanted, properties };
 }
 

@@ -3,6 +3,7 @@ import { AwsFault } from '../errors.ts';
 import { type Existing, type ResourceContext, resourceContext } from '../resources/resource-type.ts';
 import type { JsonObject } from '../resources/schema.ts';
 import type { CustomResourceRequests } from './custom-resource-requests.ts';
+import { readsSecret } from './dynamic-references.ts';
 import { reportStack } from './stack-status.ts';
 import type {
   OperationRecord,
@@ -73,6 +74,7 @@ export class RunningOperation {
       logicalId: record.logicalId,
       suffix: record.suffix,
       signal: AbortSignal.any([cancelled, this.stop]),
+      confidential: readsSecret(record.declared),
       initiated,
       ask: (question) => {
         const { token, phase } = this.stack.operation!;
@@ -126,7 +128,8 @@ export class RunningOperation {
       atMs: this.engine.clock.nowMs(),
       status,
       reason,
-      properties: record.properties,
+      // With its dynamic references as they are written, so without secrets.
+      properties: record.declared,
       clientRequestToken: stack.operation?.clientRequestToken,
     });
     this.engine.journal.append('cloudformation', 'resource.changed', {

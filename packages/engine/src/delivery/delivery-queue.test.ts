@@ -44,6 +44,13 @@ describe('an item', () => {
     expect(lost).toEqual([]);
   });
 
+  test('is not delivered before its delay is over', async () => {
+    const { clock, queue, attemptedAt } = world();
+    queue.add({ text: 'a' }, 5000);
+    await clock.advanceBy(60_000);
+    expect(attemptedAt).toEqual([5]);
+  });
+
   test('is given up when its carrier says so, and not tried again', async () => {
     const { clock, queue, lost, attemptedAt } = world({ faults: [busy(), new AwsFault('Gone', 'gone')] });
     queue.add({ text: 'a' });

@@ -46,10 +46,11 @@ export class DeliveryQueue<T extends object> {
     for (const key of this.#table.keys()) this.#sequence = Math.max(this.#sequence, Number(key));
   }
 
-  add(item: T): void {
+  /** @param delayMs not to be delivered before so many milliseconds */
+  add(item: T, delayMs = 0): void {
     const key = String(++this.#sequence);
-    this.#table.put(key, { ...item, attempts: 0, dueAtMs: this.#engine.clock.nowMs() });
-    this.#schedule(key, 0);
+    this.#table.put(key, { ...item, attempts: 0, dueAtMs: this.#engine.clock.nowMs() + delayMs });
+    this.#schedule(key, delayMs);
   }
 
   /** Takes up delivering, with what an earlier engine left. */

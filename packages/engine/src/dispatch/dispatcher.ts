@@ -10,7 +10,7 @@ import { type Shape, shapeOf } from '../wire/shapes.ts';
 import { Consistency } from './consistency.ts';
 import { RateLimits } from './rate-limits.ts';
 import { SERVICES, type ServiceDescription, type ServiceName } from './sdk.ts';
-import type { Call, Operation, Principal, Service } from './service.ts';
+import type { Call, CallOptions, Operation, Principal, Service } from './service.ts';
 import { refuseUnread } from './unread-members.ts';
 import { type Enumerations, enumerationsOf, validate } from './validation.ts';
 
@@ -32,7 +32,7 @@ export interface ServiceModel {
   readonly enumerations: Enumerations;
 }
 
-interface CallOptions {
+interface DispatchOptions extends CallOptions {
   readonly endpoint: string;
   readonly signal?: AbortSignal;
   readonly requestId?: string;
@@ -112,7 +112,7 @@ export class Dispatcher {
     serviceName: ServiceName,
     operationName: string,
     input: Record<string, unknown>,
-    options: CallOptions,
+    options: DispatchOptions,
   ): Promise<Record<string, unknown>> {
     const service = this.#services.get(serviceName);
     const operation = (service?.operations as Record<string, AnyOperation> | undefined)?.[operationName];
@@ -158,12 +158,13 @@ export class Dispatcher {
         undo = run;
       },
     };
+    const described = () => describe(call, model.input, options.confidential ? CONFIDENTIAL : input);
     const journaled = operation.journaled ?? !READ_ONLY.test(operationName);
     try {
       const run = () => operation.run(input, call);
       const running = options.external ? this.#consistency.answer(serviceName, operationName, run) : run();
       const output = running instanceof Promise ? await running : running;
-      if (journaled) this.#journal.append(serviceName, 'call', describe(call, model.input, input));
+      if (journaled) this.#journal.append(serviceName, 'call', described());
       if (options.external) {
         if (!this.#state.durable) await this.#state.synced();
       } else if (this.#state.dirty) await this.#state.committed();
@@ -173,7 +174,7 @@ export class Dispatcher {
     } catch (error) {
       if (journaled && error instanceof AwsFault) {
         this.#journal.append(serviceName, 'call.failed', {
-          ...describe(call, model.input, input),
+          ...described(),
           code: error.code,
           message: error.message,
         });
@@ -208,6 +209,7 @@ async function loadModel(name: ServiceName): Promise<ServiceModel> {
 }
 
 const LONGEST_JOURNALED_TEXT = 300;
+const CONFIDENTIAL = { confidential: 'not journaled: the input holds a secret' };
 
 /** The journal keeps who did what to what: long texts are cut, binary and sensitive members left out. */
 function describe(call: Call, shape: Shape, input: Record<string, unknown>): Record<string, unknown> {

@@ -17,6 +17,7 @@ export interface SdkModules {
   lambda: typeof import('@aws-sdk/client-lambda');
   logs: typeof import('@aws-sdk/client-cloudwatch-logs');
   s3: typeof import('@aws-sdk/client-s3');
+  secretsmanager: typeof import('@aws-sdk/client-secrets-manager');
   sns: typeof import('@aws-sdk/client-sns');
   sqs: typeof import('@aws-sdk/client-sqs');
   ssm: typeof import('@aws-sdk/client-ssm');
@@ -169,6 +170,7 @@ export const SERVICES: Readonly<Record<ServiceName, ServiceDescription>> = {
     missingMemberCode: 'InvalidParameterException',
   }),
   s3: xml(() => import('@aws-sdk/client-s3'), 's3', 'http://s3.amazonaws.com/doc/2006-03-01/', 'rest-xml'),
+  secretsmanager: json(() => import('@aws-sdk/client-secrets-manager'), 'secretsmanager', 'secretsmanager'),
   sns: {
     ...xml(() => import('@aws-sdk/client-sns'), 'sns', 'http://sns.amazonaws.com/doc/2010-03-31/'),
     accessDeniedCode: 'AuthorizationErrorException',

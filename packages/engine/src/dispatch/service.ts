@@ -88,6 +88,11 @@ export interface Service<S extends ServiceName = ServiceName> {
   readonly stop?: () => Promise<void>;
 }
 
+export interface CallOptions {
+  /** The input holds a secret: the journal says nothing of it. @default false */
+  readonly confidential?: boolean;
+}
+
 /** What every service is built from. */
 export interface Engine {
   readonly clock: Clock;
@@ -107,6 +112,7 @@ export interface Engine {
     service: S,
     operation: O,
     input: Input<S, O>,
+    options?: CallOptions,
   ) => Promise<Output<S, O>>;
   /**
    * A session of a role, for a service acting with it for the resource `sourceArn`. Fails with `AccessDenied` if the

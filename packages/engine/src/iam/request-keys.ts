@@ -22,7 +22,7 @@ export interface KnownRequest {
 }
 
 /** Services that have a key of their own for a resource's tags. */
-const OWN_RESOURCE_TAG = new Set(['iam', 'ecs', 'ecr', 'ssm']);
+const OWN_RESOURCE_TAG = new Set(['iam', 'ecs', 'ecr', 'ssm', 'secretsmanager']);
 /** Services that name themselves in `aws:CalledVia`, of those that the engine has. */
 const CALLED_VIA = new Set(['cloudformation.amazonaws.com']);
 /** Services whose only endpoint is in N. Virginia. */

@@ -1,6 +1,6 @@
 import type { ScalableDimension, ServiceNamespace } from '@aws-sdk/client-application-auto-scaling';
 import { defineResource, type ResourceContext, unlessMissing } from './resource-type.ts';
-import { flag, number, object, type Properties, required, text } from './schema.ts';
+import { flag, list, number, object, type Properties, required, text } from './schema.ts';
 
 const properties = {
   MaxCapacity: required(number),
@@ -9,6 +9,16 @@ const properties = {
   RoleARN: text,
   ScalableDimension: required(text),
   ServiceNamespace: required(text),
+  ScheduledActions: list(
+    object({
+      ScheduledActionName: required(text),
+      Schedule: required(text),
+      ScalableTargetAction: object({ MinCapacity: number, MaxCapacity: number }),
+      StartTime: text,
+      EndTime: text,
+      Timezone: text,
+    }),
+  ),
   SuspendedState: object({
     DynamicScalingInSuspended: flag,
     DynamicScalingOutSuspended: flag,
@@ -36,7 +46,27 @@ async function register(context: ResourceContext, target: Target): Promise<void>
   });
 }
 
-/** `ScheduledActions` are not known here. */
+async function schedule(context: ResourceContext, target: Target, before?: Target): Promise<void> {
+  for (const { StartTime, EndTime, ...action } of target.ScheduledActions ?? []) {
+    await context.call('application-auto-scaling', 'PutScheduledAction', {
+      ...keyOf(target),
+      ...action,
+      ...(StartTime === undefined ? {} : { StartTime: new Date(StartTime) }),
+      ...(EndTime === undefined ? {} : { EndTime: new Date(EndTime) }),
+    });
+  }
+  const kept = new Set(target.ScheduledActions?.map(({ ScheduledActionName }) => ScheduledActionName));
+  for (const { ScheduledActionName } of before?.ScheduledActions ?? []) {
+    if (kept.has(ScheduledActionName)) continue;
+    await unlessMissing(() =>
+      context.call('application-auto-scaling', 'DeleteScheduledAction', {
+        ...keyOf(target),
+        ScheduledActionName,
+      }),
+    );
+  }
+}
+
 export const scalableTarget = defineResource('AWS::ApplicationAutoScaling::ScalableTarget', {
   properties,
   attributes: ['Id'],
@@ -44,10 +74,12 @@ export const scalableTarget = defineResource('AWS::ApplicationAutoScaling::Scala
   identify: (_context, target) => idOf(target),
   async create(context, target) {
     await register(context, target);
+    await schedule(context, target);
     return { id: idOf(target), attributes: { Id: idOf(target) } };
   },
-  async update(context, target) {
+  async update(context, target, { properties: before }) {
     await register(context, target);
+    await schedule(context, target, before);
     return undefined;
   },
   async delete(context, { properties: target }) {

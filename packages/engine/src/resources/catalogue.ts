@@ -17,6 +17,7 @@ import { iamManagedPolicy } from './iam-managed-policy.ts';
 import { iamPolicy } from './iam-policy.ts';
 import { iamRole } from './iam-role.ts';
 import { KMS_TYPES } from './kms.ts';
+import { lambdaAlias } from './lambda-alias.ts';
 import { lambdaEventInvokeConfig } from './lambda-event-invoke-config.ts';
 import { lambdaFunction } from './lambda-function.ts';
 import { lambdaPermission } from './lambda-permission.ts';
@@ -27,6 +28,7 @@ import { RECORDED_ONLY } from './recorded-only.ts';
 import type { ResourceType } from './resource-type.ts';
 import { s3Bucket } from './s3-bucket.ts';
 import { s3BucketPolicy } from './s3-bucket-policy.ts';
+import { secretsmanagerSecret } from './secretsmanager-secret.ts';
 import { snsSubscription } from './sns-subscription.ts';
 import { snsTopic } from './sns-topic.ts';
 import { snsTopicPolicy } from './sns-topic-policy.ts';
@@ -51,6 +53,7 @@ const TYPES = new Map<string, ResourceType>(
     iamManagedPolicy,
     iamPolicy,
     iamRole,
+    lambdaAlias,
     lambdaEventInvokeConfig,
     lambdaFunction,
     lambdaPermission,
@@ -61,6 +64,7 @@ const TYPES = new Map<string, ResourceType>(
     s3BucketPolicy,
     scalableTarget,
     scalingPolicy,
+    secretsmanagerSecret,
     snsSubscription,
     snsTopic,
     snsTopicPolicy,

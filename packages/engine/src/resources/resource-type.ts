@@ -168,6 +168,8 @@ export interface ContextParts {
   readonly logicalId: string;
   readonly suffix: string;
   readonly signal: AbortSignal;
+  /** The properties hold a secret. */
+  readonly confidential: boolean;
   readonly initiated: (id: string) => void;
   readonly ask: ResourceContext['ask'];
 }
@@ -186,7 +188,8 @@ export function resourceContext(parts: ContextParts): ResourceContext {
     initiated: parts.initiated,
     ask: parts.ask,
     hex: (length) => engine.ids.hex(length),
-    call: (service, operation, input) => engine.call(principal, service, operation, input),
+    call: (service, operation, input) =>
+      engine.call(principal, service, operation, input, { confidential: parts.confidential }),
     name: (options) => physicalName(stackName, logicalId, suffix, options),
     async untilReported(source) {
       const reported = new AbortController();

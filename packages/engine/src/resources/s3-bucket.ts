@@ -1,4 +1,5 @@
 import { defineResource, type ResourceContext, tagList, unlessMissing } from './resource-type.ts';
+import { bucketNotifications, notificationConfiguration } from './s3-bucket-notifications.ts';
 import { flag, list, number, object, oneOf, type Properties, required, tags, text } from './schema.ts';
 
 const properties = {
@@ -37,6 +38,7 @@ const properties = {
     ),
   }),
   LoggingConfiguration: object({ DestinationBucketName: text, LogFilePrefix: text }),
+  NotificationConfiguration: bucketNotifications,
   OwnershipControls: object({
     Rules: required(
       list(object({ ObjectOwnership: oneOf('BucketOwnerEnforced', 'BucketOwnerPreferred', 'ObjectWriter') })),
@@ -94,6 +96,12 @@ async function configure(context: ResourceContext, Bucket: string, bucket: Bucke
       LifecycleConfiguration: { Rules: bucket.LifecycleConfiguration.Rules.map(lifecycleRule) },
     });
   }
+  if (bucket.NotificationConfiguration) {
+    await context.call('s3', 'PutBucketNotificationConfiguration', {
+      Bucket,
+      NotificationConfiguration: notificationConfiguration(bucket.NotificationConfiguration),
+    });
+  }
   if (bucket.LoggingConfiguration) {
     await context.call('s3', 'PutBucketLogging', {
       Bucket,
@@ -121,6 +129,12 @@ async function unconfigure(
   if (gone('LifecycleConfiguration')) await context.call('s3', 'DeleteBucketLifecycle', { Bucket });
   if (gone('OwnershipControls')) await context.call('s3', 'DeleteBucketOwnershipControls', { Bucket });
   if (gone('PublicAccessBlockConfiguration')) await context.call('s3', 'DeletePublicAccessBlock', { Bucket });
+  if (gone('NotificationConfiguration')) {
+    await context.call('s3', 'PutBucketNotificationConfiguration', {
+      Bucket,
+      NotificationConfiguration: notificationConfiguration(),
+    });
+  }
   if (gone('LoggingConfiguration')) {
     await context.call('s3', 'PutBucketLogging', { Bucket, BucketLoggingStatus: {} });
   }

@@ -24,6 +24,7 @@ import { createIam } from './iam/iam.ts';
 import { createLambda } from './lambda/lambda.ts';
 import { createLogs } from './logs/logs.ts';
 import { createS3 } from './s3/s3.ts';
+import { createSecretsManager } from './secretsmanager/secretsmanager.ts';
 import { createSns } from './sns/sns.ts';
 import { createSqs } from './sqs/sqs.ts';
 import { createSsm } from './ssm/ssm.ts';
@@ -75,6 +76,7 @@ export function createServices(engine: Engine, parts: EngineParts): Service[] {
     createSts(engine, parts.identity, parts.authorizer),
     createIam(engine, parts.authorizer),
     createSsm(engine),
+    createSecretsManager(engine),
     createSqs(engine),
     createS3(engine),
     createCloudWatch(engine),

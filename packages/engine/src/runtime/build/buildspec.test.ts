@@ -10,6 +10,7 @@ env:
   variables: { A: 1.0, B: "x", C: yes }
   exported-variables: [OUT]
   parameter-store: { P: /p }
+  secrets-manager: { S: 'shop:key' }
   git-credential-helper: yes
 run-as: root
 phases:
@@ -36,6 +37,7 @@ artifacts:
   expect(parseBuildspec(text)).toEqual({
     version: '0.2',
     parameterStore: { P: '/p' },
+    secretsManager: { S: 'shop:key' },
     gitCredentialHelper: true,
     shell: 'bash',
     variables: { A: '1.0', B: 'x', C: 'yes' },
@@ -111,7 +113,6 @@ test.each([
 });
 
 test.each([
-  ['env:\n  secrets-manager:\n    A: a\n', 'env.secrets-manager'],
   ['run-as: me\n', 'run-as'],
   ['proxy: {}\n', 'proxy'],
   ['batch: {}\n', 'batch'],

@@ -35,6 +35,8 @@ export interface Buildspec {
   readonly variables: Readonly<Record<string, string>>;
   /** By variable: the name of the parameter that has its value. */
   readonly parameterStore: Readonly<Record<string, string>>;
+  /** Variables from Secrets Manager: `secret-id:json-key:version-stage:version-id`. */
+  readonly secretsManager: Readonly<Record<string, string>>;
   /** Whether git commands of the build log in to the source's provider by themselves. */
   readonly gitCredentialHelper: boolean;
   /** Variables whose values at the end of the build are handed to the pipeline. */
@@ -59,7 +61,7 @@ const PHASES: readonly [key: string, name: BuildPhaseName][] = [
 /**
  * Reads a buildspec.
  *
- * What CodeBuild would reject, and what this engine cannot do (secrets, reports, batches, proxies, other users),
+ * What CodeBuild would reject, and what this engine cannot do (reports, batches, proxies, other users),
  * fails at once with the line it stands on: a build that quietly leaves something out is not the build that was
  * asked for.
  *
@@ -119,13 +121,23 @@ class Reader {
 
   #env(
     node: Node | null,
-  ): Pick<Buildspec, 'shell' | 'variables' | 'parameterStore' | 'gitCredentialHelper' | 'exportedVariables'> {
+  ): Pick<
+    Buildspec,
+    'shell' | 'variables' | 'parameterStore' | 'secretsManager' | 'gitCredentialHelper' | 'exportedVariables'
+  > {
     const fields: Fields =
       node === null
         ? new Map()
         : this.#fields(node, 'env', {
-            known: ['shell', 'variables', 'parameter-store', 'exported-variables', 'git-credential-helper'],
-            unsupported: ['secrets-manager'],
+            known: [
+              'shell',
+              'variables',
+              'parameter-store',
+              'secrets-manager',
+              'exported-variables',
+              'git-credential-helper',
+            ],
+            unsupported: [],
           });
     const shell = fields.get('shell');
     const shellName =
@@ -142,6 +154,11 @@ class Reader {
       parameterStore: this.#texts(
         fields.get('parameter-store')?.value ?? null,
         'env.parameter-store',
+        VARIABLE,
+      ),
+      secretsManager: this.#texts(
+        fields.get('secrets-manager')?.value ?? null,
+        'env.secrets-manager',
         VARIABLE,
       ),
       gitCredentialHelper: /^(yes|true)$/i.test(asked),

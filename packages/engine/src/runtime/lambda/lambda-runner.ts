@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os';
 import type { Clock, Timer } from '../../clock/clock.ts';
 import type { Ids } from '../../ids.ts';
+import { isLogged, type LogSettings, type PlatformEvent, platformLines } from './function-log.ts';
 import type { Outcome } from './function-process.ts';
 import { FunctionProcess } from './function-process.ts';
-import type { LambdaError } from './protocol.ts';
+import { failureOf, timedOut } from './invocation-error.ts';
 import type { Runtimes } from './runtimes.ts';
 
 /** One published state of a function: what a new execution environment is made from. */
@@ -22,6 +23,7 @@ export interface LambdaFunction {
   readonly memoryMiB: number;
   readonly timeoutMs: number;
   readonly logGroupName: string;
+  readonly logging: LogSettings;
   /** Called for each new process, so that it gets fresh credentials. */
   readonly environment: () => Readonly<Record<string, string>>;
   /** Gets every log event with the stream of the process that wrote it. */
@@ -30,6 +32,8 @@ export interface LambdaFunction {
 
 export interface LambdaInvocation {
   readonly requestId: string;
+  /** The function's ARN as the caller named it. */
+  readonly invokedArn: string;
   /** JSON text of the event. */
   readonly payload: string;
   /** JSON text of the client context, as the caller sent it. */
@@ -139,8 +143,10 @@ export class LambdaRunner {
     if (outcome === 'ready') {
       return this.#serve(fn, environment, invocation, fn.timeoutMs - durationMs, durationMs);
     }
-    this.#log(fn, environment, `START RequestId: ${invocation.requestId} Version: ${fn.version}`);
-    if (outcome === 'timeout') this.#logTimeout(fn, environment, invocation);
+    const { requestId } = invocation;
+    this.#tell(fn, environment, { kind: 'start', requestId, version: fn.version });
+    if (outcome === 'timeout')
+      this.#tell(fn, environment, { kind: 'timeout', requestId, limitMs: fn.timeoutMs });
     const error =
       outcome === 'timeout'
         ? timedOut(invocation.requestId, fn.timeoutMs)
@@ -163,7 +169,7 @@ export class LambdaRunner {
     try {
       let environment: Environment;
       try {
-        environment = await this.#start(fn);
+        environment = await this.#start(fn, phase);
       } finally {
         this.#starting.set(fn.functionArn, this.#starting.get(fn.functionArn)! - 1);
       }
@@ -176,13 +182,14 @@ export class LambdaRunner {
       }
       this.#forget(fn.functionArn, environment);
       await environment.process.kill();
-      const status =
-        loaded === 'timeout' ? 'timeout' : `error\tError Type: ${failureOf(loaded, '').errorType}`;
-      this.#log(
-        fn,
-        environment,
-        `INIT_REPORT Init Duration: ${durationMs.toFixed(2)} ms\tPhase: ${phase}\tStatus: ${status}`,
-      );
+      this.#tell(fn, environment, {
+        kind: 'initFailed',
+        phase,
+        durationMs,
+        ...(loaded === 'timeout'
+          ? { status: 'timeout' }
+          : { status: 'error', errorType: failureOf(loaded, '').errorType }),
+      });
       return { environment, outcome: loaded, durationMs } as const;
     } finally {
       release();
@@ -205,26 +212,30 @@ export class LambdaRunner {
     };
   }
 
-  async #start(fn: LambdaFunction): Promise<Environment> {
+  async #start(fn: LambdaFunction, phase: 'init' | 'invoke'): Promise<Environment> {
     const { clock, ids, runtimes } = this.#options;
     const day = new Date(clock.nowMs()).toISOString().slice(0, 10).replaceAll('-', '/');
     const logStreamName = `${day}/[${fn.version}]${ids.hex(32)}`;
     const log: string[] = [];
-    const { functionName, functionArn, version, memoryMiB, logGroupName } = fn;
-    const identity = { functionName, functionArn, version, memoryMiB, logGroupName, logStreamName };
+    const { functionName, version, memoryMiB, logGroupName } = fn;
+    const identity = { functionName, version, memoryMiB, logGroupName, logStreamName };
     const { command, note } = await runtimes.launch(fn.runtime, identity);
-    const onLog = (text: string) => {
+    const write = (text: string) => {
       log.push(text);
       fn.onLog(logStreamName, text);
     };
-    if (note !== undefined) onLog(note);
+    const onLog = (text: string) => {
+      if (isLogged(text, fn.logging)) write(text);
+    };
+    this.#tell(fn, { log, logStreamName }, { kind: 'initStart', phase, functionName, version });
+    if (note !== undefined) write(note);
     const process = await FunctionProcess.start({
       identity,
       runtime: fn.runtime,
       command,
       codeDirectory: fn.codeDirectory,
       handler: fn.handler,
-      environment: fn.environment(),
+      environment: { ...loggingVariables(fn.logging), ...fn.environment() },
       clock,
       onLog,
     });
@@ -243,7 +254,7 @@ export class LambdaRunner {
     environment.busy = true;
     environment.idle?.cancel();
     if (initDurationMs === undefined) environment.log.length = 0;
-    this.#log(fn, environment, `START RequestId: ${requestId} Version: ${fn.version}`);
+    this.#tell(fn, environment, { kind: 'start', requestId, version: fn.version });
     const startMs = clock.nowMs();
     const message = { type: 'invoke', ...invocation, deadlineMs: startMs + timeoutMs } as const;
     const outcome = await this.#within(environment.process.invoke(message), timeoutMs);
@@ -253,7 +264,7 @@ export class LambdaRunner {
       this.#forget(fn.functionArn, environment);
       await environment.process.kill();
       const error = timedOut(requestId, fn.timeoutMs);
-      this.#logTimeout(fn, environment, invocation);
+      this.#tell(fn, environment, { kind: 'timeout', requestId, limitMs: fn.timeoutMs });
       return this.#report(fn, environment, invocation, {
         ...base,
         kind: 'error',
@@ -294,21 +305,19 @@ export class LambdaRunner {
       durationMs: number;
       initDurationMs?: number;
       maxMemoryKiB: number;
-      status?: string;
+      status?: 'error' | 'timeout';
     },
   ): LambdaResult {
     const { kind, payload, durationMs, initDurationMs } = result;
-    const parts = [
-      `REPORT RequestId: ${requestId}`,
-      `Duration: ${durationMs.toFixed(2)} ms`,
-      `Billed Duration: ${Math.ceil(durationMs + (initDurationMs ?? 0))} ms`,
-      `Memory Size: ${fn.memoryMiB} MB`,
-      `Max Memory Used: ${Math.ceil(result.maxMemoryKiB / 1024)} MB`,
-      ...(initDurationMs === undefined ? [] : [`Init Duration: ${initDurationMs.toFixed(2)} ms`]),
-      ...(result.status === undefined ? [] : [`Status: ${result.status}`]),
-    ];
-    this.#log(fn, environment, `END RequestId: ${requestId}`);
-    this.#log(fn, environment, parts.join('\t'));
+    this.#tell(fn, environment, {
+      kind: 'report',
+      requestId,
+      durationMs,
+      initDurationMs,
+      memoryMiB: fn.memoryMiB,
+      maxMemoryKiB: result.maxMemoryKiB,
+      status: result.status ?? 'success',
+    });
     const logTail = Buffer.from(`${environment.log.join('\n')}\n`)
       .subarray(-LOG_TAIL_BYTES)
       .toString('utf8');
@@ -355,14 +364,16 @@ export class LambdaRunner {
     return fresh;
   }
 
-  #log(fn: LambdaFunction, environment: Environment, text: string): void {
-    environment.log.push(text);
-    fn.onLog(environment.logStreamName, text);
-  }
-
-  #logTimeout(fn: LambdaFunction, environment: Environment, { requestId }: LambdaInvocation): void {
-    const at = new Date(this.#options.clock.nowMs()).toISOString();
-    this.#log(fn, environment, `${at} ${requestId} Task timed out after ${seconds(fn.timeoutMs)} seconds`);
+  /** Writes what Lambda itself has to say into the function's log. */
+  #tell(
+    fn: LambdaFunction,
+    environment: Pick<Environment, 'log' | 'logStreamName'>,
+    event: PlatformEvent,
+  ): void {
+    for (const text of platformLines(event, fn.logging, this.#options.clock.nowMs())) {
+      environment.log.push(text);
+      fn.onLog(environment.logStreamName, text);
+    }
   }
 
   #within(outcome: Promise<Outcome>, limitMs: number): Promise<Outcome | 'timeout'> {
@@ -376,22 +387,8 @@ export class LambdaRunner {
   }
 }
 
-function failureOf(outcome: Outcome, requestId: string): LambdaError {
-  if (outcome.kind === 'error') return outcome.error;
-  const reason = outcome.kind === 'exited' ? outcome.reason : 'the runtime answered out of turn';
-  return {
-    errorType: 'Runtime.ExitError',
-    errorMessage: `RequestId: ${requestId} Error: Runtime exited with error: ${reason}`,
-  };
-}
-
-function timedOut(requestId: string, limitMs: number): LambdaError {
-  return {
-    errorType: 'Sandbox.Timedout',
-    errorMessage: `RequestId: ${requestId} Error: Task timed out after ${seconds(limitMs)} seconds`,
-  };
-}
-
-function seconds(milliseconds: number): string {
-  return (milliseconds / 1000).toFixed(2);
+/** By these the runtime inside the process knows how to log. */
+function loggingVariables(logging: LogSettings): Record<string, string> {
+  if (logging.format === 'Text') return {};
+  return { AWS_LAMBDA_LOG_FORMAT: 'JSON', AWS_LAMBDA_LOG_LEVEL: logging.applicationLevel };
 }

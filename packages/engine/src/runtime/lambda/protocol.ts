@@ -2,6 +2,8 @@
 export interface InvokeMessage {
   readonly type: 'invoke';
   readonly requestId: string;
+  /** The function's ARN as the caller named it. */
+  readonly invokedArn: string;
   /** JSON text of the event. */
   readonly payload: string;
   readonly deadlineMs: number;
@@ -35,7 +37,6 @@ export type FunctionMessage =
 /** What the process must know about the function before it loads the code. */
 export interface FunctionIdentity {
   readonly functionName: string;
-  readonly functionArn: string;
   readonly version: string;
   readonly memoryMiB: number;
   readonly logGroupName: string;

@@ -10,6 +10,7 @@ import type { Engine, Service } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import type { StoredActivity, StoredPolicy, StoredTarget } from './model.ts';
 import { Scaler } from './scaler.ts';
+import { ScheduledActions, shownAction } from './scheduled-actions.ts';
 import {
   alarmArn,
   alarmNames,
@@ -30,7 +31,7 @@ interface TargetKey {
 
 /**
  * Application Auto Scaling for the desired count of ECS services: target tracking and step scaling policies,
- * driven by CloudWatch alarms. No scheduled actions, no predictive scaling.
+ * driven by CloudWatch alarms, and scheduled actions. No predictive scaling.
  *
  * CloudWatch reports an alarm that acts on a policy through the journal (`cloudwatch`, `alarm.action`).
  */
@@ -42,6 +43,10 @@ export function createApplicationAutoScaling(engine: Engine): Service<'applicati
   };
   const { targets, policies, activities } = tables;
   const scaler = new Scaler(engine, tables);
+  const scheduled = new ScheduledActions(engine, {
+    targets,
+    onBounds: (resourceId) => scaler.enforceBounds(resourceId),
+  });
   let unsubscribe: (() => void) | undefined;
 
   const requireTarget = (key: TargetKey): StoredTarget => {
@@ -115,6 +120,7 @@ export function createApplicationAutoScaling(engine: Engine): Service<'applicati
             await deleteTrackingAlarms(engine, policy);
             policies.delete(policy.arn);
           }
+          scheduled.removeAllOf(resourceId);
           targets.delete(resourceId);
           return {};
         },
@@ -127,6 +133,40 @@ export function createApplicationAutoScaling(engine: Engine): Service<'applicati
             .map((target) => shownTarget(engine, target));
           const { items, NextToken } = page(found, input);
           return { ScalableTargets: items, NextToken };
+        },
+      },
+      PutScheduledAction: {
+        conditions,
+        run: (input) => {
+          scheduled.put(requireTarget(input).resourceId, input);
+          return {};
+        },
+      },
+      DeleteScheduledAction: {
+        conditions,
+        run: (input) => {
+          const resourceId = resourceOf(input);
+          const action = scheduled.find(resourceId, input.ScheduledActionName);
+          if (!action) {
+            throw new AwsFault(
+              'ObjectNotFoundException',
+              `No scheduled action found for service namespace: ${NAMESPACE}, resource ID: ${resourceId}, scalable dimension: ${DIMENSION}: ${input.ScheduledActionName}`,
+            );
+          }
+          scheduled.remove(action);
+          return {};
+        },
+      },
+      DescribeScheduledActions: {
+        run: (input) => {
+          requireNamespace(input.ServiceNamespace);
+          const names = input.ScheduledActionNames ?? [];
+          const found = scheduled
+            .all()
+            .filter(({ resourceId }) => input.ResourceId === undefined || resourceId === input.ResourceId)
+            .filter(({ name }) => names.length === 0 || names.includes(name));
+          const { items, NextToken } = page(found, input);
+          return { ScheduledActions: items.map(shownAction), NextToken };
         },
       },
       PutScalingPolicy: {
@@ -195,12 +235,6 @@ export function createApplicationAutoScaling(engine: Engine): Service<'applicati
           return { ScalingActivities: items, NextToken };
         },
       },
-      DescribeScheduledActions: {
-        run: (input) => {
-          requireNamespace(input.ServiceNamespace);
-          return { ScheduledActions: [] };
-        },
-      },
       ListTagsForResource: {
         resources: (input) => [input.ResourceARN ?? ''],
         run: (input) => ({ Tags: { ...byArn(input.ResourceARN).tags } }),
@@ -227,6 +261,7 @@ export function createApplicationAutoScaling(engine: Engine): Service<'applicati
     },
     start: async () => {
       scaler.start();
+      scheduled.start();
       unsubscribe = engine.journal.subscribe(({ source, type, detail }) => {
         if (source !== 'cloudwatch' || type !== 'alarm.action') return;
         const { actionArn, alarmName, newState, value, threshold } = detail;
@@ -243,6 +278,7 @@ export function createApplicationAutoScaling(engine: Engine): Service<'applicati
       }
     },
     stop: async () => {
+      scheduled.stop();
       unsubscribe?.();
       await scaler.idle();
     },

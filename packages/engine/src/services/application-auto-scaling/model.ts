@@ -38,6 +38,19 @@ export interface StoredPolicy {
   readonly alarms?: { readonly high: string; readonly low?: string };
 }
 
+/** Bounds that a target gets by a schedule. */
+export interface StoredScheduledAction {
+  readonly arn: string;
+  readonly name: string;
+  readonly resourceId: string;
+  readonly schedule: string;
+  readonly minCapacity: number | undefined;
+  readonly maxCapacity: number | undefined;
+  readonly startMs: number | undefined;
+  readonly endMs: number | undefined;
+  readonly createdAtMs: number;
+}
+
 export interface StoredActivity {
   readonly id: string;
   readonly resourceId: string;

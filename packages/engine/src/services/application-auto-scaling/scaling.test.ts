@@ -313,3 +313,83 @@ function step(low: number | undefined, high: number | undefined) {
     ...(high === undefined ? {} : { MetricIntervalUpperBound: high }),
   };
 }
+
+describe('a scheduled action', () => {
+  const MINUTE_MS = 60_000;
+  const isoAt = (ms: number) => new Date(ms).toISOString().slice(0, 19);
+  const put = (
+    world: ScalingWorld,
+    Schedule: string,
+    ScalableTargetAction: { MinCapacity?: number; MaxCapacity?: number },
+    rest: object = {},
+  ) =>
+    world.call('PutScheduledAction', {
+      ...target,
+      ScheduledActionName: 'night',
+      Schedule,
+      ScalableTargetAction,
+      ...rest,
+    });
+  const bounds = async (world: ScalingWorld) => {
+    const { ScalableTargets } = await world.call('DescribeScalableTargets', { ServiceNamespace: 'ecs' });
+    return [ScalableTargets![0]!.MinCapacity, ScalableTargets![0]!.MaxCapacity];
+  };
+
+  test('sets the bounds when it is due, and the service follows', async () => {
+    const world = await new ScalingWorld(4).start(1, 10);
+    await put(world, 'rate(2 minutes)', { MaxCapacity: 2 });
+    await world.clock.advanceBy(2 * MINUTE_MS - 1);
+    expect([...(await bounds(world)), world.desired]).toEqual([1, 10, 4]);
+    await world.clock.advanceBy(1);
+    await world.settle();
+    expect([...(await bounds(world)), world.desired]).toEqual([1, 2, 2]);
+  });
+
+  test('comes once at an instant, and at those of a cron expression that lie in its time', async () => {
+    const world = await new ScalingWorld(1).start(1, 10);
+    const nowMs = world.clock.nowMs();
+    await put(world, `at(${isoAt(nowMs + MINUTE_MS)})`, { MinCapacity: 3 });
+    await world.clock.advanceBy(MINUTE_MS);
+    await world.settle();
+    expect([...(await bounds(world)), world.desired]).toEqual([3, 10, 3]);
+    await world.call('RegisterScalableTarget', { ...target, MinCapacity: 1 });
+    await world.clock.advanceBy(10 * MINUTE_MS);
+    expect(await bounds(world)).toEqual([1, 10]);
+    const startMs = world.clock.nowMs() + 5 * MINUTE_MS;
+    await put(world, 'cron(* * * * ? *)', { MinCapacity: 20 }, { StartTime: new Date(startMs) });
+    await world.clock.advanceBy(4 * MINUTE_MS);
+    expect(await bounds(world)).toEqual([1, 10]);
+    await world.clock.advanceBy(2 * MINUTE_MS);
+    expect(await bounds(world)).toEqual([20, 20]);
+  });
+
+  test('rests while the target is suspended, and ends with it or by itself', async () => {
+    const world = await new ScalingWorld(1).start(1, 10);
+    await put(world, 'rate(1 minute)', { MinCapacity: 2 });
+    const SuspendedState = { ScheduledScalingSuspended: true };
+    await world.call('RegisterScalableTarget', { ...target, SuspendedState });
+    await world.clock.advanceBy(MINUTE_MS);
+    expect(await bounds(world)).toEqual([1, 10]);
+    const list = async () =>
+      (await world.call('DescribeScheduledActions', { ServiceNamespace: 'ecs' })).ScheduledActions!;
+    expect(await list()).toMatchObject([
+      { ScheduledActionName: 'night', Schedule: 'rate(1 minute)', ScalableTargetAction: { MinCapacity: 2 } },
+    ]);
+    await world.call('DeleteScheduledAction', { ...target, ScheduledActionName: 'night' });
+    expect(await list()).toEqual([]);
+    await put(world, 'rate(1 minute)', { MinCapacity: 2 });
+    await world.call('DeregisterScalableTarget', target);
+    expect(await list()).toEqual([]);
+  });
+
+  test.each([
+    ['at(2020-01-01T00:00:00)', { MaxCapacity: 1 }, {}, /in the past/],
+    ['sometimes', { MaxCapacity: 1 }, {}, /not valid/],
+    ['rate(1 minute)', {}, {}, /a MinCapacity, a MaxCapacity or both/],
+    ['rate(1 minute)', { MinCapacity: 2, MaxCapacity: 1 }, {}, /cannot be less/],
+    ['rate(1 minute)', { MaxCapacity: 1 }, { Timezone: 'Europe/Berlin' }, /UTC only, not Europe\/Berlin/],
+  ])('%s with %o and %o is refused', async (schedule, action, rest, message) => {
+    const world = await new ScalingWorld(1).start(1, 10);
+    await expect(put(world, schedule, action, rest)).rejects.toThrow(message);
+  });
+});

@@ -1,7 +1,13 @@
 import type { Engine, Principal } from '../../dispatch/service.ts';
 import { UserError } from '../../errors.ts';
+import { readSecret, secretPlace, splitReference } from '../../secret-place.ts';
 import { encryptionKeyOf } from './artifact-upload.ts';
 import type { StoredBuild } from './store.ts';
+
+/** Where variables of these types come from. */
+const READERS: Readonly<
+  Record<string, (engine: Engine, principal: Principal, reference: string) => Promise<string>>
+> = { PARAMETER_STORE: parameter, SECRETS_MANAGER: secret };
 
 const LOOPBACK = '127.0.0.1,localhost';
 
@@ -23,14 +29,30 @@ export async function buildEnvironment(
     readonly home: string;
     /** Variables that the buildspec takes from Parameter Store. */
     readonly parameterStore: Readonly<Record<string, string>>;
+    /** And from Secrets Manager. */
+    readonly secretsManager: Readonly<Record<string, string>>;
+    /** Is told each value that must not be in the build's log. */
+    readonly conceal: (value: string) => void;
   },
 ): Promise<Record<string, string>> {
   const variables: Record<string, string> = {};
-  for (const [name, parameterName] of Object.entries(facts.parameterStore))
-    variables[name] = await parameter(engine, principal, parameterName);
-  for (const { name, value, type } of build.variables) {
-    variables[name ?? ''] =
-      type === 'PARAMETER_STORE' ? await parameter(engine, principal, value ?? '') : (value ?? '');
+  const wanted = [
+    ...Object.entries(facts.parameterStore).map(([name, value]) => ({
+      name,
+      value,
+      type: 'PARAMETER_STORE',
+    })),
+    ...Object.entries(facts.secretsManager).map(([name, value]) => ({
+      name,
+      value,
+      type: 'SECRETS_MANAGER',
+    })),
+    ...build.variables,
+  ];
+  for (const { name = '', value = '', type = 'PLAINTEXT' } of wanted) {
+    const read = READERS[type];
+    variables[name] = read ? await read(engine, principal, value) : value;
+    if (read) facts.conceal(variables[name]);
   }
   const own: Record<string, string | undefined> = {
     CI: 'true',
@@ -78,4 +100,13 @@ async function parameter(engine: Engine, principal: Principal, name: string): Pr
   if (value === undefined)
     throw new UserError('NoParameter', `Parameter does not exist: ${InvalidParameters?.[0] ?? name}`);
   return value;
+}
+
+/** Reads `secret-id:json-key:version-stage:version-id`, of which the first is enough. */
+async function secret(engine: Engine, principal: Principal, reference: string): Promise<string> {
+  const split = splitReference(reference);
+  const place = split && secretPlace(split.secretId, split.fields);
+  const text = place && (await readSecret(engine, principal, place));
+  if (text !== undefined) return text;
+  throw new UserError('NoSecret', `Secrets Manager has no text at ${reference}`);
 }

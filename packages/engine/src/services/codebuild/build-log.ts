@@ -14,6 +14,7 @@ export class BuildLog {
   readonly #principal: Principal;
   readonly #groupName: string;
   readonly #streamName: string;
+  readonly #concealed: string[] = [];
   #pending: Array<{ timestamp: number; message: string }> = [];
   #sending: Promise<void> | undefined;
   #failed: unknown;
@@ -44,7 +45,17 @@ export class BuildLog {
     return new BuildLog(engine, principal, logGroupName, logStreamName);
   }
 
-  line(text: string): void {
+  /**
+   * Hides a value in all lines from now on.
+   *
+   * https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details.html
+   */
+  conceal(value: string): void {
+    if (value !== '') this.#concealed.push(value);
+  }
+
+  line(line: string): void {
+    const text = this.#concealed.reduce((shown, value) => shown.replaceAll(value, '***'), line);
     const message = text.length > LONGEST_LINE ? `${text.slice(0, LONGEST_LINE)}…` : text;
     this.#pending.push({ timestamp: this.#engine.clock.nowMs(), message: message === '' ? ' ' : message });
     this.#sending ??= this.#send();

@@ -195,7 +195,12 @@ export class Builder {
       const say = (line: string) => log?.line(line);
       say(`[Container] ${machine.notice}`);
       this.#endPhase(buildId, 'SUCCEEDED', undefined, undefined);
-      const { sourceDirectory, buildspec, environment } = await this.#prepare(buildId, principal, machine);
+      const { sourceDirectory, buildspec, environment } = await this.#prepare(
+        buildId,
+        principal,
+        machine,
+        log,
+      );
       const image = this.#get(buildId).environment.image ?? '';
       const { shell, notice } = chooseShell(buildspec.shell, image, machine.find);
       if (notice !== undefined) say(`[Container] ${notice}`);
@@ -273,6 +278,7 @@ export class Builder {
     buildId: string,
     principal: Principal,
     machine: BuildMachine,
+    log: BuildLog | undefined,
   ): Promise<{ sourceDirectory: string; buildspec: Buildspec; environment: Record<string, string> }> {
     this.#beginPhase(buildId, 'DOWNLOAD_SOURCE');
     const directory = join(this.#workRoot(), buildUuid(this.#get(buildId)));
@@ -298,6 +304,8 @@ export class Builder {
       dockerConfigDirectory,
       home,
       parameterStore: buildspec.parameterStore,
+      secretsManager: buildspec.secretsManager,
+      conceal: (value) => log?.conceal(value),
     });
     if (buildspec.gitCredentialHelper) writeGitCredentialHelper(home, this.#engine.endpoint());
     this.#endPhase(buildId, 'SUCCEEDED', undefined, undefined);

@@ -69,13 +69,6 @@ function checkEnvironment(environment: ProjectEnvironment | undefined): void {
   if (!ENVIRONMENTS.has(type)) {
     throw invalid(`environment.type ${type}: the local engine builds for ${[...ENVIRONMENTS].join(' and ')}`);
   }
-  for (const variable of environment?.environmentVariables ?? []) {
-    if (variable.type === 'SECRETS_MANAGER') {
-      throw invalid(
-        `environment variable ${variable.name}: type SECRETS_MANAGER is not supported by the local engine; use PARAMETER_STORE`,
-      );
-    }
-  }
 }
 
 function invalid(message: string): AwsFault {

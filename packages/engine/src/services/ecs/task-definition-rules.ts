@@ -217,9 +217,8 @@ function checkContainer(container: ContainerDefinition, input: RegisterTaskDefin
     );
   }
   for (const { name: variable, valueFrom } of container.secrets ?? []) {
-    if (/^arn:aws:secretsmanager:/.test(valueFrom ?? '')) {
-      throw unsupported(`secret ${variable} from Secrets Manager (SSM parameters are)`);
-    }
+    if (valueFrom) continue;
+    throw client(`Secret ${variable} of container '${name}' must have a valueFrom.`);
   }
   checkLogs(container, name);
   checkHealthCheck(container, name);

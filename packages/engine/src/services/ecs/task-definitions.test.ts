@@ -93,9 +93,9 @@ describe('a task definition is refused when', () => {
       'awslogs-stream-prefix',
     ],
     [
-      'a secret is in Secrets Manager',
-      definition({ secrets: [{ name: 'S', valueFrom: 'arn:aws:secretsmanager:us-east-1:1:secret:x' }] }),
-      'secret S from Secrets Manager',
+      'a secret has no source',
+      definition({ secrets: [{ name: 'S', valueFrom: '' }] }),
+      'Secret S of container',
     ],
     [
       'its health check is no command',

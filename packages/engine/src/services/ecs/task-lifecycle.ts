@@ -3,6 +3,7 @@ import type { Timer } from '../../clock/clock.ts';
 import type { Engine, Principal } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import type { RunningTask, TaskExit, TaskRunner, TaskSpec } from '../../runtime/task-runner.ts';
+import { containerSecrets } from './container-secrets.ts';
 import { HealthMonitor } from './health-check.ts';
 import { pullImage } from './image-pull.ts';
 import { AwsLogs } from './log-driver.ts';
@@ -255,7 +256,7 @@ export class TaskLifecycle {
     const override = containerOverrides?.find(({ name }) => name === container.name);
     const executionRole = this.#assume(executionRoleArn ?? definition.executionRoleArn, task.arn, id);
     const taskRole = this.#assume(taskRoleArn ?? definition.taskRoleArn, task.arn, id);
-    const secrets = await this.#secrets(container.secrets ?? [], executionRole);
+    const secrets = await containerSecrets(this.#engine, executionRole, container.secrets ?? []);
     const revision = task.revisionArn === undefined ? undefined : this.#store.revisions.get(task.revisionArn);
     const pinned = container.versionConsistency === 'disabled' ? undefined : revision?.imageDigest;
     const image = await pullImage(this.#engine, executionRole, container.image, pinned);
@@ -304,32 +305,6 @@ export class TaskLifecycle {
         `ECS was unable to assume the role '${roleArn}' that was provided for this task. Please verify that the role being passed has the proper trust relationship and permissions: ${error.message}`,
       );
     }
-  }
-
-  async #secrets(
-    secrets: ReadonlyArray<{ name: string | undefined; valueFrom: string | undefined }>,
-    role: Principal | undefined,
-  ): Promise<Record<string, string>> {
-    const values: Record<string, string> = {};
-    for (const { name, valueFrom } of secrets) {
-      const failed = (why: string) =>
-        new TaskStartError(
-          `ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secrets from ssm: service call has been retried 1 time(s): ${why}`,
-        );
-      if (!role) throw failed('the task definition has no execution role');
-      try {
-        const { Parameters } = await this.#engine.call(role, 'ssm', 'GetParameters', {
-          Names: [valueFrom ?? ''],
-          WithDecryption: true,
-        });
-        const value = Parameters?.[0]?.Value;
-        if (value === undefined) throw failed(`invalid parameters: ${valueFrom}`);
-        values[name ?? ''] = value;
-      } catch (error) {
-        throw error instanceof AwsFault ? failed(`${error.code}: ${error.message}`) : error;
-      }
-    }
-    return values;
   }
 
   async #openLogs(

@@ -3,10 +3,10 @@ import type { Engine, Service } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { compileEventPattern, type EventPattern, EventPatternError } from '../../event-pattern.ts';
 import type { JournalEntry } from '../../journal/journal.ts';
+import { parseSchedule } from '../../schedule.ts';
 import { parseBoundedJson } from '../../wire/document-bounds.ts';
 import { Deliveries } from './deliveries.ts';
 import { defineTarget, type Rule } from './rule.ts';
-import { parseSchedule } from './schedule.ts';
 import { Schedules } from './schedules.ts';
 
 const TARGETS_MAX = 5;

@@ -1,7 +1,7 @@
 import type { Timer } from '../../clock/clock.ts';
 import type { Engine } from '../../dispatch/service.ts';
+import { nextDueMs, parseSchedule } from '../../schedule.ts';
 import type { Rule } from './rule.ts';
-import { parseSchedule } from './schedule.ts';
 
 /**
  * Fires scheduled rules. Rates count from the rule's creation, cron expressions are UTC; `--pace` makes the
@@ -29,7 +29,7 @@ export class Schedules {
     this.#timers.delete(name);
     const rule = this.#find(name);
     if (!rule?.enabled || rule.schedule === undefined) return;
-    const dueMs = this.#nextMs(rule, rule.schedule);
+    const dueMs = nextDueMs(this.#engine, parseSchedule(rule.schedule), rule.createdAtMs);
     if (dueMs === undefined) return;
     const timer = this.#engine.clock.setTimer(dueMs - this.#engine.clock.nowMs(), () => {
       const current = this.#find(name);
@@ -42,20 +42,5 @@ export class Schedules {
   stop(): void {
     for (const timer of this.#timers.values()) timer.cancel();
     this.#timers.clear();
-  }
-
-  #nextMs(rule: Rule, expression: string): number | undefined {
-    const { clock, pace } = this.#engine;
-    const schedule = parseSchedule(expression);
-    const passedMs = clock.nowMs() - rule.createdAtMs;
-    if (schedule.kind === 'rate') {
-      const intervalMs = pace.scaleSeconds('schedule-minute', schedule.seconds);
-      return rule.createdAtMs + (Math.floor(passedMs / intervalMs) + 1) * intervalMs;
-    }
-    const realPerScheduled = pace.scaleSeconds('schedule-minute', 1) / 1000;
-    const nextMs = schedule.nextAfter(rule.createdAtMs + passedMs / realPerScheduled);
-    return nextMs === undefined
-      ? undefined
-      : rule.createdAtMs + (nextMs - rule.createdAtMs) * realPerScheduled;
   }
 }

@@ -7,7 +7,7 @@ import type { AsyncEvent, LambdaStore } from './store.ts';
 
 /** How one attempt ended. `fault` is a failure of Lambda to run the function at all. */
 export type Attempt =
-  | { readonly kind: 'success' | 'error'; readonly payload: string }
+  | { readonly kind: 'success' | 'error'; readonly payload: string; readonly version: string }
   | { readonly kind: 'fault'; readonly message: string };
 
 const DEFAULT_RETRIES = 2;
@@ -145,11 +145,12 @@ export class AsyncEvents {
   }
 
   async #invoke(event: AsyncEvent): Promise<Attempt> {
-    const fn = this.#store.functions.get(`${event.functionName}:${event.qualifier}`);
+    const fn = this.#store.version(event.functionName, event.qualifier, () => this.#engine.ids.random());
     if (!fn)
       return { kind: 'fault', message: `Function not found: ${event.functionName}:${event.qualifier}` };
     try {
-      return await this.#invoker.run(fn, { ...event, type: 'Event' });
+      const { kind, payload } = await this.#invoker.run(fn, { ...event, type: 'Event' });
+      return { kind, payload, version: fn.version };
     } catch (error) {
       if (!(error instanceof AwsFault)) throw error;
       return { kind: 'fault', message: `${error.code}: ${error.message}` };

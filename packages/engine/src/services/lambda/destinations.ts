@@ -82,7 +82,7 @@ export class Destinations {
         : {
             responseContext: {
               statusCode: 200,
-              executedVersion: event.qualifier,
+              executedVersion: ran.version,
               ...(ran.kind === 'error' ? { functionError: 'Unhandled' } : {}),
             },
             responsePayload: JSON.parse(ran.payload) as unknown,
@@ -166,7 +166,7 @@ export class Destinations {
   }
 
   #functionOf({ functionName, qualifier }: AsyncEvent) {
-    return this.#store.functions.get(`${functionName}:${qualifier}`);
+    return this.#store.version(functionName, qualifier);
   }
 
   #config({ functionName, qualifier }: AsyncEvent) {

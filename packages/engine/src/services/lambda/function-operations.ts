@@ -2,6 +2,7 @@ import { page } from '../../dispatch/paging.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import type { Runtimes } from '../../runtime/lambda/runtimes.ts';
+import { pointsTo } from './alias-operations.ts';
 import type { CodeStore } from './code-store.ts';
 import { functionArn, readReference } from './function-reference.ts';
 import { checkArchitectures, invalidParameter, mergeSettings } from './function-settings.ts';
@@ -36,6 +37,19 @@ export function functionOperations(
   const invalidMarker = () => invalidParameter('Marker: not a marker of this listing.');
   const pageSize = (maxItems: number | undefined) => Math.min(maxItems ?? LARGEST_PAGE, LARGEST_PAGE);
   const tagged = (arn: string | undefined) => functions.find(readReference(engine, arn)).name;
+
+  /** A version that an alias needs is kept. */
+  const refuseUsed = (name: string, qualifier: string) => {
+    const aliases = store
+      .aliasesOf(name)
+      .filter((alias) => alias.name === qualifier || pointsTo(alias, qualifier));
+    if (aliases.length === 0) return;
+    throw new AwsFault(
+      'ResourceConflictException',
+      `Version ${qualifier} of function ${name} is referenced by aliases: ${aliases.map((alias) => alias.name).join(', ')}`,
+      409,
+    );
+  };
 
   return {
     CreateFunction: {
@@ -115,7 +129,7 @@ export function functionOperations(
         const fn = functions.find(reference);
         const { tags, reservedConcurrency } = functions.extras(fn.name);
         return {
-          Configuration: shownFunction(engine, fn, reference.qualifier !== undefined),
+          Configuration: shownFunction(engine, fn, reference.qualifier),
           Code: { RepositoryType: 'S3' },
           ...(Object.keys(tags).length > 0 ? { Tags: { ...tags } } : {}),
           ...(reservedConcurrency === undefined
@@ -128,7 +142,7 @@ export function functionOperations(
       resources: arnOf,
       run: (input) => {
         const reference = named(input);
-        return shownFunction(engine, functions.find(reference), reference.qualifier !== undefined);
+        return shownFunction(engine, functions.find(reference), reference.qualifier);
       },
     },
     ListFunctions: {
@@ -141,7 +155,9 @@ export function functionOperations(
           .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
         const { items, next } = page(all, input.Marker, pageSize(input.MaxItems), invalidMarker);
         return {
-          Functions: items.map((fn) => shownFunction(engine, fn, input.FunctionVersion === 'ALL')),
+          Functions: items.map((fn) =>
+            shownFunction(engine, fn, input.FunctionVersion === 'ALL' ? fn.version : undefined),
+          ),
           NextMarker: next,
         };
       },
@@ -156,7 +172,7 @@ export function functionOperations(
           pageSize(input.MaxItems),
           invalidMarker,
         );
-        return { Versions: items.map((fn) => shownFunction(engine, fn, true)), NextMarker: next };
+        return { Versions: items.map((fn) => shownFunction(engine, fn, fn.version)), NextMarker: next };
       },
     },
     PublishVersion: {
@@ -184,6 +200,7 @@ export function functionOperations(
         if (qualifier === LATEST) {
           throw invalidParameter('$LATEST version cannot be deleted without deleting the function.');
         }
+        if (qualifier !== undefined) refuseUsed(name, qualifier);
         functions.remove(name, qualifier);
         engine.journal.append('lambda', 'function.deleted', {
           functionName: name,

@@ -4,7 +4,7 @@ import { AwsFault } from '../../errors.ts';
 /** A function as a caller names it. */
 export interface FunctionReference {
   readonly name: string;
-  /** Version after the name or given as `Qualifier`, if any. */
+  /** Version or alias after the name or given as `Qualifier`, if any. */
   readonly qualifier: string | undefined;
 }
 

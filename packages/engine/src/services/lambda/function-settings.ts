@@ -1,6 +1,7 @@
 import type { Architecture, VpcConfig } from '@aws-sdk/client-lambda';
 import type { Input } from '../../dispatch/sdk.ts';
 import { AwsFault } from '../../errors.ts';
+import { checkedLogging } from './logging-config.ts';
 import type { FunctionSettings } from './store.ts';
 
 type SettingsInput = Omit<
@@ -75,14 +76,7 @@ export function mergeSettings(input: SettingsInput, before: FunctionSettings | u
   }
   const variables = input.Environment ? (input.Environment.Variables ?? {}) : (before?.variables ?? {});
   checkVariables(variables);
-  const loggingConfig = input.LoggingConfig ?? before?.loggingConfig ?? {};
-  if (
-    loggingConfig.LogFormat === 'JSON' ||
-    loggingConfig.ApplicationLogLevel ||
-    loggingConfig.SystemLogLevel
-  ) {
-    throw invalidParameter('LoggingConfig: the local engine writes LogFormat Text only, without log levels.');
-  }
+  const loggingConfig = checkedLogging(input.LoggingConfig ?? before?.loggingConfig ?? {});
   const vpc = input.VpcConfig ? vpcOf(input.VpcConfig) : before?.vpc;
   return {
     role,

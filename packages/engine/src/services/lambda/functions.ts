@@ -31,9 +31,12 @@ export class Functions {
     parts.invoker.onRoom(() => this.sweep());
   }
 
-  /** The function, or the version that `qualifier` names. Fails with `ResourceNotFoundException`. */
-  find({ name, qualifier }: FunctionReference): StoredFunction {
-    const fn = this.#parts.store.functions.get(`${name}:${qualifier ?? LATEST}`);
+  /**
+   * The function, or the version that `qualifier` names or points to; of an alias's two the one that is drawn. Fails with
+   * `ResourceNotFoundException`.
+   */
+  find({ name, qualifier }: FunctionReference, draw?: () => number): StoredFunction {
+    const fn = this.#parts.store.version(name, qualifier ?? LATEST, draw);
     if (fn) return fn;
     throw new AwsFault(
       'ResourceNotFoundException',

@@ -8,7 +8,7 @@ import { functionArn, readReference } from './function-reference.ts';
 import { invalidParameter } from './function-settings.ts';
 import type { Functions } from './functions.ts';
 import type { Invoker } from './invoker.ts';
-import type { EventInvokeConfig, LambdaStore } from './store.ts';
+import { type EventInvokeConfig, LATEST, type LambdaStore } from './store.ts';
 import { shownEventInvokeConfig } from './views.ts';
 
 const LARGEST_PAYLOAD_BYTES = 6 * 1024 * 1024;
@@ -32,17 +32,18 @@ export function invocationOperations(engine: Engine, { store, functions, invoker
     return [functionArn(engine, name, qualifier)];
   };
   const configOf = (input: { FunctionName?: string | undefined; Qualifier?: string | undefined }) => {
-    const { name, version } = functions.find(named(input));
-    const key = `${name}:${version}`;
-    const config = store.eventConfigs.get(key);
-    return { name, version, key, config };
+    const reference = named(input);
+    const { name } = functions.find(reference);
+    const qualifier = reference.qualifier ?? LATEST;
+    const key = `${name}:${qualifier}`;
+    return { name, qualifier, key, config: store.eventConfigs.get(key) };
   };
   const requiredConfig = (input: { FunctionName?: string | undefined; Qualifier?: string | undefined }) => {
     const found = configOf(input);
     if (found.config) return { ...found, config: found.config };
     throw new AwsFault(
       'ResourceNotFoundException',
-      `The function ${functionArn(engine, found.name, found.version)} doesn't have an EventInvokeConfig`,
+      `The function ${functionArn(engine, found.name, found.qualifier)} doesn't have an EventInvokeConfig`,
       404,
     );
   };
@@ -62,7 +63,8 @@ export function invocationOperations(engine: Engine, { store, functions, invoker
           if (input[field] !== undefined)
             throw invalidParameter(`${field}: not supported by the local engine.`);
         }
-        const fn = functions.find(named(input));
+        const reference = named(input);
+        const fn = functions.find(reference, () => engine.ids.random());
         const type = input.InvocationType ?? 'RequestResponse';
         const payload = payloadOf(input.Payload, type);
         if (type === 'DryRun') return { StatusCode: 204, Payload: NOTHING };
@@ -71,7 +73,7 @@ export function invocationOperations(engine: Engine, { store, functions, invoker
             requestId,
             payload,
             functionName: fn.name,
-            qualifier: fn.version,
+            qualifier: reference.qualifier ?? LATEST,
             receivedAtMs: atMs,
           });
           return { StatusCode: 202, Payload: NOTHING };
@@ -84,6 +86,7 @@ export function invocationOperations(engine: Engine, { store, functions, invoker
           requestId,
           payload,
           type,
+          qualifier: reference.qualifier,
           ...(clientContext === undefined ? {} : { clientContext }),
         });
         return {
@@ -130,24 +133,24 @@ export function invocationOperations(engine: Engine, { store, functions, invoker
     PutFunctionEventInvokeConfig: {
       resources,
       run: (input) => {
-        const { name, version, key } = configOf(input);
+        const { name, qualifier, key } = configOf(input);
         const config = eventConfigOf(input, engine.clock.nowMs());
-        return shownEventInvokeConfig(engine, name, version, store.eventConfigs.put(key, config));
+        return shownEventInvokeConfig(engine, name, qualifier, store.eventConfigs.put(key, config));
       },
     },
     UpdateFunctionEventInvokeConfig: {
       resources,
       run: (input) => {
-        const { name, version, key, config: before } = requiredConfig(input);
+        const { name, qualifier, key, config: before } = requiredConfig(input);
         const config = { ...before, ...eventConfigOf(input, engine.clock.nowMs()) };
-        return shownEventInvokeConfig(engine, name, version, store.eventConfigs.put(key, config));
+        return shownEventInvokeConfig(engine, name, qualifier, store.eventConfigs.put(key, config));
       },
     },
     GetFunctionEventInvokeConfig: {
       resources,
       run: (input) => {
-        const { name, version, config } = requiredConfig(input);
-        return shownEventInvokeConfig(engine, name, version, config);
+        const { name, qualifier, config } = requiredConfig(input);
+        return shownEventInvokeConfig(engine, name, qualifier, config);
       },
     },
     DeleteFunctionEventInvokeConfig: {

@@ -5,6 +5,7 @@ import type { CodeStore } from './code-store.ts';
 import type { FunctionLogs } from './function-logs.ts';
 import type { FunctionMetrics } from './function-metrics.ts';
 import { functionArn } from './function-reference.ts';
+import { loggingOf } from './logging-config.ts';
 import type { RoleSessions } from './role-sessions.ts';
 import { LATEST, type LambdaStore, type StoredFunction } from './store.ts';
 import { logGroupOf } from './views.ts';
@@ -19,6 +20,8 @@ export interface Invocation {
   /** JSON text. */
   readonly clientContext?: string;
   readonly type: 'RequestResponse' | 'Event';
+  /** Version or alias by which the caller named the function. */
+  readonly qualifier: string | undefined;
 }
 
 /** `payload` is the function's result, or its error as an object with type and message. */
@@ -100,6 +103,11 @@ export class Invoker {
     await Promise.allSettled(this.#invocations);
   }
 
+  /** The function's ARN as a program sees it: without `$LATEST`. */
+  #arn({ name }: StoredFunction, qualifier: string | undefined): string {
+    return functionArn(this.#engine, name, qualifier === LATEST ? undefined : qualifier);
+  }
+
   async #invoke(fn: StoredFunction, invocation: Invocation): Promise<InvocationResult> {
     const { runner, code, logs, sessions } = this.#parts;
     const session = sessions.of(fn);
@@ -109,7 +117,7 @@ export class Invoker {
       result = await runner.invoke(
         {
           functionName: fn.name,
-          functionArn: functionArn(this.#engine, fn.name, fn.version === LATEST ? undefined : fn.version),
+          functionArn: this.#arn(fn, fn.version),
           version: fn.version,
           revision: `${fn.revisionId}/${session.number}`,
           codeDirectory: code.directory(fn.code),
@@ -118,11 +126,12 @@ export class Invoker {
           memoryMiB: fn.settings.memoryMiB,
           timeoutMs: fn.settings.timeoutSeconds * 1000,
           logGroupName,
+          logging: loggingOf(fn.settings.loggingConfig),
           environment: () => ({ ...fn.settings.variables, ...session.credentials.environment }),
           onLog: (logStreamName, message) =>
             logs.write(session.principal, logGroupName, logStreamName, message),
         },
-        invocation,
+        { ...invocation, invokedArn: this.#arn(fn, invocation.qualifier) },
       );
     } catch (error) {
       throw new AwsFault(

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Engine, Service } from '../../dispatch/service.ts';
 import type { Runtimes } from '../../runtime/lambda/runtimes.ts';
+import { aliasOperations } from './alias-operations.ts';
 import { AsyncEvents } from './async-events.ts';
 import { CodeStore } from './code-store.ts';
 import { Destinations } from './destinations.ts';
@@ -16,7 +17,7 @@ import { LambdaStore } from './store.ts';
 
 /**
  * Lambda for Node and Python functions: they run as processes of this machine with their execution roles, answer calls, and
- * take events from a durable queue. Aliases, layers, images, function URLs and event source mappings are refused.
+ * take events from a durable queue. Layers, images, function URLs and event source mappings are refused.
  */
 export function createLambda(
   engine: Engine,
@@ -40,6 +41,7 @@ export function createLambda(
     name: 'lambda',
     operations: {
       ...functionOperations(engine, { store, functions, code, runtimes }),
+      ...aliasOperations(engine, { store, functions }),
       ...permissionOperations(engine, { store, functions }),
       ...invocationOperations(engine, { store, functions, invoker, events }),
     },

@@ -14,7 +14,7 @@ const POLICY_MAX_BYTES = 20_480;
 const keyOf = ({ name, qualifier }: FunctionReference) =>
   qualifier === undefined ? name : `${name}:${qualifier}`;
 
-/** A function's own policy as JSON, for the function or for one of its versions. */
+/** A function's own policy as JSON, for the function or for one of its versions or aliases. */
 export function policyDocument({ statements }: StoredPolicy): string {
   return JSON.stringify({ Version: '2012-10-17', Id: 'default', Statement: statements });
 }

@@ -38,6 +38,17 @@ export interface StoredFunction {
   readonly modifiedAtMs: number;
 }
 
+/** A name for a version of a function. */
+export interface StoredAlias {
+  readonly functionName: string;
+  readonly name: string;
+  readonly version: string;
+  readonly description: string;
+  /** The part of the calls that another version gets, 0 to 1, by version; at most one. */
+  readonly weights: Readonly<Record<string, number>>;
+  readonly revisionId: string;
+}
+
 /** What belongs to the function itself and to no version of it. */
 export interface FunctionExtras {
   readonly tags: Readonly<Record<string, string>>;
@@ -45,7 +56,7 @@ export interface FunctionExtras {
   readonly lastPublishedVersion: number;
 }
 
-/** How asynchronous events of a function, or of one of its versions, are treated. */
+/** How asynchronous events of a function, or of one of its versions or aliases, are treated. */
 export interface EventInvokeConfig {
   readonly maximumRetryAttempts?: number;
   readonly maximumEventAgeSeconds?: number;
@@ -62,6 +73,7 @@ export interface StoredPolicy {
 export interface AsyncEvent {
   readonly requestId: string;
   readonly functionName: string;
+  /** Version or alias. */
   readonly qualifier: string;
   /** JSON text. */
   readonly payload: string;
@@ -79,6 +91,7 @@ export class LambdaStore {
   /** `NAME:VERSION`, where `NAME:$LATEST` is the function itself. */
   readonly functions: Table<StoredFunction>;
   readonly extras: Table<FunctionExtras>;
+  readonly aliases: Table<StoredAlias>;
   readonly policies: Table<StoredPolicy>;
   readonly eventConfigs: Table<EventInvokeConfig>;
   /** By request id. */
@@ -87,6 +100,7 @@ export class LambdaStore {
   constructor({ state }: Pick<Engine, 'state'>) {
     this.functions = state.table('lambda.function-versions');
     this.extras = state.table('lambda.function-extras');
+    this.aliases = state.table('lambda.aliases');
     this.policies = state.table('lambda.policies');
     this.eventConfigs = state.table('lambda.event-invoke-configs');
     this.events = state.table('lambda.async-events');
@@ -97,10 +111,35 @@ export class LambdaStore {
     return [...this.functions.values()].filter((version) => version.name === name);
   }
 
+  /** Aliases of the function by name. */
+  aliasesOf(name: string): StoredAlias[] {
+    return [...this.aliases.values()]
+      .filter(({ functionName }) => functionName === name)
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /**
+   * The version that `qualifier`, a version or an alias, stands for.
+   *
+   * @param draw gives a number from 0 to 1, by which one of an alias's two versions serves a call. @default - the main one does
+   */
+  version(name: string, qualifier: string, draw = () => 1): StoredFunction | undefined {
+    const alias = this.aliases.get(`${name}:${qualifier}`);
+    const [other] = Object.entries(alias?.weights ?? {});
+    const version = other !== undefined && draw() < other[1] ? other[0] : (alias?.version ?? qualifier);
+    return this.functions.get(`${name}:${version}`);
+  }
+
+  /** Forgets an alias with its policy and its settings for events. */
+  removeAlias(functionName: string, alias: string): void {
+    for (const table of [this.aliases, this.policies, this.eventConfigs])
+      table.delete(`${functionName}:${alias}`);
+  }
+
   /** Forgets the function with everything that belongs to it, and the events that wait for it. */
   remove(name: string): void {
     const own = (key: string) => key === name || key.startsWith(`${name}:`);
-    for (const table of [this.functions, this.extras, this.policies, this.eventConfigs]) {
+    for (const table of [this.functions, this.extras, this.aliases, this.policies, this.eventConfigs]) {
       for (const key of [...table.keys()].filter(own)) table.delete(key);
     }
     for (const [key, event] of [...this.events.entries()]) {

@@ -13,16 +13,19 @@ export function logGroupOf({ name, settings }: StoredFunction): string {
   return settings.loggingConfig.LogGroup ?? `/aws/lambda/${name}`;
 }
 
-/** A function as Lambda shows it. Changes are in force when they are answered: there is no pending state. */
+/**
+ * A function as Lambda shows it, by the name that the caller gave. Changes are in force when they are answered: there is no
+ * pending state.
+ */
 export function shownFunction(
   engine: Engine,
   fn: StoredFunction,
-  qualified = fn.version !== LATEST,
+  qualifier = fn.version === LATEST ? undefined : fn.version,
 ): FunctionConfiguration {
   const { settings, code } = fn;
   return {
     FunctionName: fn.name,
-    FunctionArn: functionArn(engine, fn.name, qualified ? fn.version : undefined),
+    FunctionArn: functionArn(engine, fn.name, qualifier),
     Runtime: settings.runtime,
     Role: settings.role,
     Handler: settings.handler,
@@ -50,7 +53,7 @@ export function shownFunction(
     Architectures: [...fn.architectures],
     EphemeralStorage: { Size: settings.ephemeralStorageMiB },
     SnapStart: { ApplyOn: 'None', OptimizationStatus: 'Off' },
-    LoggingConfig: { LogFormat: 'Text', LogGroup: logGroupOf(fn) },
+    LoggingConfig: { LogFormat: 'Text', ...settings.loggingConfig, LogGroup: logGroupOf(fn) },
     ...(Object.keys(settings.variables).length > 0
       ? { Environment: { Variables: { ...settings.variables } } }
       : {}),

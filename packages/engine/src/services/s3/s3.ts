@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
+import type { NotificationConfiguration } from '@aws-sdk/client-s3';
 import { page } from '../../dispatch/paging.ts';
 import type { Input, OperationName, Output } from '../../dispatch/sdk.ts';
-import type { Engine, Operation, Service } from '../../dispatch/service.ts';
+import type { Call, Engine, Operation, Service } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { directoryOf } from '../../iam/roles.ts';
 import { checkBucketPolicy } from './bucket-policy.ts';
@@ -12,6 +13,7 @@ import {
   requestedEncryption,
   shownEncryption,
 } from './encryption.ts';
+import { BucketNotifications } from './notifications.ts';
 import {
   md5,
   type ObjectDescription,
@@ -80,6 +82,10 @@ export function createS3(engine: Engine): Service<'s3'> {
   const buckets = engine.state.table<Bucket>('s3.buckets');
   const uploads = engine.state.table<Upload>('s3.uploads');
   const objects = new ObjectStore(engine);
+  const notifications = new BucketNotifications(
+    engine,
+    (name) => buckets.get(name)?.settings.Notification as NotificationConfiguration | undefined,
+  );
 
   const bucketOf = ({ Bucket: name, ExpectedBucketOwner: owner }: OfBucket): Bucket => {
     const bucket = buckets.get(name ?? '');
@@ -158,6 +164,8 @@ export function createS3(engine: Engine): Service<'s3'> {
   return {
     name: 's3',
     resourcePolicy: (arn) => buckets.get(arn.replace('arn:aws:s3:::', '').split('/')[0]!)?.policy,
+    start: () => notifications.start(),
+    stop: () => notifications.stop(),
     operations: {
       CreateBucket: {
         resources: onBucket,
@@ -345,11 +353,29 @@ export function createS3(engine: Engine): Service<'s3'> {
           settingOf<Input<'s3', 'PutBucketLogging'>['BucketLoggingStatus']>(input, 'Logging') ?? {},
       },
       PutBucketLogging: writeSetting('PutBucketLogging', 'Logging', 's3:PutBucketLogging'),
+      GetBucketNotificationConfiguration: {
+        actions: () => ['s3:GetBucketNotification'],
+        resources: onBucket,
+        run: (input) => (bucketOf(input).settings.Notification ?? {}) as NotificationConfiguration,
+      },
+      PutBucketNotificationConfiguration: {
+        actions: () => ['s3:PutBucketNotification'],
+        resources: onBucket,
+        run: async (input, call) => {
+          const { name } = bucketOf(input);
+          const wanted = input.NotificationConfiguration ?? {};
+          const unchecked = input.SkipDestinationValidation ?? false;
+          const Notification = await notifications.accept(name, wanted, call, unchecked);
+          const bucket = bucketOf(input);
+          buckets.put(name, { ...bucket, settings: { ...bucket.settings, Notification } });
+          return {};
+        },
+      },
       PutObject: {
         resources: onObject,
         conditions: encryptionConditions,
         journaled: false,
-        run: async (input) => {
+        run: async (input, call) => {
           const encryption = encryptionOf(bucketOf(input), input);
           const body = input.Body instanceof Uint8Array ? input.Body : Buffer.from(String(input.Body ?? ''));
           const etag = await md5(body);
@@ -376,6 +402,8 @@ export function createS3(engine: Engine): Service<'s3'> {
             },
             isVersioned(bucket),
           );
+          const key = input.Key ?? '';
+          notifications.publish({ bucket: bucket.name, key, name: 'ObjectCreated:Put', version, call });
           return {
             ETag: `"${version.etag}"`,
             ...shownEncryption(encryption),
@@ -416,9 +444,8 @@ export function createS3(engine: Engine): Service<'s3'> {
       DeleteObject: {
         resources: onObject,
         journaled: false,
-        run: (input) => {
-          const bucket = bucketOf(input);
-          const version = objects.delete(bucket.name, input.Key ?? '', input.VersionId, isVersioned(bucket));
+        run: (input, call) => {
+          const version = remove(bucketOf(input), input, call);
           return version ? versionOf(version) : {};
         },
       },
@@ -426,11 +453,10 @@ export function createS3(engine: Engine): Service<'s3'> {
         actions: () => ['s3:DeleteObject'],
         resources: (input) =>
           (input.Delete?.Objects ?? []).map(({ Key }) => `${bucketArn(input.Bucket)}/${Key}`),
-        run: (input) => {
+        run: (input, call) => {
           const bucket = bucketOf(input);
           const listed = input.Delete?.Objects ?? [];
-          for (const { Key, VersionId } of listed)
-            objects.delete(bucket.name, Key ?? '', VersionId, isVersioned(bucket));
+          for (const object of listed) remove(bucket, object, call);
           return {
             Deleted: input.Delete?.Quiet ? [] : listed.map(({ Key, VersionId }) => ({ Key, VersionId })),
           };
@@ -559,7 +585,7 @@ export function createS3(engine: Engine): Service<'s3'> {
         resources: onObject,
         conditions: uploadConditions,
         journaled: false,
-        run: async (input) => {
+        run: async (input, call) => {
           const bucket = bucketOf(input);
           const upload = uploadOf(input);
           const numbers = (input.MultipartUpload?.Parts ?? []).map(({ PartNumber }) => PartNumber ?? 0);
@@ -601,6 +627,8 @@ export function createS3(engine: Engine): Service<'s3'> {
             isVersioned(bucket),
           );
           uploads.delete(input.UploadId!);
+          const name = 'ObjectCreated:CompleteMultipartUpload';
+          notifications.publish({ bucket: bucket.name, key: upload.key, name, version, call });
           return {
             Bucket: bucket.name,
             Key: upload.key,
@@ -621,6 +649,18 @@ export function createS3(engine: Engine): Service<'s3'> {
       },
     },
   };
+
+  function remove(
+    bucket: Bucket,
+    { Key: key = '', VersionId }: { Key?: string | undefined; VersionId?: string | undefined },
+    call: Call,
+  ): ObjectVersion | undefined {
+    const version = objects.delete(bucket.name, key, VersionId, isVersioned(bucket));
+    const isMarker = VersionId === undefined && isVersioned(bucket);
+    const name = `ObjectRemoved:${isMarker ? 'DeleteMarkerCreated' : 'Delete'}`;
+    if (version) notifications.publish({ bucket: bucket.name, key, name, version, call });
+    return version;
+  }
 
   function uploadOf(input: OfBucket & { Key?: string | undefined; UploadId?: string | undefined }): Upload {
     const bucket = bucketOf(input);

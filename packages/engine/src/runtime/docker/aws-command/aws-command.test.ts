@@ -46,7 +46,7 @@ test.each([
     ['ecs', 'wait', 'services-stable'],
     /"services-stable" is not an option|"aws ecs wait" is not an operation/,
   ],
-  [['secretsmanager', 'get-secret-value'], /"aws secretsmanager" is not a service of the local engine/],
+  [['dynamodb', 'get-item'], /"aws dynamodb" is not a service of the local engine/],
   [['sts', 'get-caller-identity', '--output', 'table'], /--output table is not supported/],
   [
     ['sqs', 'send-message', '--queue-url', 'q', '--message-body', 'b', '--delay-seconds', 'x'],

@@ -43,7 +43,7 @@ function createContext(
     awsRequestId: message.requestId,
     functionName: identity.functionName,
     functionVersion: identity.version,
-    invokedFunctionArn: identity.functionArn,
+    invokedFunctionArn: message.invokedArn,
     memoryLimitInMB: String(identity.memoryMiB),
     logGroupName: identity.logGroupName,
     logStreamName: identity.logStreamName,

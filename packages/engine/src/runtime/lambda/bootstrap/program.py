@@ -22,6 +22,11 @@ import threading
 import time
 import traceback
 
+AS_JSON = os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
+# What every record has; all else was given as `extra`.
+STANDARD_FIELDS = {*vars(logging.makeLogRecord({})), "aws_request_id", "message", "asctime"}
+# Python's names for Lambda's levels.
+LEVELS = {"TRACE": "NOTSET", "FATAL": "CRITICAL", "WARN": "WARNING"}
 MAX_RESPONSE_BYTES = 6 * 1024 * 1024 + 100
 # The first botocore that sends calls to AWS_ENDPOINT_URL; an older one would call AWS itself.
 FIRST_BOTOCORE = (1, 31, 0)
@@ -97,9 +102,33 @@ class LogHandler(logging.Handler):
     def emit(self, record):
         record.aws_request_id = self.request_id
         try:
-            self._channel.send({"type": "log", "text": self.format(record)})
+            text = json_line(record) if AS_JSON else self.format(record)
+            self._channel.send({"type": "log", "text": text})
         except Exception:
             self.handleError(record)
+
+
+def json_line(record):
+    """A record as Lambda's JSON format has it: https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html"""
+    fields = {
+        "timestamp": utc(record.created),
+        "level": record.levelname,
+        "message": record.getMessage(),
+        "logger": record.name,
+        "requestId": record.aws_request_id,
+    }
+    if record.exc_info and record.exc_info[0] is not None:
+        error_type, error, trace = record.exc_info
+        fields["stackTrace"] = traceback.format_list(traceback.extract_tb(trace))
+        fields["errorType"] = error_type.__name__
+        fields["errorMessage"] = str(error)
+        fields["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
+    extra = {key: value for key, value in vars(record).items() if key not in STANDARD_FIELDS}
+    return json.dumps({**fields, **extra}, default=str)
+
+
+def utc(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 class SdkGuard(importlib.abc.MetaPathFinder):
@@ -157,7 +186,7 @@ class Context:
         self.aws_request_id = message["requestId"]
         self.function_name = identity["functionName"]
         self.function_version = identity["version"]
-        self.invoked_function_arn = identity["functionArn"]
+        self.invoked_function_arn = message["invokedArn"]
         self.memory_limit_in_mb = str(identity["memoryMiB"])
         self.log_group_name = identity["logGroupName"]
         self.log_stream_name = identity["logStreamName"]
@@ -245,6 +274,9 @@ class Program:
         self._channel = Channel()
         self._log = LogHandler(self._channel)
         logging.getLogger().addHandler(self._log)
+        if AS_JSON:
+            level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "INFO")
+            logging.getLogger().setLevel(LEVELS.get(level, level))
         self._streams = [LogStream(self._channel, descriptor) for descriptor in (1, 2)]
         sys.stdout, sys.stderr = (
             io.TextIOWrapper(stream, encoding="utf-8", write_through=True) for stream in self._streams
@@ -276,15 +308,22 @@ class Program:
 
     def _fail(self, error, fatal):
         self._end_lines()
-        trace = error["stackTrace"]
-        lines = ["Traceback (most recent call last):", *(part.rstrip("\n") for part in trace)] if trace else []
-        text = "\n".join([f"[ERROR] {error['errorType']}: {error['errorMessage']}", *lines])
+        if AS_JSON:
+            text = json.dumps({"timestamp": utc(time.time()), "log_level": "ERROR", **error})
+        else:
+            text = error_text(error)
         self._channel.send({"type": "log", "text": text})
         self._channel.send({"type": "error", "error": error, "maxMemoryKiB": max_memory_kib(), "fatal": fatal})
 
     def _end_lines(self):
         for stream in self._streams:
             stream.end_line()
+
+
+def error_text(error):
+    trace = error["stackTrace"]
+    lines = ["Traceback (most recent call last):", *(part.rstrip("\n") for part in trace)] if trace else []
+    return "\n".join([f"[ERROR] {error['errorType']}: {error['errorMessage']}", *lines])
 
 
 def max_memory_kib():

@@ -1,5 +1,5 @@
-import { format } from 'node:util';
 import type { FunctionIdentity, FunctionMessage, InvokeMessage } from '../protocol.ts';
+import { replaceConsole } from './console-log.ts';
 import { invokeHandler } from './invoke-handler.ts';
 import { leadToEngine } from './lead-to-engine.ts';
 import type { Handler } from './load-handler.ts';
@@ -17,22 +17,13 @@ function maxMemoryKiB(): number {
   return process.resourceUsage().maxRSS;
 }
 
-const LEVELS = {
-  debug: 'DEBUG',
-  error: 'ERROR',
-  info: 'INFO',
-  log: 'INFO',
-  trace: 'TRACE',
-  warn: 'WARN',
-} as const;
-for (const [method, level] of Object.entries(LEVELS)) {
-  console[method as keyof typeof LEVELS] = (...args: unknown[]) => {
-    send({
-      type: 'log',
-      text: `${new Date(Date.now()).toISOString()}\t${requestId}\t${level}\t${format(...args)}`,
-    });
-  };
-}
+const asJson = process.env.AWS_LAMBDA_LOG_FORMAT === 'JSON';
+replaceConsole(
+  (text) => send({ type: 'log', text }),
+  asJson,
+  () => requestId,
+  () => Date.now(),
+);
 
 function crash(error: unknown, errorType: string | undefined, status: number): void {
   const described = describeError(error);
@@ -55,7 +46,8 @@ async function invoke(handler: Handler, message: InvokeMessage): Promise<void> {
     send({ type: 'result', payload, maxMemoryKiB: maxMemoryKiB() });
   } catch (error) {
     const described = describeError(error);
-    console.error(`Invoke Error \t${JSON.stringify(described)}`);
+    if (asJson) console.error(error);
+    else console.error(`Invoke Error \t${JSON.stringify(described)}`);
     send({ type: 'error', error: described, maxMemoryKiB: maxMemoryKiB(), fatal: false });
   }
 }

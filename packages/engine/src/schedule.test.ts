@@ -57,3 +57,12 @@ test.each([
 ])('%s is refused', (text) => {
   expect(() => parseSchedule(text)).toThrow('Parameter ScheduleExpression is not valid.');
 });
+
+test('a single instant is one only where it may be', () => {
+  expect(parseSchedule('at(2026-01-31T12:00:00)', { once: true })).toEqual({
+    kind: 'at',
+    atMs: Date.parse('2026-01-31T12:00:00Z'),
+  });
+  expect(() => parseSchedule('at(2026-01-31T12:00:00)')).toThrow(/not valid/);
+  expect(() => parseSchedule('at(2026-13-31T12:00:00)', { once: true })).toThrow(/not valid/);
+});

@@ -1,23 +1,63 @@
-import { AwsFault } from '../../errors.ts';
+import type { Engine } from './dispatch/service.ts';
+import { AwsFault } from './errors.ts';
 
-/** When a scheduled rule fires: at a fixed interval, or at instants of the calendar (UTC). */
+/** When something is due: at a fixed interval, at instants of the calendar (UTC), or once. */
 export type Schedule =
   | { readonly kind: 'rate'; readonly seconds: number }
-  | { readonly kind: 'cron'; readonly nextAfter: (atMs: number) => number | undefined };
+  | { readonly kind: 'cron'; readonly nextAfter: (atMs: number) => number | undefined }
+  | { readonly kind: 'at'; readonly atMs: number };
 
 const UNIT_SECONDS: Readonly<Record<string, number>> = { minute: 60, hour: 3600, day: 86_400 };
 
-/** Parses `rate(5 minutes)` or `cron(0 12 * * ? *)`. */
-export function parseSchedule(text: string): Schedule {
+/** Parses `rate(5 minutes)` or `cron(0 12 * * ? *)`, and where it may be due only once also `at(2026-01-31T12:00:00)`. */
+export function parseSchedule(text: string, { once = false } = {}): Schedule {
   const rate = /^rate\((\d+) (minute|hour|day)(s?)\)$/.exec(text);
   if (rate) {
     const count = Number(rate[1]);
     if (count < 1 || (count === 1) === (rate[3] === 's')) throw invalid();
     return { kind: 'rate', seconds: count * UNIT_SECONDS[rate[2]!]! };
   }
+  const at = once ? /^at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)$/.exec(text) : null;
+  if (at) {
+    const atMs = Date.parse(`${at[1]}Z`);
+    if (Number.isNaN(atMs)) throw invalid();
+    return { kind: 'at', atMs };
+  }
   const cron = /^cron\((.+)\)$/.exec(text);
   if (!cron) throw invalid();
   return { kind: 'cron', nextAfter: parseCron(cron[1]!) };
+}
+
+/**
+ * When a schedule is due next; `undefined` if never again. Rates count from its creation. With `--pace` its clock runs
+ * faster from then on.
+ */
+export function nextDueMs(
+  { clock, pace }: Pick<Engine, 'clock' | 'pace'>,
+  schedule: Schedule,
+  createdAtMs: number,
+  {
+    startMs = 0,
+    endMs = Number.POSITIVE_INFINITY,
+  }: { startMs?: number | undefined; endMs?: number | undefined } = {},
+): number | undefined {
+  const realPerScheduled = pace.scaleSeconds('schedule-minute', 1) / 1000;
+  const toReal = (atMs: number) => createdAtMs + (atMs - createdAtMs) * realPerScheduled;
+  const afterMs = Math.max(clock.nowMs(), toReal(startMs) - 1);
+  let dueMs: number | undefined;
+  if (schedule.kind === 'rate') {
+    const intervalMs = pace.scaleSeconds('schedule-minute', schedule.seconds);
+    dueMs = createdAtMs + (Math.floor((afterMs - createdAtMs) / intervalMs) + 1) * intervalMs;
+  } else {
+    const nextMs = nextScheduledMs(schedule, createdAtMs + (afterMs - createdAtMs) / realPerScheduled);
+    dueMs = nextMs === undefined ? undefined : toReal(nextMs);
+  }
+  return dueMs === undefined || dueMs > toReal(endMs) ? undefined : dueMs;
+}
+
+function nextScheduledMs(schedule: Exclude<Schedule, { kind: 'rate' }>, afterMs: number): number | undefined {
+  if (schedule.kind === 'cron') return schedule.nextAfter(afterMs);
+  return schedule.atMs > afterMs ? schedule.atMs : undefined;
 }
 
 const MONTHS = ['JAN', 'FEB', 'MAR', 'APR', 'MAY', 'JUN', 'JUL', 'AUG', 'SEP', 'OCT', 'NOV', 'DEC'];
