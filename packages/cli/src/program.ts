@@ -41,6 +41,22 @@ const LOG_SOURCES: readonly LogSource[] = ['canary', 'stable', 'controller', 'bu
  */
 export function createProgram(world: World): (args: readonly string[]) => Promise<number> {
   let status = 0;
+  const program = createCommand(world, (code) => {
+    status = code;
+  });
+  return async (args) => {
+    try {
+      await program.parseAsync([...args], { from: 'user' });
+    } catch (error) {
+      if (error instanceof CommanderError) return error.exitCode;
+      throw error;
+    }
+    return status;
+  };
+}
+
+/** The command with its subcommands and options. `exitWith` takes the exit status of an action that has one. */
+export function createCommand(world: World, exitWith: (status: number) => void): Command {
   const program = new Command('queue-canary')
     .description('Canary releases for queue workers on Amazon ECS, here or on AWS.')
     .version('0.1.0')
@@ -150,7 +166,7 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
     .option('--json', 'as JSON')
     .action(async (options: Common & DoctorOptions) => {
       const { doctor } = await import('./commands/doctor.ts');
-      status = await doctor(await context(options), options);
+      exitWith(await doctor(await context(options), options));
     });
 
   command('push', 'push a directory to the repository with git: a push to main starts a release')
@@ -330,18 +346,10 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
     .option('--state <directory>', 'state directory (default: a new temporary one)')
     .action(async (options: Partial<DemoOptions> & Pick<DemoOptions, 'approval' | 'pace' | 'rate'>) => {
       const { demo } = await import('./demo/demo.ts');
-      status = await demo(world, { json: false, keep: false, ...options });
+      exitWith(await demo(world, { json: false, keep: false, ...options }));
     });
 
-  return async (args) => {
-    try {
-      await program.parseAsync([...args], { from: 'user' });
-    } catch (error) {
-      if (error instanceof CommanderError) return error.exitCode;
-      throw error;
-    }
-    return status;
-  };
+  return program;
 }
 
 function seed() {

@@ -195,7 +195,7 @@ export function renderPolicy(props: ReleasePolicyProps, visibilityTimeout: Durat
 }
 
 /** Which property a setting of the policy comes from. */
-const PROPERTIES: ReadonlyMap<string, keyof ReleasePolicyProps | 'visibilityTimeout'> = new Map([
+export const PROPERTIES: ReadonlyMap<string, keyof ReleasePolicyProps | 'visibilityTimeout'> = new Map([
   ['approval', 'approval'],
   ['bakeMs', 'bakeTime'],
   ['watchMs', 'watchTime'],

@@ -43,7 +43,7 @@ export interface ReleaseReport {
   readonly evidence?: string;
 }
 
-/** What `demo --json` prints; README.md documents the fields. */
+/** What `demo --json` prints; docs/reference/json.md documents the fields. */
 export interface DemoReport {
   readonly ok: boolean;
   /** Who promotes: the judge, or a person. */
