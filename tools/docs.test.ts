@@ -3,11 +3,17 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { markdownPages, queueCanaryCommands, shownCommands } from './documented-commands.ts';
+import {
+  markdownPages,
+  mentionedCommands,
+  queueCanaryCommands,
+  shownCommands,
+} from './documented-commands.ts';
 import { contextValues, fullName, queueCanaryCommand } from './reference-pages.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const pages = markdownPages();
+const commands = [...shownCommands(pages), ...mentionedCommands(pages)];
 
 /** A page without its fenced blocks, which hold no links. */
 const prose = (text: string) => text.replaceAll(/^ *```[\s\S]*?^ *```/gm, '');
@@ -144,10 +150,10 @@ function problemWith(words: readonly string[]): string | undefined {
   return undefined;
 }
 
-describe('a command that a page shows', () => {
+describe('a command in a page', () => {
   it('exists in queue-canary with its options and settings', () => {
-    const shown = queueCanaryCommands(pages);
-    expect(shown.length).toBeGreaterThan(50);
+    const shown = queueCanaryCommands(commands);
+    expect(shown.length).toBeGreaterThan(80);
     const wrong = shown.flatMap(({ path, words }) => {
       const problem = problemWith(words);
       return problem === undefined ? [] : [`${path}: ${problem}`];
@@ -156,7 +162,7 @@ describe('a command that a page shows', () => {
   });
 
   it('is a script of package.json, if npm runs it', () => {
-    const shown = shownCommands(pages).flatMap(({ path, words: [npm, ...rest] }) => {
+    const shown = commands.flatMap(({ path, words: [npm, ...rest] }) => {
       const [run, name = ''] = rest.filter((word) => !word.startsWith('-'));
       if (npm !== 'npm' || (run !== 'run' && run !== 'test')) return [];
       return [{ path, name: run === 'run' ? name : run }];

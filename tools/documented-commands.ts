@@ -42,9 +42,20 @@ export function shownCommands(pages: readonly Page[]): ShownCommand[] {
   );
 }
 
-/** The commands of `queue-canary` among them, without its name; `qc` stands for it in docs/how-to/first-account.md. */
-export function queueCanaryCommands(pages: readonly Page[]): ShownCommand[] {
-  return shownCommands(pages).flatMap(({ path, words }) => {
+/** The commands that pages mention within a sentence. */
+export function mentionedCommands(pages: readonly Page[]): ShownCommand[] {
+  return pages.flatMap(({ path, text }) =>
+    [
+      ...text
+        .replaceAll(/^ *```[\s\S]*?^ *```/gm, '')
+        .matchAll(/`((?:npx queue-canary|queue-canary|npm) [^`]+)`/g),
+    ].map(([, command = '']) => ({ path, words: wordsOf(command) })),
+  );
+}
+
+/** Those of `queue-canary`, without its name; `qc` stands for it in docs/how-to/first-account.md. */
+export function queueCanaryCommands(commands: readonly ShownCommand[]): ShownCommand[] {
+  return commands.flatMap(({ path, words }) => {
     const start = words.findIndex((word) => word === 'queue-canary' || word === 'qc');
     const isCalled = start === 0 || (start > 0 && words[start - 1] === 'npx');
     // The definition of qc passes "$@" on, and $SETTINGS stands for options that are given once.

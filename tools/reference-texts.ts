@@ -279,6 +279,7 @@ export const JSON_DOCUMENTS: readonly JsonDocument[] = [
       { file: 'packages/engine/src/iam/read-access.ts', name: 'Access' },
       { file: 'packages/engine/src/iam/read-access.ts', name: 'RoleAccess' },
       { file: 'packages/engine/src/iam/read-access.ts', name: 'GrantUse' },
+      { file: 'packages/engine/src/iam/access-record.ts', name: 'Grant' },
       { file: 'packages/engine/src/iam/access-record.ts', name: 'Denial' },
     ],
   },

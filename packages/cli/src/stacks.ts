@@ -15,7 +15,7 @@ const IMAGE_OUTPUTS = [
   'ImageParameterName',
 ] as const;
 
-/** Names of what the pipeline stack tells of itself. */
+/** Outputs of the pipeline stack. */
 export const PIPELINE_OUTPUTS = [
   'QueueUrl',
   'DeadLetterQueueUrl',
@@ -34,10 +34,10 @@ export const PIPELINE_OUTPUTS = [
   'ArtifactBucketName',
 ] as const;
 
-/** What the image stack tells of itself. */
+/** Values of the image stack's outputs. */
 export type ImageOutputs = Readonly<Record<(typeof IMAGE_OUTPUTS)[number], string>>;
 
-/** What the pipeline stack tells of itself. */
+/** Values of the pipeline stack's outputs. */
 export type PipelineOutputs = Readonly<Record<(typeof PIPELINE_OUTPUTS)[number], string>>;
 
 /** Outputs of a deployed stack, or `undefined` when there is no such stack. */
@@ -80,8 +80,8 @@ async function requireOutputs<K extends string>(
     if (value === undefined) {
       throw new CliError(
         outputs
-          ? `stack ${stack} has no output ${key}: it is not (completely) deployed; run "queue-canary deploy ${part}"`
-          : `there is no stack ${stack} yet: run "queue-canary deploy ${part}" first`,
+          ? `stack ${stack} has no output ${key}: its deployment is incomplete; run "queue-canary deploy ${part}"`
+          : `stack ${stack} does not exist yet: run "queue-canary deploy ${part}" first`,
       );
     }
     found[key] = value;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { markdownPages, queueCanaryCommands } from '../../../tools/documented-commands.ts';
+import { markdownPages, queueCanaryCommands, shownCommands } from '../../../tools/documented-commands.ts';
 import { run, type Started, start } from './program.ts';
 
 /** Commands that need no account and little time. */
@@ -25,7 +25,7 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   demo: 'takes minutes: continuous integration runs it',
 };
 
-const shown = queueCanaryCommands(markdownPages()).map(({ words }) => words);
+const shown = queueCanaryCommands(shownCommands(markdownPages())).map(({ words }) => words);
 const directory = mkdtempSync(join(tmpdir(), 'queue-canary-docs-'));
 let engine: Started;
 

@@ -23,7 +23,7 @@ export function runningTasks(
 /** Which of the numbers in the workers' outcome lines are metrics, as the worker runtime names them. */
 export type WorkerMetric = 'Received' | 'FirstFinished' | 'FirstFailed' | 'ProcessingTimeMs' | 'QueueAgeMs';
 
-/** One of the metrics that the workers of a track report, summed over its tasks unless told otherwise. */
+/** One of the metrics that the workers of a track report, summed over its tasks by default. */
 export function outcomes(
   appName: string,
   track: Track,

@@ -28,8 +28,8 @@ export interface ReleasePolicyProps {
   readonly approval?: Approval;
 
   /**
-   * Time the canary is observed at steady state, before the release is promoted or offered for approval.
-   * The judge may fail it earlier, and passes none before the queue's visibility timeout is over: a
+   * Time for which the canary is observed at steady state before the release is promoted or offered for approval.
+   * The judge may fail it earlier. It passes no release before the queue's visibility timeout is over, because a
    * message that the canary lost shows up only then. At least `warmUpTime`, and at most twelve hours.
    *
    * @default - ten minutes
@@ -37,15 +37,15 @@ export interface ReleasePolicyProps {
   readonly bakeTime?: Duration;
 
   /**
-   * Time both services are watched on the new version before it becomes the last good release; at most
-   * twelve hours.
+   * Time for which both services are watched on the new version before it becomes the last good release; at
+   * most twelve hours.
    *
    * @default - five minutes
    */
   readonly watchTime?: Duration;
 
   /**
-   * Time, from steady state on, within which the judge must pass or fail the canary; then the verdict is
+   * Time from steady state within which the judge must pass or fail the canary. After that the verdict is
    * inconclusive and a person decides. Longer than the bake and the visibility timeout, and at most twelve
    * hours: CodePipeline waits 24 hours for the controller, which holds in memory what the workers reported
    * meanwhile. ECS forgets stopped tasks after an hour, so crashes count for no longer than that.
@@ -55,25 +55,24 @@ export interface ReleasePolicyProps {
   readonly decideWithin?: Duration;
 
   /**
-   * By how much more of its messages than stable the canary must be shown not to fail before it passes:
-   * 0.02 is two percentage points. Halving the margin takes about two to four times as many messages, so a
-   * slow queue needs a larger margin or more time.
+   * How many percentage points more failures than stable a pass must exclude: 0.02 is two points. Half the
+   * margin needs two to four times as many messages, so a slow queue needs a larger margin or more time.
    *
    * @default - 0.02
    */
   readonly margin?: number;
 
   /**
-   * By how much more of its messages the canary must be shown not to exceed stable's 90th percentile of
-   * processing time: with 0.05, no more than 15 % of them may. Given, a pass needs this beside `margin`;
-   * without it latency can still fail a release, but does not hold back a pass.
+   * How many percentage points more of its messages than stable's own 10 % may exceed stable's 90th percentile
+   * of processing time: with 0.05, a pass must show that no more than 15 % of the canary's do. If it is given, a pass needs this in addition to
+   * `margin`; without it latency can still fail a release, but does not hold back a pass.
    *
    * @default - a pass does not depend on latency
    */
   readonly latencyMargin?: number;
 
   /**
-   * From which part on being slower is bad: 0.5 is half as long again, which fails a release on latency.
+   * The slowdown from which on a version is bad: 0.5 is half as long again, which fails a release on latency.
    * About half of it is tolerated.
    *
    * @default - 0.5
@@ -82,7 +81,7 @@ export interface ReleasePolicyProps {
 
   /**
    * Probability that the judge ever fails a version that is as good as stable, however often it looks.
-   * A smaller one takes more failures of a bad version to be sure.
+   * A smaller rate needs more failures of a bad version.
    *
    * @default - 0.01: one release in a hundred
    */
@@ -103,8 +102,8 @@ export interface ReleasePolicyProps {
   readonly messagesMin?: number;
 
   /**
-   * Time that a task takes to be warm. A younger one is compared with what stable's tasks did at its age,
-   * and none is passed on that alone, so the bake must be as long. Where work takes long, the judge waits
+   * Time that a task takes to be warm. A younger task is compared with stable's tasks at the same age, and no
+   * release passes on that alone, so the bake must be at least as long. Where work takes long, the judge waits
    * longer by itself.
    *
    * @default - three minutes
@@ -113,26 +112,24 @@ export interface ReleasePolicyProps {
 
   /**
    * How much tasks of one version differ: the standard deviation of the logarithm of their odds of failing.
-   * The judge finds out from stable's tasks where they differ more; this is what it takes for granted, also
-   * where stable has one task only. Set it where tasks are known to differ and stable has few.
+   * The judge learns from stable's tasks if they differ more. This is the least that it assumes, even if stable
+   * has only one task. Set it if tasks are known to differ and stable has few.
    *
    * @default - 0.25: a quarter
    */
   readonly taskSpread?: number;
 
   /**
-   * Counters of your own that are judged, by the names that the handler counts under: whether it is worse when
-   * the canary counts less or more per finished message, and by which part of stable's count it may do so
-   * (0.25 is a quarter).
+   * Counters of your own that are judged, by the names that the handler uses: whether less or more per finished
+   * message is worse, and what part of stable's count is tolerated (0.25 is a quarter).
    *
    * @default - none is judged
    */
   readonly counters?: Readonly<Record<string, CounterPolicy>>;
 
   /**
-   * The judge says what it would have done and does not do it: with `true` as a whole, so that a person decides
-   * about each release that it would have passed or failed; or for the metrics that are named, which then take
-   * no part in failing a release.
+   * The judge says what it would have done, without doing it. With `true` a person decides about each release
+   * that it would have passed or failed. With a list, the named metrics do not count towards a fail.
    *
    * @default - false
    */
@@ -147,8 +144,8 @@ export interface ReleasePolicyProps {
   readonly onNewerCommit?: OnNewerCommit;
 
   /**
-   * New dead letters that end a release: as many that its own tasks failed since the canary's deployment began roll
-   * it back. As many from one minute to the next raise the alarm, which makes the controller look.
+   * Dead letters that end a release, counted from the start of the canary's deployment and caused by its own
+   * tasks. As many new ones from one minute to the next raise the alarm, which makes the controller look.
    *
    * @default - 1
    */

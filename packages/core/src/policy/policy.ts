@@ -3,7 +3,7 @@ import { defaultJudgePolicy, type JudgePolicy, parseJudgePolicy } from '../judge
 /**
  * Who promotes a release once the canary has baked.
  *
- * - `manual`: a person. The judge only advises; dead letters and alarms still roll back.
+ * - `manual`: a person. The judge only advises; dead letters still roll back.
  * - `automatic`: a pass promotes and a fail rolls back; what the judge cannot decide goes to a person.
  * - `automatic-then-manual`: a fail rolls back; everything else goes to a person once the judge has settled.
  */
