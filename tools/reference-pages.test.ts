@@ -9,7 +9,7 @@ let pages: Readonly<Record<string, string>>;
 beforeAll(async () => {
   await ensureControllerBundle();
   pages = referencePages();
-});
+}, 60_000);
 
 describe('the generated reference', () => {
   it.each(['cli.md', 'settings.md', 'constructs.md', 'stacks.md', 'json.md'])(
