@@ -327,7 +327,7 @@ test.each([
 });
 
 test.each([
-  ['us-west-1', 'may be put there', [] as string[], 'usw1-az3 usw1-az2 usw1-az1'],
+  ['us-west-1', 'may use it', [] as string[], 'usw1-az3 usw1-az2 usw1-az1'],
   ['ap-northeast-1', 'name it', ['ap-northeast-1a', 'ap-northeast-1b'], 'apne1-az4 apne1-az3 apne1-az1'],
 ])(
   'a zone of %s without Fargate is a failure where the stacks %s, with two that have it',
