@@ -75,8 +75,9 @@ const sentence = (text: string) =>
 function cliPage(program: Command): string {
   return page(
     'Command line',
-    `In a checkout, \`npx queue-canary\` runs the command. Commands that reach AWS or an engine first print where they go.
-They go to the local engine if the state directory holds one, and to AWS otherwise; \`--aws\` forces AWS. Results go to
+    `In a checkout, \`npx queue-canary\` runs the command. Commands that reach AWS or an engine first print where they go. A
+state directory means the engine in it; if that engine does not answer, the command stops. Without a state directory,
+\`AWS_ENDPOINT_URL\` means that endpoint, and otherwise the target is AWS. \`--aws\` always means AWS. Results go to
 standard output, progress and messages to standard error.`,
     ...commandsOf(program).map(commandSection),
   );
