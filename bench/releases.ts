@@ -21,9 +21,9 @@ import { percent } from './judge/table.ts';
  * false rollback. The judge may make some, at its stated rate. When anything else ended one, or a message was lost, the exit
  * status is 1; unless `--keep-going`, the run ends there.
  *
- * A stack update during a release ends it when it puts back what a service ran before, as README.md says: the canary then, or
- * stable in its promotion. So one that comes during a release changes stable alone and early in the bake, and the image that
- * was promoted before is brought into the stack just before the release.
+ * A stack update during a release ends it when it puts back what a service ran before (docs/how-to/update-the-stacks.md):
+ * the canary then, or stable in its promotion. So one that comes during a release changes stable alone and early in the
+ * bake, and the image that was promoted before is brought into the stack just before the release.
  */
 const { values: options } = parseArgs({
   options: {

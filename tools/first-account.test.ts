@@ -4,11 +4,11 @@ import { AWS_LATENCIES } from '@queue-canary/engine';
 import { describe, expect, it } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '..');
-const page = readFileSync(join(ROOT, 'docs/first-account.md'), 'utf8');
+const page = readFileSync(join(ROOT, 'docs/how-to/first-account.md'), 'utf8');
 
 describe('the page about the first account', () => {
   it('names tests that there are', () => {
-    const named = [...page.matchAll(/\[[\w.-]+\]\(\.\.\/([^)]+\.test\.ts)\) "([^"]+)"/g)];
+    const named = [...page.matchAll(/\[[\w.-]+\]\(\.\.\/\.\.\/([^)]+\.test\.ts)\) "([^"]+)"/g)];
     expect(named.length).toBeGreaterThan(40);
     // Prose breaks lines, so a link to a test without a name after it would be left out.
     expect(named.length).toBe([...page.matchAll(/\.test\.ts\)/g)].length);

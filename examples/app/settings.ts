@@ -10,7 +10,7 @@ import { CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Node } from 'constructs';
 
-/** What the app can be told with `-c name=value`. */
+/** The settings of the app, given as `-c name=value`. */
 export interface Settings {
   /** Prefix of both stacks' names, and the name under which outcomes are reported. */
   readonly app: string;
@@ -138,7 +138,7 @@ export function readSettings(node: Node): Settings {
     );
   }
   for (const name of context.unknown()) {
-    context.problems.push(`there is no setting ${name}; there are ${context.names().join(', ')}`);
+    context.problems.push(`unknown setting ${name}; the settings are ${context.names().join(', ')}`);
   }
   if (context.problems.length > 0) {
     throw new SettingsError(

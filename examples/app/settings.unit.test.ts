@@ -211,12 +211,12 @@ describe('readSettings', () => {
   });
 
   it.each(['unitsMin', 'delta'])('refuses %s, which there was', (name) => {
-    expect(() => read({ [name]: '50' })).toThrow(`there is no setting ${name}; there are app, `);
+    expect(() => read({ [name]: '50' })).toThrow(`unknown setting ${name}; the settings are app, `);
   });
 
   it('refuses a name that is no setting, and leaves alone what is for CDK', () => {
     expect(() => read({ stableTask: '5' })).toThrow(
-      /there is no setting stableTask; there are app, .*stableTasks,/,
+      /unknown setting stableTask; the settings are app, .*stableTasks,/,
     );
     expect(read({ '@aws-cdk/core:newStyleStackSynthesis': true, 'aws:cdk:bundling-stacks': [] }).app).toBe(
       'QueueCanary',

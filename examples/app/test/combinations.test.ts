@@ -43,12 +43,12 @@ const OPTIONS = {
 };
 const combinations = coveringArray(OPTIONS);
 
-/** Every context value that the app knows, which it lists to who gives another. */
+/** Every context value that the app knows, which it lists to whoever gives another. */
 function settings(): string[] {
   try {
     addQueueCanary(new App({ context: { nothing: 'x' } }));
   } catch (error) {
-    return (error as Error).message.split('there are ')[1]!.split(', ');
+    return (error as Error).message.split('the settings are ')[1]!.split(', ');
   }
   throw new Error('the app takes a context value that it does not know');
 }

@@ -21,7 +21,7 @@ const program = createProgram({
   signal: interrupted,
   ask: async (question) => {
     if (!process.stdin.isTTY) {
-      throw new CliError('there is no terminal to ask on: add --yes if you mean it');
+      throw new CliError('there is no terminal to ask on: add --yes to go on without being asked');
     }
     const reader = createInterface({ input: process.stdin, output: process.stderr });
     try {

@@ -21,7 +21,7 @@ export async function controllerSettings(
   const parsed = parsePolicy(JSON.parse(text));
   if (!parsed.ok) {
     throw new CliError(
-      `the deployed controller's policy is not one of this version (${parsed.problems.map(({ message }) => message).join('; ')}): run "queue-canary deploy pipeline" again, or the queue-canary that deployed it`,
+      `this version cannot read the deployed controller's policy (${parsed.problems.map(({ message }) => message).join('; ')}): run "queue-canary deploy pipeline" again, or use the version of queue-canary that deployed it`,
     );
   }
   return { app, policy: parsed.policy };

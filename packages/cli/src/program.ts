@@ -41,6 +41,22 @@ const LOG_SOURCES: readonly LogSource[] = ['canary', 'stable', 'controller', 'bu
  */
 export function createProgram(world: World): (args: readonly string[]) => Promise<number> {
   let status = 0;
+  const program = createCommand(world, (code) => {
+    status = code;
+  });
+  return async (args) => {
+    try {
+      await program.parseAsync([...args], { from: 'user' });
+    } catch (error) {
+      if (error instanceof CommanderError) return error.exitCode;
+      throw error;
+    }
+    return status;
+  };
+}
+
+/** The command with its subcommands and options. `exitWith` takes the exit status of an action that has one. */
+export function createCommand(world: World, exitWith: (status: number) => void): Command {
   const program = new Command('queue-canary')
     .description('Canary releases for queue workers on Amazon ECS, here or on AWS.')
     .version('0.1.0')
@@ -49,7 +65,7 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
       writeOut: (text) => world.print(text.trimEnd()),
       writeErr: (text) => world.terminal.line(text.trimEnd()),
     })
-    .showHelpAfterError('(queue-canary --help lists what there is)');
+    .showHelpAfterError('(queue-canary --help lists all commands)');
 
   const command = (name: string, description: string, parent: Command = program) =>
     parent
@@ -62,7 +78,7 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
         ).argParser(notEmpty),
       )
       .option('--app-name <name>', 'name of the application', appName, 'QueueCanary')
-      .option('--aws', 'go to your AWS account even if a local engine was used here');
+      .option('--aws', 'use your AWS account even if this directory has a local engine');
 
   const context = async (options: Common): Promise<Context> => {
     const { createClients } = await import('./clients.ts');
@@ -78,19 +94,15 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
   program
     .command('up')
     .description('run the local engine until Ctrl-C')
-    .option('--state <directory>', 'where it remembers everything', notEmpty, USUAL_STATE)
+    .option('--state <directory>', 'state directory; it keeps everything', notEmpty, USUAL_STATE)
     .option(
       '--port <port>',
-      'port on 127.0.0.1 (default: the one it had before, or 4580; 0: a free one at first)',
+      'port on 127.0.0.1 (default: the last one, or 4580; 0: any free port the first time)',
       wholeNumber(0, 65_535),
     )
     .option('--pace <factor>', "divide AWS's own latencies by this", factor, 1)
     .addOption(seed())
-    .option(
-      '--region <region>',
-      'region that the engine says it is (default: the one it had before, or us-east-1)',
-      region,
-    )
+    .option('--region <region>', 'region of the engine (default: the last one, or us-east-1)', region)
     .action(async (options: UpOptions) => {
       const { up } = await import('./commands/up.ts');
       const engine = await up(options, world.clock, world.terminal);
@@ -102,14 +114,16 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
 
   program
     .command('env')
-    .description('print the environment with which other tools use the local engine, for a shell to evaluate')
+    .description(
+      'print environment variables that point other tools to the local engine, for a shell to evaluate',
+    )
     .option('--state <directory>', 'state directory of the engine', notEmpty, USUAL_STATE)
     .addOption(
-      new Option('--shell <name>', 'for which shell; sh means bash and zsh as well')
+      new Option('--shell <name>', 'shell to print for; sh includes bash and zsh')
         .choices(['sh', 'fish', 'csh', 'tcsh'])
         .default('sh'),
     )
-    .option('--json', 'as JSON; null means that a variable must not be set')
+    .option('--json', 'as JSON; null means that the variable must be unset')
     .action(async (options: EnvOptions) => {
       const { env } = await import('./commands/env.ts');
       await env(options, world);
@@ -122,16 +136,20 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
         'command that synthesizes your CDK app (default: the one of this repository)',
       )
       .option('-c, --context <name=value>', 'context for the CDK app; repeatable', collect, [])
-      .option('--yes', 'on AWS, do not ask about changes that broaden permissions');
+      .option('--yes', 'on AWS, do not ask before changes that broaden permissions');
   type DeployFlags = Common & { cdkApp?: string; context: string[]; yes?: boolean };
   const deploy = program.command('deploy').description('deploy the stacks with cdk deploy');
-  deployCommand('image', 'repository, registry and build', deploy).action(async (options: DeployFlags) => {
+  deployCommand(
+    'image',
+    'deploy the image stack: source repository, image repository and build',
+    deploy,
+  ).action(async (options: DeployFlags) => {
     const { deployImage } = await import('./commands/deploy.ts');
     await deployImage(await context(options), options);
   });
   deployCommand(
     'pipeline',
-    'services, queue, pipeline and controller; builds the first image before',
+    'deploy the pipeline stack: queue, services, pipeline and controller; builds the first image before that',
     deploy,
   ).action(async (options: DeployFlags) => {
     const { deployPipeline } = await import('./commands/deploy.ts');
@@ -150,7 +168,7 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
     .option('--json', 'as JSON')
     .action(async (options: Common & DoctorOptions) => {
       const { doctor } = await import('./commands/doctor.ts');
-      status = await doctor(await context(options), options);
+      exitWith(await doctor(await context(options), options));
     });
 
   command('push', 'push a directory to the repository with git: a push to main starts a release')
@@ -174,8 +192,8 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
       world.print(`sent ${await send(await context(options), options)}`);
     });
 
-  const release = program.command('release').description('look at the release');
-  command('status', 'where the release is and why', release)
+  const release = program.command('release').description('show the release');
+  command('status', 'show where the release is and why', release)
     .option('--json', 'as JSON')
     .action(async (options: Common & { json?: boolean }) => {
       const { releaseStatus } = await import('./commands/release.ts');
@@ -190,7 +208,7 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
   const verdict = (name: string, description: string, summary: string, answer: 'Approved' | 'Rejected') =>
     command(name, description)
       .option('--summary <text>', 'why, for the record', summary)
-      .option('--token <token>', 'the approval that you mean; refused if another is pending by now')
+      .option('--token <token>', 'token of the approval to answer; refused if another approval is pending')
       .action(async (options: VerdictFlags) => {
         const { answerApproval } = await import('./commands/release.ts');
         await answerApproval(await context(options), answer, options);
@@ -229,12 +247,12 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
 
   command(
     'calibrate',
-    "replay stable's own past as releases that never were, and recommend the judge's settings",
+    "replay stable's log as releases that never happened, and recommend settings for the judge",
   )
     .option('--days <number>', 'how far back', wholeNumber(1, 20), 7)
     .option(
       '--policy <file>',
-      "judge by this: JSON of a release policy, or of the judge's settings that differ from the deployed ones",
+      "policy to judge by: JSON of a release policy, or of the judge's settings that differ from the deployed ones",
       notEmpty,
     )
     .option('--json', 'as JSON')
@@ -252,13 +270,8 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
 
   program
     .command('iam')
-    .description('which permissions of their templates roles used on the local engine, and what was refused')
-    .option(
-      '--state <directory>',
-      'state directory of the engine, which may run or not',
-      notEmpty,
-      USUAL_STATE,
-    )
+    .description('show which permissions the roles used on the local engine, and which calls were refused')
+    .option('--state <directory>', 'state directory of an engine, running or stopped', notEmpty, USUAL_STATE)
     .option('--json', 'as JSON')
     .action(async (options: { state: string; json?: boolean }) => {
       const { iam } = await import('./commands/iam.ts');
@@ -267,13 +280,16 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
 
   program
     .command('cost')
-    .description('the monthly cost on AWS at list prices, line by line, alongside the AWS sample')
-    .addHelpText('after', "\nWhat is left out is the app's default, at the workload of the AWS sample.")
+    .description('print the monthly cost on AWS at list prices, line by line, compared with the AWS sample')
+    .addHelpText(
+      'after',
+      "\nOptions that are not given take the app's defaults, at the workload of the AWS sample.",
+    )
     .option('--canary-tasks <number>', 'canary tasks', wholeNumber(0, 1000))
     .option('--stable-tasks <number>', 'stable tasks on average', wholeNumber(0, 100_000))
     .option('--vcpu <number>', 'vCPU per task', positive)
     .option('--gb <number>', 'GB of memory per task', positive)
-    .addOption(new Option('--architecture <name>', 'of the tasks').choices(['arm64', 'x86_64']))
+    .addOption(new Option('--architecture <name>', 'architecture of the tasks').choices(['arm64', 'x86_64']))
     .option('--spot', "stable's tasks beyond the first on Fargate Spot")
     .option('--no-spot', 'all tasks on demand')
     .option('--nat-gateways <number>', 'NAT gateways', wholeNumber(0, 10))
@@ -282,12 +298,12 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
     .option('--releases <number>', 'releases per month', wholeNumber(0, 100_000))
     .option(
       '--bake-minutes <number>',
-      'time until a release is decided, until decideWithinMinutes at most',
+      'minutes until a release is decided, at most decideWithinMinutes',
       notNegative,
     )
-    .option('--watch-minutes <number>', 'time it is watched after', notNegative)
-    .option('--approval-hours <number>', 'time until a person approves', notNegative)
-    .option('--internet-gb <number>', 'GB a month to the internet', notNegative)
+    .option('--watch-minutes <number>', 'minutes it is watched after the promotion', notNegative)
+    .option('--approval-hours <number>', 'hours until a person approves', notNegative)
+    .option('--internet-gb <number>', 'GB per month sent to the internet', notNegative)
     .option('--json', 'as JSON')
     .action(async (options: CostOptions) => {
       const { cost } = await import('./commands/cost.ts');
@@ -296,18 +312,23 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
 
   program
     .command('sample')
-    .description('how many messages, and how much time, it takes to certify a good version')
+    .description('compute how many messages, and how much time, a good version needs to pass')
     .requiredOption('--rate <number>', 'messages per second of both tracks together', positive)
-    .option('--share <part>', "the canary's part of them", rate, 0.25)
-    .option('--failures <part>', 'part of the messages that a good version fails', rate, 0.001)
-    .option('--margin <part>', 'by how much more the canary must be shown not to fail', rate, 0.02)
+    .option('--share <part>', "the canary's share of them", rate, 0.25)
+    .option('--failures <part>', 'share of the messages that a good version fails', rate, 0.001)
+    .option(
+      '--margin <part>',
+      'how many more failures than stable must be excluded, as a share of the messages',
+      rate,
+      0.02,
+    )
     .option(
       '--false-promotions <part>',
       'probability of passing a version that is worse by the margin',
       rate,
       0.05,
     )
-    .option('--within <minutes>', 'time there is', wholeNumber(1, 720), 60)
+    .option('--within <minutes>', 'minutes available', wholeNumber(1, 720), 60)
     .option('--json', 'as JSON')
     .action(async (options: SampleOptions) => {
       const { sample } = await import('./commands/sample.ts');
@@ -316,7 +337,7 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
 
   program
     .command('demo')
-    .description('good and bad releases on this machine, from git push to promotion or rollback')
+    .description('play good and bad releases on this machine, from git push to promotion or rollback')
     .addOption(
       new Option('--approval <who>', 'who promotes: the judge (automatic) or a person (manual)')
         .choices(['automatic', 'manual'])
@@ -330,24 +351,16 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
     .option('--state <directory>', 'state directory (default: a new temporary one)')
     .action(async (options: Partial<DemoOptions> & Pick<DemoOptions, 'approval' | 'pace' | 'rate'>) => {
       const { demo } = await import('./demo/demo.ts');
-      status = await demo(world, { json: false, keep: false, ...options });
+      exitWith(await demo(world, { json: false, keep: false, ...options }));
     });
 
-  return async (args) => {
-    try {
-      await program.parseAsync([...args], { from: 'user' });
-    } catch (error) {
-      if (error instanceof CommanderError) return error.exitCode;
-      throw error;
-    }
-    return status;
-  };
+  return program;
 }
 
 function seed() {
   return new Option(
     '--seed <number>',
-    'draw varying latencies and approximate counts from this seed (default: others each time)',
+    'seed of varying latencies and approximate counts (default: a new one each time)',
   ).argParser(wholeNumber(1, 999_999));
 }
 

@@ -54,8 +54,8 @@ async function requireOutputs<K extends string>(
     if (value === undefined) {
       throw new CliError(
         outputs
-          ? `stack ${stack} has no output ${key}: it is not (completely) deployed; run "queue-canary deploy ${part}"`
-          : `there is no stack ${stack} yet: run "queue-canary deploy ${part}" first`,
+          ? `stack ${stack} has no output ${key}: its deployment is incomplete; run "queue-canary deploy ${part}"`
+          : `stack ${stack} does not exist yet: run "queue-canary deploy ${part}" first`,
       );
     }
     found[key] = value;

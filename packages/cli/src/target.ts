@@ -47,7 +47,7 @@ export async function resolveTarget(
     const engine = readEngineFile(options.state);
     if (!(await answers(engine.endpoint))) {
       throw new CliError(
-        `the local engine of ${options.state} does not answer at ${engine.endpoint}: start it with "queue-canary up --state ${options.state}", or add --aws to mean your AWS account`,
+        `the local engine of ${options.state} does not answer at ${engine.endpoint}: start it with "queue-canary up --state ${options.state}", or add --aws to use your AWS account`,
       );
     }
     return local(engine, environment);
@@ -108,7 +108,7 @@ function checked(content: unknown): EngineFile {
 
 function noEngine(state: string): CliError {
   return new CliError(
-    `${state} holds no local engine: start one with "queue-canary up --state ${state}", or name the directory of the one that you mean`,
+    `${state} holds no local engine: start one with "queue-canary up --state ${state}", or name the state directory of another one`,
   );
 }
 

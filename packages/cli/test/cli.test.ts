@@ -66,7 +66,7 @@ test('a state directory keeps its region, and another one is refused', async () 
   await first.finished;
   const other = await run(['up', '--state', state, '--region', 'us-east-1']);
   expect(other.status).toBe(1);
-  expect(other.errors).toMatch(/lies in eu-central-1, not us-east-1: leave --region out/);
+  expect(other.errors).toMatch(/belongs to eu-central-1, not us-east-1: leave out --region/);
   const again = await engine(state);
   expect(await again.line(/^ready in/)).toContain('eu-central-1');
 });
@@ -82,13 +82,16 @@ test('a stopped engine is never mistaken for AWS', async () => {
 });
 
 test.each([
-  [['approve'], /there is no stack QueueCanaryPipeline yet: run "queue-canary deploy pipeline" first/],
-  [['send'], /there is no stack QueueCanaryPipeline yet/],
-  [['release', 'status'], /there is no stack QueueCanary(Image|Pipeline) yet/],
-  [['logs', 'canary'], /there is no stack QueueCanaryPipeline yet/],
-  [['calibrate'], /there is no stack QueueCanaryPipeline yet: run "queue-canary deploy pipeline" first/],
-  [['deploy', 'pipeline'], /there is no stack QueueCanaryImage yet: run "queue-canary deploy image" first/],
-  [['push', '.'], /there is no stack QueueCanaryImage yet/],
+  [['approve'], /stack QueueCanaryPipeline does not exist yet: run "queue-canary deploy pipeline" first/],
+  [['send'], /stack QueueCanaryPipeline does not exist yet/],
+  [['release', 'status'], /stack QueueCanary(Image|Pipeline) does not exist yet/],
+  [['logs', 'canary'], /stack QueueCanaryPipeline does not exist yet/],
+  [['calibrate'], /stack QueueCanaryPipeline does not exist yet: run "queue-canary deploy pipeline" first/],
+  [
+    ['deploy', 'pipeline'],
+    /stack QueueCanaryImage does not exist yet: run "queue-canary deploy image" first/,
+  ],
+  [['push', '.'], /stack QueueCanaryImage does not exist yet/],
   [['destroy'], /neither QueueCanaryPipeline nor QueueCanaryImage exists/],
 ])('before anything is deployed, %s says what to do first', async (args, message) => {
   const state = directory();

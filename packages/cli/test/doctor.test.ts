@@ -28,7 +28,7 @@ function directory(): string {
   return path;
 }
 
-/** A context that goes to AWS at an endpoint, on a machine whose git signs in at CodeCommit. */
+/** A context that goes to AWS at an endpoint, on a machine whose git signs in to CodeCommit. */
 function contextAt(
   endpoint: string,
   environment: Context['environment'] = {},
@@ -150,7 +150,7 @@ describe.each<{
     what: 'fewer vCPU than a deployment takes',
     answers: { GetServiceQuota: quota('L-3032A538', 0.5) },
     check: 'Fargate vCPU',
-    found: '0.5 in all',
+    found: '0.5 in total',
     fix: '--service-code fargate --quota-code L-3032A538 --desired-value 1 ',
   },
   {
@@ -158,7 +158,7 @@ describe.each<{
     answers: { GetServiceQuota: quota('L-36FBB829', 2) },
     check: 'Fargate Spot vCPU',
     result: 'warning',
-    found: '2 in all',
+    found: '2 in total',
     fix: '--quota-code L-36FBB829 --desired-value 5 ',
   },
   {
@@ -183,7 +183,7 @@ describe.each<{
     what: 'a new account that may not build',
     answers: { GetServiceQuota: quota('L-5ED1D25B', 0) },
     check: 'CodeBuild',
-    found: '0 builds at the same time',
+    found: '0 concurrent builds',
     fix: '--service-code codebuild --quota-code L-5ED1D25B --desired-value 1 ',
   },
   {
@@ -192,7 +192,7 @@ describe.each<{
       GetAccountSettings: { AccountLimit: { ConcurrentExecutions: 10, UnreservedConcurrentExecutions: 1 } },
     },
     check: 'Lambda',
-    found: '1 of them not reserved; the controller needs 3',
+    found: '1 of them unreserved; the controller needs 3',
     fix: '--service-code lambda --quota-code L-B99A9384 --desired-value 12 ',
   },
   {
@@ -239,7 +239,7 @@ describe.each<{
     what: 'a queue that an earlier stack left behind',
     answers: { GetQueueUrl: { QueueUrl: 'https://sqs/QueueCanaryPipeline-Queue' } },
     check: 'name QueueCanaryPipeline-Queue',
-    found: 'is there without its stack QueueCanaryPipeline',
+    found: 'exists without its stack QueueCanaryPipeline',
     fix: 'aws sqs delete-queue --queue-url https://sqs/QueueCanaryPipeline-Queue, if nothing in it is needed; or choose another name: --app-name',
   },
   {
@@ -327,7 +327,7 @@ test.each([
 });
 
 test.each([
-  ['us-west-1', 'may be put there', [] as string[], 'usw1-az3 usw1-az2 usw1-az1'],
+  ['us-west-1', 'may use it', [] as string[], 'usw1-az3 usw1-az2 usw1-az1'],
   ['ap-northeast-1', 'name it', ['ap-northeast-1a', 'ap-northeast-1b'], 'apne1-az4 apne1-az3 apne1-az1'],
 ])(
   'a zone of %s without Fargate is a failure where the stacks %s, with two that have it',
@@ -345,7 +345,7 @@ test.each([
     const check = await found(named);
     expect(check).toMatchObject({
       result: 'failure',
-      fix: `-c availabilityZones=${region}a,${region}c, given to every "deploy"`,
+      fix: `-c availabilityZones=${region}a,${region}c, with every "deploy"`,
     });
     expect(check?.found).toContain(why);
     expect(await found([`${region}a`, `${region}c`])).toMatchObject({ result: 'ok' });
@@ -405,7 +405,7 @@ describe('the command', () => {
       {
         name: 'CDK bootstrap',
         result: 'failure',
-        found: 'eu-central-1 is not bootstrapped: there is no parameter /cdk-bootstrap/hnb659fds/version',
+        found: 'eu-central-1 is not bootstrapped: parameter /cdk-bootstrap/hnb659fds/version does not exist',
         fix: 'npx cdk bootstrap aws://123456789012/eu-central-1',
       },
     ]);
@@ -433,7 +433,9 @@ describe('the command', () => {
       },
     });
     expect(status).toBe(1);
-    expect(output).toMatch(/failure +credentials +there are none.*\n +fix: log in/);
+    expect(output).toMatch(
+      /failure +credentials +neither the environment nor the profile has any.*\n +fix: log in/,
+    );
   });
 
   test('on the local engine, says what has no meaning there', async () => {
@@ -448,7 +450,7 @@ describe('the command', () => {
     expect({ status, errors }).toMatchObject({ status: 0, errors: expect.stringContaining('local engine') });
     expect(output).toMatch(/^ok +CDK bootstrap/m);
     for (const name of ['quotas', 'CodeCommit', 'service-linked roles']) {
-      expect(output).toMatch(new RegExp(`^skipped +${name} +no meaning here`, 'm'));
+      expect(output).toMatch(new RegExp(`^skipped +${name} +does not apply`, 'm'));
     }
   });
 });

@@ -45,9 +45,8 @@ export interface ReleasePolicyProps {
   readonly onNewerCommit?: OnNewerCommit;
 
   /**
-   * New dead letters that end a release. It is rolled back when its own tasks have failed as many since the
-   * canary's deployment began. As many from one minute to the next raise the alarm, which makes the controller
-   * look.
+   * Dead letters that end a release, counted from the start of the canary's deployment and caused by its own
+   * tasks. As many new ones from one minute to the next raise the alarm, which makes the controller look.
    *
    * @default - 1
    */
@@ -55,7 +54,7 @@ export interface ReleasePolicyProps {
 
   /**
    * Probability that the judge ever fails a version that is as good as stable, however often it looks. A smaller
-   * one takes more failures of a bad version to be sure.
+   * rate needs more failures of a bad version.
    *
    * @default - 0.01: one release in a hundred
    */
@@ -69,26 +68,26 @@ export interface ReleasePolicyProps {
   readonly falsePromotionRate?: number;
 
   /**
-   * The canary must be shown not to fail more of its messages than stable by this much before it passes: 0.02 is
-   * two percentage points. Half the margin takes two to four times as many messages, so a slow queue needs a
-   * larger margin or more time.
+   * How many percentage points more failures than stable a pass must exclude: 0.02 is two points. Half the margin
+   * needs two to four times as many messages, so a slow queue needs a larger margin or more time.
    *
    * @default - 0.02
    */
   readonly margin?: number;
 
   /**
-   * The canary must be shown to exceed stable's 90th percentile of processing time by at most this much more of
-   * its messages: with 0.05, in at most 15 % of them. Where it is set, a pass needs this as well as `margin`.
-   * Where it is not, latency can still fail a release, but does not hold back a pass.
+   * How many percentage points more of its messages than stable's own 10 % may exceed stable's 90th percentile of
+   * processing time: with 0.05, a pass must show that no more than 15 % of the canary's do. If it is given, a pass
+   * needs this in addition to `margin`. Without it latency can still fail a release, but does not hold back a
+   * pass.
    *
    * @default - a pass does not depend on latency
    */
   readonly latencyMargin?: number;
 
   /**
-   * Being slower by this part is bad and fails a release on latency: 0.5 is half as long again. About half of it
-   * is tolerated.
+   * The slowdown from which on a version is bad: 0.5 is half as long again, which fails a release on latency.
+   * About half of it is tolerated.
    *
    * @default - 0.5
    */
@@ -96,8 +95,8 @@ export interface ReleasePolicyProps {
 
   /**
    * How much tasks of one version differ: the standard deviation of the logarithm of their odds of failing. The
-   * judge measures it where stable's tasks differ more. It assumes this much otherwise, also where stable has one
-   * task only. Set it where tasks are known to differ and stable has few.
+   * judge learns from stable's tasks if they differ more. This is the least that it assumes, even if stable has
+   * only one task. Set it if tasks are known to differ and stable has few.
    *
    * @default - 0.25: a quarter
    */
@@ -121,8 +120,8 @@ export interface ReleasePolicyProps {
   readonly decideWithin?: Duration;
 
   /**
-   * Time that a task takes to be warm. A younger one is compared with stable's tasks at the same age, and no
-   * version passes on that alone, so the bake must be at least as long. Where work takes long, the judge waits
+   * Time that a task takes to be warm. A younger task is compared with stable's tasks at the same age, and no
+   * release passes on that alone, so the bake must be at least as long. Where work takes long, the judge waits
    * longer by itself.
    *
    * @default - three minutes
@@ -130,18 +129,16 @@ export interface ReleasePolicyProps {
   readonly warmUpTime?: Duration;
 
   /**
-   * Counters of your own that are judged, by the names that the handler counts under: whether it is worse when the
-   * canary counts less or more per finished message, and which part of stable's count is tolerated (0.25 is a
-   * quarter).
+   * Counters of your own that are judged, by the names that the handler uses: whether less or more per finished
+   * message is worse, and what part of stable's count is tolerated (0.25 is a quarter).
    *
    * @default - none is judged
    */
   readonly counters?: Readonly<Record<string, CounterPolicy>>;
 
   /**
-   * The judge says what it would have done, and does not do it. `true` covers the whole verdict, so that a person
-   * decides about each release that it would have passed or failed. A list covers the named metrics, which then
-   * take no part in failing a release.
+   * The judge says what it would have done, without doing it. With `true` a person decides about each release that
+   * it would have passed or failed. With a list, the named metrics do not count towards a fail.
    *
    * @default - false
    */

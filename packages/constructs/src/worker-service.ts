@@ -38,7 +38,7 @@ export interface WorkerTaskProps extends EncryptionProps {
   /** Time between SIGTERM and SIGKILL. */
   readonly stopTimeout: Duration;
   /**
-   * Settings of the worker, beside those that the construct sets. The two timeouts may be overridden; the
+   * Settings of the worker, in addition to those that the construct sets. The two timeouts may be overridden; the
    * app, the track, the queue and what is said of it may not.
    */
   readonly environment: Record<string, string>;

@@ -47,7 +47,7 @@ export async function calibrateHistory(context: Context, options: CalibrateOptio
   if (unreadable !== undefined) {
     const { lines, problem } = unreadable;
     terminal.line(
-      `${lines === 1 ? 'an outcome line' : `${lines} outcome lines`} cannot be read, and what is reported there is missing (${problem})`,
+      `${lines === 1 ? 'an outcome line' : `${lines} outcome lines`} cannot be read and is left out (${problem})`,
     );
   }
   const result = await run(context, calibrate(history, policy));
@@ -116,7 +116,7 @@ async function run(
   let replayed = 0;
   for (let step = calibration.next(); ; step = calibration.next()) {
     if (step.done === true) {
-      terminal.line(`replayed ${replayed} releases that never were`);
+      terminal.line(`replayed ${replayed} releases`);
       return step.value;
     }
     const { doing, done, total } = step.value;
@@ -158,9 +158,7 @@ function documentIn(file: string): object {
 }
 
 function notAPolicy(file: string, problems: readonly { readonly message: string }[]): CliError {
-  return new CliError(
-    `${file} is no policy that a release can be judged by: ${problems.map(({ message }) => message).join('; ')}`,
-  );
+  return new CliError(`${file} is not a valid policy: ${problems.map(({ message }) => message).join('; ')}`);
 }
 
 function interrupted(): CliError {

@@ -55,16 +55,16 @@ export function cost(options: CostOptions): string[] {
           estimated ? `${basis} (assumed)` : basis,
         ]),
         ['total at list prices', money(totalUsd), ''],
-        ['allowances', money(-freeUsd), 'free each month in every account, if nothing else in it uses them'],
+        ['allowances', money(-freeUsd), 'free each month in every account, if nothing else uses them'],
         ['to pay', money(totalUsd - freeUsd), ''],
       ],
     ),
     '',
     ...alongsideSample(),
     '',
-    'What the choices save, at list prices',
+    'Savings by choice, at list prices',
     ...table(
-      ['choice', 'USD a month', 'otherwise', 'what it gives up'],
+      ['choice', 'USD a month', 'otherwise', 'gives up'],
       choices.map(({ choice, savesUsd, setting, givesUp }) => [
         choice,
         money(savesUsd),
@@ -85,7 +85,7 @@ function alongsideSample(): string[] {
   const beyond = beyondSample(DEFAULT_CONFIGURATION);
   const total = (of: 'statedUsd' | 'rebuiltUsd') => sample.reduce((sum, line) => sum + line[of], 0);
   return [
-    'The cost table of the AWS sample: what it states, the same from our prices, and our defaults at list prices',
+    'The cost table of the AWS sample: as stated, rebuilt from our prices, and our defaults at list prices',
     ...table(
       ['AWS sample', 'stated', 'rebuilt', 'defaults', 'its basis; why ours differs'],
       [
@@ -108,7 +108,7 @@ function alongsideSample(): string[] {
           money(total('statedUsd')),
           money(total('rebuiltUsd')),
           money(totalOf(lines)),
-          'the sentence above its table says 73.34, which no line of it explains',
+          'the sentence above its table says 73.34, which none of its lines explains',
         ],
       ],
     ),

@@ -19,7 +19,7 @@ export async function destroy(context: Context, options: DestroyOptions): Promis
     if (await findOutputs(context.clients.cloudformation, stack)) existing.push(stack);
   }
   if (existing.length === 0) {
-    throw new CliError(`neither ${names.pipeline} nor ${names.image} exists there: nothing to destroy`);
+    throw new CliError(`neither ${names.pipeline} nor ${names.image} exists: there is nothing to destroy`);
   }
   for (const stack of existing) {
     terminal.line(`${stack} will be removed, with`);
@@ -41,7 +41,7 @@ export async function destroy(context: Context, options: DestroyOptions): Promis
     }
     for (const { type, physicalId } of resources.filter(stays))
       terminal.line(`  ${type} ${physicalId} stays: the stack retains it${removedWith(type, physicalId)}`);
-    terminal.line('  and what is in them: messages, images, source history and logs, but for what stays');
+    terminal.line('  and their content: messages, images, source history and logs, except in what stays');
   }
   if (!options.yes) {
     const answer = await options.ask(
@@ -108,7 +108,7 @@ async function removeStack(context: Context, stack: string): Promise<void> {
   const id = Stacks?.[0]?.StackId ?? stack;
   await cloudformation.deleteStack({ StackName: stack });
   for (;;) {
-    if (context.signal.aborted) throw new CliError(`interrupted; ${stack} goes on being deleted`);
+    if (context.signal.aborted) throw new CliError(`interrupted; the deletion of ${stack} continues`);
     const { Stacks: now } = await cloudformation.describeStacks({ StackName: id });
     const status = now?.[0]?.StackStatus ?? 'DELETE_COMPLETE';
     context.terminal.live(`  ${stack} ${status}`);

@@ -35,7 +35,7 @@ export async function diagnose(context: Context, needs: StackNeeds | undefined):
     ...(await machineChecks(context, needs, account?.region)),
     ...checks,
     ...(account === undefined
-      ? [skipped('account', 'not checked: nothing can be asked without credentials and a region')]
+      ? [skipped('account', 'not checked: that needs credentials and a region')]
       : await accountChecks(context, account, needs)),
   ];
 }
@@ -56,7 +56,7 @@ async function stacksToDeploy(
       check: failure(
         'templates',
         explain(error),
-        'mend what the message names, or give other settings with -c, then run "queue-canary doctor" again',
+        'fix what the message names, or give other settings with -c, then run "queue-canary doctor" again',
       ),
     };
   } finally {

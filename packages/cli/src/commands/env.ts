@@ -55,7 +55,7 @@ export async function env(
 function passesBy(client: AwsClient, services: readonly string[]): string {
   const what = client === 'aws' ? 'The aws on your PATH' : 'The boto3 of your python3';
   const where = services.includes('sts') ? '' : ` for ${services.join(' and ')}`;
-  return `${what} does not use AWS_ENDPOINT_URL${where}: its calls would go to AWS, and fail, since AWS_CA_BUNDLE lets it trust no server`;
+  return `${what} does not use AWS_ENDPOINT_URL${where}: its calls would go to AWS and fail, because AWS_CA_BUNDLE lets it trust no server`;
 }
 
 function withNulls(changes: EnvironmentChanges): Record<string, string | null> {

@@ -1,6 +1,6 @@
 import type { JournalEntry } from '@queue-canary/engine';
 
-/** Entries that come again and again without news, or that another entry tells as well. */
+/** Entries that repeat without news, and entries that another one already reports. */
 const QUIET: ReadonlySet<string> = new Set([
   'cloudwatch alarm.action',
   'cloudwatch alarm.changed',

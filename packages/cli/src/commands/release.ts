@@ -65,7 +65,7 @@ export async function releaseWatch(context: Context): Promise<void> {
   }
 }
 
-/** A person may wait as long as that for what an event tells the controller at once. */
+/** A person can wait this long for what an event reports to the controller at once. */
 const AWS_PAUSE_MS = 5000;
 
 /**
@@ -107,7 +107,7 @@ export async function answerApproval(
       ['InvalidApprovalTokenException', 'ApprovalAlreadyCompletedException'].includes((error as Error).name)
     ) {
       throw new CliError(
-        `this approval is no longer pending (${(error as Error).message}): look at "queue-canary release status" and answer the approval that is`,
+        `this approval is no longer pending (${(error as Error).message}): look at "queue-canary release status" and answer the one that is pending`,
       );
     }
     throw error;

@@ -8,7 +8,7 @@ interface Syntax {
   /**
    * Commands that change the environment.
    *
-   * @param wrapAws - whether `aws` has to be told the endpoint by an option
+   * @param wrapAws - whether `aws` needs the endpoint as an option
    */
   readonly lines: (changes: EnvironmentChanges, wrapAws: boolean) => string[];
 }

@@ -38,14 +38,14 @@ export async function up(options: UpOptions, clock: Clock, terminal: Terminal): 
   const region = options.region ?? before?.region ?? USUAL_REGION;
   if (before !== undefined && region !== before.region) {
     throw new CliError(
-      `what ${options.state} holds lies in ${before.region}, not ${region}: leave --region out, or choose another directory with --state`,
+      `the state in ${options.state} belongs to ${before.region}, not ${region}: leave out --region, or choose another directory with --state`,
     );
   }
   if (before !== undefined && port !== before.port) {
     terminal.line(
       terminal.style(
         'bad',
-        `this engine listened on port ${before.port} before, and what is deployed on it names that port: leave --port out to keep it`,
+        `this engine used port ${before.port}, and its deployed stacks name that port: leave out --port to keep it`,
       ),
     );
   }

@@ -97,7 +97,7 @@ async function releaseThree(run: DemoRun): Promise<void> {
   await run.commit('3', 'Version 3: a bad change', failingHandler('true'));
   const release = watch.release('3');
   await release.until(() => (watch.tally.get('canary', '3')?.failed ?? 0) > 0, 'version 3 to fail messages');
-  run.line('  version 3 fails messages; nobody does anything about it');
+  run.line('  version 3 fails messages; nobody intervenes');
   await release.until(
     (status) => status.view.phase === 'rolledBack' && status.view.tracks.every(({ steady }) => steady),
     'both services to be restored',

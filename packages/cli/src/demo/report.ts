@@ -9,21 +9,21 @@ export interface Check {
   readonly detail: string;
 }
 
-/** One figure beside its aim. */
+/** One time and its aim. */
 export interface Figure {
   readonly name: string;
   readonly ms: number;
   readonly aimMs: number;
 }
 
-/** One number of failures beside its aim. */
+/** One count and its aim. */
 export interface Count {
   readonly name: string;
   readonly count: number;
   readonly aim: number;
 }
 
-/** One release as it went. Instants are epoch milliseconds. */
+/** One release and its course. Instants are epoch milliseconds. */
 export interface ReleaseReport {
   readonly version: string;
   readonly commit: string;
@@ -43,7 +43,7 @@ export interface ReleaseReport {
   readonly evidence?: string;
 }
 
-/** What `demo --json` prints; README.md documents the fields. */
+/** The document that `demo --json` prints. */
 export interface DemoReport {
   readonly ok: boolean;
   /** Who promotes: the judge, or a person. */

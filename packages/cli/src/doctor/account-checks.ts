@@ -83,18 +83,18 @@ function refusedIdentity(region: string, error: unknown): Check[] {
     return [
       failure(
         'region',
-        `${region}: its endpoint of STS has no address`,
+        `${region}: its STS endpoint has no address`,
         'check the name against https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html, and that this machine reaches the internet',
       ),
       skipped('credentials', 'not checked: the region does not answer'),
     ];
   }
   const login =
-    'log in ("aws sso login", "aws login", or "aws configure"), name the profile with AWS_PROFILE, then see what "aws sts get-caller-identity" says';
+    'log in ("aws sso login", "aws login", or "aws configure"), name the profile with AWS_PROFILE, then check it with "aws sts get-caller-identity"';
   if (name === 'CredentialsProviderError') {
     return [
       ok('region', region),
-      failure('credentials', 'there are none in the environment or the profile', login),
+      failure('credentials', 'neither the environment nor the profile has any', login),
     ];
   }
   if (name === 'InvalidClientTokenId') {
@@ -119,7 +119,10 @@ export async function accountChecks(
   const checks = [await asked('stacks', 'cloudformation:DescribeStacks', () => stacks(context))];
   if (needs === undefined) {
     checks.push(
-      skipped('what the stacks need', 'bootstrap, names and quotas not checked: it is not known yet'),
+      skipped(
+        'what the stacks need',
+        'bootstrap stack, names and quotas not checked: the account is not known yet',
+      ),
     );
   } else {
     checks.push(
@@ -151,10 +154,10 @@ function withoutMeaning(): Check[] {
   return [
     skipped(
       'quotas',
-      'no meaning here: the engine has no quotas on vCPU, networks, builds or concurrency; this machine is the limit',
+      'does not apply: the engine has no quotas on vCPU, networks, builds or concurrency; this machine is the limit',
     ),
-    skipped('CodeCommit', 'no meaning here: the engine makes repositories for everyone'),
-    skipped('service-linked roles', 'no meaning here: the engine needs none'),
+    skipped('CodeCommit', 'does not apply: every account may create repositories on the engine'),
+    skipped('service-linked roles', 'does not apply: the engine needs none'),
   ];
 }
 
@@ -169,13 +172,13 @@ async function asked(name: string, permission: string, check: () => Promise<Chec
       return warning(
         name,
         `not checked: these credentials may not ${permission}`,
-        `allow ${permission}, or let somebody who may run "queue-canary doctor"`,
+        `allow ${permission}, or ask somebody with that permission to run "queue-canary doctor"`,
       );
     }
     return failure(
       name,
       `could not be checked: ${explain(error)}`,
-      'run "queue-canary doctor" again; if it stays, mend what the message names',
+      'run "queue-canary doctor" again; if the failure persists, fix what the message names',
     );
   }
 }
@@ -209,7 +212,7 @@ async function stacks({ clients, app }: Context): Promise<Check> {
     'stacks',
     found.length > 0
       ? found.join(', ')
-      : `none yet: ${names.image} and ${names.pipeline} are deployed for the first time`,
+      : `none yet: this is the first deployment of ${names.image} and ${names.pipeline}`,
   );
 }
 
@@ -236,7 +239,7 @@ async function bootstrap({ clients }: Context, { id, region }: Account, needs: S
     return failure(name, `version ${found}, and the stacks need ${version}`, fix);
   } catch (error) {
     if ((error as Error).name !== 'ParameterNotFound') throw error;
-    return failure(name, `${region} is not bootstrapped: there is no parameter ${parameter}`, fix);
+    return failure(name, `${region} is not bootstrapped: parameter ${parameter} does not exist`, fix);
   }
 }
 
@@ -255,7 +258,7 @@ async function takenNames(context: Context, needs: StackNeeds): Promise<Check[]>
           if (found === undefined) return ok(label, 'free');
           return failure(
             label,
-            `${type} ${name} is there without its stack ${stack}`,
+            `${type} ${name} exists without its stack ${stack}`,
             `${found}, if nothing in it is needed; or choose another name: --app-name`,
           );
         },
@@ -304,7 +307,7 @@ function vcpu(
     const { least, most } = needs.vcpu[capacity];
     if (most === 0) return ok(name, 'not needed by these stacks');
     const value = await quota(QUOTAS[capacity]);
-    const found = `${value} in all, what else runs there included; a deployment of both services uses up to ${least}, and up to ${most} when scaled out`;
+    const found = `${value} in total, shared with everything else in the account; a deployment of both services uses up to ${least}, and up to ${most} when scaled out`;
     const fix = increase(QUOTAS[capacity], Math.ceil(most), account);
     if (value < least) return failure(name, found, fix);
     return value < most ? warning(name, found, fix) : ok(name, found);
@@ -358,13 +361,13 @@ async function builds(quota: AskQuota, needs: StackNeeds, account: Account): Pro
   if (wanted === undefined) {
     return warning(
       name,
-      `the quota on builds of ${type} ${computeType} is not known to this command`,
+      `this command does not know the quota on builds of ${type} ${computeType}`,
       'aws service-quotas list-service-quotas --service-code codebuild; "Concurrently running builds" of that environment must be at least 1',
     );
   }
   return asked(name, QUOTA_PERMISSIONS, async () => {
     const value = await quota(wanted);
-    const found = `${value} builds at the same time in small ${type}`;
+    const found = `${value} concurrent builds in small ${type}`;
     return value >= 1 ? ok(name, found) : failure(name, found, increase(wanted, 1, account));
   });
 }
@@ -374,12 +377,12 @@ async function concurrency({ clients }: Context, needs: StackNeeds, account: Acc
   const { AccountLimit } = await clients.lambda.getAccountSettings({});
   const { ConcurrentExecutions: all = 0, UnreservedConcurrentExecutions: free = 0 } = AccountLimit ?? {};
   const { reservedConcurrency: reserved } = needs;
-  const found = `${all} executions at the same time, ${free} of them not reserved`;
+  const found = `${all} concurrent executions, ${free} of them unreserved`;
   const quota = { service: 'lambda', code: 'L-B99A9384' };
   if (reserved > 0 && free - reserved < UNRESERVED_MIN) {
     return failure(
       name,
-      `${found}; the stacks reserve ${reserved}, and Lambda keeps ${UNRESERVED_MIN} for the others`,
+      `${found}; the stacks reserve ${reserved}, and Lambda keeps ${UNRESERVED_MIN} unreserved`,
       `leave reservedConcurrentExecutions out, or ${increase(quota, all + UNRESERVED_MIN + reserved - free, account)}`,
     );
   }
@@ -410,7 +413,7 @@ async function codecommit({ clients }: Context, { region }: Account, needs: Stac
       if (repositories.length > 0) return ok(name, `open: the account has repositories in ${region}`);
       return warning(
         name,
-        `the account has no repository in ${region}. From July 2024 to November 2025 AWS let no such account create one; it is open again, and only trying shows it for yours`,
+        `the account has no repository in ${region}. From July 2024 to November 2025 AWS did not let such an account create one. CodeCommit is open again, but only an attempt shows whether it is open for yours`,
         `aws codecommit create-repository --repository-name queue-canary-trial --region ${region} && aws codecommit delete-repository --repository-name queue-canary-trial --region ${region}; if it answers ${CLOSED}, ask AWS Support`,
       );
     } catch (error) {

@@ -1,10 +1,10 @@
-/** What `doctor` says about one thing that a first deployment rests on. */
+/** One check of `doctor`: something that a first deployment needs. */
 export interface Check {
   readonly name: string;
-  /** `skipped` is what could not be asked, or has no meaning where the command goes. */
+  /** `skipped`: it could not be asked, or does not apply to the target. */
   readonly result: 'ok' | 'warning' | 'failure' | 'skipped';
   readonly found: string;
-  /** What to do: there for each warning and failure. */
+  /** What to do; present for each warning and failure. */
   readonly fix?: string;
 }
 

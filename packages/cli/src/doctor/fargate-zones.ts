@@ -27,9 +27,9 @@ export async function fargateZones(context: Context, needs: StackNeeds, { region
   const [one, other] = AvailabilityZones.filter(has);
   return failure(
     name,
-    `${shown(without)} has no Fargate, and the stacks ${needs.zones.length === 0 ? 'may be put there' : 'name it'}: no task could be placed there`,
+    `${shown(without)} has no Fargate, and the stacks ${needs.zones.length === 0 ? 'may use it' : 'name it'}: no task can be placed there`,
     other === undefined
-      ? `choose another region: this account has less than two zones with Fargate in ${region}`
-      : `-c availabilityZones=${one?.ZoneName},${other.ZoneName}, given to every "deploy"`,
+      ? `choose another region: this account has fewer than two zones with Fargate in ${region}`
+      : `-c availabilityZones=${one?.ZoneName},${other.ZoneName}, with every "deploy"`,
   );
 }

@@ -59,11 +59,11 @@ async function version(
 /** Only images among the assets are built here; the worker's is built by CodeBuild. */
 async function docker(context: Context, needs: StackNeeds | undefined): Promise<Check> {
   const name = 'Docker';
-  if (needs === undefined) return skipped(name, 'not checked: what the stacks contain is not known');
+  if (needs === undefined) return skipped(name, 'not checked: the content of the stacks is not known');
   if (needs.imageAssets === 0) {
     return ok(
       name,
-      'not needed: the stacks contain no image that is built here; CodeBuild builds the worker',
+      'not needed: the stacks contain no image to build on this machine; CodeBuild builds the worker',
     );
   }
   try {
@@ -74,7 +74,7 @@ async function docker(context: Context, needs: StackNeeds | undefined): Promise<
   } catch (error) {
     return failure(
       name,
-      `the stacks contain ${needs.imageAssets} images that "cdk deploy" builds here; ${explain(error)}`,
+      `the stacks contain ${needs.imageAssets} images that "cdk deploy" builds on this machine; ${explain(error)}`,
       'install Docker and start it: https://docs.docker.com/get-docker/',
     );
   }
@@ -85,14 +85,14 @@ async function forCodeCommit(context: Context, region: string | undefined): Prom
   if (context.target.kind === 'local') {
     return [
       skipped('AWS CLI', 'not needed here'),
-      skipped(helper, '"queue-canary push" signs in at the local engine by itself'),
+      skipped(helper, '"queue-canary push" signs in to the local engine by itself'),
     ];
   }
   const cli = await program(
     context,
     'aws',
     'warning',
-    'install the AWS CLI: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html; git signs in at CodeCommit with it',
+    'install the AWS CLI: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html; git signs in to CodeCommit with it',
   );
   if (region === undefined) return [{ ...cli, name: 'AWS CLI' }, skipped(helper, 'not checked: no region')];
   return [{ ...cli, name: 'AWS CLI' }, await credentialHelper(context, helper, region)];
@@ -104,10 +104,10 @@ async function credentialHelper(context: Context, name: string, region: string):
   const helper = await version(context, 'git', ['config', '--get-urlmatch', 'credential.helper', url]).catch(
     () => '',
   );
-  if (helper.includes('codecommit')) return ok(name, `git signs in at ${url} with the AWS CLI`);
+  if (helper.includes('codecommit')) return ok(name, `git signs in to ${url} with the AWS CLI`);
   return warning(
     name,
-    `in this directory git does not sign in at ${url} with the AWS CLI's credential helper`,
+    `git in this directory does not sign in to ${url} with the AWS CLI's credential helper`,
     `git config --global credential.${url}.helper '!aws codecommit credential-helper $@' && git config --global credential.${url}.UseHttpPath true`,
   );
 }

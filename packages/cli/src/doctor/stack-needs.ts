@@ -60,7 +60,7 @@ export function stackNeeds(assembly: string, stacks: readonly string[]): StackNe
   const own = stacks.map((name) => {
     const stack = artifacts[name];
     if (stack === undefined) {
-      throw new CliError(`the CDK app makes no stack ${name}: give the name of its application, --app-name`);
+      throw new CliError(`the CDK app has no stack ${name}: name its application with --app-name`);
     }
     return stack;
   });

@@ -22,21 +22,21 @@ import { type Warming, Warmings } from './warming.ts';
 /** How sure the bounds of rates are. */
 export const boundConfidence = 0.99;
 
-/** What became of releases of one kind. */
+/** Outcomes of the replayed releases of one kind. */
 export interface ReplayOutcomes {
   readonly releases: number;
   readonly failed: number;
-  /** Of the failed ones: would have been passed before. */
+  /** Failed releases that would have passed before they failed. */
   readonly failedAfterPass: number;
   /** The rate of failed ones is at most this, with {@link boundConfidence}, if releases are independent. */
   readonly failedRateUpTo: number;
   readonly passed: number;
   readonly inconclusive: number;
-  /** Half of the passed ones took at most so long; absent where none passed. */
+  /** Median time to a pass; absent if none passed. */
   readonly medianMsToPass?: number;
 }
 
-/** A release that would have been failed although its version is as good as the others. */
+/** A release that would have failed although its version is as good as the others. */
 export interface FailedRelease {
   readonly kind: Release['kind'];
   readonly task: string;
@@ -48,7 +48,7 @@ export interface FailedRelease {
   readonly summary: string;
 }
 
-/** What a judge would do to good releases, learnt from stable's own past, and which settings would fit it better. */
+/** How a judge would treat good releases, by stable's own log, and which settings would fit better. */
 export interface Calibration {
   readonly history: {
     readonly fromMs: number;

@@ -4,16 +4,16 @@ import { reportMs } from '../measurement/line.ts';
 import type { Release } from './releases.ts';
 import type { Scene } from './scene.ts';
 
-/** By how much tasks of one version differ for good: not by chance, nor for a moment. */
+/** By how much tasks of one version differ permanently, not by chance or for a moment. */
 export interface TaskDifferences {
   /**
    * Standard deviation of the logarithm of a task's failure rate alongside the others'; 0 where they may be alike.
-   * What `taskSpread` of the policy must be at least.
+   * `taskSpread` of the policy must be at least this.
    */
   readonly rateSpread: number;
-  /** The task that surely fails oftener than the others: how many times as often. */
+  /** The task that certainly fails more often than the others, and how many times as often. */
   readonly worst?: { readonly task: string; readonly times: number };
-  /** The task that surely takes longer than the others: how many times as long. */
+  /** The task that certainly takes longer than the others, and how many times as long. */
   readonly slowest?: { readonly task: string; readonly times: number; readonly bins: number };
 }
 

@@ -5,11 +5,11 @@ import { startsMs } from '../measurement/measurement.ts';
 
 /** How new tasks behave until they are warm. */
 export interface Warming {
-  /** Starts that it was learnt from. */
+  /** Number of task starts in the log. */
   readonly starts: number;
   /** The age from which on new tasks fail no more, and take no longer, than they do later. */
   readonly warmAfterMs: number;
-  /** Whether they are still not warm at the oldest age that was looked at; then they become so later, or never. */
+  /** Whether they are not warm even at the oldest age that was examined. */
   readonly isLater: boolean;
   /** Of messages that finished before that age; absent where tasks are warm from the start. And of those after. */
   readonly young?: Manner;

@@ -16,7 +16,7 @@ export interface Interval {
 export interface Effects {
   /** The canary's failure rate minus stable's; absent until both have finished messages. */
   readonly failures?: Interval & { readonly estimate: number };
-  /** By how many times the canary takes as long as stable, at each quantile; absent where latency is not measured. */
+  /** How many times as long as stable the canary takes, at each quantile; absent if latency is not measured. */
   readonly latency?: readonly (Interval & { readonly quantile: number })[];
 }
 

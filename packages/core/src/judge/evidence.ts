@@ -35,7 +35,7 @@ export interface CertificationEvidence {
   readonly certified: boolean;
 }
 
-/** Something that does not fail a release, but that a person should see before it is promoted. */
+/** Something that does not fail a release but that a person should see before its promotion. */
 export interface Concern {
   readonly about: 'errorClass' | 'messageType' | 'faster' | 'memory';
   readonly eValue: number;

@@ -55,8 +55,8 @@ export const judgeSettings = {
     default: 0.01,
     defaultText: '0.01: one release in a hundred',
     property: 'falseRollbackRate',
-    text: `Probability that the judge ever fails a version that is as good as stable, however often it looks. A smaller one
-takes more failures of a bad version to be sure.`,
+    text: `Probability that the judge ever fails a version that is as good as stable, however often it looks. A smaller rate
+needs more failures of a bad version.`,
   },
   beta: {
     kind: between(1e-6, 0.5, 'a probability'),
@@ -70,26 +70,25 @@ takes more failures of a bad version to be sure.`,
     default: 0.02,
     defaultText: '0.02',
     property: 'margin',
-    text: `The canary must be shown not to fail more of its messages than stable by this much before it passes: 0.02 is two
-percentage points. Half the margin takes two to four times as many messages, so a slow queue needs a larger margin or more
-time.`,
+    text: `How many percentage points more failures than stable a pass must exclude: 0.02 is two points. Half the margin
+needs two to four times as many messages, so a slow queue needs a larger margin or more time.`,
   },
   latencyMargin: {
     kind: between(1e-3, 0.5, 'a difference of rates'),
     default: 0.05,
     defaultText: 'a pass does not depend on latency',
     property: 'latencyMargin',
-    text: `The canary must be shown to exceed stable's 90th percentile of processing time by at most this much more of its
-messages: with 0.05, in at most 15 % of them. Where it is set, a pass needs this as well as \`margin\`. Where it is not,
-latency can still fail a release, but does not hold back a pass.`,
+    text: `How many percentage points more of its messages than stable's own 10 % may exceed stable's 90th percentile of
+processing time: with 0.05, a pass must show that no more than 15 % of the canary's do. If it is given, a pass needs this in
+addition to \`margin\`. Without it latency can still fail a release, but does not hold back a pass.`,
   },
   slower: {
     kind: between(0.1, 10, 'a part'),
     default: 0.5,
     defaultText: '0.5',
     property: 'slower',
-    text: `Being slower by this part is bad and fails a release on latency: 0.5 is half as long again. About half of it is
-tolerated.`,
+    text: `The slowdown from which on a version is bad: 0.5 is half as long again, which fails a release on latency. About half
+of it is tolerated.`,
   },
   taskSpread: {
     kind: between(0.01, 3, 'a standard deviation'),
@@ -97,8 +96,8 @@ tolerated.`,
     defaultText: '0.25: a quarter',
     property: 'taskSpread',
     text: `How much tasks of one version differ: the standard deviation of the logarithm of their odds of failing. The judge
-measures it where stable's tasks differ more. It assumes this much otherwise, also where stable has one task only. Set it
-where tasks are known to differ and stable has few.`,
+learns from stable's tasks if they differ more. This is the least that it assumes, even if stable has only one task. Set it if
+tasks are known to differ and stable has few.`,
   },
   required: {
     kind: requiredMetrics(),
@@ -142,7 +141,7 @@ count for no longer than that.`,
     defaultText: 'three minutes',
     property: 'warmUpTime',
     context: 'warmUpSeconds',
-    text: `Time that a task takes to be warm. A younger one is compared with stable's tasks at the same age, and no version
+    text: `Time that a task takes to be warm. A younger task is compared with stable's tasks at the same age, and no release
 passes on that alone, so the bake must be at least as long. Where work takes long, the judge waits longer by itself.`,
   },
   silenceMs: {
@@ -156,17 +155,16 @@ passes on that alone, so the bake must be at least as long. Where work takes lon
     default: {},
     defaultText: 'none is judged',
     property: 'counters',
-    text: `Counters of your own that are judged, by the names that the handler counts under: whether it is worse when the canary
-counts less or more per finished message, and which part of stable's count is tolerated (0.25 is a quarter).`,
+    text: `Counters of your own that are judged, by the names that the handler uses: whether less or more per finished message
+is worse, and what part of stable's count is tolerated (0.25 is a quarter).`,
   },
   dryRun: {
     kind: dryRunKind(),
     default: false,
     defaultText: 'false',
     property: 'dryRun',
-    text: `The judge says what it would have done, and does not do it. \`true\` covers the whole verdict, so that a person decides
-about each release that it would have passed or failed. A list covers the named metrics, which then take no part in failing a
-release.`,
+    text: `The judge says what it would have done, without doing it. With \`true\` a person decides about each release that it
+would have passed or failed. With a list, the named metrics do not count towards a fail.`,
   },
 } satisfies Settings;
 

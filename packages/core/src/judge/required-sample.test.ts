@@ -69,7 +69,7 @@ describe('the required sample', () => {
     [{ unitsPerSecond: Number.NaN }, 'the tracks finish NaN units/s'],
     [{ canaryShare: 0 }, 'the canary takes 0 % of the units'],
     [{ canaryShare: 1 }, 'the canary takes 100 % of the units'],
-    [{ failureRate: 1 }, 'by failing 100 % of its units'],
+    [{ failureRate: 1 }, 'a good version cannot fail 100 % of its units'],
     [{ margin: 0 }, 'a margin of 0 % is no difference'],
     [{ beta: 0 }, 'an error rate of 0 %'],
   ])('says why nothing can be certified: %j', (change, words) => {

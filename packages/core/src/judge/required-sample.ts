@@ -23,20 +23,20 @@ export interface SamplePlan {
   readonly unit?: 'units' | 'messages' | 'batches';
 }
 
-/** What a certification needs. */
+/** The messages and the time that a certification needs. */
 export interface RequiredSample {
   /** Units of both tracks below which no method can certify, on average; Infinity where none ever can. */
   readonly unitsMin: number;
-  /** Units that this judge takes, about. */
+  /** Units that this judge needs, approximately. */
   readonly units: number;
   readonly canaryUnits: number;
   /** Time that they take at the plan's rate, and at least the bake. */
   readonly durationMs: number;
   /** Whether any method could certify by the deadline, on average. */
   readonly possible: boolean;
-  /** The smallest of the usual margins that this judge certifies by the deadline; undefined when none is. */
+  /** The smallest of the usual margins that this judge certifies by the deadline; absent if none is. */
   readonly marginPossible?: number;
-  /** All that in one sentence. */
+  /** The same in one sentence. */
   readonly sentence: string;
 }
 
@@ -101,7 +101,7 @@ function obstacleOf({
     return `the canary takes ${percent(canaryShare)} of the units, and there is nothing to compare unless both tracks take part`;
   }
   if (!(failureRate >= 0 && failureRate < 1)) {
-    return `a good version cannot be told by failing ${percent(failureRate)} of its units`;
+    return `a good version cannot fail ${percent(failureRate)} of its units`;
   }
   if (!(margin > 0 && margin < 1)) return `a margin of ${percent(margin)} is no difference of failure rates`;
   if (!(beta > 0 && beta < 1)) return `an error rate of ${percent(beta)} is no probability between 0 and 1`;

@@ -19,12 +19,12 @@ export const settledAfterMs = ingestedWithinMs + readableWithinMs;
 
 /** How late the lines of a release were. */
 export interface Lateness {
-  /** From the end of a line's interval to its ingestion, milliseconds: one half of the lines took no longer, and none more. */
+  /** Milliseconds from the end of a line's interval to its ingestion: the median of all lines, and the maximum. */
   readonly medianMs: number;
   readonly maxMs: number;
-  /** Lines that came later than {@link ingestedWithinMs} and are left out. */
+  /** Lines that arrived later than {@link ingestedWithinMs} and are left out. */
   readonly leftOut: number;
-  /** For how long after its ingestion a line was surely not readable; absent where nothing was watched. */
+  /** How long after its ingestion a line was known to be unreadable; absent if that was not observed. */
   readonly unreadableMs?: number;
 }
 

@@ -75,8 +75,8 @@ keeps the newer commit in front of the canary until the release has ended.`,
     default: 1,
     defaultText: '1',
     property: 'alarmThreshold',
-    text: `New dead letters that end a release. It is rolled back when its own tasks have failed as many since the canary's
-deployment began. As many from one minute to the next raise the alarm, which makes the controller look.`,
+    text: `Dead letters that end a release, counted from the start of the canary's deployment and caused by its own tasks. As
+many new ones from one minute to the next raise the alarm, which makes the controller look.`,
   },
 } satisfies Settings;
 

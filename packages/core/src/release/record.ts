@@ -59,11 +59,11 @@ export interface Decision {
   readonly restoredAt?: string;
 }
 
-/** One track that ran something else than the last good release although no release was under way. */
+/** A track that ran something other than the last good release while no release was under way. */
 export interface DriftedTrack {
   /** The ECS deployment that was seen last: another one later is another change. */
   readonly deploymentId: string;
-  /** The digest of what it ran then; absent where the image is named by tag. */
+  /** The digest that it ran then; absent if the image is named by tag. */
   readonly imageDigest?: string;
   /** How often it was seen to be changed since both services last ran the last good release. */
   readonly times: number;

@@ -64,52 +64,52 @@ export interface VerdictView {
   readonly kind: Verdict['kind'];
   readonly code: RecordedVerdict['code'];
   readonly summary: string;
-  /** What the error rate means, or what is missing; empty once only the record is left. */
+  /** Sentences on the error rate, or on what is missing; empty if only the record is left. */
   readonly statements: readonly string[];
   /** Messages that the canary finished on their first delivery, and how many of them failed. */
   readonly canaryUnits: number;
   readonly canaryFailed: number;
-  /** By how much the canary differs from stable, with 95 % confidence; absent once only the record is left. */
+  /** By how much the canary differs from stable, with 95 % confidence; absent if only the record is left. */
   readonly effects?: Effects;
-  /** How long it takes from here, ms, to what comes if all goes on as it has; absent where that cannot be told. */
+  /** The expected pass or fail and the time until then, ms; absent if that cannot be estimated. */
   readonly projected?: NonNullable<Evidence['projected']>;
-  /** What fails no release, but should be seen by a person before it is promoted. */
+  /** Things that do not fail the release but that a person should see before its promotion. */
   readonly concerns: readonly Concern[];
   /** Epoch milliseconds; absent while nothing is decided. */
   readonly decidedAt?: number;
 }
 
-/** What a person wants to see of a release: read by the command line and the dashboard alike. */
+/** A release as the command line shows it. */
 export interface ReleaseView {
   readonly phase: Phase;
-  /** When it came to this phase, epoch milliseconds. */
+  /** When it entered this phase, epoch milliseconds. */
   readonly since?: number;
   readonly release?: ExecutionView & { readonly startedAt: number; readonly deadLetters?: number };
-  /** Stages of the release, or before any release of the newest execution. */
+  /** Stages of the release; before the first release, those of the newest execution. */
   readonly stages: readonly StageView[];
-  /** What could be read of the two services, canary first. */
+  /** The services that could be read, canary first. */
   readonly tracks: readonly TrackView[];
   readonly alarms: readonly AlarmView[];
   /** Messages in the dead-letter queue now. */
   readonly deadLetterDepth?: number;
-  /** Whether somebody can approve or reject now. The token stays where it was observed. */
+  /** Whether somebody can approve or reject now. */
   readonly approvalPending: boolean;
   /** Built and waiting for this release to end. */
   readonly waiting: readonly ExecutionView[];
   /** On its way through source and build. */
   readonly building: readonly ExecutionView[];
-  /** The newest execution, when it failed before it came to the canary: no release, and nothing has changed. */
+  /** The newest execution, if it failed before it reached the canary: it is no release and changed nothing. */
   readonly failedBuild?: ExecutionView & { readonly stage: string; readonly note?: string };
   readonly lastGood?: LastGood;
   readonly decision?: Decision;
-  /** The last change of the services from outside of a release. */
+  /** The last change of the services outside a release. */
   readonly drift?: Drift;
   /** What the judge says now, or what it said when the release ended. */
   readonly verdict?: VerdictView;
-  /** How late the workers' lines come; absent while nothing is judged. */
+  /** How late the workers' lines arrive; absent while nothing is judged. */
   readonly lateness?: Lateness;
   readonly reasons: readonly string[];
-  /** What could not be read. */
+  /** Everything that could not be read. */
   readonly problems: readonly string[];
 }
 
