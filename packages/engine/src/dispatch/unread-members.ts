@@ -17,11 +17,6 @@ export const HARMLESS: Readonly<Partial<Record<ServiceName, HarmlessMembers>>> =
       RoleARN: 'AWS uses its service-linked role for ECS as well',
       ScalableDimension: { only: ['ecs:service:DesiredCount'], because: 'it is the only one here' },
     },
-    DescribeScheduledActions: {
-      ScheduledActionNames: ONE_PAGE,
-      ResourceId: ONE_PAGE,
-      MaxResults: ONE_PAGE,
-    },
   },
   cloudformation: {
     '*': { DeploymentConfig: { only: [{ Mode: 'STANDARD' }], because: 'it is the usual one' } },
