@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parsePolicy } from '@queue-canary/core';
+import { PIPELINE_OUTPUTS, parsePolicy } from '@queue-canary/core';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Annotations, Match } from 'aws-cdk-lib/assertions';
 import { CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
@@ -48,23 +48,7 @@ const hasImage = () => Object.keys(stacks.pipeline.toJSON().Conditions)[0] ?? ''
 
 describe('PipelineStack', () => {
   it('outputs what the command line needs, under the agreed names', () => {
-    for (const name of [
-      'QueueUrl',
-      'DeadLetterQueueUrl',
-      'ClusterName',
-      'CanaryServiceName',
-      'StableServiceName',
-      'PipelineName',
-      'ControllerFunctionName',
-      'ReleaseParameterName',
-      'RollbackParameterName',
-      'DeadLetterAlarmName',
-      'ApprovalTopicArn',
-      'CanaryLogGroupName',
-      'StableLogGroupName',
-      'ControllerLogGroupName',
-      'ArtifactBucketName',
-    ]) {
+    for (const name of PIPELINE_OUTPUTS) {
       stacks.pipeline.hasOutput(name, { Value: Match.anyValue() });
     }
   });
