@@ -222,6 +222,7 @@ test('destroy says which messages are lost, wants a person or --yes, and removes
   const asked = await run(['destroy', '--state', state]);
   expect(asked.status).toBe(1);
   expect(asked.errors).toMatch(/DeadLetterQueue\S* holds \d+ messages, which are lost with it/);
+  expect(asked.errors).toMatch(/revisions of its task definitions that releases registered stay/);
   expect(asked.errors).toMatch(/no terminal to ask on: add --yes/);
   expect((await status()).tracks).toHaveLength(2);
   const done = await cli('destroy', '--yes');

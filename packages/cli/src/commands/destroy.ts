@@ -41,6 +41,10 @@ export async function destroy(context: Context, options: DestroyOptions): Promis
     }
     for (const { type, physicalId } of resources.filter(stays))
       terminal.line(`  ${type} ${physicalId} stays: the stack retains it${removedWith(type, physicalId)}`);
+    if (resources.some(({ type }) => type === 'AWS::ECS::TaskDefinition'))
+      terminal.line(
+        '  the revisions of its task definitions that releases registered stay: they run nothing and cost nothing',
+      );
     terminal.line('  and their content: messages, images, source history and logs, except in what stays');
   }
   if (!options.yes) {

@@ -43,7 +43,7 @@ export async function applyTemplate(run: RunningOperation, operation: OperationR
   }
   if (failed.length > 0) {
     const verb = operation.kind === 'create' ? 'create' : 'update';
-    reason = `The following resource(s) failed to ${verb}: [${failed.join(', ')}]. `;
+    reason = `The following resource(s) failed to ${verb}: [${failed.join(', ')}].`;
   }
   if (reason !== undefined) return fail(run, operation, reason);
   if (operation.kind === 'create') return run.finish('CREATE_COMPLETE');
@@ -54,11 +54,10 @@ function fail(run: RunningOperation, operation: OperationRecord, reason: string)
   if (operation.onFailure === 'DO_NOTHING') {
     run.finish(operation.kind === 'create' ? 'CREATE_FAILED' : 'UPDATE_FAILED', reason);
   } else if (operation.kind === 'create') {
-    const asked =
-      operation.onFailure === 'DELETE' ? 'Delete requested by user.' : 'Rollback requested by user.';
+    const sentence = /\.$/.test(reason) ? reason : `${reason}.`;
     if (operation.onFailure === 'DELETE')
-      run.enter(operation, 'delete', 'DELETE_IN_PROGRESS', `${reason}${asked}`);
-    else run.enter(operation, 'rollback', 'ROLLBACK_IN_PROGRESS', `${reason}${asked}`);
+      run.enter(operation, 'delete', 'DELETE_IN_PROGRESS', `${sentence} Delete requested by user.`);
+    else run.enter(operation, 'rollback', 'ROLLBACK_IN_PROGRESS', `${sentence} Rollback requested by user.`);
   } else run.enter(operation, 'rollback', 'UPDATE_ROLLBACK_IN_PROGRESS', reason);
 }
 
