@@ -3,7 +3,8 @@ import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { digestOf, MEDIA_TYPES } from '../../runtime/oci/image-format.ts';
-import { type ImageStore, ImageStoreError, type StoredImage } from '../../runtime/oci/image-store.ts';
+import type { ImageStore, StoredImage } from '../../runtime/oci/image-store.ts';
+import { ImageStoreError } from '../../runtime/oci/image-store-error.ts';
 import { page } from './paging.ts';
 import type { Repositories } from './repositories.ts';
 
