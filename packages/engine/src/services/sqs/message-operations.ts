@@ -15,10 +15,11 @@ import {
   unpackAttributes,
 } from './message-content.ts';
 import { MessageIds } from './message-ids.ts';
-import type { Delivery, Queue } from './queue.ts';
+import type { Queue } from './queue.ts';
 import { MAX_MESSAGE_BYTES } from './queue-settings.ts';
 import type { Queues } from './queues.ts';
 import { readReceiptHandle, writeReceiptHandle } from './receipt-handle.ts';
+import type { Delivery } from './waiters.ts';
 
 const ID = /^[A-Za-z0-9!"#$%&'()*+,\-./:;<=>?@[\\\]^_`{|}~]{1,128}$/;
 
