@@ -5,7 +5,7 @@ import type { Clock } from '../clock/clock.ts';
 import { UserError } from '../errors.ts';
 import { hostCommand } from './image-process.ts';
 import type { ImageStore } from './oci/image-store.ts';
-import { ImageStoreError } from './oci/image-store.ts';
+import { ImageStoreError } from './oci/image-store-error.ts';
 import type { RootfsCache } from './oci/rootfs-cache.ts';
 import type { TaskCgroups } from './processes/cgroups.ts';
 import { Cgroups } from './processes/cgroups.ts';

@@ -4,39 +4,13 @@ import type { Readable } from 'node:stream';
 import type { Clock } from '../../clock/clock.ts';
 import type { Ids } from '../../ids.ts';
 import { stateFailure } from '../../state/state-failure.ts';
-import { parseBoundedJson } from '../../wire/document-bounds.ts';
 import { writeFileAtomic } from '../atomic-file.ts';
 import { BlobStore } from './blob-store.ts';
 import type { Descriptor, ImageConfig, ImageManifest, ManifestList } from './image-format.ts';
-import {
-  digestOf,
-  hostArchitecture,
-  isDigest,
-  isManifestList,
-  isManifestType,
-  MEDIA_TYPES,
-} from './image-format.ts';
+import { digestOf, hostArchitecture, isDigest, isManifestList } from './image-format.ts';
 import { isRepositoryName, isTag } from './image-reference.ts';
-
-/** Why the image store refused; `code` is one of the OCI distribution error codes. */
-export class ImageStoreError extends Error {
-  readonly code: ImageStoreErrorCode;
-
-  constructor(code: ImageStoreErrorCode, message: string) {
-    super(message);
-    this.name = 'ImageStoreError';
-    this.code = code;
-  }
-}
-
-export type ImageStoreErrorCode =
-  | 'NAME_INVALID'
-  | 'BLOB_UNKNOWN'
-  | 'DIGEST_INVALID'
-  | 'MANIFEST_INVALID'
-  | 'MANIFEST_UNKNOWN'
-  | 'MANIFEST_BLOB_UNKNOWN'
-  | 'TAG_INVALID';
+import { ImageStoreError } from './image-store-error.ts';
+import { checkManifest } from './manifest-check.ts';
 
 /** An image, or list of images, of one repository. */
 export interface StoredImage {
@@ -72,7 +46,7 @@ interface RepositoryIndex {
 
 type SavedIndex = Omit<RepositoryIndex, 'tags'> & { tags: [string, string][] };
 
-const LARGEST_MANIFEST_BYTES = 4 * 1024 * 1024;
+const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 
 /**
  * The images of all repositories: what the registry serves, ECR lists and tasks run.
@@ -160,9 +134,9 @@ export class ImageStore {
     } else if (!isTag(reference)) {
       throw new ImageStoreError('TAG_INVALID', `"${reference}" is not a valid tag.`);
     }
-    if (content.length > LARGEST_MANIFEST_BYTES)
+    if (content.length > MAX_MANIFEST_BYTES)
       throw new ImageStoreError('MANIFEST_INVALID', 'The manifest is larger than 4 MiB.');
-    const { references, sizeBytes } = this.#checkManifest(repository, mediaType, content);
+    const { references, sizeBytes } = checkManifest(this, repository, mediaType, content);
     const index = this.#open(repository);
     const tagged = isDigest(reference) ? undefined : index.tags.get(reference);
     if (options.immutableTags === true && tagged !== undefined && tagged !== digest) {
@@ -281,79 +255,6 @@ export class ImageStore {
     this.#deleteUnused([...Object.keys(index.manifests), ...index.blobs]);
   }
 
-  #checkManifest(
-    repository: string,
-    mediaType: string,
-    content: Uint8Array,
-  ): { references: string[]; sizeBytes: number } {
-    if (!isManifestType(mediaType))
-      throw new ImageStoreError('MANIFEST_INVALID', `Manifests of type "${mediaType}" are not supported.`);
-    let document: unknown;
-    try {
-      document = parseBoundedJson(Buffer.from(content).toString('utf8'));
-    } catch {
-      throw new ImageStoreError('MANIFEST_INVALID', 'The manifest is not JSON.');
-    }
-    const fields = isRecord(document) ? document : {};
-    if (fields.schemaVersion !== 2)
-      throw new ImageStoreError('MANIFEST_INVALID', 'Only manifests of schema version 2 are supported.');
-    if (fields.mediaType !== undefined && fields.mediaType !== mediaType) {
-      throw new ImageStoreError(
-        'MANIFEST_INVALID',
-        `The manifest says that it is "${String(fields.mediaType)}", not "${mediaType}".`,
-      );
-    }
-    if (isManifestList(mediaType)) {
-      const entries = descriptors(fields.manifests, 'manifests');
-      const sizes = entries.map((entry) => {
-        const image = this.describe(repository, entry.digest);
-        if (image === undefined)
-          throw new ImageStoreError(
-            'MANIFEST_BLOB_UNKNOWN',
-            `The list names ${entry.digest}, which was not pushed.`,
-          );
-        return image.sizeBytes;
-      });
-      return {
-        references: entries.map((entry) => entry.digest),
-        sizeBytes: sizes.reduce((sum, size) => sum + size, content.length),
-      };
-    }
-    const [config] = descriptors([fields.config], 'config');
-    const blobs = [config!, ...descriptors(fields.layers, 'layers')];
-    for (const blob of blobs) {
-      if (!this.hasBlob(repository, blob.digest)) {
-        throw new ImageStoreError(
-          'MANIFEST_BLOB_UNKNOWN',
-          `The manifest names the blob ${blob.digest}, which was not pushed.`,
-        );
-      }
-      const size = this.#blobs.size(blob.digest);
-      if (size !== blob.size)
-        throw new ImageStoreError(
-          'MANIFEST_INVALID',
-          `The blob ${blob.digest} has ${size} bytes, not ${blob.size}.`,
-        );
-    }
-    this.#checkConfig(blobs[0]!, mediaType);
-    return {
-      references: blobs.map((blob) => blob.digest),
-      sizeBytes: blobs.reduce((sum, blob) => sum + blob.size, content.length),
-    };
-  }
-
-  /** Artifacts other than images (signatures, charts) have other configurations; those stay unread. */
-  #checkConfig(config: Descriptor, mediaType: string): void {
-    if (config.mediaType !== MEDIA_TYPES.ociConfig && mediaType !== MEDIA_TYPES.dockerManifest) return;
-    try {
-      const document: unknown = parseBoundedJson(this.#blobs.read(config.digest).toString('utf8'));
-      if (isRecord(document) && isRecord(document.rootfs) && Array.isArray(document.rootfs.diff_ids)) return;
-    } catch {
-      // Reported below: unreadable and incomplete configurations are the same mistake.
-    }
-    throw new ImageStoreError('MANIFEST_INVALID', `The image configuration ${config.digest} is not valid.`);
-  }
-
   #describe(repository: string, index: RepositoryIndex, digest: string): StoredImage {
     const record = index.manifests[digest]!;
     const tags = [...index.tags].filter(([, target]) => target === digest).map(([tag]) => tag);
@@ -396,30 +297,6 @@ export class ImageStore {
     }
     for (const digest of digests) if (!used.has(digest)) this.#blobs.delete(digest);
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function descriptors(value: unknown, field: string): Descriptor[] {
-  if (!Array.isArray(value)) throw new ImageStoreError('MANIFEST_INVALID', `The manifest has no ${field}.`);
-  return value.map((item: unknown) => {
-    const descriptor = isRecord(item) ? item : {};
-    const { mediaType, digest, size } = descriptor;
-    if (
-      typeof mediaType !== 'string' ||
-      typeof digest !== 'string' ||
-      !isDigest(digest) ||
-      typeof size !== 'number'
-    ) {
-      throw new ImageStoreError(
-        'MANIFEST_INVALID',
-        `The manifest's ${field} needs mediaType, digest and size.`,
-      );
-    }
-    return { mediaType, digest, size };
-  });
 }
 
 function readIndex(path: string): SavedIndex {

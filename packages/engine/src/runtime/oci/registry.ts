@@ -1,15 +1,20 @@
-import type { Hash } from 'node:crypto';
-import { createHash } from 'node:crypto';
-import { open, rm } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import type { Clock, Timer } from '../../clock/clock.ts';
+import type { Clock } from '../../clock/clock.ts';
 import type { Ids } from '../../ids.ts';
 import { percentDecoded, splitTarget } from '../../wire/request-target.ts';
+import { BlobUploads } from './blob-uploads.ts';
 import { isDigest } from './image-format.ts';
 import { isRepositoryName } from './image-reference.ts';
 import type { ImageStore, StoredImage } from './image-store.ts';
-import { ImageStoreError } from './image-store.ts';
+import {
+  created,
+  isDisconnect,
+  RegistryError,
+  send,
+  toRegistryError,
+  unsupported,
+} from './registry-reply.ts';
 
 export type RegistryAction = 'pull' | 'push';
 
@@ -36,42 +41,7 @@ interface Target {
   readonly query: URLSearchParams;
 }
 
-interface Upload {
-  readonly id: string;
-  readonly repository: string;
-  readonly path: string;
-  readonly hash: Hash;
-  size: number;
-  busy: boolean;
-  expiry: Timer;
-}
-
-class RegistryError extends Error {
-  readonly status: number;
-  readonly code: string;
-  readonly headers: Record<string, string>;
-
-  constructor(status: number, code: string, message: string, headers: Record<string, string> = {}) {
-    super(message);
-    this.name = 'RegistryError';
-    this.status = status;
-    this.code = code;
-    this.headers = headers;
-  }
-}
-
-const STORE_ERROR_STATUS: Record<ImageStoreError['code'], number> = {
-  NAME_INVALID: 400,
-  BLOB_UNKNOWN: 404,
-  DIGEST_INVALID: 400,
-  MANIFEST_INVALID: 400,
-  MANIFEST_UNKNOWN: 404,
-  MANIFEST_BLOB_UNKNOWN: 404,
-  TAG_INVALID: 400,
-};
-
-const UPLOAD_IDLE_MS = 15 * 60_000;
-const LARGEST_MANIFEST_BYTES = 4 * 1024 * 1024;
+const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 const ROUTE = /^\/v2\/(.+)\/(?:(blobs\/uploads)\/?([^/]*)|(blobs|manifests)\/([^/]+)|(tags)\/list)$/;
 
 /**
@@ -84,15 +54,12 @@ const ROUTE = /^\/v2\/(.+)\/(?:(blobs\/uploads)\/?([^/]*)|(blobs|manifests)\/([^
 export class Registry {
   readonly #store: ImageStore;
   readonly #policy: RegistryPolicy;
-  readonly #clock: Clock;
-  readonly #ids: Ids;
-  readonly #uploads = new Map<string, Upload>();
+  readonly #uploads: BlobUploads;
 
   constructor(options: { store: ImageStore; policy: RegistryPolicy; clock: Clock; ids: Ids }) {
     this.#store = options.store;
     this.#policy = options.policy;
-    this.#clock = options.clock;
-    this.#ids = options.ids;
+    this.#uploads = new BlobUploads(options);
   }
 
   /** Answers a request below `/v2`; resolves to false, untouched, when the request is not for a registry. */
@@ -111,7 +78,7 @@ export class Registry {
 
   /** Drops every unfinished upload. */
   async close(): Promise<void> {
-    await Promise.all([...this.#uploads.values()].map((upload) => this.#drop(upload)));
+    await this.#uploads.close();
   }
 
   async #route(request: IncomingMessage, response: ServerResponse, target: Target): Promise<void> {
@@ -148,7 +115,7 @@ export class Registry {
         if (method !== 'POST') throw unsupported(method);
         return this.#startUpload(request, response, repository, target);
       }
-      return this.#continueUpload(request, response, repository, uploadId, target);
+      return this.#uploads.resume(request, response, repository, uploadId, target.query.get('digest'));
     }
     const decoded = percentDecoded(reference);
     if (decoded === undefined)
@@ -260,7 +227,7 @@ export class Registry {
     repository: string,
     reference: string,
   ): Promise<void> {
-    const content = await readBody(request, LARGEST_MANIFEST_BYTES);
+    const content = await readBody(request, MAX_MANIFEST_BYTES);
     const mediaType = (request.headers['content-type'] ?? '').split(';')[0]!.trim();
     const immutableTags = !isDigest(reference) && (await this.#policy.tagIsImmutable(repository, reference));
     const image = this.#store.putManifest(repository, reference, mediaType, content, { immutableTags });
@@ -287,29 +254,10 @@ export class Registry {
         (from !== null && (await this.#mayMount(request, from, mount)))
       ) {
         this.#store.linkBlob(repository, mount);
-        return this.#created(response, repository, mount);
+        return created(response, repository, mount);
       }
     }
-    const id = this.#ids.uuid();
-    const upload: Upload = {
-      id,
-      repository,
-      path: this.#store.blobs.newPartialPath(),
-      hash: createHash('sha256'),
-      size: 0,
-      busy: false,
-      expiry: this.#clock.setTimer(UPLOAD_IDLE_MS, () => void this.#drop(upload)),
-    };
-    this.#uploads.set(id, upload);
-    const digest = target.query.get('digest');
-    if (digest === null) return this.#accepted(response, upload, 202);
-    try {
-      await this.#receive(request, upload);
-    } catch (error) {
-      await this.#drop(upload);
-      throw error;
-    }
-    await this.#finish(response, upload, digest);
+    await this.#uploads.start(request, response, repository, target.query.get('digest'));
   }
 
   /** The mount is refused silently, as the protocol asks: the client then uploads the blob itself. */
@@ -322,107 +270,6 @@ export class Registry {
       if (error instanceof RegistryError) return false;
       throw error;
     }
-  }
-
-  async #continueUpload(
-    request: IncomingMessage,
-    response: ServerResponse,
-    repository: string,
-    id: string,
-    target: Target,
-  ): Promise<void> {
-    const upload = this.#uploads.get(id);
-    if (upload === undefined || upload.repository !== repository) {
-      throw new RegistryError(404, 'BLOB_UPLOAD_UNKNOWN', `There is no upload ${id}; it may have expired.`);
-    }
-    switch (request.method) {
-      case 'GET':
-        return this.#accepted(response, upload, 204);
-      case 'DELETE':
-        await this.#drop(upload);
-        return send(response, 204, {}, '');
-      case 'PATCH':
-        await this.#receive(request, upload);
-        return this.#accepted(response, upload, 202);
-      case 'PUT': {
-        const digest = target.query.get('digest');
-        if (digest === null || !isDigest(digest))
-          throw new RegistryError(400, 'DIGEST_INVALID', 'Finish an upload with ?digest=sha256:....');
-        await this.#receive(request, upload);
-        return this.#finish(response, upload, digest);
-      }
-      default:
-        throw unsupported(request.method ?? '');
-    }
-  }
-
-  async #receive(request: IncomingMessage, upload: Upload): Promise<void> {
-    if (upload.busy)
-      throw new RegistryError(409, 'BLOB_UPLOAD_INVALID', 'Another request is sending to this upload.');
-    const range = /^(?:bytes[ =])?(\d+)-(\d+)/.exec(request.headers['content-range'] ?? '');
-    if (range !== null && Number(range[1]) !== upload.size) {
-      throw new RegistryError(
-        416,
-        'BLOB_UPLOAD_INVALID',
-        `The upload has ${upload.size} bytes; send the rest from there.`,
-        uploadHeaders(upload),
-      );
-    }
-    upload.busy = true;
-    upload.expiry.cancel();
-    const file = await open(upload.path, 'a');
-    try {
-      // One chunk at a time, so that hash and size never run ahead of the file when the client vanishes.
-      for await (const chunk of request as AsyncIterable<Buffer>) {
-        await file.appendFile(chunk);
-        upload.hash.update(chunk);
-        upload.size += chunk.length;
-      }
-    } finally {
-      await file.close();
-      upload.busy = false;
-      upload.expiry = this.#clock.setTimer(UPLOAD_IDLE_MS, () => void this.#drop(upload));
-    }
-  }
-
-  async #finish(response: ServerResponse, upload: Upload, digest: string): Promise<void> {
-    const actual = `sha256:${upload.hash.digest('hex')}`;
-    if (actual !== digest) {
-      await this.#drop(upload);
-      throw new RegistryError(400, 'DIGEST_INVALID', `The content's digest is ${actual}, not ${digest}.`);
-    }
-    this.#forget(upload);
-    await this.#store.blobs.adopt(upload.path, digest);
-    this.#store.linkBlob(upload.repository, digest);
-    this.#created(response, upload.repository, digest);
-  }
-
-  #created(response: ServerResponse, repository: string, digest: string): void {
-    send(
-      response,
-      201,
-      { location: `/v2/${repository}/blobs/${digest}`, 'docker-content-digest': digest },
-      '',
-    );
-  }
-
-  #accepted(response: ServerResponse, upload: Upload, status: 202 | 204): void {
-    send(
-      response,
-      status,
-      { ...uploadHeaders(upload), location: `/v2/${upload.repository}/blobs/uploads/${upload.id}` },
-      '',
-    );
-  }
-
-  async #drop(upload: Upload): Promise<void> {
-    this.#forget(upload);
-    await rm(upload.path, { force: true });
-  }
-
-  #forget(upload: Upload): void {
-    upload.expiry.cancel();
-    this.#uploads.delete(upload.id);
   }
 
   #fail(request: IncomingMessage, response: ServerResponse, error: unknown): void {
@@ -444,38 +291,6 @@ export class Registry {
       request.method,
     );
   }
-}
-
-const DISCONNECTS = ['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED'];
-
-function isDisconnect(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && DISCONNECTS.includes(String(error.code));
-}
-
-function toRegistryError(error: unknown): RegistryError | undefined {
-  if (error instanceof RegistryError) return error;
-  if (error instanceof ImageStoreError)
-    return new RegistryError(STORE_ERROR_STATUS[error.code], error.code, error.message);
-  return undefined;
-}
-
-function send(
-  response: ServerResponse,
-  status: number,
-  headers: Record<string, string>,
-  body: string | Buffer,
-  method?: string,
-): void {
-  response.writeHead(status, { ...headers, 'content-length': String(Buffer.byteLength(body)) });
-  response.end(method === 'HEAD' || status === 204 ? undefined : body);
-}
-
-function uploadHeaders(upload: Upload): Record<string, string> {
-  return { 'docker-upload-uuid': upload.id, range: `0-${Math.max(upload.size - 1, 0)}` };
-}
-
-function unsupported(method: string): RegistryError {
-  return new RegistryError(405, 'UNSUPPORTED', `${method} is not supported here; delete images through ECR.`);
 }
 
 function basicPassword(header: string | undefined): string | undefined {

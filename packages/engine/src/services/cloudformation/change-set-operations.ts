@@ -1,9 +1,10 @@
 import type { PreparedChange, StackManager } from '../../cloudformation/stack-manager.ts';
-import type { ChangeSetRecord, PlannedChange, StackRecord } from '../../cloudformation/stack-store.ts';
+import type { ChangeSetRecord, PlannedChange } from '../../cloudformation/stack-store.ts';
 import { parseTemplate } from '../../cloudformation/template.ts';
-import type { Output } from '../../dispatch/sdk.ts';
-import type { Engine, OperationTable } from '../../dispatch/service.ts';
+import type { Input, Output } from '../../dispatch/sdk.ts';
+import type { Engine, OperationTable, Principal } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { ChangeSets } from './change-sets.ts';
 import { onStack, readRequest } from './request.ts';
 import { shownParameters, shownTags } from './shown.ts';
 
@@ -12,106 +13,20 @@ const NO_CHANGES =
   "The submitted information didn't contain changes. Submit different information to create a change set.";
 
 /** Change sets: created at once, because finding out what changes takes no time here. */
-export function changeSetOperations(engine: Engine, manager: StackManager): OperationTable<'cloudformation'> {
+export function changeSetOperations(engine: Engine, manager: StackManager) {
   const { store } = manager;
+  const changeSets = new ChangeSets(manager);
   const { resources, passesRoles } = onStack(engine, manager);
-
-  const find = (stackName: string | undefined, name: string | undefined): ChangeSetRecord | undefined => {
-    if (name?.startsWith('arn:')) return store.changeSets.get(name);
-    const stack = store.find(stackName ?? '');
-    return [...store.changeSets.values()].find(
-      (changeSet) => changeSet.stackId === stack?.id && changeSet.name === name,
-    );
-  };
-  const require = (stackName: string | undefined, name: string | undefined): ChangeSetRecord => {
-    if (!name?.startsWith('arn:')) manager.stack(stackName);
-    const changeSet = find(stackName, name);
-    if (!changeSet) throw new AwsFault('ChangeSetNotFound', `ChangeSet [${name}] does not exist`, 404);
-    return changeSet;
-  };
-
-  /** The stack that a new change set is for, if there is one; refused where it cannot be made. */
-  const requirePossible = (
-    type: 'CREATE' | 'UPDATE',
-    stackName: string | undefined,
-    name: string,
-  ): StackRecord | undefined => {
-    const found = store.find(stackName ?? '');
-    const inReview = found?.status === 'REVIEW_IN_PROGRESS';
-    if (type === 'CREATE' && found && !inReview) {
-      throw new AwsFault(
-        'ValidationError',
-        `Stack [${found.name}] already exists and cannot be created again with the changeSet [${name}].`,
-      );
-    }
-    if (type === 'UPDATE') manager.requireReady(manager.stack(stackName));
-    if (find(stackName, name))
-      throw new AwsFault('AlreadyExistsException', `ChangeSet ${name} already exists`);
-    return found;
-  };
 
   return {
     CreateChangeSet: {
       resources,
       passesRoles,
-      run: async (input, { principal }) => {
-        const type = input.ChangeSetType ?? 'UPDATE';
-        // ImportExistingResources says what to do with resources that exist outside of any stack; there may be none.
-        if (type === 'IMPORT' || (input.ResourcesToImport ?? []).length > 0) {
-          throw new AwsFault(
-            'ValidationError',
-            'The local engine does not import existing resources into a stack: leave out ChangeSetType IMPORT and ResourcesToImport.',
-          );
-        }
-        if (input.DeploymentMode !== undefined) {
-          throw new AwsFault(
-            'ValidationError',
-            'The local engine does not support DeploymentMode REVERT_DRIFT.',
-          );
-        }
-        const name = input.ChangeSetName ?? '';
-        if (!/^[a-zA-Z][-a-zA-Z0-9]{0,127}$/.test(name)) {
-          throw new AwsFault(
-            'ValidationError',
-            `1 validation error detected: Value '${name}' at 'changeSetName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*`,
-          );
-        }
-        const found = requirePossible(type, input.StackName, name);
-        const existing = type === 'UPDATE' ? found : undefined;
-        const stackId = found?.id ?? manager.newStackId(input.StackName ?? '');
-        const request = await readRequest(engine, input, existing, principal);
-        const prepared = await manager.prepare(request, existing, stackId, principal);
-        if (requirePossible(type, input.StackName, name)?.id !== found?.id) {
-          throw new AwsFault('ValidationError', `Stack ${request.stackName} changed meanwhile: try again.`);
-        }
-        if (!found) {
-          manager.record(request.stackName, stackId, 'REVIEW_IN_PROGRESS', prepared.input, {
-            description: prepared.template.Description,
-          });
-        }
-        const nothing = type === 'UPDATE' && !prepared.changesAnything;
-        const id = `arn:aws:cloudformation:${engine.region}:${engine.accountId}:changeSet/${name}/${engine.ids.uuid()}`;
-        store.changeSets.put(id, {
-          ...prepared.input,
-          id,
-          name,
-          stackId,
-          stackName: request.stackName,
-          type,
-          description: input.Description,
-          status: nothing ? 'FAILED' : 'CREATE_COMPLETE',
-          statusReason: nothing ? NO_CHANGES : undefined,
-          executionStatus: nothing ? 'UNAVAILABLE' : 'AVAILABLE',
-          createdAtMs: engine.clock.nowMs(),
-          changes: prepared.changes,
-          notificationArns: input.NotificationARNs ?? [],
-        });
-        return { Id: id, StackId: stackId };
-      },
+      run: (input, { principal }) => createChangeSet(engine, manager, changeSets, input, principal),
     },
     DescribeChangeSet: {
       resources,
-      run: (input) => shownChangeSet(require(input.StackName, input.ChangeSetName)),
+      run: (input) => shownChangeSet(changeSets.require(input.StackName, input.ChangeSetName)),
     },
     ListChangeSets: {
       resources,
@@ -136,60 +51,131 @@ export function changeSetOperations(engine: Engine, manager: StackManager): Oper
     },
     ExecuteChangeSet: {
       resources,
-      run: async (input, { principal }) => {
-        const changeSet = require(input.StackName, input.ChangeSetName);
-        if (changeSet.executionStatus !== 'AVAILABLE') {
-          throw new AwsFault(
-            'InvalidChangeSetStatus',
-            `ChangeSet [${changeSet.id}] cannot be executed in its current status of [${changeSet.status}]`,
-          );
-        }
-        const stack = manager.stack(changeSet.stackId);
-        if (changeSet.type === 'UPDATE') manager.requireReady(stack);
-        const prepared: PreparedChange = {
-          input: {
-            template: changeSet.template,
-            parameters: changeSet.parameters,
-            tags: changeSet.tags,
-            capabilities: changeSet.capabilities,
-            roleArn: changeSet.roleArn,
-          },
-          template: parseTemplate(changeSet.template),
-          changes: changeSet.changes,
-          changesAnything: true,
-        };
-        const options = {
-          principal,
-          onFailure: input.DisableRollback ? ('DO_NOTHING' as const) : ('ROLLBACK' as const),
-          clientRequestToken: input.ClientRequestToken,
-        };
-        for (const other of [...store.changeSets.values()]) {
-          if (other.stackId === stack.id) store.changeSets.delete(other.id);
-        }
-        store.update(stack.id, {
-          disableRollback: input.DisableRollback ?? false,
-          notificationArns: changeSet.notificationArns,
-        });
-        await manager.hold(
-          changeSet.type === 'CREATE'
-            ? manager.beginCreate(stack.id, prepared, options)
-            : manager.beginUpdate(stack.id, prepared, options),
-        );
-        return {};
-      },
+      run: (input, { principal }) => executeChangeSet(manager, changeSets, input, principal),
     },
     DeleteChangeSet: {
       resources,
       run: (input) => {
         if (!input.ChangeSetName?.startsWith('arn:')) manager.stack(input.StackName);
-        const changeSet = find(input.StackName, input.ChangeSetName);
+        const changeSet = changeSets.find(input.StackName, input.ChangeSetName);
         if (changeSet) store.changeSets.delete(changeSet.id);
         return {};
       },
     },
     /** There are no hooks, so no call ever has a result. */
     ListHookResults: { run: () => ({ HookResults: [] }) },
+  } satisfies OperationTable<'cloudformation'>;
+}
+
+async function createChangeSet(
+  engine: Engine,
+  manager: StackManager,
+  changeSets: ChangeSets,
+  input: Input<'cloudformation', 'CreateChangeSet'>,
+  principal: Principal,
+) {
+  const type = changeSetType(input);
+  const name = input.ChangeSetName ?? '';
+  if (!/^[a-zA-Z][-a-zA-Z0-9]{0,127}$/.test(name)) {
+    throw new AwsFault(
+      'ValidationError',
+      `1 validation error detected: Value '${name}' at 'changeSetName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*`,
+    );
+  }
+  const found = changeSets.requirePossible(type, input.StackName, name);
+  const existing = type === 'UPDATE' ? found : undefined;
+  const stackId = found?.id ?? manager.newStackId(input.StackName ?? '');
+  const request = await readRequest(engine, input, existing, principal);
+  const prepared = await manager.prepare(request, existing, stackId, principal);
+  if (changeSets.requirePossible(type, input.StackName, name)?.id !== found?.id) {
+    throw new AwsFault('ValidationError', `Stack ${request.stackName} changed meanwhile: try again.`);
+  }
+  if (!found) {
+    manager.record(request.stackName, stackId, 'REVIEW_IN_PROGRESS', prepared.input, {
+      description: prepared.template.Description,
+    });
+  }
+  const nothing = type === 'UPDATE' && !prepared.changesAnything;
+  const id = `arn:aws:cloudformation:${engine.region}:${engine.accountId}:changeSet/${name}/${engine.ids.uuid()}`;
+  manager.store.changeSets.put(id, {
+    ...prepared.input,
+    id,
+    name,
+    stackId,
+    stackName: request.stackName,
+    type,
+    description: input.Description,
+    status: nothing ? 'FAILED' : 'CREATE_COMPLETE',
+    statusReason: nothing ? NO_CHANGES : undefined,
+    executionStatus: nothing ? 'UNAVAILABLE' : 'AVAILABLE',
+    createdAtMs: engine.clock.nowMs(),
+    changes: prepared.changes,
+    notificationArns: input.NotificationARNs ?? [],
+  });
+  return { Id: id, StackId: stackId };
+}
+
+function changeSetType(input: Input<'cloudformation', 'CreateChangeSet'>): 'CREATE' | 'UPDATE' {
+  const type = input.ChangeSetType ?? 'UPDATE';
+  // ImportExistingResources says what to do with resources that exist outside of any stack; there may be none.
+  if (type === 'IMPORT' || (input.ResourcesToImport ?? []).length > 0) {
+    throw new AwsFault(
+      'ValidationError',
+      'The local engine does not import existing resources into a stack: leave out ChangeSetType IMPORT and ResourcesToImport.',
+    );
+  }
+  if (input.DeploymentMode !== undefined) {
+    throw new AwsFault('ValidationError', 'The local engine does not support DeploymentMode REVERT_DRIFT.');
+  }
+  return type;
+}
+
+async function executeChangeSet(
+  manager: StackManager,
+  changeSets: ChangeSets,
+  input: Input<'cloudformation', 'ExecuteChangeSet'>,
+  principal: Principal,
+) {
+  const { store } = manager;
+  const changeSet = changeSets.require(input.StackName, input.ChangeSetName);
+  if (changeSet.executionStatus !== 'AVAILABLE') {
+    throw new AwsFault(
+      'InvalidChangeSetStatus',
+      `ChangeSet [${changeSet.id}] cannot be executed in its current status of [${changeSet.status}]`,
+    );
+  }
+  const stack = manager.stack(changeSet.stackId);
+  if (changeSet.type === 'UPDATE') manager.requireReady(stack);
+  const prepared: PreparedChange = {
+    input: {
+      template: changeSet.template,
+      parameters: changeSet.parameters,
+      tags: changeSet.tags,
+      capabilities: changeSet.capabilities,
+      roleArn: changeSet.roleArn,
+    },
+    template: parseTemplate(changeSet.template),
+    changes: changeSet.changes,
+    changesAnything: true,
   };
+  const options = {
+    principal,
+    onFailure: input.DisableRollback ? ('DO_NOTHING' as const) : ('ROLLBACK' as const),
+    clientRequestToken: input.ClientRequestToken,
+  };
+  for (const other of [...store.changeSets.values()]) {
+    if (other.stackId === stack.id) store.changeSets.delete(other.id);
+  }
+  store.update(stack.id, {
+    disableRollback: input.DisableRollback ?? false,
+    notificationArns: changeSet.notificationArns,
+  });
+  await manager.hold(
+    changeSet.type === 'CREATE'
+      ? manager.beginCreate(stack.id, prepared, options)
+      : manager.beginUpdate(stack.id, prepared, options),
+  );
+  return {};
 }
 
 function shownChangeSet(changeSet: ChangeSetRecord): Output<'cloudformation', 'DescribeChangeSet'> {

@@ -6,8 +6,10 @@ import { type Engine, type Service, servicePrincipal } from '../../dispatch/serv
 import { resourceTypeOf } from '../../resources/catalogue.ts';
 import type { HttpHandler } from '../../wire/server.ts';
 import { changeSetOperations } from './change-set-operations.ts';
+import { exportOperations } from './export-operations.ts';
+import { stackDescriptionOperations } from './stack-description-operations.ts';
 import { stackOperations } from './stack-operations.ts';
-import { stackReads } from './stack-reads.ts';
+import { stackResourceOperations } from './stack-resource-operations.ts';
 import { templateOperations } from './template-operations.ts';
 
 /**
@@ -26,7 +28,9 @@ export function createCloudFormation(
     operations: {
       ...stackOperations(engine, manager),
       ...changeSetOperations(engine, manager),
-      ...stackReads(manager),
+      ...stackDescriptionOperations(manager),
+      ...stackResourceOperations(manager),
+      ...exportOperations(manager.store),
       ...templateOperations(engine, manager),
     },
     async start() {

@@ -1,10 +1,9 @@
 import { page } from '../../dispatch/paging.ts';
-import type { Output } from '../../dispatch/sdk.ts';
+import type { Input, Output } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
-import { parseBoundedJson } from '../../wire/document-bounds.ts';
+import { alarmArn } from './alarm-arn.ts';
 import { alarmQueries, defineAlarm } from './alarm-definition.ts';
-import type { AlarmHistory } from './alarm-history.ts';
 import type { Alarm, Alarms } from './alarms.ts';
 import { metricNameOf } from './metric-data.ts';
 import { metricsOf } from './metric-query.ts';
@@ -14,21 +13,11 @@ type MetricAlarm = NonNullable<Output<'cloudwatch', 'DescribeAlarms'>['MetricAla
 const PAGE = 100;
 const DELETED_AT_ONCE_MAX = 100;
 
-/** Operations on metric alarms. */
-export function alarmOperations(engine: Engine, alarms: Alarms, history: AlarmHistory) {
-  const arnOf = (name: string) => `arn:aws:cloudwatch:${engine.region}:${engine.accountId}:alarm:${name}`;
+/** Defining, describing and deleting metric alarms. */
+export function alarmOperations(engine: Engine, alarms: Alarms) {
+  const arnOf = (name: string) => alarmArn(engine, name);
   const arnsOf = (names: readonly string[] | undefined) =>
     names && names.length > 0 ? names.map(arnOf) : [arnOf('*')];
-  const invalidToken = () => new AwsFault('InvalidNextToken', 'The next token is invalid.');
-  const switchActions = (names: readonly string[] | undefined, enabled: boolean) => {
-    for (const name of names ?? []) alarms.enableActions(name, enabled);
-    return {};
-  };
-  const nameOf = (arn: string | undefined) => {
-    const match = /^arn:aws:cloudwatch:[^:]*:\d*:alarm:(.+)$/.exec(arn ?? '');
-    if (!match) throw new AwsFault('InvalidParameterValueException', `${arn} is not the ARN of an alarm.`);
-    return match[1]!;
-  };
 
   return {
     PutMetricAlarm: {
@@ -53,30 +42,7 @@ export function alarmOperations(engine: Engine, alarms: Alarms, history: AlarmHi
     },
     DescribeAlarms: {
       resources: (input) => arnsOf(input.AlarmNames),
-      run: (input) => {
-        if (input.ChildrenOfAlarmName !== undefined || input.ParentsOfAlarmName !== undefined) {
-          throw new AwsFault(
-            'ValidationError',
-            'The local engine has no composite alarms: leave out ChildrenOfAlarmName and ParentsOfAlarmName.',
-          );
-        }
-        if (input.AlarmTypes && !input.AlarmTypes.includes('MetricAlarm')) {
-          return { MetricAlarms: [], CompositeAlarms: [] };
-        }
-        const { AlarmNames, AlarmNamePrefix, StateValue, ActionPrefix } = input;
-        if (AlarmNames && AlarmNames.length > 0 && AlarmNamePrefix !== undefined) {
-          throw new AwsFault('ValidationError', 'AlarmNames and AlarmNamePrefix are mutually exclusive.');
-        }
-        const found = alarms.all().filter(({ definition, state }) => {
-          if (AlarmNames && AlarmNames.length > 0 && !AlarmNames.includes(definition.name)) return false;
-          if (AlarmNamePrefix !== undefined && !definition.name.startsWith(AlarmNamePrefix)) return false;
-          if (StateValue !== undefined && state.value !== StateValue) return false;
-          const actions = Object.values(definition.actions).flat();
-          return ActionPrefix === undefined || actions.some((arn) => arn.startsWith(ActionPrefix));
-        });
-        const { items, next } = page(found, input.NextToken, input.MaxRecords ?? PAGE, invalidToken);
-        return { MetricAlarms: items.map(shown), CompositeAlarms: [], NextToken: next };
-      },
+      run: (input) => describeAlarms(alarms, input),
     },
     DescribeAlarmsForMetric: {
       run: (input) => {
@@ -109,93 +75,37 @@ export function alarmOperations(engine: Engine, alarms: Alarms, history: AlarmHi
         return {};
       },
     },
-    SetAlarmState: {
-      resources: (input) => [arnOf(input.AlarmName ?? '')],
-      run: (input) => {
-        const value = input.StateValue;
-        if (value !== 'OK' && value !== 'ALARM' && value !== 'INSUFFICIENT_DATA') {
-          throw new AwsFault(
-            'ValidationError',
-            `StateValue must be OK, ALARM or INSUFFICIENT_DATA, not ${value}.`,
-          );
-        }
-        if (input.StateReasonData !== undefined) {
-          try {
-            parseBoundedJson(input.StateReasonData);
-          } catch {
-            throw new AwsFault('InvalidFormatFault', 'The StateReasonData must be valid JSON.');
-          }
-        }
-        alarms.setState(input.AlarmName ?? '', value, input.StateReason ?? '', input.StateReasonData);
-        return {};
-      },
-    },
-    EnableAlarmActions: {
-      resources: (input) => (input.AlarmNames ?? []).map(arnOf),
-      run: (input) => switchActions(input.AlarmNames, true),
-    },
-    DisableAlarmActions: {
-      resources: (input) => (input.AlarmNames ?? []).map(arnOf),
-      run: (input) => switchActions(input.AlarmNames, false),
-    },
-    DescribeAlarmHistory: {
-      resources: (input) => [arnOf(input.AlarmName ?? '*')],
-      run: (input) => {
-        const items = history
-          .between(input.StartDate?.getTime() ?? 0, input.EndDate?.getTime() ?? engine.clock.nowMs())
-          .filter(
-            ({ alarmName, type }) =>
-              (input.AlarmName === undefined || alarmName === input.AlarmName) &&
-              (input.HistoryItemType === undefined || type === input.HistoryItemType),
-          );
-        if (input.ScanBy === 'TimestampAscending') items.reverse();
-        const { items: shownItems, next } = page(
-          items,
-          input.NextToken,
-          input.MaxRecords ?? PAGE,
-          invalidToken,
-        );
-        return {
-          AlarmHistoryItems: shownItems.map(({ alarmName, atMs, type, summary, data }) => ({
-            AlarmName: alarmName,
-            AlarmType: 'MetricAlarm' as const,
-            Timestamp: new Date(atMs),
-            HistoryItemType: type,
-            HistorySummary: summary,
-            HistoryData: data,
-          })),
-          NextToken: next,
-        };
-      },
-    },
-    TagResource: {
-      resources: (input) => [input.ResourceARN ?? '*'],
-      run: (input) => {
-        const added = (input.Tags ?? []).map(({ Key, Value }) => [Key ?? '', Value ?? ''] as const);
-        alarms.tag(nameOf(input.ResourceARN), (tags) => ({ ...tags, ...Object.fromEntries(added) }));
-        return {};
-      },
-    },
-    UntagResource: {
-      resources: (input) => [input.ResourceARN ?? '*'],
-      run: (input) => {
-        const removed = new Set(input.TagKeys ?? []);
-        alarms.tag(nameOf(input.ResourceARN), (tags) =>
-          Object.fromEntries(Object.entries(tags).filter(([key]) => !removed.has(key))),
-        );
-        return {};
-      },
-    },
-    ListTagsForResource: {
-      resources: (input) => [input.ResourceARN ?? '*'],
-      run: (input) => ({
-        Tags: Object.entries(alarms.require(nameOf(input.ResourceARN)).tags).map(([Key, Value]) => ({
-          Key,
-          Value,
-        })),
-      }),
-    },
   } satisfies OperationTable<'cloudwatch'>;
+}
+
+function describeAlarms(alarms: Alarms, input: Input<'cloudwatch', 'DescribeAlarms'>) {
+  if (input.ChildrenOfAlarmName !== undefined || input.ParentsOfAlarmName !== undefined) {
+    throw new AwsFault(
+      'ValidationError',
+      'The local engine has no composite alarms: leave out ChildrenOfAlarmName and ParentsOfAlarmName.',
+    );
+  }
+  if (input.AlarmTypes && !input.AlarmTypes.includes('MetricAlarm')) {
+    return { MetricAlarms: [], CompositeAlarms: [] };
+  }
+  const { AlarmNames, AlarmNamePrefix, StateValue, ActionPrefix } = input;
+  if (AlarmNames && AlarmNames.length > 0 && AlarmNamePrefix !== undefined) {
+    throw new AwsFault('ValidationError', 'AlarmNames and AlarmNamePrefix are mutually exclusive.');
+  }
+  const found = alarms.all().filter(({ definition, state }) => {
+    if (AlarmNames && AlarmNames.length > 0 && !AlarmNames.includes(definition.name)) return false;
+    if (AlarmNamePrefix !== undefined && !definition.name.startsWith(AlarmNamePrefix)) return false;
+    if (StateValue !== undefined && state.value !== StateValue) return false;
+    const actions = Object.values(definition.actions).flat();
+    return ActionPrefix === undefined || actions.some((arn) => arn.startsWith(ActionPrefix));
+  });
+  const { items, next } = page(
+    found,
+    input.NextToken,
+    input.MaxRecords ?? PAGE,
+    () => new AwsFault('InvalidNextToken', 'The next token is invalid.'),
+  );
+  return { MetricAlarms: items.map(shown), CompositeAlarms: [], NextToken: next };
 }
 
 function shown({ definition, state, transitionedAtMs }: Alarm): MetricAlarm {

@@ -2,10 +2,12 @@ import type { Timer } from '../../clock/clock.ts';
 import type { Engine, Service } from '../../dispatch/service.ts';
 import { AlarmHistory } from './alarm-history.ts';
 import { alarmOperations } from './alarm-operations.ts';
+import { alarmStateOperations } from './alarm-state-operations.ts';
 import { Alarms } from './alarms.ts';
 import { dashboardOperations } from './dashboards.ts';
 import { metricOperations } from './metric-operations.ts';
 import { MetricStore } from './metric-store.ts';
+import { tagOperations } from './tag-operations.ts';
 
 const COMPACTED_EVERY_MS = 60_000;
 
@@ -26,7 +28,9 @@ export function createCloudWatch(engine: Engine): Service<'cloudwatch'> {
     name: 'cloudwatch',
     operations: {
       ...metricOperations(engine, store),
-      ...alarmOperations(engine, alarms, history),
+      ...alarmOperations(engine, alarms),
+      ...alarmStateOperations(engine, alarms, history),
+      ...tagOperations(alarms),
       ...dashboardOperations(engine),
     },
     resourceTags: (arn) => alarms.get(arn.split(':alarm:')[1] ?? '')?.tags,

@@ -1,5 +1,5 @@
 import { page } from '../../dispatch/paging.ts';
-import type { Output } from '../../dispatch/sdk.ts';
+import type { Input, Output } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import type { Grid, TimeSeries } from './math-evaluator.ts';
@@ -65,41 +65,7 @@ export function metricOperations(engine: Engine, store: MetricStore) {
         };
       },
     },
-    GetMetricStatistics: {
-      run: (input) => {
-        const periodSeconds = checkPeriod(input.Period ?? 0);
-        const grid = gridsWithin(input.StartTime, input.EndTime, engine.clock.nowMs())(periodSeconds);
-        if ((grid.endMs - grid.startMs) / grid.periodMs > STATISTICS_DATAPOINTS_MAX) {
-          throw new AwsFault(
-            'InvalidParameterCombinationException',
-            `You have requested up to ${Math.ceil((grid.endMs - grid.startMs) / grid.periodMs)} datapoints, which exceeds the limit of ${STATISTICS_DATAPOINTS_MAX}. You may reduce the datapoints requested by increasing Period, or decreasing the time range.`,
-          );
-        }
-        const wanted = [...(input.Statistics ?? []), ...(input.ExtendedStatistics ?? [])];
-        if (wanted.length === 0) {
-          throw new AwsFault(
-            'MissingRequiredParameterException',
-            'At least one of Statistics and ExtendedStatistics must be specified.',
-          );
-        }
-        const metric = metricNameOf(input.Namespace ?? '', input.MetricName ?? '', input.Dimensions ?? []);
-        const unit = input.Unit ?? store.unitsOf(metric)[0];
-        const points = new Map<number, Datapoint>();
-        for (const name of wanted) {
-          for (const [at, value] of store.read(metric, parseStatistic(name), grid, input.Unit)) {
-            const point = points.get(at) ?? { Timestamp: new Date(at), Unit: unit as Datapoint['Unit'] };
-            if (input.Statistics?.some((statistic) => statistic === name)) {
-              points.set(at, { ...point, [name]: value });
-            } else {
-              const extended = { ...point.ExtendedStatistics, [name]: value };
-              points.set(at, { ...point, ExtendedStatistics: extended });
-            }
-          }
-        }
-        const sorted = [...points].sort(([a], [b]) => a - b).map(([, point]) => point);
-        return { Label: input.MetricName, Datapoints: sorted };
-      },
-    },
+    GetMetricStatistics: { run: (input) => metricStatistics(engine, store, input) },
     ListMetrics: {
       run: (input) => {
         const activeMs = input.RecentlyActive === 'PT3H' ? RECENT_MS : LISTED_FOR_MS;
@@ -125,6 +91,44 @@ export function metricOperations(engine: Engine, store: MetricStore) {
       },
     },
   } satisfies OperationTable<'cloudwatch'>;
+}
+
+function metricStatistics(
+  engine: Engine,
+  store: MetricStore,
+  input: Input<'cloudwatch', 'GetMetricStatistics'>,
+): Output<'cloudwatch', 'GetMetricStatistics'> {
+  const periodSeconds = checkPeriod(input.Period ?? 0);
+  const grid = gridsWithin(input.StartTime, input.EndTime, engine.clock.nowMs())(periodSeconds);
+  if ((grid.endMs - grid.startMs) / grid.periodMs > STATISTICS_DATAPOINTS_MAX) {
+    throw new AwsFault(
+      'InvalidParameterCombinationException',
+      `You have requested up to ${Math.ceil((grid.endMs - grid.startMs) / grid.periodMs)} datapoints, which exceeds the limit of ${STATISTICS_DATAPOINTS_MAX}. You may reduce the datapoints requested by increasing Period, or decreasing the time range.`,
+    );
+  }
+  const wanted = [...(input.Statistics ?? []), ...(input.ExtendedStatistics ?? [])];
+  if (wanted.length === 0) {
+    throw new AwsFault(
+      'MissingRequiredParameterException',
+      'At least one of Statistics and ExtendedStatistics must be specified.',
+    );
+  }
+  const metric = metricNameOf(input.Namespace ?? '', input.MetricName ?? '', input.Dimensions ?? []);
+  const unit = input.Unit ?? store.unitsOf(metric)[0];
+  const points = new Map<number, Datapoint>();
+  for (const name of wanted) {
+    for (const [at, value] of store.read(metric, parseStatistic(name), grid, input.Unit)) {
+      const point = points.get(at) ?? { Timestamp: new Date(at), Unit: unit as Datapoint['Unit'] };
+      if (input.Statistics?.some((statistic) => statistic === name)) {
+        points.set(at, { ...point, [name]: value });
+      } else {
+        const extended = { ...point.ExtendedStatistics, [name]: value };
+        points.set(at, { ...point, ExtendedStatistics: extended });
+      }
+    }
+  }
+  const sorted = [...points].sort(([a], [b]) => a - b).map(([, point]) => point);
+  return { Label: input.MetricName, Datapoints: sorted };
 }
 
 /**

@@ -2,35 +2,19 @@ import type { Input, Output } from '../../dispatch/sdk.ts';
 import { AwsFault } from '../../errors.ts';
 import { GitError } from './git.ts';
 import type { Repositories, Repository } from './repositories.ts';
+import { cleanPath, FILE_MODES, type GitMode, type TreeEntry, Trees } from './trees.ts';
 
 /** Largest file that GetFile returns, as on AWS: 6 MB. */
-const LARGEST_FILE_BYTES = 6 * 1024 * 1024;
+const MAX_FILE_BYTES = 6 * 1024 * 1024;
 
-const FILE_MODES: Readonly<Record<string, 'NORMAL' | 'EXECUTABLE' | 'SYMLINK'>> = {
-  '100644': 'NORMAL',
-  '100755': 'EXECUTABLE',
-  '120000': 'SYMLINK',
-};
-
-type GitMode = '100644' | '100755' | '120000';
-
-export function gitMode(mode: 'NORMAL' | 'EXECUTABLE' | 'SYMLINK' | undefined): GitMode {
-  return mode === 'EXECUTABLE' ? '100755' : mode === 'SYMLINK' ? '120000' : '100644';
-}
-
-interface TreeEntry {
-  readonly mode: string;
-  readonly type: 'blob' | 'tree' | 'commit';
-  readonly id: string;
-  readonly path: string;
-}
-
-/** Reads and writes commits, trees and files of one engine's repositories. */
+/** Reads and writes commits and files of one engine's repositories. */
 export class Commits {
   readonly #repositories: Repositories;
+  readonly #trees: Trees;
 
   constructor(repositories: Repositories) {
     this.#repositories = repositories;
+    this.#trees = new Trees(repositories);
   }
 
   /** Resolves a commit id, branch or tag as CodeCommit's commit specifiers do; the default branch when absent. */
@@ -83,7 +67,7 @@ export class Commits {
   async file(repository: Repository, specifier: string | undefined, filePath: string) {
     const commitId = await this.resolve(repository, specifier);
     const path = cleanPath(filePath);
-    const entry = (await this.#tree(repository, commitId, path)).find((found) => found.path === path);
+    const entry = (await this.#trees.read(repository, commitId, path)).find((found) => found.path === path);
     if (entry?.type !== 'blob') {
       throw new AwsFault(
         'FileDoesNotExistException',
@@ -91,7 +75,7 @@ export class Commits {
       );
     }
     const fileSize = Number(await this.#text(repository, ['cat-file', '-s', entry.id]));
-    if (fileSize > LARGEST_FILE_BYTES) {
+    if (fileSize > MAX_FILE_BYTES) {
       throw new AwsFault('FileTooLargeException', `${filePath} exceeds the maximum size of 6 MB`);
     }
     return {
@@ -128,7 +112,7 @@ export class Commits {
         `Could not find folder ${folderPath} in commit ${commitId}`,
       );
     }
-    const entries = await this.#tree(repository, treeId);
+    const entries = await this.#trees.read(repository, treeId);
     const absolute = (entry: TreeEntry) => (path === '' ? entry.path : `${path}/${entry.path}`);
     const paths = (entry: TreeEntry) => ({ absolutePath: absolute(entry), relativePath: entry.path });
     const file = (entry: TreeEntry) => ({
@@ -224,7 +208,7 @@ export class Commits {
       await this.#checkBranchName(repository, change.branch);
       const tip = repository.refs[`refs/heads/${change.branch}`];
       requireParent(repository, change.branch, tip, change.parentCommitId);
-      const before = tip === undefined ? [] : await this.#tree(repository, tip, undefined, true);
+      const before = tip === undefined ? [] : await this.#trees.read(repository, tip, undefined, true);
       const files = new Map(before.map((entry) => [entry.path, entry]));
       for (const path of change.remove) {
         if (!files.delete(cleanPath(path))) {
@@ -252,7 +236,7 @@ export class Commits {
         files.set(clean, { mode, type: 'blob', id, path: clean });
         blobs.set(clean, id);
       }
-      const treeId = await this.#writeTree(repository, [...files.values()]);
+      const treeId = await this.#trees.write(repository, [...files.values()]);
       const when = `${Math.floor(change.nowMs / 1000)} +0000`;
       const commitId = await git
         .text(['commit-tree', treeId, ...(tip === undefined ? [] : ['-p', tip]), '-F', '-'], {
@@ -292,57 +276,6 @@ export class Commits {
     }
   }
 
-  async #writeTree(repository: Repository, entries: readonly TreeEntry[]): Promise<string> {
-    const here: string[] = [];
-    const below = new Map<string, TreeEntry[]>();
-    for (const entry of entries) {
-      const slash = entry.path.indexOf('/');
-      if (slash < 0) here.push(`${entry.mode} ${entry.type} ${entry.id}\t${entry.path}\0`);
-      else {
-        const folder = entry.path.slice(0, slash);
-        const list = below.get(folder) ?? [];
-        list.push({ ...entry, path: entry.path.slice(slash + 1) });
-        below.set(folder, list);
-      }
-    }
-    for (const [folder, inside] of below) {
-      if (here.some((line) => line.endsWith(`\t${folder}\0`))) {
-        throw new AwsFault(
-          'FilePathConflictsWithSubmodulePathException',
-          `${folder} is both a file and a folder`,
-        );
-      }
-      here.push(`040000 tree ${await this.#writeTree(repository, inside)}\t${folder}\0`);
-    }
-    return this.#repositories.git.text(['mktree', '-z'], {
-      cwd: this.#repositories.directory(repository),
-      input: Buffer.from(here.join('')),
-    });
-  }
-
-  async #tree(repository: Repository, tree: string, path?: string, recursive = false): Promise<TreeEntry[]> {
-    const raw = await this.#run(repository, [
-      'ls-tree',
-      '-z',
-      ...(recursive ? ['-r'] : []),
-      tree,
-      ...(path === undefined ? [] : ['--', path]),
-    ]).catch((error: unknown) => {
-      // A path that git does not take, such as "" or "../a", is in no tree.
-      if (path === undefined || !(error instanceof GitError)) throw error;
-      return Buffer.alloc(0);
-    });
-    return raw
-      .toString('utf8')
-      .split('\0')
-      .filter((line) => line !== '')
-      .map((line) => {
-        const [meta, name] = line.split('\t') as [string, string];
-        const [mode, type, id] = meta.split(' ') as [string, TreeEntry['type'], string];
-        return { mode, type, id, path: name };
-      });
-  }
-
   #run(repository: Repository, args: readonly string[]): Promise<Buffer> {
     return this.#repositories.git.run(args, { cwd: this.#repositories.directory(repository) });
   }
@@ -371,10 +304,6 @@ function requireParent(
       `The parent commit ID is not the tip of branch ${branch}: use ${tip}`,
     );
   }
-}
-
-function cleanPath(path: string): string {
-  return path.replace(/^\/+|\/+$/g, '');
 }
 
 function parseCommit(raw: string) {

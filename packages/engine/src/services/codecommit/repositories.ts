@@ -64,6 +64,10 @@ export class Repositories {
     return undefined;
   }
 
+  byArn(arn: string | undefined): Repository | undefined {
+    return this.all.find(({ repositoryName }) => this.arn(repositoryName) === arn);
+  }
+
   /** The repository, or AWS's error that there is none. */
   get(repositoryName: string | undefined): Repository {
     if (repositoryName === undefined || repositoryName === '') {

@@ -1,6 +1,6 @@
 import type { ActionDeclaration, PipelineDeclaration, StageDeclaration } from '@aws-sdk/client-codepipeline';
 import { AwsFault } from '../../errors.ts';
-import type { PipelineShape, StageShape } from './machine.ts';
+import type { PipelineShape, StageShape } from './machine-state.ts';
 
 const MINUTE_MS = 60_000;
 

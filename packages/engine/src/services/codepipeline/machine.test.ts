@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { apply } from './machine.ts';
 import {
-  apply,
   ENDED,
   type ExecutionMode,
   isRefusal,
@@ -9,7 +9,7 @@ import {
   type PipelineShape,
   type PipelineState,
   type Refusal,
-} from './machine.ts';
+} from './machine-state.ts';
 
 const SHAPE: PipelineShape = {
   mode: 'SUPERSEDED',

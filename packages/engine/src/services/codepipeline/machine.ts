@@ -5,158 +5,17 @@
  * itself, knows no time, and never changes what it was given.
  */
 
-export type ExecutionMode = 'SUPERSEDED' | 'QUEUED' | 'PARALLEL';
-export type ExecutionStatus =
-  | 'InProgress'
-  | 'Stopping'
-  | 'Stopped'
-  | 'Succeeded'
-  | 'Failed'
-  | 'Superseded'
-  | 'Cancelled';
-type StageStatus = 'InProgress' | 'Stopping' | 'Stopped' | 'Succeeded' | 'Failed' | 'Cancelled';
-export type ActionStatus = 'InProgress' | 'Succeeded' | 'Failed' | 'Abandoned';
-type RetryMode = 'FAILED_ACTIONS' | 'ALL_ACTIONS';
-
-/** What the machine needs to know of a pipeline's declaration. */
-export interface PipelineShape {
-  readonly mode: ExecutionMode;
-  readonly stages: readonly StageShape[];
-}
-
-export interface StageShape {
-  readonly name: string;
-  readonly actions: ReadonlyArray<{ readonly name: string; readonly runOrder: number }>;
-  readonly onFailure?:
-    | { readonly result: 'ROLLBACK' }
-    | { readonly result: 'RETRY'; readonly mode: RetryMode };
-}
-
-/** The latest run of an action in a stage. */
-interface ActionRun {
-  readonly id: string;
-  readonly name: string;
-  readonly status: ActionStatus;
-}
-
-/** One execution's passage through one stage. */
-interface StageRun {
-  readonly status: StageStatus;
-  readonly actions: readonly ActionRun[];
-  /** Retries so far: by a person, and by `onFailure`. */
-  readonly manualRetries: number;
-  readonly automaticRetries: number;
-}
-
-export interface Execution {
-  readonly id: string;
-  /** Position in the order in which executions started. */
-  readonly order: number;
-  readonly status: ExecutionStatus;
-  readonly type: 'STANDARD' | 'ROLLBACK';
-  /** Stages entered so far. */
-  readonly stages: Readonly<Record<string, StageRun>>;
-  /** Stage that it waits to enter. Absent while it is in a stage and after it ended. */
-  readonly waitingFor?: string;
-  /** Stage that it is in. Absent while it waits and after it ended. */
-  readonly inStage?: string;
-  /** Set once a stop was requested. */
-  readonly stop?: { readonly abandon: boolean };
-}
-
-/** Why nothing may enter a stage (`inbound`) or leave it (`outbound`). */
-interface ClosedTransitions {
-  readonly inbound: ReadonlySet<string>;
-  readonly outbound: ReadonlySet<string>;
-}
-
-export interface PipelineState {
-  readonly shape: PipelineShape;
-  readonly closed: ClosedTransitions;
-  /** Executions that go on, and those that were the last in some stage. */
-  readonly executions: readonly Execution[];
-  /** The execution that entered each stage last. */
-  readonly latest: Readonly<Record<string, string>>;
-}
-
-export type PipelineEvent =
-  | { readonly kind: 'start'; readonly id: string; readonly order: number }
-  | {
-      readonly kind: 'actionEnded';
-      readonly executionId: string;
-      readonly actionId: string;
-      readonly status: 'Succeeded' | 'Failed';
-    }
-  | { readonly kind: 'stop'; readonly executionId: string; readonly abandon: boolean }
-  | {
-      readonly kind: 'retry';
-      readonly executionId: string;
-      readonly stage: string;
-      readonly mode: RetryMode;
-    }
-  | { readonly kind: 'rollback'; readonly id: string; readonly order: number; readonly stage: string }
-  | { readonly kind: 'transitionsChanged' }
-  | { readonly kind: 'structureChanged' };
-
-/** What happened to an execution, stage or action, in the words of CodePipeline's events. */
-export type Moment =
-  | 'STARTED'
-  | 'SUCCEEDED'
-  | 'FAILED'
-  | 'RESUMED'
-  | 'STOPPING'
-  | 'STOPPED'
-  | 'SUPERSEDED'
-  | 'CANCELED'
-  | 'ABANDONED';
-
-export type Effect =
-  | { readonly kind: 'execution'; readonly executionId: string; readonly moment: Moment }
-  | { readonly kind: 'stage'; readonly executionId: string; readonly stage: string; readonly moment: Moment }
-  | {
-      readonly kind: 'startAction';
-      readonly executionId: string;
-      readonly stage: string;
-      readonly action: string;
-      readonly actionId: string;
-    }
-  | {
-      readonly kind: 'abandonAction';
-      readonly executionId: string;
-      readonly stage: string;
-      readonly action: string;
-      readonly actionId: string;
-    }
-  /** `onFailure: ROLLBACK`: roll this stage back to the last execution that succeeded in it, if there is one. */
-  | { readonly kind: 'rollBackStage'; readonly executionId: string; readonly stage: string };
-
-/** Why an event cannot be taken; `code` is CodePipeline's error. */
-export interface Refusal {
-  readonly code:
-    | 'PipelineExecutionNotFoundException'
-    | 'PipelineExecutionNotStoppableException'
-    | 'DuplicatedStopRequestException'
-    | 'NotLatestPipelineExecutionException'
-    | 'StageNotRetryableException'
-    | 'StageNotFoundException'
-    | 'UnableToRollbackStageException'
-    | 'ConflictException';
-  readonly message: string;
-}
-
-export interface Transition {
-  readonly changed: readonly Execution[];
-  readonly latest: Readonly<Record<string, string>>;
-  readonly effects: readonly Effect[];
-}
-
-export const ENDED: ReadonlySet<ExecutionStatus> = new Set([
-  'Stopped',
-  'Succeeded',
-  'Failed',
-  'Superseded',
-  'Cancelled',
-]);
+import { Draft, MOMENTS, withoutStage, withStage } from './machine-draft.ts';
+import {
+  type ActionRun,
+  ENDED,
+  type Execution,
+  type PipelineEvent,
+  type PipelineState,
+  type Refusal,
+  type RetryMode,
+  type Transition,
+} from './machine-state.ts';
 
 /** Takes one event. `newActionId` names the action runs that it starts. */
 export function apply(
@@ -167,12 +26,8 @@ export function apply(
   const draft = new Draft(state, newActionId);
   const refusal = take(draft, event);
   if (refusal) return refusal;
-  draft.admit();
+  admit(draft);
   return draft.result();
-}
-
-export function isRefusal(outcome: Transition | Refusal): outcome is Refusal {
-  return 'code' in outcome;
 }
 
 function take(draft: Draft, event: PipelineEvent): Refusal | undefined {
@@ -283,14 +138,6 @@ function endStage(
   draft.tell({ kind: 'stage', executionId, stage, moment: MOMENTS[stageStatus] });
   draft.end(executionId, executionStatus);
 }
-
-const MOMENTS = {
-  Failed: 'FAILED',
-  Stopped: 'STOPPED',
-  Cancelled: 'CANCELED',
-  Succeeded: 'SUCCEEDED',
-  Superseded: 'SUPERSEDED',
-} as const;
 
 function stop(draft: Draft, event: PipelineEvent & { kind: 'stop' }): Refusal | undefined {
   const execution = draft.find(event.executionId);
@@ -435,122 +282,35 @@ function rollback(draft: Draft, event: PipelineEvent & { kind: 'rollback' }): Re
     stages: {},
   });
   draft.tell({ kind: 'execution', executionId: event.id, moment: 'STARTED' });
-  draft.enter(event.id, event.stage);
+  enter(draft, event.id, event.stage);
   return undefined;
 }
 
-function withStage(execution: Execution, stage: string, run: StageRun): Execution {
-  return { ...execution, stages: { ...execution.stages, [stage]: run } };
-}
-
-function withoutStage({ inStage: _inStage, ...execution }: Execution): Execution {
-  return execution;
-}
-
-/** Collects what one event changes. */
-class Draft {
-  readonly shape: PipelineShape;
-  readonly newActionId: () => string;
-  readonly #closed: ClosedTransitions;
-  readonly #executions: Map<string, Execution>;
-  readonly #changed = new Set<string>();
-  readonly #effects: Effect[] = [];
-  #latest: Readonly<Record<string, string>>;
-
-  constructor(state: PipelineState, newActionId: () => string) {
-    this.shape = state.shape;
-    this.newActionId = newActionId;
-    this.#closed = state.closed;
-    this.#executions = new Map(state.executions.map((execution) => [execution.id, execution]));
-    this.#latest = state.latest;
-  }
-
-  find(id: string): Execution | undefined {
-    return this.#executions.get(id);
-  }
-
-  all(): Execution[] {
-    return [...this.#executions.values()].sort((a, b) => a.order - b.order);
-  }
-
-  put(execution: Execution): void {
-    this.#executions.set(execution.id, execution);
-    this.#changed.add(execution.id);
-  }
-
-  tell(effect: Effect): void {
-    this.#effects.push(effect);
-  }
-
-  latest(stage: string): string | undefined {
-    return this.#latest[stage];
-  }
-
-  stage(name: string): StageShape {
-    return this.shape.stages.find((stage) => stage.name === name)!;
-  }
-
-  stageAfter(name: string): string | undefined {
-    return this.shape.stages[this.shape.stages.findIndex((stage) => stage.name === name) + 1]?.name;
-  }
-
-  occupied(stage: string): boolean {
-    return this.all().some((execution) => execution.inStage === stage);
-  }
-
-  end(id: string, status: 'Succeeded' | 'Failed' | 'Stopped' | 'Superseded' | 'Cancelled'): void {
-    const { waitingFor: _waitingFor, inStage: _inStage, ...execution } = this.find(id)!;
-    this.put({ ...execution, status });
-    this.tell({ kind: 'execution', executionId: id, moment: MOMENTS[status] });
-  }
-
-  enter(id: string, stage: string): void {
-    const { waitingFor: _waitingFor, ...execution } = this.find(id)!;
-    this.put({
-      ...withStage(execution, stage, {
-        status: 'InProgress',
-        actions: [],
-        manualRetries: 0,
-        automaticRetries: 0,
-      }),
-      inStage: stage,
-    });
-    this.#latest = { ...this.#latest, [stage]: id };
-    this.tell({ kind: 'stage', executionId: id, stage, moment: 'STARTED' });
-    goOn(this, id, stage);
-  }
-
-  /**
-   * Lets waiting executions into stages that are free, last stage first, so that each one that moves on makes
-   * room behind it. In SUPERSEDED mode only the newest of those that wait for a stage is kept.
-   */
-  admit(): void {
-    const { mode, stages } = this.shape;
-    for (let index = stages.length - 1; index >= 0; index--) {
-      const stage = stages[index]!.name;
-      const waiting = this.all().filter((execution) => execution.waitingFor === stage);
-      const open =
-        !this.#closed.inbound.has(stage) &&
-        !(index > 0 && this.#closed.outbound.has(stages[index - 1]!.name));
-      if (mode === 'PARALLEL') {
-        if (open) for (const execution of waiting) this.enter(execution.id, stage);
-        continue;
-      }
-      const newest = waiting.at(-1);
-      const next = mode === 'SUPERSEDED' ? newest : waiting[0];
-      if (!next) continue;
-      if (mode === 'SUPERSEDED') {
-        for (const execution of waiting) if (execution !== newest) this.end(execution.id, 'Superseded');
-      }
-      if (open && !this.occupied(stage)) this.enter(next.id, stage);
+/**
+ * Lets waiting executions into stages that are free, last stage first, so that each one that moves on makes
+ * room behind it. In SUPERSEDED mode only the newest of those that wait for a stage is kept.
+ */
+function admit(draft: Draft): void {
+  const { mode, stages } = draft.shape;
+  for (let index = stages.length - 1; index >= 0; index--) {
+    const stage = stages[index]!.name;
+    const waiting = draft.all().filter((execution) => execution.waitingFor === stage);
+    const open = draft.open(index);
+    if (mode === 'PARALLEL') {
+      if (open) for (const execution of waiting) enter(draft, execution.id, stage);
+      continue;
     }
+    const newest = waiting.at(-1);
+    const next = mode === 'SUPERSEDED' ? newest : waiting[0];
+    if (!next) continue;
+    if (mode === 'SUPERSEDED') {
+      for (const execution of waiting) if (execution !== newest) draft.end(execution.id, 'Superseded');
+    }
+    if (open && !draft.occupied(stage)) enter(draft, next.id, stage);
   }
+}
 
-  result(): Transition {
-    return {
-      changed: [...this.#changed].map((id) => this.#executions.get(id)!),
-      latest: this.#latest,
-      effects: this.#effects,
-    };
-  }
+function enter(draft: Draft, executionId: string, stage: string): void {
+  draft.enter(executionId, stage);
+  goOn(draft, executionId, stage);
 }

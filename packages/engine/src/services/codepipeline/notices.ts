@@ -1,5 +1,5 @@
 import type { Engine } from '../../dispatch/service.ts';
-import type { Moment } from './machine.ts';
+import type { Moment } from './machine-state.ts';
 import type { StoredAction, StoredExecution } from './store.ts';
 
 /** Tells the journal and EventBridge what happened to executions, stages and actions. */

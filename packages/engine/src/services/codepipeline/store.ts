@@ -1,6 +1,6 @@
 import type { ActionDeclaration, PipelineDeclaration } from '@aws-sdk/client-codepipeline';
 import type { State, Table } from '../../state/state.ts';
-import { type ActionStatus, ENDED, type Execution } from './machine.ts';
+import { type ActionStatus, ENDED, type Execution } from './machine-state.ts';
 
 /** A closed transition: who closed it, when and why. */
 interface ClosedTransition {

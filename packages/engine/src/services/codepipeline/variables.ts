@@ -1,3 +1,6 @@
+import type { PipelineDeclaration } from '@aws-sdk/client-codepipeline';
+import { AwsFault } from '../../errors.ts';
+
 const REFERENCE = /#\{([A-Za-z0-9@_-]+)\.([A-Za-z0-9@_-]+)\}/g;
 
 /** Values by namespace: `codepipeline`, `variables`, and the namespace of each action. */
@@ -28,4 +31,26 @@ export function resolveVariables(
       }),
     ]),
   );
+}
+
+/** Values of a pipeline's variables for one execution: those given, and the defaults of the others. */
+export function pipelineVariables(
+  pipeline: PipelineDeclaration,
+  given: ReadonlyArray<{ name?: string | undefined; value?: string | undefined }>,
+): Record<string, string> {
+  const declared = pipeline.variables ?? [];
+  for (const { name } of given) {
+    if (!declared.some((variable) => variable.name === name)) {
+      throw new AwsFault('ValidationException', `The pipeline declares no variable ${name}.`);
+    }
+  }
+  const values: Record<string, string> = {};
+  for (const { name, defaultValue } of declared) {
+    const value = given.find((variable) => variable.name === name)?.value ?? defaultValue;
+    if (value === undefined) {
+      throw new AwsFault('ValidationException', `The variable ${name} has no default: give it a value.`);
+    }
+    values[name ?? ''] = value;
+  }
+  return values;
 }

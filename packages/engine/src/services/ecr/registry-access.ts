@@ -4,7 +4,7 @@ import { type Authorizer, LOOPBACK } from '../../iam/authorizer.ts';
 import { digestOf } from '../../runtime/oci/image-format.ts';
 import type { RegistryAction } from '../../runtime/oci/registry.ts';
 import type { Table } from '../../state/state.ts';
-import type { Repositories } from './repository.ts';
+import type { Repositories } from './repositories.ts';
 
 interface StoredToken {
   readonly principal: Principal;

@@ -1,6 +1,7 @@
+import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
-import { groupNotFound, invalid, streamNotFound } from './faults.ts';
+import { invalid, streamNotFound } from './faults.ts';
 import { parseFilterPattern } from './filter-pattern.ts';
 import { limitOf } from './group-operations.ts';
 import { checkedArn, groupNameOf } from './log-arn.ts';
@@ -28,34 +29,13 @@ const END: Position = { atMs: Number.MAX_SAFE_INTEGER, id: Number.MAX_SAFE_INTEG
 
 /** Operations that write, read and search log events. */
 export function eventOperations(engine: Engine, store: LogStore, extraction: MetricExtraction) {
-  const find = (name: string): LogGroup => {
-    const group = store.group(name);
-    if (!group) throw groupNotFound();
-    return group;
-  };
-  const findStream = (group: LogGroup, name: string | undefined): LogStream => {
-    const stream = store.stream(group, name ?? '');
-    if (!stream) throw streamNotFound();
-    return stream;
-  };
-  const rangeOf = (
-    group: LogGroup,
-    atMs: number,
-    fromMs: number | undefined,
-    toMs: number | undefined,
-  ): Range => ({
-    fromMs: Math.max(fromMs ?? 0, oldestKeptMs(group, atMs)),
-    toMs: toMs ?? Number.MAX_SAFE_INTEGER,
-    nowMs: atMs,
-  });
-
   return {
     PutLogEvents: {
       resources: (input) => [checkedArn(engine, input.logGroupName, input.logStreamName)],
       journaled: false,
       run: (input, { atMs }) => {
-        const group = find(input.logGroupName ?? '');
-        const stream = findStream(group, input.logStreamName);
+        const group = store.findGroup(input.logGroupName);
+        const stream = store.findStream(group, input.logStreamName);
         const { events, rejected } = acceptBatch(input.logEvents ?? [], atMs, oldestKeptMs(group, atMs));
         // Batches draw alone, so that those of different streams, and even of one, become readable in another order.
         const readableAtMs = Math.ceil(atMs + engine.pace.drawMs('logs-readable', engine.ids));
@@ -69,81 +49,93 @@ export function eventOperations(engine: Engine, store: LogStore, extraction: Met
     },
     GetLogEvents: {
       resources: (input) => [checkedArn(engine, groupNameOf(input), input.logStreamName)],
-      run: (input, { atMs }) => {
-        const group = find(groupNameOf(input));
-        const stream = findStream(group, input.logStreamName);
-        const limit = limitOf(input.limit, EVENTS_PAGE);
-        const end = input.endTime === undefined ? undefined : input.endTime - 1;
-        const range = rangeOf(group, atMs, input.startTime, end);
-        const token = input.nextToken === undefined ? undefined : readToken(input.nextToken);
-        const forward = token ? token.direction === 'f' : (input.startFromHead ?? false);
-        const found = forward
-          ? store.streamAfter(stream, range, token?.position ?? START, limit)
-          : store.streamBefore(stream, range, token?.position ?? END, limit);
-        const events = forward ? firstOf(found) : firstOf(found.reverse()).reverse();
-        // With nothing found both tokens stay where they are: one before and one after the same place.
-        const at = token?.position ?? START;
-        const first = events[0] ?? (forward ? { ...at, id: at.id + 1 } : at);
-        const last = events.at(-1) ?? (forward || at === START ? at : { ...at, id: at.id - 1 });
-        return {
-          events: events.map((event) => ({
-            timestamp: event.atMs,
-            message: event.message,
-            ingestionTime: event.ingestedAtMs,
-          })),
-          nextForwardToken: writeToken('f', last),
-          nextBackwardToken: writeToken('b', first),
-        };
-      },
+      run: (input, { atMs }) => getLogEvents(store, input, atMs),
     },
     FilterLogEvents: {
       resources: (input) => [checkedArn(engine, groupNameOf(input))],
-      run: (input, { atMs }) => {
-        const group = find(groupNameOf(input));
-        const matches = parseFilterPattern(input.filterPattern ?? '');
-        const limit = limitOf(input.limit, EVENTS_PAGE);
-        const range = rangeOf(group, atMs, input.startTime, input.endTime);
-        const streams = wantedStreams(store.streams(group), input);
-        const events: LogEvent[] = [];
-        let bytes = 0;
-        let scanned = 0;
-        let position = input.nextToken === undefined ? START : readToken(input.nextToken).position;
-        const [only] = streams.size === 1 ? streams.keys() : [];
-        const readOn = () =>
-          only === undefined
-            ? store.groupAfter(group, range, position, SCAN_STEP)
-            : store.streamAfter({ id: only }, range, position, SCAN_STEP);
-        let more = streams.size > 0;
-        const full = () => events.length >= limit || bytes >= BYTES_PAGE || scanned >= EVENTS_SCANNED;
-        while (more && !full()) {
-          const step = readOn();
-          more = step.length === SCAN_STEP;
-          for (const event of step) {
-            if (full()) {
-              more = true;
-              break;
-            }
-            scanned++;
-            position = event;
-            if (!streams.has(event.streamId) || !matches(event.message)) continue;
-            events.push(event);
-            bytes += eventBytes(event.message);
-          }
-        }
-        return {
-          events: events.map((event) => ({
-            logStreamName: streams.get(event.streamId) ?? '',
-            timestamp: event.atMs,
-            message: event.message,
-            ingestionTime: event.ingestedAtMs,
-            eventId: eventIdOf(event),
-          })),
-          searchedLogStreams: [],
-          ...(more ? { nextToken: writeToken('f', position) } : {}),
-        };
-      },
+      run: (input, { atMs }) => filterLogEvents(store, input, atMs),
     },
   } satisfies OperationTable<'logs'>;
+}
+
+function getLogEvents(store: LogStore, input: Input<'logs', 'GetLogEvents'>, atMs: number) {
+  const group = store.findGroup(groupNameOf(input));
+  const stream = store.findStream(group, input.logStreamName);
+  const limit = limitOf(input.limit, EVENTS_PAGE);
+  const end = input.endTime === undefined ? undefined : input.endTime - 1;
+  const range = rangeOf(group, atMs, input.startTime, end);
+  const token = input.nextToken === undefined ? undefined : readToken(input.nextToken);
+  const forward = token ? token.direction === 'f' : (input.startFromHead ?? false);
+  const found = forward
+    ? store.streamAfter(stream, range, token?.position ?? START, limit)
+    : store.streamBefore(stream, range, token?.position ?? END, limit);
+  const events = forward ? firstOf(found) : firstOf(found.reverse()).reverse();
+  // With nothing found both tokens stay where they are: one before and one after the same place.
+  const at = token?.position ?? START;
+  const first = events[0] ?? (forward ? { ...at, id: at.id + 1 } : at);
+  const last = events.at(-1) ?? (forward || at === START ? at : { ...at, id: at.id - 1 });
+  return {
+    events: events.map((event) => ({
+      timestamp: event.atMs,
+      message: event.message,
+      ingestionTime: event.ingestedAtMs,
+    })),
+    nextForwardToken: writeToken('f', last),
+    nextBackwardToken: writeToken('b', first),
+  };
+}
+
+function filterLogEvents(store: LogStore, input: Input<'logs', 'FilterLogEvents'>, atMs: number) {
+  const group = store.findGroup(groupNameOf(input));
+  const matches = parseFilterPattern(input.filterPattern ?? '');
+  const limit = limitOf(input.limit, EVENTS_PAGE);
+  const range = rangeOf(group, atMs, input.startTime, input.endTime);
+  const streams = wantedStreams(store.streams(group), input);
+  const events: LogEvent[] = [];
+  let bytes = 0;
+  let scanned = 0;
+  let position = input.nextToken === undefined ? START : readToken(input.nextToken).position;
+  const [only] = streams.size === 1 ? streams.keys() : [];
+  const readOn = () =>
+    only === undefined
+      ? store.groupAfter(group, range, position, SCAN_STEP)
+      : store.streamAfter({ id: only }, range, position, SCAN_STEP);
+  let more = streams.size > 0;
+  const full = () => events.length >= limit || bytes >= BYTES_PAGE || scanned >= EVENTS_SCANNED;
+  while (more && !full()) {
+    const step = readOn();
+    more = step.length === SCAN_STEP;
+    for (const event of step) {
+      if (full()) {
+        more = true;
+        break;
+      }
+      scanned++;
+      position = event;
+      if (!streams.has(event.streamId) || !matches(event.message)) continue;
+      events.push(event);
+      bytes += eventBytes(event.message);
+    }
+  }
+  return {
+    events: events.map((event) => ({
+      logStreamName: streams.get(event.streamId) ?? '',
+      timestamp: event.atMs,
+      message: event.message,
+      ingestionTime: event.ingestedAtMs,
+      eventId: eventIdOf(event),
+    })),
+    searchedLogStreams: [],
+    ...(more ? { nextToken: writeToken('f', position) } : {}),
+  };
+}
+
+function rangeOf(group: LogGroup, atMs: number, fromMs: number | undefined, toMs: number | undefined): Range {
+  return {
+    fromMs: Math.max(fromMs ?? 0, oldestKeptMs(group, atMs)),
+    toMs: toMs ?? Number.MAX_SAFE_INTEGER,
+    nowMs: atMs,
+  };
 }
 
 /** Names of the streams to search, by their ids. */

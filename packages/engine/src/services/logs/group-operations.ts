@@ -1,7 +1,8 @@
 import { page } from '../../dispatch/paging.ts';
+import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
-import { groupNotFound, invalid, unsupported } from './faults.ts';
+import { invalid, unsupported } from './faults.ts';
 import { checkedArn, groupArn, nameInArn } from './log-arn.ts';
 import type { LogGroup, LogStore } from './log-store.ts';
 import type { MetricFilters } from './metric-filters.ts';
@@ -10,37 +11,10 @@ const RETENTIONS = new Set([
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ]);
 const GROUPS_PAGE = 50;
-const TAGS_MAX = 50;
 
-/** Operations on log groups and their tags. */
+/** Operations on log groups. */
 export function groupOperations(engine: Engine, store: LogStore, filters: MetricFilters) {
-  const find = (name: string | undefined) => {
-    const group = store.group(name ?? '');
-    if (!group) throw groupNotFound();
-    return group;
-  };
   const byName = (input: { logGroupName?: string | undefined }) => [checkedArn(engine, input.logGroupName)];
-  const tag = (group: LogGroup, added: Record<string, string>) => {
-    const tags = { ...group.tags, ...added };
-    if (Object.keys(tags).length > TAGS_MAX) {
-      throw new AwsFault('TooManyTagsException', `A resource can have no more than ${TAGS_MAX} tags.`);
-    }
-    store.changeGroup({ ...group, tags });
-    return {};
-  };
-  const untag = (group: LogGroup, removed: readonly string[]) => {
-    const kept = Object.entries(group.tags).filter(([key]) => !removed.includes(key));
-    store.changeGroup({ ...group, tags: Object.fromEntries(kept) });
-    return {};
-  };
-  const findByArn = (arn: string | undefined) => {
-    const name = nameInArn(arn ?? '');
-    if (name === undefined) throw invalid(`${arn} is not the ARN of a log group.`);
-    return find(name);
-  };
-  const byArn = (input: { resourceArn?: string | undefined }) => [
-    (input.resourceArn ?? '*').replace(/:\*$/, ''),
-  ];
   const shown = (group: LogGroup) => ({
     logGroupName: group.name,
     creationTime: group.createdAtMs,
@@ -81,7 +55,7 @@ export function groupOperations(engine: Engine, store: LogStore, filters: Metric
     DeleteLogGroup: {
       resources: byName,
       run: (input) => {
-        const group = find(input.logGroupName);
+        const group = store.findGroup(input.logGroupName);
         if (group.deletionProtected) {
           throw new AwsFault(
             'ValidationException',
@@ -98,7 +72,7 @@ export function groupOperations(engine: Engine, store: LogStore, filters: Metric
         checkedArn(engine, nameInArn(input.logGroupIdentifier ?? '') ?? input.logGroupIdentifier),
       ],
       run: (input) => {
-        const group = find(nameInArn(input.logGroupIdentifier ?? '') ?? input.logGroupIdentifier);
+        const group = store.findGroup(nameInArn(input.logGroupIdentifier ?? '') ?? input.logGroupIdentifier);
         store.changeGroup({ ...group, deletionProtected: input.deletionProtectionEnabled ?? false });
         return {};
       },
@@ -106,7 +80,7 @@ export function groupOperations(engine: Engine, store: LogStore, filters: Metric
     PutRetentionPolicy: {
       resources: byName,
       run: (input) => {
-        const group = find(input.logGroupName);
+        const group = store.findGroup(input.logGroupName);
         const days = input.retentionInDays ?? 0;
         if (!RETENTIONS.has(days)) {
           throw invalid(
@@ -120,7 +94,7 @@ export function groupOperations(engine: Engine, store: LogStore, filters: Metric
     DeleteRetentionPolicy: {
       resources: byName,
       run: (input) => {
-        const { retentionDays: _, ...group } = find(input.logGroupName);
+        const { retentionDays: _, ...group } = store.findGroup(input.logGroupName);
         store.changeGroup(group);
         return {};
       },
@@ -128,43 +102,34 @@ export function groupOperations(engine: Engine, store: LogStore, filters: Metric
     DescribeLogGroups: {
       resources: () => [checkedArn(engine, undefined)],
       run: (input) => {
-        const { logGroupNamePrefix: prefix, logGroupNamePattern: pattern } = input;
-        if (prefix !== undefined && pattern !== undefined) {
-          throw invalid('LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.');
-        }
-        if (input.includeLinkedAccounts) throw unsupported('includeLinkedAccounts');
-        const named = input.logGroupIdentifiers?.map((given) => nameInArn(given) ?? given);
-        const matching = store
-          .groups()
-          .filter(
-            ({ name, logGroupClass }) =>
-              (prefix === undefined || name.startsWith(prefix)) &&
-              (pattern === undefined || name.toLowerCase().includes(pattern.toLowerCase())) &&
-              (named === undefined || named.includes(name)) &&
-              (input.logGroupClass === undefined || logGroupClass === input.logGroupClass),
-          );
-        const { items, next } = page(matching, input.nextToken, limitOf(input.limit, GROUPS_PAGE), () =>
-          invalid('The specified nextToken is invalid.'),
+        const { items, next } = page(
+          matchingGroups(store, input),
+          input.nextToken,
+          limitOf(input.limit, GROUPS_PAGE),
+          () => invalid('The specified nextToken is invalid.'),
         );
         return { logGroups: items.map(shown), ...(next === undefined ? {} : { nextToken: next }) };
       },
     },
-    TagResource: { resources: byArn, run: (input) => tag(findByArn(input.resourceArn), input.tags ?? {}) },
-    UntagResource: {
-      resources: byArn,
-      run: (input) => untag(findByArn(input.resourceArn), input.tagKeys ?? []),
-    },
-    ListTagsForResource: {
-      resources: byArn,
-      run: (input) => ({ tags: { ...findByArn(input.resourceArn).tags } }),
-    },
-    TagLogGroup: { resources: byName, run: (input) => tag(find(input.logGroupName), input.tags ?? {}) },
-    UntagLogGroup: { resources: byName, run: (input) => untag(find(input.logGroupName), input.tags ?? []) },
-    ListTagsLogGroup: {
-      resources: byName,
-      run: (input) => ({ tags: { ...find(input.logGroupName).tags } }),
-    },
   } satisfies OperationTable<'logs'>;
+}
+
+function matchingGroups(store: LogStore, input: Input<'logs', 'DescribeLogGroups'>): LogGroup[] {
+  const { logGroupNamePrefix: prefix, logGroupNamePattern: pattern } = input;
+  if (prefix !== undefined && pattern !== undefined) {
+    throw invalid('LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.');
+  }
+  if (input.includeLinkedAccounts) throw unsupported('includeLinkedAccounts');
+  const named = input.logGroupIdentifiers?.map((given) => nameInArn(given) ?? given);
+  return store
+    .groups()
+    .filter(
+      ({ name, logGroupClass }) =>
+        (prefix === undefined || name.startsWith(prefix)) &&
+        (pattern === undefined || name.toLowerCase().includes(pattern.toLowerCase())) &&
+        (named === undefined || named.includes(name)) &&
+        (input.logGroupClass === undefined || logGroupClass === input.logGroupClass),
+    );
 }
 
 /** A page size, which must be between 1 and what a page holds at most. */

@@ -1,4 +1,5 @@
 import type { State, Table } from '../../state/state.ts';
+import { groupNotFound, streamNotFound } from './faults.ts';
 
 export interface LogGroup {
   readonly id: number;
@@ -130,6 +131,13 @@ export class LogStore {
     return this.#groups.get(name);
   }
 
+  /** The group; fails with `ResourceNotFoundException` where there is none. */
+  findGroup(name: string | undefined): LogGroup {
+    const group = this.group(name ?? '');
+    if (!group) throw groupNotFound();
+    return group;
+  }
+
   /** Every log group, by name. */
   groups(): LogGroup[] {
     return [...this.#groups.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -159,6 +167,13 @@ export class LogStore {
   stream(group: LogGroup, name: string): LogStream | undefined {
     const row = this.#sql.stream.get(group.id, name);
     return row && streamOf(row);
+  }
+
+  /** The stream; fails with `ResourceNotFoundException` where there is none. */
+  findStream(group: LogGroup, name: string | undefined): LogStream {
+    const stream = this.stream(group, name ?? '');
+    if (!stream) throw streamNotFound();
+    return stream;
   }
 
   /** Every stream of a group, by name. */

@@ -8,6 +8,7 @@ import { MetricExtraction } from './metric-extraction.ts';
 import { metricFilterOperations } from './metric-filter-operations.ts';
 import { MetricFilters } from './metric-filters.ts';
 import { streamOperations } from './stream-operations.ts';
+import { tagOperations } from './tag-operations.ts';
 
 const EXPIRY_INTERVAL_MS = 3_600_000;
 
@@ -35,6 +36,7 @@ export function createLogs(engine: Engine): Service<'logs'> {
       ...streamOperations(engine, store),
       ...eventOperations(engine, store, extraction),
       ...metricFilterOperations(engine, store, filters),
+      ...tagOperations(engine, store),
       PutSubscriptionFilter: {
         run: refuse('subscription filters: read the log group with FilterLogEvents'),
       },

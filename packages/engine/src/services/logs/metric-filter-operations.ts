@@ -2,7 +2,7 @@ import { page } from '../../dispatch/paging.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { parseJsonPath } from '../../json-path.ts';
-import { groupNotFound, invalid, unsupported } from './faults.ts';
+import { invalid, unsupported } from './faults.ts';
 import { parseFilterPattern } from './filter-pattern.ts';
 import { limitOf } from './group-operations.ts';
 import { checkedArn } from './log-arn.ts';
@@ -28,9 +28,6 @@ export function metricFilterOperations(engine: Engine, store: LogStore, filters:
   const resources = (input: { logGroupName?: string | undefined }) => [
     checkedArn(engine, input.logGroupName),
   ];
-  const checkGroup = (name: string | undefined) => {
-    if (!store.group(name ?? '')) throw groupNotFound();
-  };
   const shown = ({ groupName, name, pattern, createdAtMs, transformation }: MetricFilter) => ({
     logGroupName: groupName,
     filterName: name,
@@ -44,7 +41,7 @@ export function metricFilterOperations(engine: Engine, store: LogStore, filters:
       resources,
       run: (input, { atMs }) => {
         const { logGroupName: groupName = '', filterName: name = '', filterPattern: pattern = '' } = input;
-        checkGroup(groupName);
+        store.findGroup(groupName);
         if (!/^[^:*]{1,512}$/.test(name)) {
           throw invalid('filterName must have 1 to 512 characters other than colon and asterisk.');
         }
@@ -71,7 +68,7 @@ export function metricFilterOperations(engine: Engine, store: LogStore, filters:
     DeleteMetricFilter: {
       resources,
       run: (input) => {
-        checkGroup(input.logGroupName);
+        store.findGroup(input.logGroupName);
         if (!filters.drop(input.logGroupName ?? '', input.filterName ?? '')) {
           throw new AwsFault('ResourceNotFoundException', 'The specified metric filter does not exist.');
         }
@@ -82,7 +79,7 @@ export function metricFilterOperations(engine: Engine, store: LogStore, filters:
       resources,
       run: (input) => {
         const { logGroupName, filterNamePrefix = '', metricName, metricNamespace } = input;
-        if (logGroupName !== undefined) checkGroup(logGroupName);
+        if (logGroupName !== undefined) store.findGroup(logGroupName);
         if ((metricName === undefined) !== (metricNamespace === undefined)) {
           throw invalid('metricName and metricNamespace must be given together.');
         }

@@ -1,7 +1,7 @@
 import { page } from '../../dispatch/paging.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
-import { groupNotFound, invalid, streamNotFound } from './faults.ts';
+import { invalid } from './faults.ts';
 import { limitOf } from './group-operations.ts';
 import { checkedArn, groupArn, groupNameOf } from './log-arn.ts';
 import type { LogGroup, LogStore, LogStream } from './log-store.ts';
@@ -10,11 +10,6 @@ const STREAMS_PAGE = 50;
 
 /** Operations on log streams. */
 export function streamOperations(engine: Engine, store: LogStore) {
-  const find = (name: string | undefined): LogGroup => {
-    const group = store.group(name ?? '');
-    if (!group) throw groupNotFound();
-    return group;
-  };
   const streamArn = (input: { logGroupName?: string | undefined; logStreamName?: string | undefined }) => [
     checkedArn(engine, input.logGroupName, input.logStreamName),
   ];
@@ -39,7 +34,7 @@ export function streamOperations(engine: Engine, store: LogStore) {
       // One for every task, build and function instance: those report themselves.
       journaled: false,
       run: (input, { atMs }) => {
-        const group = find(input.logGroupName);
+        const group = store.findGroup(input.logGroupName);
         const name = input.logStreamName ?? '';
         if (!/^[^:*]{1,512}$/s.test(name)) {
           throw invalid(
@@ -56,8 +51,7 @@ export function streamOperations(engine: Engine, store: LogStore) {
     DeleteLogStream: {
       resources: streamArn,
       run: (input) => {
-        const stream = store.stream(find(input.logGroupName), input.logStreamName ?? '');
-        if (!stream) throw streamNotFound();
+        const stream = store.findStream(store.findGroup(input.logGroupName), input.logStreamName);
         store.dropStream(stream);
         return {};
       },
@@ -65,7 +59,7 @@ export function streamOperations(engine: Engine, store: LogStore) {
     DescribeLogStreams: {
       resources: (input) => [checkedArn(engine, groupNameOf(input))],
       run: (input) => {
-        const group = find(groupNameOf(input));
+        const group = store.findGroup(groupNameOf(input));
         const byTime = input.orderBy === 'LastEventTime';
         const prefix = input.logStreamNamePrefix;
         if (byTime && prefix !== undefined) {

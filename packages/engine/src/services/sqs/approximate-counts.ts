@@ -1,6 +1,6 @@
 import type { Pace } from '../../clock/pace.ts';
 import type { Ids } from '../../ids.ts';
-import type { QueueCounts } from './queue.ts';
+import type { QueueCounts } from './queue-messages.ts';
 
 /** How finely the past is kept: the longest lag is cut into so many parts. */
 const PARTS = 16;

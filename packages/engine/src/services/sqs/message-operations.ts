@@ -15,10 +15,11 @@ import {
   unpackAttributes,
 } from './message-content.ts';
 import { MessageIds } from './message-ids.ts';
-import type { Delivery, Queue } from './queue.ts';
-import { LARGEST_MESSAGE_BYTES } from './queue-settings.ts';
+import type { Queue } from './queue.ts';
+import { MAX_MESSAGE_BYTES } from './queue-settings.ts';
 import type { Queues } from './queues.ts';
 import { readReceiptHandle, writeReceiptHandle } from './receipt-handle.ts';
+import type { Delivery } from './waiters.ts';
 
 const ID = /^[A-Za-z0-9!"#$%&'()*+,\-./:;<=>?@[\\\]^_`{|}~]{1,128}$/;
 
@@ -43,48 +44,7 @@ type Sent = Required<Pick<Output<'sqs', 'SendMessage'>, 'MessageId' | 'MD5OfMess
 /** Sending, receiving and deleting messages. None of these calls is journaled one by one. */
 export function messageOperations(engine: Engine, queues: Queues) {
   const resources = (input: { QueueUrl?: string | undefined }) => [queues.arnOfUrl(input.QueueUrl)];
-
   const ids = new MessageIds(engine.ids);
-
-  const send = (queue: Queue, entry: Entry, principal: Principal): Sent => {
-    const bytes = checkContent(entry, queue.settings.maximumBytes);
-    const delaySeconds = checkDelay(queue, entry.DelaySeconds);
-    const body = entry.MessageBody ?? '';
-    const fifo = checkFifoIds(queue, entry, body);
-    const { messageId, seq } = queue.send(
-      {
-        id: ids.next(),
-        body,
-        attributes: packAttributes(entry.MessageAttributes),
-        sender: principal.roleArn ?? principal.accountId,
-        groupId: fifo.groupId,
-        deduplicationId: fifo.deduplicationId,
-        traceHeader: entry.MessageSystemAttributes?.AWSTraceHeader?.StringValue ?? null,
-      },
-      delaySeconds === undefined ? undefined : delaySeconds * 1000,
-    );
-    queue.activity.sent(bytes);
-    return {
-      MessageId: messageId,
-      MD5OfMessageBody: md5OfBody(body),
-      MD5OfMessageAttributes: md5Of(entry.MessageAttributes),
-      MD5OfMessageSystemAttributes: md5Of(entry.MessageSystemAttributes as MessageAttributes | undefined),
-      SequenceNumber: queue.fifo ? sequenceNumber(seq) : undefined,
-    };
-  };
-
-  const remove = (queue: Queue, handle: string | undefined) => {
-    queue.delete(readReceiptHandle(requireHandle(handle), queue.key));
-    queue.activity.deleted();
-  };
-
-  const changeVisibility = (queue: Queue, handle: string | undefined, seconds: number | undefined) => {
-    if (seconds === undefined) {
-      throw new AwsFault('MissingParameter', 'The request must contain the parameter VisibilityTimeout.');
-    }
-    checkRange('VisibilityTimeout', seconds, 0, 43_200);
-    queue.changeVisibility(readReceiptHandle(requireHandle(handle), queue.key), seconds * 1000);
-  };
 
   return {
     SendMessage: {
@@ -92,7 +52,7 @@ export function messageOperations(engine: Engine, queues: Queues) {
       resources,
       run: (input, call) => {
         const queue = queues.byUrl(input.QueueUrl);
-        const sent = send(queue, input, call.principal);
+        const sent = send(ids, queue, input, call.principal);
         queue.sent();
         return sent;
       },
@@ -106,7 +66,7 @@ export function messageOperations(engine: Engine, queues: Queues) {
         const result = runBatch(
           'SendMessageBatch',
           input.Entries,
-          (entry, Id) => ({ Id, ...send(queue, entry, call.principal) }),
+          (entry, Id) => ({ Id, ...send(ids, queue, entry, call.principal) }),
           checkBatchSize,
         );
         queue.sent();
@@ -174,6 +134,33 @@ export function messageOperations(engine: Engine, queues: Queues) {
   } satisfies OperationTable<'sqs'>;
 }
 
+function send(ids: MessageIds, queue: Queue, entry: Entry, principal: Principal): Sent {
+  const bytes = checkContent(entry, queue.settings.maximumBytes);
+  const delaySeconds = checkDelay(queue, entry.DelaySeconds);
+  const body = entry.MessageBody ?? '';
+  const fifo = checkFifoIds(queue, entry, body);
+  const { messageId, seq } = queue.send(
+    {
+      id: ids.next(),
+      body,
+      attributes: packAttributes(entry.MessageAttributes),
+      sender: principal.roleArn ?? principal.accountId,
+      groupId: fifo.groupId,
+      deduplicationId: fifo.deduplicationId,
+      traceHeader: entry.MessageSystemAttributes?.AWSTraceHeader?.StringValue ?? null,
+    },
+    delaySeconds === undefined ? undefined : delaySeconds * 1000,
+  );
+  queue.activity.sent(bytes);
+  return {
+    MessageId: messageId,
+    MD5OfMessageBody: md5OfBody(body),
+    MD5OfMessageAttributes: md5Of(entry.MessageAttributes),
+    MD5OfMessageSystemAttributes: md5Of(entry.MessageSystemAttributes as MessageAttributes | undefined),
+    SequenceNumber: queue.fifo ? sequenceNumber(seq) : undefined,
+  };
+}
+
 function receive(
   queue: Queue,
   input: Input<'sqs', 'ReceiveMessage'>,
@@ -196,6 +183,19 @@ function receive(
     waitMs: wait === undefined ? queue.settings.waitMs : wait * 1000,
     signal: call.signal,
   });
+}
+
+function remove(queue: Queue, handle: string | undefined): void {
+  queue.delete(readReceiptHandle(requireHandle(handle), queue.key));
+  queue.activity.deleted();
+}
+
+function changeVisibility(queue: Queue, handle: string | undefined, seconds: number | undefined): void {
+  if (seconds === undefined) {
+    throw new AwsFault('MissingParameter', 'The request must contain the parameter VisibilityTimeout.');
+  }
+  checkRange('VisibilityTimeout', seconds, 0, 43_200);
+  queue.changeVisibility(readReceiptHandle(requireHandle(handle), queue.key), seconds * 1000);
 }
 
 function messageOf(queue: Queue, delivery: Delivery, input: Input<'sqs', 'ReceiveMessage'>): Message {
@@ -313,9 +313,9 @@ function requireHandle(handle: string | undefined): string {
 
 function checkBatchSize(entries: readonly Entry[]): void {
   const bytes = entries.reduce((sum, entry) => sum + sizeOf(entry), 0);
-  if (bytes <= LARGEST_MESSAGE_BYTES) return;
+  if (bytes <= MAX_MESSAGE_BYTES) return;
   throw new AwsFault(
     'BatchRequestTooLong',
-    `Batch requests cannot be longer than ${LARGEST_MESSAGE_BYTES} bytes. You have sent ${bytes} bytes.`,
+    `Batch requests cannot be longer than ${MAX_MESSAGE_BYTES} bytes. You have sent ${bytes} bytes.`,
   );
 }

@@ -7,7 +7,7 @@ import { isQueueAttribute } from './queue-settings.ts';
 import { type Queues, queueDoesNotExist } from './queues.ts';
 
 const PURGE_INTERVAL_MS = 60_000;
-const LARGEST_PAGE = 1000;
+const MAX_PAGE = 1000;
 
 /** Making, describing, changing and deleting queues. */
 export function queueOperations(engine: Engine, queues: Queues) {
@@ -104,33 +104,6 @@ export function queueOperations(engine: Engine, queues: Queues) {
         return {};
       },
     },
-    TagQueue: {
-      resources,
-      run: (input) => {
-        const queue = queues.byUrl(input.QueueUrl);
-        if (Object.keys(input.Tags ?? {}).length === 0) throw missing('Tags');
-        queues.update(queue, { tags: { ...queue.record.tags, ...input.Tags } });
-        return {};
-      },
-    },
-    UntagQueue: {
-      resources,
-      run: (input) => {
-        const queue = queues.byUrl(input.QueueUrl);
-        const gone = new Set(input.TagKeys);
-        if (gone.size === 0) throw missing('TagKeys');
-        const left = Object.entries(queue.record.tags).filter(([key]) => !gone.has(key));
-        queues.update(queue, { tags: Object.fromEntries(left) });
-        return {};
-      },
-    },
-    ListQueueTags: {
-      resources,
-      run: (input) => {
-        const { tags } = queues.byUrl(input.QueueUrl).record;
-        return { Tags: Object.keys(tags).length === 0 ? undefined : { ...tags } };
-      },
-    },
   } satisfies OperationTable<'sqs'>;
 }
 
@@ -158,15 +131,15 @@ function pageOf(
   input: { MaxResults?: number | undefined; NextToken?: string | undefined },
 ): { page: readonly Queue[]; nextToken: string | undefined } {
   const most = input.MaxResults;
-  if (most !== undefined && !(Number.isInteger(most) && most >= 1 && most <= LARGEST_PAGE)) {
+  if (most !== undefined && !(Number.isInteger(most) && most >= 1 && most <= MAX_PAGE)) {
     throw new AwsFault(
       'InvalidParameterValue',
-      `Value ${most} for parameter MaxResults is invalid. Reason: Must be an integer from 1 to ${LARGEST_PAGE}.`,
+      `Value ${most} for parameter MaxResults is invalid. Reason: Must be an integer from 1 to ${MAX_PAGE}.`,
     );
   }
   const after = input.NextToken === undefined ? '' : readToken(input.NextToken);
   const rest = found.filter(({ name }) => name > after);
-  const page = rest.slice(0, most ?? LARGEST_PAGE);
+  const page = rest.slice(0, most ?? MAX_PAGE);
   const last = page.at(-1);
   const more = most !== undefined && last !== undefined && rest.length > page.length;
   return { page, nextToken: more ? Buffer.from(`after:${last.name}`).toString('base64') : undefined };
@@ -176,8 +149,4 @@ function readToken(token: string): string {
   const text = Buffer.from(token, 'base64').toString('utf8');
   if (text.startsWith('after:')) return text.slice('after:'.length);
   throw new AwsFault('InvalidParameterValue', 'Value for parameter NextToken is invalid.');
-}
-
-function missing(parameter: string): AwsFault {
-  return new AwsFault('MissingParameter', `The request must contain the parameter ${parameter}.`);
 }

@@ -31,7 +31,7 @@ export interface QueueSettings {
 }
 
 /** Largest message and largest batch, in bytes. */
-export const LARGEST_MESSAGE_BYTES = 1_048_576;
+export const MAX_MESSAGE_BYTES = 1_048_576;
 
 interface AttributeRule {
   /** Inclusive range of an integer. */
@@ -50,7 +50,7 @@ interface AttributeRule {
 
 const RULES: Readonly<Record<string, AttributeRule>> = {
   DelaySeconds: { range: [0, 900], initial: '0' },
-  MaximumMessageSize: { range: [1024, LARGEST_MESSAGE_BYTES], initial: String(LARGEST_MESSAGE_BYTES) },
+  MaximumMessageSize: { range: [1024, MAX_MESSAGE_BYTES], initial: String(MAX_MESSAGE_BYTES) },
   MessageRetentionPeriod: { range: [60, 1_209_600], initial: '345600' },
   ReceiveMessageWaitTimeSeconds: { range: [0, 20], initial: '0' },
   VisibilityTimeout: { range: [0, 43_200], initial: '30' },
@@ -172,7 +172,7 @@ export function readSettings(attributes: Readonly<Record<string, string>>): Queu
   const seconds = (name: string) => Number(attributes[name] ?? RULES[name]?.initial ?? 0) * 1000;
   return {
     delayMs: seconds('DelaySeconds'),
-    maximumBytes: Number(attributes.MaximumMessageSize ?? LARGEST_MESSAGE_BYTES),
+    maximumBytes: Number(attributes.MaximumMessageSize ?? MAX_MESSAGE_BYTES),
     retentionMs: seconds('MessageRetentionPeriod'),
     waitMs: seconds('ReceiveMessageWaitTimeSeconds'),
     visibilityMs: seconds('VisibilityTimeout'),

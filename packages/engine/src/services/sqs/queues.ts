@@ -4,13 +4,26 @@ import type { Directory } from '../../iam/principals.ts';
 import { directoryOf } from '../../iam/roles.ts';
 import type { Table } from '../../state/state.ts';
 import { MessageStore } from './message-store.ts';
-import { Queue, type QueueParts, type QueueRecord } from './queue.ts';
+import { Queue, type QueueParts } from './queue.ts';
 import { changedAttributes, checkAttributes, initialAttributes, sameAttribute } from './queue-settings.ts';
 
 const NAME = /^[A-Za-z0-9_-]{1,80}$/;
 const FIFO_NAME = /^[A-Za-z0-9_-]{1,75}\.fifo$/;
 
-const MOST_ADDRESSES = 1_000;
+const MAX_ADDRESSES = 1_000;
+
+/** A queue as it is stored; its messages have tables of their own. */
+export interface QueueRecord {
+  /** Number of the queue in the message tables; never used for another queue. */
+  readonly key: number;
+  readonly name: string;
+  readonly fifo: boolean;
+  readonly createdAtMs: number;
+  readonly modifiedAtMs: number;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly purgedAtMs?: number;
+}
 
 interface QueueAddress {
   readonly accountId: string;
@@ -207,7 +220,7 @@ export class Queues {
       throw new AwsFault('InvalidAddress', `The address ${url} is not valid for this endpoint.`, 404);
     const [, accountId = '', name = ''] = match;
     const arn = `arn:aws:sqs:${this.#engine.region}:${accountId}:${name}`;
-    if (this.#addresses.size === MOST_ADDRESSES) this.#addresses.clear();
+    if (this.#addresses.size === MAX_ADDRESSES) this.#addresses.clear();
     this.#addresses.set(url, { accountId, name, arn });
     return { accountId, name, arn };
   }

@@ -6,6 +6,7 @@ import { permissionOperations } from './permission-operations.ts';
 import { QueueMetrics } from './queue-metrics.ts';
 import { queueOperations } from './queue-operations.ts';
 import { Queues } from './queues.ts';
+import { tagOperations } from './tag-operations.ts';
 
 /**
  * Amazon SQS: standard and FIFO queues. Acknowledged sends, receives and deletes survive `kill -9`; leases are
@@ -23,6 +24,7 @@ export function createSqs(engine: Engine): Service<'sqs'> {
     name: 'sqs',
     operations: {
       ...queueOperations(engine, queues),
+      ...tagOperations(queues),
       ...permissionOperations(engine, queues),
       ...messageOperations(engine, queues),
       ...moveOperations(queues, tasks),

@@ -1,4 +1,5 @@
 import { UserError } from '../../../errors.ts';
+import { compare, type Expression, FUNCTIONS, isRecord } from './jmespath-functions.ts';
 
 /**
  * Evaluates a `--query`: the language of https://jmespath.org/specification.html, without expressions on the right of
@@ -7,8 +8,6 @@ import { UserError } from '../../../errors.ts';
 export function query(text: string, data: unknown): unknown {
   return new Parser(text).parse()(data);
 }
-
-type Expression = (data: unknown) => unknown;
 
 interface Token {
   readonly kind: string;
@@ -364,57 +363,4 @@ function truthy(value: unknown): boolean {
   if (value === null || value === undefined || value === false || value === '') return false;
   if (Array.isArray(value)) return value.length > 0;
   return !isRecord(value) || Object.keys(value).length > 0;
-}
-
-function compare(operator: string, left: unknown, right: unknown): unknown {
-  const equal = JSON.stringify(left ?? null) === JSON.stringify(right ?? null);
-  if (operator === '==') return equal;
-  if (operator === '!=') return !equal;
-  if (typeof left !== 'number' || typeof right !== 'number') return null;
-  if (operator === '<') return left < right;
-  if (operator === '<=') return left <= right;
-  return operator === '>' ? left > right : left >= right;
-}
-
-function by(list: unknown, key: unknown): [item: unknown, key: string | number][] {
-  if (!Array.isArray(list) || typeof key !== 'function')
-    throw new UserError(
-      'InvalidQuery',
-      '--query: this function takes a list and an expression such as &name',
-    );
-  return list.map((item) => [item, (key as Expression)(item) as string | number]);
-}
-
-function ordered(pairs: [unknown, string | number][]): unknown[] {
-  return [...pairs].sort(([, a], [, b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([item]) => item);
-}
-
-const FUNCTIONS: Readonly<Record<string, (...values: unknown[]) => unknown>> = {
-  length: (value) =>
-    typeof value === 'string' || Array.isArray(value) ? value.length : Object.keys(value ?? {}).length,
-  join: (glue, list) => (list as unknown[]).join(String(glue)),
-  contains: (where, what) =>
-    typeof where === 'string'
-      ? where.includes(String(what))
-      : (where as unknown[]).some((item) => compare('==', item, what) === true),
-  starts_with: (text, start) => String(text).startsWith(String(start)),
-  ends_with: (text, end) => String(text).endsWith(String(end)),
-  keys: (value) => Object.keys(value as object),
-  values: (value) => Object.values(value as object),
-  reverse: (value) =>
-    typeof value === 'string' ? [...value].reverse().join('') : [...(value as unknown[])].reverse(),
-  sort: (list) => ordered((list as (string | number)[]).map((item) => [item, item])),
-  sort_by: (list, key) => ordered(by(list, key)),
-  max_by: (list, key) => ordered(by(list, key)).at(-1) ?? null,
-  min_by: (list, key) => ordered(by(list, key))[0] ?? null,
-  map: (key, list) => by(list, key).map(([, value]) => value ?? null),
-  max: (list) => ordered((list as (string | number)[]).map((item) => [item, item])).at(-1) ?? null,
-  min: (list) => ordered((list as (string | number)[]).map((item) => [item, item]))[0] ?? null,
-  to_string: (value) => (typeof value === 'string' ? value : JSON.stringify(value)),
-  to_number: (value) => (Number.isNaN(Number(value)) ? null : Number(value)),
-  not_null: (...values) => values.find((value) => value !== null && value !== undefined) ?? null,
-};
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }

@@ -11,21 +11,12 @@ type Capabilities = NonNullable<
 
 const EVENTS_PER_PAGE = 100;
 
-/** Operations that read stacks, their resources, events and exports. */
-export function stackReads(manager: StackManager): OperationTable<'cloudformation'> {
+/** Stacks as they are, and the events that brought them there. */
+export function stackDescriptionOperations(manager: StackManager) {
   const { store } = manager;
   const resources = (input: { StackName?: string | undefined }) => [
     input.StackName === undefined ? '*' : (store.find(input.StackName)?.id ?? '*'),
   ];
-  const live = (stack: StackRecord) =>
-    store.resources(stack.id).filter((record) => record.status !== 'DELETE_COMPLETE');
-  const resourceOf = (stack: StackRecord, logicalId: string | undefined): ResourceRecord => {
-    const record = store.resource(stack.id, logicalId ?? '');
-    if (!record) {
-      throw new AwsFault('ValidationError', `Resource ${logicalId} does not exist for stack ${stack.name}`);
-    }
-    return record;
-  };
 
   return {
     DescribeStacks: {
@@ -84,95 +75,7 @@ export function stackReads(manager: StackManager): OperationTable<'cloudformatio
         };
       },
     },
-    DescribeStackResources: {
-      resources,
-      run: (input) => {
-        const stack =
-          input.StackName === undefined
-            ? owner(manager, input.PhysicalResourceId)
-            : manager.stack(input.StackName);
-        return {
-          StackResources: live(stack)
-            .filter(
-              ({ logicalId }) =>
-                input.LogicalResourceId === undefined || logicalId === input.LogicalResourceId,
-            )
-            .map((record) => ({
-              StackName: stack.name,
-              StackId: stack.id,
-              LogicalResourceId: record.logicalId,
-              PhysicalResourceId: record.id,
-              ResourceType: record.type,
-              Timestamp: new Date(record.updatedAtMs),
-              ResourceStatus: record.status,
-              ResourceStatusReason: record.reason,
-            })),
-        };
-      },
-    },
-    DescribeStackResource: {
-      resources,
-      run: (input) => {
-        const stack = manager.stack(input.StackName);
-        const record = resourceOf(stack, input.LogicalResourceId);
-        return {
-          StackResourceDetail: {
-            StackName: stack.name,
-            StackId: stack.id,
-            LogicalResourceId: record.logicalId,
-            PhysicalResourceId: record.id,
-            ResourceType: record.type,
-            LastUpdatedTimestamp: new Date(record.updatedAtMs),
-            ResourceStatus: record.status,
-            ResourceStatusReason: record.reason,
-            Metadata: record.metadata === undefined ? undefined : JSON.stringify(record.metadata),
-          },
-        };
-      },
-    },
-    ListStackResources: {
-      resources,
-      run: (input) => {
-        const stack = manager.stack(input.StackName);
-        return {
-          StackResourceSummaries: live(stack).map((record) => ({
-            LogicalResourceId: record.logicalId,
-            PhysicalResourceId: record.id,
-            ResourceType: record.type,
-            LastUpdatedTimestamp: new Date(record.updatedAtMs),
-            ResourceStatus: record.status,
-            ResourceStatusReason: record.reason,
-          })),
-        };
-      },
-    },
-    ListExports: {
-      run: () => ({
-        Exports: [...store.exports().entries()].map(([Name, { value, stackId }]) => ({
-          ExportingStackId: stackId,
-          Name,
-          Value: value,
-        })),
-      }),
-    },
-    ListImports: {
-      run: (input) => {
-        const importers = store.importers(input.ExportName ?? '');
-        if (importers.length === 0) {
-          throw new AwsFault('ValidationError', `Export '${input.ExportName}' is not imported by any stack.`);
-        }
-        return { Imports: importers.map(({ name }) => name) };
-      },
-    },
-  };
-}
-
-function owner(manager: StackManager, physicalId: string | undefined): StackRecord {
-  for (const stack of manager.store.stacks.values()) {
-    if (manager.store.resources(stack.id).some(({ id }) => id !== undefined && id === physicalId))
-      return stack;
-  }
-  throw new AwsFault('ValidationError', `Stack for ${physicalId} does not exist`);
+  } satisfies OperationTable<'cloudformation'>;
 }
 
 function times(stack: StackRecord) {

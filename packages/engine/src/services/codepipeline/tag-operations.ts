@@ -1,0 +1,50 @@
+import type { OperationTable } from '../../dispatch/service.ts';
+import type { Pipelines } from './pipelines.ts';
+import type { PipelineStore } from './store.ts';
+
+/** Tags of pipelines. */
+export function tagOperations({ store, pipelines }: { store: PipelineStore; pipelines: Pipelines }) {
+  const byArn = (input: { resourceArn?: string | undefined }) => [input.resourceArn ?? '*'];
+
+  return {
+    TagResource: {
+      resources: byArn,
+      run: (input) => {
+        const pipeline = pipelines.findByArn(input.resourceArn);
+        store.pipelines.put(pipeline.name, {
+          ...pipeline,
+          tags: { ...pipeline.tags, ...tagsOf(input.tags) },
+        });
+        return {};
+      },
+    },
+    UntagResource: {
+      resources: byArn,
+      run: (input) => {
+        const pipeline = pipelines.findByArn(input.resourceArn);
+        const gone = new Set(input.tagKeys ?? []);
+        store.pipelines.put(pipeline.name, {
+          ...pipeline,
+          tags: Object.fromEntries(Object.entries(pipeline.tags).filter(([key]) => !gone.has(key))),
+        });
+        return {};
+      },
+    },
+    ListTagsForResource: {
+      resources: byArn,
+      run: (input) => ({
+        tags: Object.entries(pipelines.findByArn(input.resourceArn).tags).map(([key, value]) => ({
+          key,
+          value,
+        })),
+      }),
+    },
+  } satisfies OperationTable<'codepipeline'>;
+}
+
+/** Tags by their keys, from the list in which the API takes them. */
+export function tagsOf(
+  tags: ReadonlyArray<{ key?: string | undefined; value?: string | undefined }> | undefined,
+): Record<string, string> {
+  return Object.fromEntries((tags ?? []).map(({ key, value }) => [key ?? '', value ?? '']));
+}
