@@ -5,6 +5,7 @@ import { AwsFault } from '../../errors.ts';
 import { digestOf, MEDIA_TYPES } from '../../runtime/oci/image-format.ts';
 import type { ImageStore, StoredImage } from '../../runtime/oci/image-store.ts';
 import { ImageStoreError } from '../../runtime/oci/image-store-error.ts';
+import { parseBoundedJson } from '../../wire/document-bounds.ts';
 import { page } from './paging.ts';
 import type { Repositories } from './repositories.ts';
 
@@ -217,7 +218,7 @@ function missing(imageId: ImageIdentifier): ImageFailure {
 
 function mediaTypeOf(manifest: string): string {
   try {
-    const { mediaType } = JSON.parse(manifest) as { mediaType?: string };
+    const { mediaType } = parseBoundedJson(manifest) as { mediaType?: string };
     return mediaType ?? MEDIA_TYPES.ociManifest;
   } catch {
     return MEDIA_TYPES.ociManifest; // refused as malformed by the store
