@@ -119,7 +119,7 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
     command(name, description, parent)
       .option(
         '--cdk-app <command>',
-        'command that synthesizes your CDK app (default: the one of this repository)',
+        'command that synthesizes your CDK app (default: the one that comes with queue-canary)',
       )
       .option('-c, --context <name=value>', 'context for the CDK app; repeatable', collect, [])
       .option('--yes', 'on AWS, do not ask about changes that broaden permissions');
@@ -144,7 +144,7 @@ export function createProgram(world: World): (args: readonly string[]) => Promis
   )
     .option(
       '--cdk-app <command>',
-      'command that synthesizes your CDK app (default: the one of this repository)',
+      'command that synthesizes your CDK app (default: the one that comes with queue-canary)',
     )
     .option('-c, --context <name=value>', 'context for the CDK app, as for deploy; repeatable', collect, [])
     .option('--json', 'as JSON')

@@ -1,14 +1,14 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Approval } from '@queue-canary/core';
 import { AWS_LATENCIES, type Clock, sleep } from '@queue-canary/engine';
 import { createClients } from '../clients.ts';
 import { cdkDeploy, ensureFirstImage, synthesize } from '../commands/deploy.ts';
-import { git } from '../commands/push.ts';
+import { copySource, git } from '../commands/push.ts';
 import { releaseReader } from '../commands/release.ts';
 import type { Context } from '../context.ts';
+import { SAMPLE_APP } from '../examples.ts';
 import { messagesIn } from '../messages-in.ts';
 import { imageOutputs, type PipelineOutputs, pipelineOutputs } from '../stacks.ts';
 import { resolveTarget } from '../target.ts';
@@ -54,8 +54,6 @@ export interface Story {
   readonly aimMs: number;
   play(run: DemoRun): Promise<void>;
 }
-
-const SAMPLE_APP = fileURLToPath(new URL('../../../../examples/sample-app', import.meta.url));
 
 /** Everything that a story plays with, deployed and running, and what it has shown so far. */
 export class DemoRun {
@@ -226,7 +224,7 @@ async function openRepository(context: Context): Promise<string> {
   context.terminal.line(`git clone ${url}`);
   await git(context, tmpdir(), ['clone', '--quiet', url, directory]);
   await git(context, directory, ['checkout', '--quiet', '-B', 'main']);
-  cpSync(SAMPLE_APP, directory, { recursive: true, filter: (path) => !path.includes('node_modules') });
+  copySource(SAMPLE_APP, directory);
   return directory;
 }
 
