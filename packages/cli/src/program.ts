@@ -8,7 +8,7 @@ import type { LogSource } from './commands/logs.ts';
 import type { SampleOptions } from './commands/sample.ts';
 import type { UpOptions } from './commands/up.ts';
 import type { Context } from './context.ts';
-import type { DemoOptions } from './demo/demo-run.ts';
+import type { DemoOptions } from './demo/demo-options.ts';
 import { resolveTarget } from './target.ts';
 import type { Terminal } from './terminal.ts';
 

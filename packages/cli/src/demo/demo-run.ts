@@ -1,8 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Approval } from '@queue-canary/core';
-import { AWS_LATENCIES, type Clock, sleep } from '@queue-canary/engine';
+import { AWS_LATENCIES, sleep } from '@queue-canary/engine';
 import { createClients } from '../clients.ts';
 import { cdkDeploy, ensureFirstImage, synthesize } from '../commands/deploy.ts';
 import { copySource, git } from '../commands/push.ts';
@@ -12,7 +11,7 @@ import { SAMPLE_APP } from '../examples.ts';
 import { messagesIn } from '../messages-in.ts';
 import { imageOutputs, type PipelineOutputs, pipelineOutputs } from '../stacks.ts';
 import { resolveTarget } from '../target.ts';
-import type { Terminal } from '../terminal.ts';
+import type { DemoOptions, DemoWorld } from './demo-options.ts';
 import type { EngineProcess } from './engine-process.ts';
 import { OutcomeTally } from './outcomes.ts';
 import {
@@ -25,27 +24,6 @@ import {
 } from './report.ts';
 import { startTraffic, type Traffic } from './traffic.ts';
 import { type FollowedRelease, Watcher } from './watcher.ts';
-
-export interface DemoOptions {
-  /** Who promotes: the judge, or a person. */
-  readonly approval: Extract<Approval, 'automatic' | 'manual'>;
-  readonly pace: number;
-  /** Of the chances that the engine draws. @default others each time */
-  readonly seed?: number;
-  readonly rate: number;
-  readonly json: boolean;
-  readonly keep: boolean;
-  readonly state?: string;
-}
-
-/** What the demo needs of the outside world. */
-export interface DemoWorld {
-  readonly clock: Clock;
-  readonly terminal: Terminal;
-  readonly print: (text: string) => void;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly signal: AbortSignal;
-}
 
 /** A course of releases, and the settings that it needs; everything else is the app's default. */
 export interface Story {

@@ -1,9 +1,9 @@
 import { driftHistory, planDrift } from './drift.ts';
 import { holdGate, openGate } from './gate.ts';
 import type { Journey } from './journey.ts';
-import { tracks } from './observed.ts';
 import type { Plan } from './phase.ts';
 import { initialExecutionId } from './record.ts';
+import { tracks } from './track.ts';
 import type { World } from './world.ts';
 
 /** The plan of a time in which no release is under way, unless a service was changed from outside. */

@@ -2,8 +2,8 @@ import { hasArrived } from './candidate.ts';
 import { type Effect, isBarrier, type RecordWrite } from './effect.ts';
 import { type Health, isDepthUnsettled } from './health.ts';
 import type { Journey } from './journey.ts';
-import type { Track } from './observed.ts';
 import { type Baseline, initialExecutionId, type LastGood, type ReleaseRecord } from './record.ts';
+import type { Track } from './track.ts';
 import { isSteady, type World } from './world.ts';
 
 /** Remembers what the release begins with and how its dead letters were taken, as soon as it is known. */

@@ -1,16 +1,9 @@
 import type { TaskLife } from '../measurement/measurement.ts';
 import { mayBeFromBefore } from './consistency.ts';
 import type { Journey } from './journey.ts';
-import {
-  type ActionRun,
-  known,
-  type Reading,
-  type ServiceState,
-  stages,
-  type Track,
-  tracks,
-  unknown,
-} from './observed.ts';
+import { type ActionRun, known, type Reading, type ServiceState, stages, unknown } from './observed.ts';
+import { type Track, tracks } from './track.ts';
+
 import type { World } from './world.ts';
 
 /** The image that a release is about. */

@@ -1,6 +1,7 @@
 import { intruders, isActive, type Journey } from './journey.ts';
-import { stages, type Track } from './observed.ts';
+import { stages } from './observed.ts';
 import { ownStopReason } from './stop-reason.ts';
+import type { Track } from './track.ts';
 import type { World } from './world.ts';
 
 /**

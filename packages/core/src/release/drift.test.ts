@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { digestOf, imageOf, SimulatedWorld } from '../../test/simulated-world.ts';
 import { defaultReleasePolicy } from '../policy/policy.ts';
-import { known, type Track, tracks } from './observed.ts';
+import { known } from './observed.ts';
 import type { Phase } from './phase.ts';
 import { plan } from './plan.ts';
+import { type Track, tracks } from './track.ts';
 
 const policy = {
   ...defaultReleasePolicy,

@@ -2,9 +2,9 @@ import { writeRecord } from './bookkeeping.ts';
 import { isUnsettled } from './consistency.ts';
 import type { Effect } from './effect.ts';
 import { isBeingDeployed, type Journey, mayBeEnteringCanary } from './journey.ts';
-import { type Track, tracks } from './observed.ts';
 import type { Drift, LastGood, ReleaseRecord } from './record.ts';
 import { restoration } from './restoration.ts';
+import { type Track, tracks } from './track.ts';
 import { commitText, isSteady, progress, type World } from './world.ts';
 
 /** How often a track is restored before the controller takes it for impossible, or for somebody's wish. */

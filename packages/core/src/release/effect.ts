@@ -1,5 +1,5 @@
-import type { Track } from './observed.ts';
 import type { ReleaseRecord, RollbackRequest } from './record.ts';
+import type { Track } from './track.ts';
 
 /**
  * One thing to do to the world. Each is idempotent and names the release (or the state) that it is meant

@@ -1,7 +1,7 @@
 import type { Effect } from './effect.ts';
 import type { Journey } from './journey.ts';
-import { tracks } from './observed.ts';
 import type { RecordedVerdict } from './record.ts';
+import { tracks } from './track.ts';
 import { isSteady, type World } from './world.ts';
 
 /**

@@ -1,13 +1,7 @@
 import { reportMs } from '../measurement/line.ts';
 import type { Unread } from '../measurement/measurement.ts';
-import {
-  type ActionRun,
-  type Execution,
-  type PipelineState,
-  type StageState,
-  stages,
-  type Track,
-} from './observed.ts';
+import { type ActionRun, type Execution, type PipelineState, type StageState, stages } from './observed.ts';
+import type { Track } from './track.ts';
 
 type Step = keyof typeof stages;
 

@@ -1,5 +1,6 @@
 import type { Measurement } from '../measurement/measurement.ts';
 import type { ReleaseRecord, RollbackRequest } from './record.ts';
+import type { Track } from './track.ts';
 
 /** What was read, or why it could not be: a failed look is never mistaken for an empty world. */
 export type Reading<T> =
@@ -15,11 +16,6 @@ export function known<T>(value: T): Reading<T> {
 export function unknown(problem: string): { readonly known: false; readonly problem: string } {
   return { known: false, problem };
 }
-
-export type Track = 'canary' | 'stable';
-
-/** Both tracks, the one that is restored first in front. */
-export const tracks: readonly Track[] = ['canary', 'stable'];
 
 /** The pipeline's stages and actions, by the names that the constructs give them. */
 export const stages = {

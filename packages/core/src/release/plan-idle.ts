@@ -2,9 +2,9 @@ import { unlessDrifted } from './between-releases.ts';
 import { followTaskDefinitions, lastGoodFrom, writeRecord } from './bookkeeping.ts';
 import type { Effect } from './effect.ts';
 import { openGate } from './gate.ts';
-import { tracks } from './observed.ts';
 import type { Plan } from './phase.ts';
 import { initialExecutionId } from './record.ts';
+import { tracks } from './track.ts';
 import { onOneImage, progress, type World } from './world.ts';
 
 /** No release yet: adopts what both services were created with, so that the first release has a way back. */

@@ -1,5 +1,5 @@
 import type { Verdict, VerdictCode } from '../judge/evidence.ts';
-import type { Track } from './observed.ts';
+import type { Track } from './track.ts';
 
 /** A release that both services ran at steady state: what every rollback returns to. */
 export interface LastGood {

@@ -1,8 +1,8 @@
 import { isUnsettled } from './consistency.ts';
 import type { Effect } from './effect.ts';
 import { type Journey, mayBeEnteringCanary } from './journey.ts';
-import { tracks } from './observed.ts';
 import { initialExecutionId } from './record.ts';
+import { tracks } from './track.ts';
 import { isSteady, type World } from './world.ts';
 
 type Restore = Extract<Effect, { kind: 'restoreService' }>;

@@ -1,7 +1,8 @@
 import type { ReleasePolicy } from '../policy/policy.ts';
 import type { Judgement } from './judgement.ts';
-import { type Observed, type PipelineState, type Reading, type ServiceState, tracks } from './observed.ts';
+import type { Observed, PipelineState, Reading, ServiceState } from './observed.ts';
 import type { ReleaseRecord, RollbackRequest } from './record.ts';
+import { tracks } from './track.ts';
 
 /** One observation in which everything that a plan needs is known. */
 export interface World {

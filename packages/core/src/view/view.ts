@@ -11,10 +11,10 @@ import {
   type RolloutState,
   type ServiceState,
   stages,
-  type Track,
 } from '../release/observed.ts';
 import type { Phase, Plan } from '../release/phase.ts';
 import type { Decision, Drift, LastGood, RecordedVerdict, ReleaseRecord } from '../release/record.ts';
+import type { Track } from '../release/track.ts';
 import { isSteady } from '../release/world.ts';
 
 export type StageStatus = 'waiting' | 'running' | 'succeeded' | 'failed' | 'stopped';
