@@ -12,6 +12,14 @@ const shared = {
  */
 export default defineConfig({
   test: {
+    coverage: {
+      provider: 'v8',
+      include: ['packages/*/src/**/*.ts'],
+      exclude: ['**/*.test.ts', '**/test/**'],
+      reporter: ['text-summary', 'html'],
+      // Of the unit tests alone. Raise it when coverage has grown.
+      thresholds: { lines: 50, functions: 50, branches: 50, statements: 50 },
+    },
     projects: [
       {
         ...shared,
