@@ -28,7 +28,8 @@ export async function bundleController(root: string = checkout): Promise<string>
     write: false,
     bundle: true,
     platform: 'node',
-    target: 'node24',
+    // Lambda has Node 24; the local engine runs the bundle on its own Node, which may be 22.
+    target: 'node22',
     format: 'cjs',
     external: ['@aws-sdk/*'],
     conditions: ['@queue-canary/source'],

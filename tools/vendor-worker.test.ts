@@ -1,14 +1,12 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { packWorker, readTarball, SAMPLE_APP, unpack } from './vendor-worker.ts';
+import { packPackage } from './packages.ts';
+import { readTarball, SAMPLE_APP, unpack } from './vendor-worker.ts';
 
 const run = promisify(execFile);
 const REFRESH = `The sample app vendors another worker than packages/worker is now.
@@ -45,7 +43,7 @@ describe('the worker that the sample app vendors', () => {
   it('has the files that packing the worker gives now', async () => {
     const into = await mkdtemp(join(tmpdir(), 'queue-canary-packed-'));
     try {
-      const now = await readTarball(await packWorker(into));
+      const now = await readTarball(await packPackage('@queue-canary/worker', into));
       const then = await readTarball(vendored);
       expect([...then.keys()], REFRESH).toEqual([...now.keys()]);
       for (const [path, text] of now) expect(then.get(path), `${path} differs. ${REFRESH}`).toBe(text);
@@ -63,52 +61,6 @@ describe('the worker that the sample app vendors', () => {
       `sha512-${digest}`,
     );
     expect(text).not.toMatch(/https?:\/\/[^"]*\.tgz/);
-  });
-
-  it('runs in plain Node without an SDK: receives, handles and deletes a message', async () => {
-    const calls: string[] = [];
-    const server = createServer(async (request, response) => {
-      const operation = String(request.headers['x-amz-target']).replace('AmazonSQS.', '');
-      for await (const _ of request);
-      const answer = {
-        ReceiveMessage: calls.includes('ReceiveMessage')
-          ? {}
-          : { Messages: [{ MessageId: 'm', ReceiptHandle: 'r', Body: 'hello', Attributes: {} }] },
-        DeleteMessageBatch: { Successful: [{ Id: '0' }] },
-      }[operation];
-      calls.push(operation);
-      response.end(JSON.stringify(answer ?? {}));
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    try {
-      const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-      await writeFile(
-        join(app, 'consumer.js'),
-        `import { runWorker } from '@queue-canary/worker';
-         const worker = await runWorker({
-           credentials: async () => ({ accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' }),
-           waitSeconds: 0,
-           handler: async (body) => {
-             console.log('handled ' + body);
-             process.kill(process.pid, 'SIGTERM');
-           },
-         });`,
-      );
-      const { code, said } = await program('consumer.js', {
-        QUEUE_URL: `${endpoint}/000000000000/orders`,
-        AWS_ENDPOINT_URL: endpoint,
-        AWS_REGION: 'us-east-1',
-        QC_APP: 'Shop',
-        QC_TRACK: 'stable',
-        QC_REVISION: 'abc',
-      });
-      expect(said).toContain('handled hello');
-      expect(calls).toContain('DeleteMessageBatch');
-      expect(code).toBe(0);
-    } finally {
-      server.closeAllConnections();
-      server.close();
-    }
   });
 });
 

@@ -3,42 +3,12 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { CHECKOUT, packPackage } from './packages.ts';
 
 const run = promisify(execFile);
 
-/** The checkout that this file belongs to. */
-const checkout = join(import.meta.dirname, '..');
-
 /** Where the sample app keeps the worker that it is built with. */
-export const SAMPLE_APP = join(checkout, 'examples', 'sample-app');
-
-/**
- * Packs the worker as `npm pack` in its directory would, and returns the path of the tarball in `into`.
- *
- * It is compiled into a directory of its own, so that packing leaves the checkout alone and takes nothing over
- * from an earlier build. The same sources give the same files on every machine, with npm's constant times.
- */
-export async function packWorker(into: string): Promise<string> {
-  const source = join(checkout, 'packages', 'worker');
-  const stage = await mkdtemp(join(tmpdir(), 'queue-canary-pack-'));
-  try {
-    const { files } = JSON.parse(await readFile(join(source, 'package.json'), 'utf8')) as { files: string[] };
-    for (const file of ['package.json', ...files.filter((name) => name !== 'dist')]) {
-      await cp(join(source, file), join(stage, file), { recursive: true });
-    }
-    const compiler = join(checkout, 'node_modules', 'typescript', 'bin', 'tsc');
-    const project = join(source, 'tsconfig.build.json');
-    await run(process.execPath, [compiler, '-p', project, '--outDir', join(stage, 'dist')]);
-    await mkdir(into, { recursive: true });
-    const pack = ['pack', '--ignore-scripts', '--json', '--pack-destination', into];
-    const { stdout } = await run('npm', pack, { cwd: stage });
-    const [packed] = JSON.parse(stdout) as { filename: string }[];
-    if (packed === undefined) throw new Error(`npm pack made nothing of ${source}`);
-    return join(into, packed.filename);
-  } finally {
-    await rm(stage, { recursive: true });
-  }
-}
+export const SAMPLE_APP = join(CHECKOUT, 'examples', 'sample-app');
 
 /** The files of a tarball by path, as npm installs them. */
 export async function readTarball(tarball: string): Promise<Map<string, string>> {
@@ -72,7 +42,7 @@ async function vendorWorker(): Promise<string> {
   const stage = await mkdtemp(join(tmpdir(), 'queue-canary-vendor-'));
   try {
     await cp(join(SAMPLE_APP, 'package.json'), join(stage, 'package.json'));
-    const packed = await packWorker(join(stage, 'vendor'));
+    const packed = await packPackage('@queue-canary/worker', join(stage, 'vendor'));
     const vendored = join(SAMPLE_APP, packed.slice(stage.length + 1));
     const old = await readTarball(vendored).catch(() => undefined);
     const now = await readTarball(packed);

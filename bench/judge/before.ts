@@ -2,7 +2,7 @@ import type { Block, Cell, Counts } from '../../packages/core/src/judge/block.ts
 import { ExcessFailures } from '../../packages/core/src/judge/excess.ts';
 import { beyond, total } from '../../packages/core/src/judge/histogram.ts';
 import { slowBins } from '../../packages/core/src/judge/latency.ts';
-import type { Comparator } from './comparators.ts';
+import type { Comparator } from './comparator.ts';
 import { HORIZON_MS } from './fleet.ts';
 
 const FAILURES = 0.5;

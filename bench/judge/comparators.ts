@@ -1,13 +1,6 @@
 import type { Block } from '../../packages/core/src/judge/block.ts';
 import { Before } from './before.ts';
-
-/** Another way to judge a release, on the same blocks. */
-export interface Comparator {
-  readonly name: string;
-  observe(block: Block): void;
-  /** When it rolls the release back, with its own delays; known beforehand. */
-  readonly decidedAtMs: number | undefined;
-}
+import type { Comparator } from './comparator.ts';
 
 export const comparatorNames = ['before', 'DLQ >= 10', 'error rate > 5 %', 'Kayenta'];
 

@@ -3,7 +3,8 @@ import { createJudge, type Judge } from '../../packages/core/src/judge/judge.ts'
 import type { JudgePolicy } from '../../packages/core/src/judge/judge-policy.ts';
 import { reportMs } from '../../packages/core/src/measurement/line.ts';
 import { defaultReleasePolicy } from '../../packages/core/src/policy/policy.ts';
-import { type Comparator, comparators } from './comparators.ts';
+import type { Comparator } from './comparator.ts';
+import { comparators } from './comparators.ts';
 import { Fleet, HORIZON_MS } from './fleet.ts';
 import { Random } from './random.ts';
 import type { World } from './world.ts';

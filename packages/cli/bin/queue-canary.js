@@ -1,16 +1,24 @@
-#!/usr/bin/env -S node --conditions=@queue-canary/source
+#!/usr/bin/env -S node --disable-warning=ExperimentalWarning
+// Node 22 warns of its SQLite at each start; the engine is tested with it.
 // JavaScript on purpose: with the compile cache on before the first TypeScript file is loaded, types are
 // stripped once and not at every start, which halves the start and saves the stripper's memory.
+import { existsSync } from 'node:fs';
 import module from 'node:module';
 import { fileURLToPath } from 'node:url';
 
-if (Number(process.versions.node.split('.')[0]) < 24) {
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 22 || (major === 22 && minor < 18)) {
   console.error(
-    `error: queue-canary needs Node 24, and this is ${process.version}: use "npx queue-canary" or an npm script, which bring it`,
+    `error: queue-canary needs Node 22.18 or later, and this is ${process.version}: install a later one (https://nodejs.org); in a checkout "npx queue-canary" or an npm script brings it`,
   );
   process.exit(1);
 }
-module.enableCompileCache(
-  fileURLToPath(new URL('../../../node_modules/.cache/queue-canary', import.meta.url)),
-);
-await import('../src/command-line.ts');
+module.enableCompileCache(fileURLToPath(new URL('../node_modules/.cache', import.meta.url)));
+if (existsSync(new URL('../src', import.meta.url))) {
+  // A checkout, whose packages are found as sources: nothing has to be built.
+  module.registerHooks({
+    resolve: (specifier, context, next) =>
+      next(specifier, { ...context, conditions: ['@queue-canary/source', ...context.conditions] }),
+  });
+}
+await import('#command-line');

@@ -8,7 +8,7 @@ import type { LogSource } from './commands/logs.ts';
 import type { SampleOptions } from './commands/sample.ts';
 import type { UpOptions } from './commands/up.ts';
 import type { Context } from './context.ts';
-import type { DemoOptions } from './demo/demo-run.ts';
+import type { DemoOptions } from './demo/demo-options.ts';
 import { resolveTarget } from './target.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -133,7 +133,7 @@ export function createCommand(world: World, exitWith: (status: number) => void):
     command(name, description, parent)
       .option(
         '--cdk-app <command>',
-        'command that synthesizes your CDK app (default: the one of this repository)',
+        'command that synthesizes your CDK app (default: the one that comes with queue-canary)',
       )
       .option('-c, --context <name=value>', 'context for the CDK app; repeatable', collect, [])
       .option('--yes', 'on AWS, do not ask before changes that broaden permissions');
@@ -162,7 +162,7 @@ export function createCommand(world: World, exitWith: (status: number) => void):
   )
     .option(
       '--cdk-app <command>',
-      'command that synthesizes your CDK app (default: the one of this repository)',
+      'command that synthesizes your CDK app (default: the one that comes with queue-canary)',
     )
     .option('-c, --context <name=value>', 'context for the CDK app, as for deploy; repeatable', collect, [])
     .option('--json', 'as JSON')

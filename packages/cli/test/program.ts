@@ -20,12 +20,13 @@ export interface Started {
   line(matches: RegExp): Promise<string>;
 }
 
-/** Starts the command as a user would, without any AWS settings of this machine. */
+/** Starts the command, or another program, as a user would, without any AWS settings of this machine. */
 export function start(
   args: readonly string[],
-  options: { cwd?: string; env?: Record<string, string> } = {},
+  options: { cwd?: string; env?: Record<string, string>; command?: readonly [string, ...string[]] } = {},
 ): Started {
-  const child = spawn(process.execPath, ['--conditions=@queue-canary/source', BIN, ...args], {
+  const [program, ...first] = options.command ?? [process.execPath, BIN];
+  const child = spawn(program, [...first, ...args], {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: { ...withoutAws(process.env), NO_COLOR: '1', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],

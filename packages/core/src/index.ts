@@ -21,7 +21,7 @@ export {
 export { HOURS_PER_MONTH, PRICES, type Price } from './cost/prices.ts';
 export { beyondSample, SAMPLE_STATED_USD, type SampleLine, sampleBill } from './cost/sample.ts';
 export type { Block, Cell, Counts, Crashes } from './judge/block.ts';
-export type { Effects, Interval } from './judge/effect.ts';
+export type { Effects } from './judge/effect.ts';
 export {
   type Concern,
   type Evidence,
@@ -42,6 +42,7 @@ export {
   parseJudgePolicy,
   shortestBakeMs,
 } from './judge/judge-policy.ts';
+export type { Interval } from './judge/rate-difference.ts';
 export { type RequiredSample, requiredSample, type SamplePlan } from './judge/required-sample.ts';
 export { type Blocks, blocksFrom } from './measurement/blocks.ts';
 export { type Lateness, readableWithinMs, settledAfterMs } from './measurement/lateness.ts';

@@ -10,7 +10,7 @@ import {
   sampleBill,
   totalOf,
 } from '@queue-canary/core';
-import { table } from '../demo/report.ts';
+import { table } from '../table.ts';
 
 /** Absent ones are the app's defaults, at the workload of the AWS sample. */
 export interface CostOptions {

@@ -2,16 +2,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { sleep } from '@queue-canary/engine';
 import type { Context } from '../context.ts';
+import { CDK_APP, NODE_OPTIONS, SAMPLE_APP } from '../examples.ts';
 import { runProgram } from '../run-program.ts';
 import { imageOutputs, stackNames } from '../stacks.ts';
 import { seconds } from '../terminal.ts';
 import { CliError } from '../user-error.ts';
 
 export interface DeployOptions {
-  /** Command that synthesizes the CDK app. @default - the app of this repository */
+  /** Command that synthesizes the CDK app. @default - the app that comes with the command */
   readonly cdkApp?: string;
   /** Context values for the CDK app, `name=value`. */
   readonly context: readonly string[];
@@ -19,11 +19,10 @@ export interface DeployOptions {
   readonly yes?: boolean;
 }
 
-/** The CDK app that comes with this repository. */
+/** The CDK app that comes with the command. */
 function defaultCdkApp(): string {
-  const app = fileURLToPath(new URL('../../../../examples/app/app.ts', import.meta.url));
   // The CDK CLI strips quotes from both ends of a command, hence the word in front.
-  return `exec "${process.execPath}" --conditions=@queue-canary/source "${app}"`;
+  return ['exec', ...[process.execPath, ...NODE_OPTIONS, CDK_APP].map((word) => `"${word}"`)].join(' ');
 }
 
 /** Synthesizes the CDK app once, into a directory that {@link cdkDeploy} takes for both stacks. */
@@ -124,7 +123,7 @@ export async function deployImage(context: Context, options: DeployOptions): Pro
   );
   terminal.line(
     context.target.kind === 'local'
-      ? '  queue-canary push examples/sample-app'
+      ? `  queue-canary push ${SAMPLE_APP}`
       : `  git push ${outputs.RepositoryCloneUrlHttp} HEAD:main   (git needs the AWS CLI's credential helper for CodeCommit)`,
   );
   terminal.line('then: queue-canary deploy pipeline');

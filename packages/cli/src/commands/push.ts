@@ -1,6 +1,6 @@
 import { cpSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Context } from '../context.ts';
 import { runProgram } from '../run-program.ts';
 import { findOutputs, imageOutputs, stackNames } from '../stacks.ts';
@@ -8,7 +8,7 @@ import { CliError } from '../user-error.ts';
 
 /**
  * Pushes a directory to branch main of the repository with real git. A git work tree is pushed as it is
- * committed; a plain directory, such as `examples/sample-app`, is committed on top of what is there.
+ * committed; a plain directory, such as the sample app, is committed on top of what is there.
  */
 export async function push(context: Context, directory: string, message: string): Promise<string> {
   if (!existsSync(directory))
@@ -24,7 +24,7 @@ export async function push(context: Context, directory: string, message: string)
   try {
     await git(context, tmpdir(), ['clone', '--quiet', url, work]);
     await git(context, work, ['checkout', '--quiet', '-B', 'main']);
-    cpSync(directory, work, { recursive: true, filter: (path) => !path.includes('node_modules') });
+    copySource(directory, work);
     await git(context, work, ['add', '--all']);
     await git(context, work, [
       '-c',
@@ -42,6 +42,11 @@ export async function push(context: Context, directory: string, message: string)
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+/** Copies a worker's directory without its installed packages; the directory may itself lie in an installed package. */
+export function copySource(from: string, to: string): void {
+  cpSync(from, to, { recursive: true, filter: (path) => basename(path) !== 'node_modules' });
 }
 
 /** Says what the push has started, if anything yet. */

@@ -1,18 +1,18 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { Approval, PipelineOutputs } from '@queue-canary/core';
-import { AWS_LATENCIES, type Clock, sleep } from '@queue-canary/engine';
+import type { PipelineOutputs } from '@queue-canary/core';
+import { AWS_LATENCIES, sleep } from '@queue-canary/engine';
 import { createClients } from '../clients.ts';
 import { cdkDeploy, ensureFirstImage, synthesize } from '../commands/deploy.ts';
-import { git } from '../commands/push.ts';
+import { copySource, git } from '../commands/push.ts';
 import { releaseReader } from '../commands/release.ts';
 import type { Context } from '../context.ts';
+import { SAMPLE_APP } from '../examples.ts';
 import { messagesIn } from '../messages-in.ts';
 import { imageOutputs, pipelineOutputs } from '../stacks.ts';
 import { resolveTarget } from '../target.ts';
-import type { Terminal } from '../terminal.ts';
+import type { DemoOptions, DemoWorld } from './demo-options.ts';
 import type { EngineProcess } from './engine-process.ts';
 import { OutcomeTally } from './outcomes.ts';
 import {
@@ -26,27 +26,6 @@ import {
 import { startTraffic, type Traffic } from './traffic.ts';
 import { type FollowedRelease, Watcher } from './watcher.ts';
 
-export interface DemoOptions {
-  /** Who promotes: the judge, or a person. */
-  readonly approval: Extract<Approval, 'automatic' | 'manual'>;
-  readonly pace: number;
-  /** Of the chances that the engine draws. @default others each time */
-  readonly seed?: number;
-  readonly rate: number;
-  readonly json: boolean;
-  readonly keep: boolean;
-  readonly state?: string;
-}
-
-/** What the demo needs of the outside world. */
-export interface DemoWorld {
-  readonly clock: Clock;
-  readonly terminal: Terminal;
-  readonly print: (text: string) => void;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly signal: AbortSignal;
-}
-
 /** A course of releases, and the settings that it needs; everything else is the app's default. */
 export interface Story {
   readonly cdkContext: readonly string[];
@@ -54,8 +33,6 @@ export interface Story {
   readonly aimMs: number;
   play(run: DemoRun): Promise<void>;
 }
-
-const SAMPLE_APP = fileURLToPath(new URL('../../../../examples/sample-app', import.meta.url));
 
 /** Everything that a story plays with, deployed and running, and what it has shown so far. */
 export class DemoRun {
@@ -226,7 +203,7 @@ async function openRepository(context: Context): Promise<string> {
   context.terminal.line(`git clone ${url}`);
   await git(context, tmpdir(), ['clone', '--quiet', url, directory]);
   await git(context, directory, ['checkout', '--quiet', '-B', 'main']);
-  cpSync(SAMPLE_APP, directory, { recursive: true, filter: (path) => !path.includes('node_modules') });
+  copySource(SAMPLE_APP, directory);
   return directory;
 }
 

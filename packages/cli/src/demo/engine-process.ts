@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { CliError } from '../user-error.ts';
-import type { DemoOptions, DemoWorld } from './demo-run.ts';
+import type { DemoOptions, DemoWorld } from './demo-options.ts';
 
 /** `queue-canary up` as a process of its own. */
 export interface EngineProcess {

@@ -1,4 +1,5 @@
 import type { Approval, DecidedBy, Phase, Styler, Track } from '@queue-canary/core';
+import { table } from '../table.ts';
 import { seconds } from '../terminal.ts';
 import type { Outcome } from './outcomes.ts';
 
@@ -176,14 +177,4 @@ export function renderReport(report: DemoReport, style: Styler): string[] {
     );
   }
   return lines;
-}
-
-/** Aligned columns with a header, indented by two. */
-export function table(header: readonly string[], rows: ReadonlyArray<readonly string[]>): string[] {
-  const widths = header.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)),
-  );
-  return [header, ...rows].map((row) =>
-    `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd(),
-  );
 }

@@ -4,16 +4,10 @@ import { STS } from '@aws-sdk/client-sts';
 import type { Context } from '../context.ts';
 import { stackNames } from '../stacks.ts';
 import { explain } from '../user-error.ts';
-import { type Check, failure, ok, skipped, warning } from './check.ts';
+import { type Account, type Check, failure, ok, skipped, warning } from './check.ts';
 import { fargateZones } from './fargate-zones.ts';
 import { type Quota, quotaValue } from './service-quotas.ts';
 import type { Capacity, StackNeeds } from './stack-needs.ts';
-
-/** Who asks, and where. */
-export interface Account {
-  readonly id: string;
-  readonly region: string;
-}
 
 /** Codes: `aws service-quotas list-service-quotas --service-code fargate` (or vpc, ec2, codebuild). */
 const QUOTAS = {

@@ -25,3 +25,9 @@ export const failure = (name: string, found: string, fix: string): Check => ({
   found,
   fix,
 });
+
+/** Who asks, and where. */
+export interface Account {
+  readonly id: string;
+  readonly region: string;
+}

@@ -1,6 +1,6 @@
 import { type AvailabilityZone, EC2 } from '@aws-sdk/client-ec2';
 import type { Context } from '../context.ts';
-import type { Account } from './account-checks.ts';
+import type { Account } from './check.ts';
 import { type Check, failure, ok } from './check.ts';
 import type { StackNeeds } from './stack-needs.ts';
 

@@ -4,8 +4,6 @@ import { explain } from '../user-error.ts';
 import { type Check, failure, ok, skipped, warning } from './check.ts';
 import type { StackNeeds } from './stack-needs.ts';
 
-const NODE_MIN = 24;
-
 /** Whether this machine has what the commands run. */
 export async function machineChecks(
   context: Context,
@@ -13,7 +11,8 @@ export async function machineChecks(
   region: string | undefined,
 ): Promise<Check[]> {
   return [
-    node(process.versions.node),
+    // The command does not start on one that is too old.
+    ok('Node', `Node ${process.versions.node}`),
     await program(
       context,
       'git',
@@ -23,16 +22,6 @@ export async function machineChecks(
     await docker(context, needs),
     ...(await forCodeCommit(context, region)),
   ];
-}
-
-export function node(version: string): Check {
-  const found = `Node ${version}`;
-  if (Number(version.split('.')[0]) >= NODE_MIN) return ok('Node', found);
-  return failure(
-    'Node',
-    found,
-    `run it with "npx queue-canary" after "npm ci", which brings Node ${NODE_MIN}, or install that: https://nodejs.org`,
-  );
 }
 
 async function program(

@@ -4,13 +4,7 @@ import { sum } from './difference.ts';
 import { ExcessFailures } from './excess.ts';
 import { beyond, binsPerOctave, total } from './histogram.ts';
 import { QUANTILES, type SlowBins } from './latency.ts';
-import { RateDifference } from './rate-difference.ts';
-
-/** A confidence interval that holds at every look, at 95 %. */
-export interface Interval {
-  readonly low: number;
-  readonly high: number;
-}
+import { type Interval, RateDifference } from './rate-difference.ts';
 
 /** By how much the canary differs from stable. */
 export interface Effects {

@@ -1,5 +1,5 @@
 import type { Counts } from './block.ts';
-import type { Interval } from './effect.ts';
+
 import { exp, ln, lnGamma } from './numerics.ts';
 
 /** Counts are pooled until there are so many messages: each pool is coded by what the ones before it failed. */
@@ -111,4 +111,10 @@ function bisect(outer: number, inner: number, isRejected: (difference: number) =
     else within = middle;
   }
   return out;
+}
+
+/** A confidence interval that holds at every look, at 95 %. */
+export interface Interval {
+  readonly low: number;
+  readonly high: number;
 }

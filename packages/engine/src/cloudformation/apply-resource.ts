@@ -5,8 +5,9 @@ import { readSecret } from '../secret-place.ts';
 import { changedProperties } from './change-plan.ts';
 import { resolveDynamicReferences } from './dynamic-references.ts';
 import { resolve, type Scope } from './intrinsics.ts';
-import { existing, type RunningOperation, Stopped } from './running-operation.ts';
+import { existing, type RunningOperation } from './running-operation.ts';
 import type { OperationRecord, ResourceRecord, ResourceStatus } from './stack-store.ts';
+import { Stopped } from './stopped.ts';
 import type { TemplateResource } from './template.ts';
 
 /** Brings one resource to what the template says; `false` if that failed. */

@@ -4,7 +4,7 @@ import type { Engine, Principal } from '../dispatch/service.ts';
 import type { CustomResourceAnswer, CustomResourceQuestion } from '../resources/custom-resource.ts';
 import { isObject, type Json } from '../resources/schema.ts';
 import type { Table } from '../state/state.ts';
-import { Stopped } from './running-operation.ts';
+import { Stopped } from './stopped.ts';
 
 /** A request to a custom resource's function, kept until its answer can no longer come. */
 interface StoredRequest {

@@ -1,7 +1,8 @@
 import { keeps } from './change-plan.ts';
 import { inParallel } from './in-parallel.ts';
-import { existing, type RunningOperation, reasonOf, Stopped } from './running-operation.ts';
+import { existing, type RunningOperation, reasonOf } from './running-operation.ts';
 import type { OperationRecord, ResourceRecord, ResourceStatus } from './stack-store.ts';
+import { Stopped } from './stopped.ts';
 
 /** Deletes resources, each after those that need it. Returns the logical ids that could not be deleted. */
 export async function deleteAll(

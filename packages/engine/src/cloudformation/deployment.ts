@@ -2,8 +2,9 @@ import { applyTemplate } from './apply-template.ts';
 import { deleteLeftovers } from './delete-resources.ts';
 import { deleteStack } from './delete-stack.ts';
 import { rollbackCreate, rollbackUpdate } from './roll-back.ts';
-import { RunningOperation, Stopped } from './running-operation.ts';
+import { RunningOperation } from './running-operation.ts';
 import type { OperationRecord } from './stack-store.ts';
+import { Stopped } from './stopped.ts';
 
 /**
  * Carries out one operation on one stack: creates, updates, replaces and deletes its resources in dependency

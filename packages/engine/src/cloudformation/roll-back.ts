@@ -1,7 +1,8 @@
 import { deleteAll } from './delete-resources.ts';
 import { inParallel } from './in-parallel.ts';
-import { existing, type RunningOperation, Stopped } from './running-operation.ts';
+import { existing, type RunningOperation } from './running-operation.ts';
 import type { OperationRecord, ResourceRecord } from './stack-store.ts';
+import { Stopped } from './stopped.ts';
 
 /** Deletes what a failed creation made; what `DeletionPolicy` retains stays. */
 export async function rollbackCreate(run: RunningOperation, operation: OperationRecord): Promise<void> {

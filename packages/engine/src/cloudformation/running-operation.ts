@@ -13,10 +13,8 @@ import type {
   StackStatus,
   StackStore,
 } from './stack-store.ts';
+import { Stopped } from './stopped.ts';
 import type { TypeLookup } from './validation.ts';
-
-/** Thrown inside an operation when the engine stops: nothing is recorded, and the next start goes on. */
-export class Stopped extends Error {}
 
 /** What every phase of an operation on a stack stands on: the stack, who acts on it, and how a step is told. */
 export class RunningOperation {

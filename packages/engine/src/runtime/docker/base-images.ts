@@ -1,8 +1,8 @@
 import { UserError } from '../../errors.ts';
 import type { ImageReference } from '../oci/image-reference.ts';
 import { ecrHost, formatImageReference } from '../oci/image-reference.ts';
+import type { BuiltStage } from './built-stage.ts';
 import type { LibraryImage } from './image-library.ts';
-import type { BuiltStage } from './stage-builder.ts';
 
 /** A language base that this machine can stand for: no files, only what its configuration says. */
 export interface LanguageBase {

@@ -4,9 +4,9 @@ import { expect, test } from 'vitest';
 import { ByteIds } from '../../ids.ts';
 import { unpackLayers } from '../oci/unpack.ts';
 import { temporaryDirectory, writeFiles } from '../test/temporary-directory.ts';
+import type { BuildRequest, RunCommand } from './build-request.ts';
 import { BuildContext } from './copy-plan.ts';
 import { parseDockerfile } from './dockerfile.ts';
-import type { BuildRequest, RunCommand } from './image-builder.ts';
 import { ImageBuilder } from './image-builder.ts';
 import { ImageLibrary } from './image-library.ts';
 

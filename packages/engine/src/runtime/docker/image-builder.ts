@@ -6,48 +6,15 @@ import { parseImageReference } from '../oci/image-reference.ts';
 import { unpackLayers } from '../oci/unpack.ts';
 import { type Base, languageBase, unknownBase } from './base-images.ts';
 import { BuildArguments } from './build-arguments.ts';
+import type { BuilderOptions, BuildRequest } from './build-request.ts';
+import type { BuiltStage } from './built-stage.ts';
 import { BuildContext } from './copy-plan.ts';
 import type { Instruction } from './dockerfile.ts';
 import { DockerfileError, throwAll } from './dockerfile-error.ts';
 import { hostChange } from './host-safety.ts';
-import type { ImageLibrary, LibraryImage } from './image-library.ts';
-import { type BuiltStage, StageBuilder } from './stage-builder.ts';
+import type { LibraryImage } from './image-library.ts';
+import { StageBuilder } from './stage-builder.ts';
 import { earlierStage, neededStages, type Stage, splitStages } from './stages.ts';
-
-/** Runs a command of the build in the image's files; resolves to its exit code. */
-export type RunCommand = (request: {
-  readonly words: readonly string[];
-  /** Directory with the files of the image so far. */
-  readonly root: string;
-  /** Working directory as the image names it. */
-  readonly workingDirectory: string;
-  /** The image's environment and the declared build arguments. */
-  readonly env: Readonly<Record<string, string>>;
-}) => Promise<number>;
-
-export interface BuildRequest {
-  readonly instructions: readonly Instruction[];
-  readonly context: BuildContext;
-  readonly buildArgs: Readonly<Record<string, string>>;
-  readonly labels: Readonly<Record<string, string>>;
-  /** `os/architecture` to record; this machine's by default. */
-  readonly platform?: string;
-  /** Name or number of the stage that is wanted; the last by default. */
-  readonly target?: string;
-  readonly noCache: boolean;
-}
-
-export interface BuilderOptions {
-  readonly library: ImageLibrary;
-  /** Version of the Node that stands for Node bases, such as `24.1.0`. */
-  readonly nodeVersion: string;
-  /** Empty directory of this build; removed afterwards. */
-  readonly scratch: string;
-  readonly run: RunCommand;
-  /** Finds a base by name in the engine's registry. */
-  readonly findBase: (image: string) => Promise<LibraryImage | undefined>;
-  readonly print: (line: string) => void;
-}
 
 /** Where the files of a COPY --from come from. */
 type Source = Pick<BuiltStage['image'], 'manifest' | 'manifestDigest'>;

@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { networkSettings } from '../network-settings.ts';
 import { resolveInRoot } from '../oci/rootfs-path.ts';
-import type { RunCommand } from './image-builder.ts';
+import type { RunCommand } from './build-request.ts';
 
 export interface RunOnHostOptions {
   readonly nodePath: string;

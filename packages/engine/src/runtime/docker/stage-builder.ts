@@ -9,13 +9,14 @@ import { writeLayer } from '../oci/layer-writer.ts';
 import { unpackLayers } from '../oci/unpack.ts';
 import type { Base } from './base-images.ts';
 import { type BuildArguments, PREDEFINED } from './build-arguments.ts';
+import type { BuilderOptions, BuildRequest } from './build-request.ts';
+import type { BuiltStage } from './built-stage.ts';
 import type { BuildContext, CopyRequest } from './copy-plan.ts';
 import { diffDirectory, snapshotDirectory } from './directory-diff.ts';
 import type { Instruction, InstructionOf } from './dockerfile.ts';
 import type { CommandForm } from './dockerfile-arguments.ts';
 import { DockerfileError } from './dockerfile-error.ts';
 import { expandVariables } from './expand-variables.ts';
-import type { BuilderOptions, BuildRequest } from './image-builder.ts';
 import { ImageSettings } from './image-settings.ts';
 import type { Stage } from './stages.ts';
 
@@ -32,17 +33,6 @@ export interface StageSurroundings {
     readonly digest: string;
     readonly context: () => Promise<BuildContext>;
   };
-}
-
-export interface BuiltStage {
-  readonly image: {
-    readonly manifestDigest: string;
-    readonly manifest: ImageManifest;
-    readonly config: ImageConfig;
-  };
-  readonly id: string;
-  /** Arguments that a stage made from this one has as well. */
-  readonly args: Readonly<Record<string, string>>;
 }
 
 interface CachedStep {

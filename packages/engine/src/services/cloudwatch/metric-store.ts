@@ -98,17 +98,17 @@ export class MetricStore {
       ),
       summarise: db.prepare(
         `INSERT INTO cloudwatch_summaries (series, at, count, sum, min, max)
-          SELECT series, at / ?1 * ?1 AS step, SUM(count), SUM(value * count), MIN(value), MAX(value)
-          FROM cloudwatch_values WHERE series = ?2 AND at < ?3 GROUP BY step`,
+          SELECT series, at / :step * :step AS step, SUM(count), SUM(value * count), MIN(value), MAX(value)
+          FROM cloudwatch_values WHERE series = :series AND at < :before GROUP BY step`,
       ),
       mergeSummaries: db.prepare(
         `INSERT INTO cloudwatch_summaries (series, at, count, sum, min, max)
           SELECT series, at / 60000 * 60000 AS minute, SUM(count), SUM(sum), MIN(min), MAX(max)
-          FROM cloudwatch_summaries WHERE series = ?1 AND at >= ?2 AND at < ?3 AND at % 60000 > 0
+          FROM cloudwatch_summaries WHERE series = ? AND at >= ? AND at < ? AND at % 60000 > 0
           GROUP BY minute`,
       ),
       dropMerged: db.prepare(
-        'DELETE FROM cloudwatch_summaries WHERE series = ?1 AND at >= ?2 AND at < ?3 AND at % 60000 > 0',
+        'DELETE FROM cloudwatch_summaries WHERE series = ? AND at >= ? AND at < ? AND at % 60000 > 0',
       ),
       dropValues: db.prepare('DELETE FROM cloudwatch_values WHERE series = ? AND at < ?'),
       dropSummaries: db.prepare('DELETE FROM cloudwatch_summaries WHERE series = ? AND at < ?'),
@@ -219,7 +219,7 @@ export class MetricStore {
   #summarise(beforeMs: number, stepMs: number): void {
     const cutMs = startOfMinute(beforeMs);
     for (const { id } of this.#series.values()) {
-      this.#statements.summarise.run(stepMs, id, cutMs);
+      this.#statements.summarise.run({ step: stepMs, series: id, before: cutMs });
       this.#values -= Number(this.#statements.dropValues.run(id, cutMs).changes);
     }
     this.#values = Math.max(0, this.#values);

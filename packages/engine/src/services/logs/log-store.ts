@@ -94,8 +94,8 @@ export class LogStore {
       stream: db.prepare('SELECT * FROM logs_streams WHERE grp = ? AND name = ?'),
       streams: db.prepare('SELECT * FROM logs_streams WHERE grp = ? ORDER BY name'),
       touchStream: db.prepare(
-        `UPDATE logs_streams SET first_at = MIN(COALESCE(first_at, ?1), ?1),
-          last_at = MAX(COALESCE(last_at, ?2), ?2), ingested_at = ?3, bytes = bytes + ?4 WHERE id = ?5`,
+        `UPDATE logs_streams SET first_at = MIN(COALESCE(first_at, :first), :first),
+          last_at = MAX(COALESCE(last_at, :last), :last), ingested_at = :ingested, bytes = bytes + :bytes WHERE id = :id`,
       ),
       dropStream: db.prepare('DELETE FROM logs_streams WHERE id = ?'),
       dropStreams: db.prepare('DELETE FROM logs_streams WHERE grp = ?'),
@@ -121,7 +121,7 @@ export class LogStore {
       uncount: db.prepare(
         `UPDATE logs_streams SET bytes = bytes - (
           SELECT COALESCE(SUM(LENGTH(CAST(message AS BLOB)) + ${BYTES_PER_EVENT}), 0)
-          FROM logs_events WHERE stream = logs_streams.id AND at < ?2) WHERE grp = ?1`,
+          FROM logs_events WHERE stream = logs_streams.id AND at < ?) WHERE grp = ?`,
       ),
     };
     this.#lastGroupId = Math.max(0, ...[...this.#groups.values()].map(({ id }) => id));
@@ -206,7 +206,13 @@ export class LogStore {
       this.#sql.addEvent.run(stream.groupId, stream.id, atMs, ingestedAtMs, readableAtMs, message);
       bytes += eventBytes(message);
     }
-    this.#sql.touchStream.run(first.atMs, last.atMs, ingestedAtMs, bytes, stream.id);
+    this.#sql.touchStream.run({
+      first: first.atMs,
+      last: last.atMs,
+      ingested: ingestedAtMs,
+      bytes,
+      id: stream.id,
+    });
   }
 
   /** Events of a whole group after a position, oldest first. */
@@ -241,7 +247,7 @@ export class LogStore {
       const oldestMs = oldestKeptMs(group, nowMs);
       if (oldestMs === 0) continue;
       this.#state.write();
-      this.#sql.uncount.run(group.id, oldestMs);
+      this.#sql.uncount.run(oldestMs, group.id);
       this.#sql.expire.run(group.id, oldestMs);
     }
   }

@@ -155,10 +155,10 @@ export class MessageStore {
     );
     this.#redelay = db.prepare('UPDATE sqs_messages SET visible_from = sent_at + ? WHERE queue = ?');
     this.#setBack = [
-      'UPDATE sqs_messages SET sent_at = sent_at - ?1, visible_from = visible_from - ?1 WHERE queue = ?2',
-      `UPDATE sqs_deliveries SET due = MAX(0, due - ?1), leased_at = MAX(0, leased_at - ?1),
-      first_received_at = MAX(0, first_received_at - ?1) WHERE seq IN (SELECT seq FROM sqs_messages WHERE queue = ?2)`,
-      'UPDATE sqs_duplicates SET expires = expires - ?1 WHERE queue = ?2',
+      'UPDATE sqs_messages SET sent_at = sent_at - :by, visible_from = visible_from - :by WHERE queue = :queue',
+      `UPDATE sqs_deliveries SET due = MAX(0, due - :by), leased_at = MAX(0, leased_at - :by),
+      first_received_at = MAX(0, first_received_at - :by) WHERE seq IN (SELECT seq FROM sqs_messages WHERE queue = :queue)`,
+      'UPDATE sqs_duplicates SET expires = expires - :by WHERE queue = :queue',
     ].map((sql) => db.prepare(sql));
     this.#clearDeliveries = db.prepare(
       'DELETE FROM sqs_deliveries WHERE seq IN (SELECT seq FROM sqs_messages WHERE queue = ?)',
@@ -289,7 +289,7 @@ export class MessageStore {
   setBack(queue: number, byMs: number): void {
     this.#state.write();
     this.#recent.clear();
-    for (const statement of this.#setBack) statement.run(byMs, queue);
+    for (const statement of this.#setBack) statement.run({ by: byMs, queue });
   }
 
   /** Removes every message of a queue. */

@@ -10,7 +10,7 @@ import type { ImageLibrary, LibraryImage } from '../image-library.ts';
 import { taggedName } from '../image-library.ts';
 import { runOnHost } from '../run-on-host.ts';
 import { parse, requireReference, UsageError } from './arguments.ts';
-import type { DockerCommandOptions } from './docker-command.ts';
+import type { DockerCommandOptions } from './docker-command-options.ts';
 import { shortId } from './image-listing.ts';
 
 /** What a build needs of the rest of the command. */

@@ -39,7 +39,8 @@ export function provideAwsSdk(engineUrl: string): void {
         fallingBack = true;
         try {
           // `require` starts from the calling module, whatever the context says; `import` does not.
-          return context.conditions.includes('require')
+          // Node 22 gives the conditions as a set.
+          return [...context.conditions].includes('require')
             ? { url: pathToFileURL(engineRequire.resolve(specifier)).href, shortCircuit: true }
             : nextResolve(specifier, { ...context, parentURL: engineUrl });
         } catch {
