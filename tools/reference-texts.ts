@@ -231,7 +231,7 @@ export const JSON_DOCUMENTS: readonly JsonDocument[] = [
       { file: `${core}/view/view.ts`, name: 'AlarmView' },
       { file: `${core}/view/view.ts`, name: 'VerdictView' },
       { file: `${core}/judge/effect.ts`, name: 'Effects' },
-      { file: `${core}/judge/effect.ts`, name: 'Interval' },
+      { file: `${core}/judge/rate-difference.ts`, name: 'Interval' },
       { file: `${core}/judge/evidence.ts`, name: 'Concern' },
       { file: `${core}/release/record.ts`, name: 'LastGood' },
       { file: `${core}/release/record.ts`, name: 'Decision' },

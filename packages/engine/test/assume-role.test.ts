@@ -201,7 +201,7 @@ describe('a session', () => {
       { PolicyArns: [{ arn: 'arn:aws:iam::000000000000:policy/constructor' }] },
       /does not exist/,
     ],
-    ['source identity', { SourceIdentity: 'me' }, /^SourceIdentity: the local engine has no/],
+    ['source identity', { SourceIdentity: 'me' }, /does not honour SourceIdentity of sts:AssumeRole/],
   ])('is refused with %s', async (_name, input, message) => {
     const { assume } = await world();
     await expect(assume(input)).rejects.toThrow(message);

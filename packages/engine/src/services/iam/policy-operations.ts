@@ -40,6 +40,7 @@ export function policyOperations(engine: Engine, entities: Entities, documents: 
       resources: (input) => [input.PolicyArn ?? '*'],
       run: (input) => {
         const policy = entities.policy(input.PolicyArn);
+        const document = documents.managed(input.PolicyDocument);
         if (!input.SetAsDefault) {
           throw new AwsFault(
             'NotImplemented',
@@ -47,7 +48,7 @@ export function policyOperations(engine: Engine, entities: Entities, documents: 
             501,
           );
         }
-        store.policies.put(policy.arn, { ...policy, document: documents.managed(input.PolicyDocument) });
+        store.policies.put(policy.arn, { ...policy, document });
         return { PolicyVersion: { VersionId: 'v1', IsDefaultVersion: true } };
       },
     },
