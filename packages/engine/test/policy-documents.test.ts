@@ -58,7 +58,8 @@ test('a document that is wrong is refused where it is put, with the error of the
       'CreatePolicyVersion',
       malformed,
       allow,
-      (PolicyDocument) => iam.createPolicyVersion({ PolicyArn: Policy!.Arn!, PolicyDocument }),
+      (PolicyDocument) =>
+        iam.createPolicyVersion({ SetAsDefault: true, PolicyArn: Policy!.Arn!, PolicyDocument }),
     ],
     [
       'CreateRole',
