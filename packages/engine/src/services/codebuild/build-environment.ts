@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Engine, Principal } from '../../dispatch/service.ts';
 import { UserError } from '../../errors.ts';
 import { readSecret, secretPlace, splitReference } from '../../secret-place.ts';
@@ -109,4 +111,12 @@ async function secret(engine: Engine, principal: Principal, reference: string): 
   const text = place && (await readSecret(engine, principal, place));
   if (text !== undefined) return text;
   throw new UserError('NoSecret', `Secrets Manager has no text at ${reference}`);
+}
+
+/** Git logs in with the credentials of the build's role, as with CodeBuild's own helper. */
+export function writeGitCredentialHelper(home: string, endpoint: string): void {
+  const helper =
+    '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY"; }; f';
+  const value = helper.replace(/["\\]/g, '\\$&');
+  writeFileSync(join(home, '.gitconfig'), `[credential "${endpoint}"]\n\thelper = "${value}"\n`);
 }

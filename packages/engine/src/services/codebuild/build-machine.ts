@@ -4,7 +4,20 @@ import type { Engine } from '../../dispatch/service.ts';
 import { installBuildTools } from '../../runtime/docker/build-tools.ts';
 import { detectMachineTools } from '../../runtime/machine-tools.ts';
 import { networkSettings } from '../../runtime/network-settings.ts';
-import type { BuildMachine } from './builder.ts';
+
+/** What the machine lends to builds. */
+export interface BuildMachine {
+  /** Search path of the commands, with the engine's own tools first where the machine lacks them. */
+  readonly path: string;
+  /** Environment for network and home directory. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Absolute path of a program of the machine. */
+  readonly find: (program: string) => string | undefined;
+  /** Version of Node on that path. */
+  readonly nodeVersion: string;
+  /** One line about where the build runs and which tools it gets. */
+  readonly notice: string;
+}
 
 /**
  * Finds out what this machine has, and puts the engine's own `docker` and `aws` first on the search path of

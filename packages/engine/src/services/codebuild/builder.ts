@@ -1,38 +1,26 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BuildPhaseType, StatusType } from '@aws-sdk/client-codebuild';
 import type { Timer } from '../../clock/clock.ts';
 import type { Engine, Principal } from '../../dispatch/service.ts';
-import { AwsFault, UserError } from '../../errors.ts';
+import { AwsFault } from '../../errors.ts';
 import { type BuildResult, runBuild } from '../../runtime/build/build-runner.ts';
 import { type Buildspec, parseBuildspec } from '../../runtime/build/buildspec.ts';
 import type { Table } from '../../state/state.ts';
 import { uploadArtifact } from './artifact-upload.ts';
-import { buildEnvironment } from './build-environment.ts';
+import { buildEnvironment, writeGitCredentialHelper } from './build-environment.ts';
 import { BuildLog } from './build-log.ts';
+import type { BuildMachine } from './build-machine.ts';
 import { BuildNotices } from './build-notices.ts';
 import { chooseShell } from './build-shell.ts';
+import { explain, PhaseFailure } from './phase-failure.ts';
 import { type CommitCheckouts, downloadSource, readBuildspec } from './source.ts';
 import { buildUuid, currentPhase, type StoredBuild, type StoredPhase } from './store.ts';
 import { projectArn } from './views.ts';
 
 /** Builds that run at once on this machine; others wait in phase QUEUED. */
-const MOST_AT_ONCE = 2;
+const MAX_AT_ONCE = 2;
 const MINUTE_MS = 60_000;
-
-/** What the machine lends to builds. */
-export interface BuildMachine {
-  /** Search path of the commands, with the engine's own tools first where the machine lacks them. */
-  readonly path: string;
-  /** Environment for network and home directory. */
-  readonly environment: Readonly<Record<string, string>>;
-  /** Absolute path of a program of the machine. */
-  readonly find: (program: string) => string | undefined;
-  /** Version of Node on that path. */
-  readonly nodeVersion: string;
-  /** One line about where the build runs and which tools it gets. */
-  readonly notice: string;
-}
 
 interface BuilderParts {
   readonly builds: Table<StoredBuild>;
@@ -47,17 +35,6 @@ interface Running {
   /** Why the build was aborted, once it was. */
   ending?: 'STOPPED' | 'TIMED_OUT';
   readonly done: Promise<void>;
-}
-
-/** A phase that failed, with CodeBuild's status code for it. */
-class PhaseFailure extends Error {
-  readonly statusCode: string;
-
-  constructor(statusCode: string, message: string) {
-    super(message);
-    this.name = 'PhaseFailure';
-    this.statusCode = statusCode;
-  }
 }
 
 /** Runs builds: a few at a time, phase by phase, each on disk as it happens. */
@@ -154,7 +131,7 @@ export class Builder {
   #next(): void {
     if (this.#closing) return;
     for (const build of this.#parts.builds.values()) {
-      if (this.#running.size >= MOST_AT_ONCE) return;
+      if (this.#running.size >= MAX_AT_ONCE) return;
       const waiting = build.status === 'IN_PROGRESS' && currentPhase(build) === 'QUEUED';
       if (waiting && !this.#running.has(build.id)) this.#start(build);
     }
@@ -417,25 +394,4 @@ export class Builder {
   #workRoot(): string {
     return join(this.#engine.directory, 'codebuild', 'work');
   }
-}
-
-/** Git logs in with the credentials of the build's role, as with CodeBuild's own helper. */
-function writeGitCredentialHelper(home: string, endpoint: string): void {
-  const helper =
-    '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY"; }; f';
-  const value = helper.replace(/["\\]/g, '\\$&');
-  writeFileSync(join(home, '.gitconfig'), `[credential "${endpoint}"]\n\thelper = "${value}"\n`);
-}
-
-function explain(error: unknown): { statusCode: string; message: string } {
-  if (error instanceof PhaseFailure) return { statusCode: error.statusCode, message: error.message };
-  if (error instanceof UserError) {
-    const buildspec = error.code === 'InvalidBuildspec';
-    return { statusCode: buildspec ? 'YAML_FILE_ERROR' : 'CLIENT_ERROR', message: error.message };
-  }
-  if (error instanceof AwsFault) {
-    const denied = /^(AccessDenied|Unauthorized)/.test(error.code);
-    return { statusCode: denied ? 'ACCESS_DENIED' : 'CLIENT_ERROR', message: error.message };
-  }
-  return { statusCode: 'INTERNAL_SERVICE_ERROR', message: (error as Error).message };
 }

@@ -74,3 +74,9 @@ function checkEnvironment(environment: ProjectEnvironment | undefined): void {
 function invalid(message: string): AwsFault {
   return new AwsFault('InvalidInputException', message);
 }
+
+export const DEFAULT_TIMEOUT_MINUTES = 60;
+export const DEFAULT_QUEUED_TIMEOUT_MINUTES = 480;
+
+export const passesRole = (input: { serviceRole?: string | undefined }) =>
+  input.serviceRole === undefined ? [] : [{ roleArn: input.serviceRole, service: 'codebuild.amazonaws.com' }];

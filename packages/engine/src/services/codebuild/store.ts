@@ -8,6 +8,10 @@ import type {
   ProjectSource,
   StatusType,
 } from '@aws-sdk/client-codebuild';
+import type { Engine } from '../../dispatch/service.ts';
+import { AwsFault } from '../../errors.ts';
+import type { Table } from '../../state/state.ts';
+import { projectArn } from './views.ts';
 
 /** A project as the engine keeps it; dates are milliseconds. */
 export interface StoredProject {
@@ -66,4 +70,47 @@ export function currentPhase(build: StoredBuild): BuildPhaseType {
 /** The part of a build's id after the project: names its directory and log stream. */
 export function buildUuid(build: StoredBuild): string {
   return build.id.slice(build.id.lastIndexOf(':') + 1);
+}
+
+/** Projects and their builds. */
+export class CodeBuildStore {
+  readonly projects: Table<StoredProject>;
+  readonly builds: Table<StoredBuild>;
+  readonly #engine: Engine;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+    this.projects = engine.state.table('codebuild.projects');
+    this.builds = engine.state.table('codebuild.builds');
+  }
+
+  project(name: string | undefined): StoredProject {
+    const project = this.projects.get(projectName(name));
+    if (!project) throw new AwsFault('ResourceNotFoundException', `Project cannot be found: ${name}`);
+    return project;
+  }
+
+  build(id: string | undefined): StoredBuild {
+    const build = this.builds.get(buildId(id));
+    if (!build) throw new AwsFault('ResourceNotFoundException', `Build cannot be found: ${id}`);
+    return build;
+  }
+
+  /** The ARN of the project of that name, for IAM. */
+  byName(name: string | undefined): string[] {
+    return [projectArn(this.#engine, projectName(name))];
+  }
+
+  /** The ARNs of the projects of these builds, for IAM. */
+  byIds(ids: ReadonlyArray<string | undefined>): string[] {
+    return ids.map((id) => projectArn(this.#engine, buildId(id).split(':')[0] ?? ''));
+  }
+}
+
+export function projectName(nameOrArn: string | undefined): string {
+  return (nameOrArn ?? '').replace(/^arn:aws:codebuild:.*:project\//, '');
+}
+
+export function buildId(idOrArn: string | undefined): string {
+  return (idOrArn ?? '').replace(/^arn:aws:codebuild:.*:build\//, '');
 }

@@ -1,3 +1,4 @@
+import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import type { NetworkPart, Networks } from './networks.ts';
 import { text } from './networks.ts';
@@ -5,19 +6,11 @@ import { selected } from './selection.ts';
 
 /** What leads out of a network, and what else tools ask for when they look one up. */
 export function gatewayOperations(engine: Engine, networks: Networks): OperationTable<'ec2'> {
-  const vpcOfSubnet = (id: string | undefined) =>
-    text(networks.ofType('AWS::EC2::Subnet').find((subnet) => subnet.id === id)?.attributes.VpcId);
   const attachments = (gateway: NetworkPart) =>
     networks
       .ofType('AWS::EC2::VPCGatewayAttachment')
       .filter(({ properties }) => properties.InternetGatewayId === gateway.id)
       .map(({ properties }) => text(properties.VpcId));
-  const addressOf = (allocationId: string | undefined) =>
-    networks.ofType('AWS::EC2::EIP').find(({ attributes }) => attributes.AllocationId === allocationId);
-  const natOf = (address: NetworkPart) =>
-    networks
-      .ofType('AWS::EC2::NatGateway')
-      .find(({ properties }) => properties.AllocationId === address.attributes.AllocationId);
 
   return {
     DescribeInternetGateways: {
@@ -42,34 +35,6 @@ export function gatewayOperations(engine: Engine, networks: Networks): Operation
           })),
           Tags: [...gateway.tags],
         })),
-      }),
-    },
-    DescribeNatGateways: {
-      run: (input) => ({
-        NatGateways: selected(networks.ofType('AWS::EC2::NatGateway'), {
-          ids: input.NatGatewayIds,
-          unknownId: 'NatGatewayNotFound',
-          filters: input.Filter,
-          fields: {
-            'nat-gateway-id': ({ id }) => id,
-            'subnet-id': ({ properties }) => text(properties.SubnetId),
-            'vpc-id': ({ properties }) => vpcOfSubnet(text(properties.SubnetId)),
-            state: () => 'available',
-          },
-        }).map((nat) => {
-          const address = addressOf(text(nat.properties.AllocationId));
-          return {
-            NatGatewayId: nat.id,
-            SubnetId: text(nat.properties.SubnetId),
-            VpcId: vpcOfSubnet(text(nat.properties.SubnetId)),
-            State: 'available' as const,
-            ConnectivityType: nat.properties.ConnectivityType === 'private' ? 'private' : 'public',
-            NatGatewayAddresses: address
-              ? [{ AllocationId: text(address.attributes.AllocationId), PublicIp: address.id }]
-              : [],
-            Tags: [...nat.tags],
-          };
-        }),
       }),
     },
     DescribeVpcEndpoints: {
@@ -99,38 +64,7 @@ export function gatewayOperations(engine: Engine, networks: Networks): Operation
       }),
     },
     DescribeAddresses: {
-      run: (input) => {
-        const choice = {
-          filters: input.Filters,
-          fields: {
-            'public-ip': ({ id }: NetworkPart) => id,
-            'allocation-id': ({ attributes }: NetworkPart) => text(attributes.AllocationId),
-            domain: () => 'vpc',
-          },
-        };
-        const byIp = selected(networks.ofType('AWS::EC2::EIP'), {
-          ...choice,
-          ids: input.PublicIps,
-          unknownId: 'InvalidAddress.NotFound',
-        });
-        const chosen = selected(byIp, {
-          ...choice,
-          ids: input.AllocationIds,
-          unknownId: 'InvalidAllocationID.NotFound',
-          idOf: ({ attributes }) => text(attributes.AllocationId) ?? '',
-        });
-        return {
-          Addresses: chosen.map((address) => ({
-            PublicIp: address.id,
-            AllocationId: text(address.attributes.AllocationId),
-            Domain: 'vpc' as const,
-            ...(natOf(address)
-              ? { AssociationId: `eipassoc-${natOf(address)!.id.slice('nat-'.length)}` }
-              : {}),
-            Tags: [...address.tags],
-          })),
-        };
-      },
+      run: (input) => describeAddresses(networks, input),
     },
     /** No resource type makes a VPN gateway. */
     DescribeVpnGateways: {
@@ -164,6 +98,41 @@ export function gatewayOperations(engine: Engine, networks: Networks): Operation
         return { NetworkInterfaces: [] };
       },
     },
+  };
+}
+
+function describeAddresses(networks: Networks, input: Input<'ec2', 'DescribeAddresses'>) {
+  const natOf = (address: NetworkPart) =>
+    networks
+      .ofType('AWS::EC2::NatGateway')
+      .find(({ properties }) => properties.AllocationId === address.attributes.AllocationId);
+  const choice = {
+    filters: input.Filters,
+    fields: {
+      'public-ip': ({ id }: NetworkPart) => id,
+      'allocation-id': ({ attributes }: NetworkPart) => text(attributes.AllocationId),
+      domain: () => 'vpc',
+    },
+  };
+  const byIp = selected(networks.ofType('AWS::EC2::EIP'), {
+    ...choice,
+    ids: input.PublicIps,
+    unknownId: 'InvalidAddress.NotFound',
+  });
+  const chosen = selected(byIp, {
+    ...choice,
+    ids: input.AllocationIds,
+    unknownId: 'InvalidAllocationID.NotFound',
+    idOf: ({ attributes }) => text(attributes.AllocationId) ?? '',
+  });
+  return {
+    Addresses: chosen.map((address) => ({
+      PublicIp: address.id,
+      AllocationId: text(address.attributes.AllocationId),
+      Domain: 'vpc' as const,
+      ...(natOf(address) ? { AssociationId: `eipassoc-${natOf(address)!.id.slice('nat-'.length)}` } : {}),
+      Tags: [...address.tags],
+    })),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { CapacityProviderStrategyItem, Cluster, ClusterSetting } from '@aws-sdk/client-ecs';
+import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import type { StoredCluster } from './model.ts';
@@ -72,25 +73,7 @@ export function clusterOperations(
     },
     DeleteCluster: {
       resources: (input) => [store.clusterArn(input.cluster)],
-      run: (input) => {
-        const cluster = store.cluster(input.cluster);
-        const isHere = ({ clusterName }: { clusterName: string }) => clusterName === cluster.name;
-        if ([...store.services.values()].some((each) => isHere(each) && each.status !== 'INACTIVE')) {
-          throw new AwsFault(
-            'ClusterContainsServicesException',
-            'The Cluster cannot be deleted while Services are active.',
-          );
-        }
-        if ([...store.tasks.values()].some((each) => isHere(each) && each.lastStatus !== 'STOPPED')) {
-          throw new AwsFault(
-            'ClusterContainsTasksException',
-            'The Cluster cannot be deleted while Tasks are active.',
-          );
-        }
-        const inactive = put({ ...cluster, status: 'INACTIVE' });
-        engine.journal.append('ecs', 'cluster.deleted', { cluster: cluster.name });
-        return { cluster: shown(store, inactive, ALL) };
-      },
+      run: (input) => deleteCluster(engine, store, input),
     },
     UpdateCluster: {
       resources: (input) => [store.clusterArn(input.cluster)],
@@ -223,4 +206,24 @@ export function checkStrategy(
 
 function unsupported(field: string): AwsFault {
   return new AwsFault('InvalidParameterException', `the local engine does not support ${field}`);
+}
+
+function deleteCluster(engine: Engine, store: EcsStore, input: Input<'ecs', 'DeleteCluster'>) {
+  const cluster = store.cluster(input.cluster);
+  const isHere = ({ clusterName }: { clusterName: string }) => clusterName === cluster.name;
+  if ([...store.services.values()].some((each) => isHere(each) && each.status !== 'INACTIVE')) {
+    throw new AwsFault(
+      'ClusterContainsServicesException',
+      'The Cluster cannot be deleted while Services are active.',
+    );
+  }
+  if ([...store.tasks.values()].some((each) => isHere(each) && each.lastStatus !== 'STOPPED')) {
+    throw new AwsFault(
+      'ClusterContainsTasksException',
+      'The Cluster cannot be deleted while Tasks are active.',
+    );
+  }
+  const inactive = store.clusters.put(cluster.name, { ...cluster, status: 'INACTIVE' });
+  engine.journal.append('ecs', 'cluster.deleted', { cluster: cluster.name });
+  return { cluster: shown(store, inactive, ALL) };
 }

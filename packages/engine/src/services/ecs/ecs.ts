@@ -11,6 +11,7 @@ import { tagOperations, tagsOfArn } from './tags.ts';
 import { taskDefinitionOperations } from './task-definitions.ts';
 import { TaskEndpoint } from './task-endpoint.ts';
 import { TaskLifecycle } from './task-lifecycle.ts';
+import { taskProtectionOperations } from './task-protection.ts';
 import { taskOperations } from './tasks.ts';
 
 /**
@@ -38,7 +39,8 @@ export function createEcs(
       ...taskDefinitionOperations(engine, store),
       ...serviceOperations(engine, store, controller),
       ...serviceDeploymentOperations(store, controller),
-      ...taskOperations(engine, store, lifecycle, controller),
+      ...taskOperations(engine, store, lifecycle),
+      ...taskProtectionOperations(engine, store, lifecycle, controller),
       ...tagOperations(store),
     },
     resourceTags: (arn) => tagsOfArn(store, arn),

@@ -4,7 +4,7 @@ import type { Engine } from '../../dispatch/service.ts';
 import { servicePrincipal } from '../../dispatch/service.ts';
 import type { StoredService, StoredTask } from './model.ts';
 import { readGroupUsage } from './process-usage.ts';
-import { isPending, isRunning } from './services.ts';
+import { isPending, isRunning } from './shown-service.ts';
 import type { EcsStore } from './store.ts';
 import type { TaskLifecycle } from './task-lifecycle.ts';
 

@@ -218,3 +218,26 @@ export interface StoredTask {
   readonly protectedUntilMs?: number;
   readonly seenHealthy: boolean;
 }
+
+/** A task to be started. */
+export interface TaskLaunch {
+  readonly clusterName: string;
+  readonly definition: FargateTaskDefinition;
+  readonly group: string;
+  readonly startedBy?: string;
+  readonly enableExecuteCommand: boolean;
+  readonly clientToken?: string;
+  readonly serviceName?: string;
+  readonly revisionArn?: string;
+  readonly launchType?: 'FARGATE';
+  readonly capacityProviderName?: string;
+  readonly platformVersion: string;
+  readonly overrides: TaskOverride;
+  readonly tags: readonly Tag[];
+}
+
+export interface TaskStop {
+  readonly code: TaskStopCode;
+  readonly reason: string;
+  readonly cause?: StopCause;
+}

@@ -2,38 +2,16 @@ import type { Timer } from '../../clock/clock.ts';
 import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault, InvariantError } from '../../errors.ts';
 import { lookAtAlarms, watchedAlarms } from './deployment-alarms.ts';
-import type {
-  RevisionSettings,
-  ServiceDeploymentState,
-  StoredDeployment,
-  StoredService,
-  StoredServiceDeployment,
-  StoredTask,
-} from './model.ts';
-import {
-  type DeploymentView,
-  failureThreshold,
-  nextProvider,
-  type Plan,
-  type Rollout,
-  restartDelayMs,
-  type ServiceView,
-  schedule,
-  type TaskView,
-} from './scheduler.ts';
+import type { RevisionSettings, StoredDeployment, StoredService, StoredTask } from './model.ts';
+import { Rollouts } from './rollouts.ts';
+import { nextProvider, type Plan, restartDelayMs, schedule } from './scheduler.ts';
+import { ServiceEvents } from './service-events.ts';
+import { rollbackTarget, serviceView } from './service-view.ts';
 import { type EcsStore, isForFargate, nameOf } from './store.ts';
 import type { TaskLifecycle } from './task-lifecycle.ts';
 
-/** What ended a deployment, in the words of its state reason. */
-interface FailureCause {
-  readonly by: 'circuit breaker' | 'alarms' | 'request';
-  readonly text: string;
-}
-
-const EVENTS_KEPT = 100;
-const DEPLOYMENTS_KEPT = 100;
 const IMPAIRED_AFTER_FAILURES = 3;
-const MOST_PASSES = 20;
+const MAX_PASSES = 20;
 
 /**
  * Brings services to what they are told to be: asks the pure scheduler what to do, does it, and records and
@@ -43,6 +21,8 @@ const MOST_PASSES = 20;
 export class ServiceController {
   readonly #engine: Engine;
   readonly #store: EcsStore;
+  readonly #events: ServiceEvents;
+  readonly #rollouts: Rollouts;
   readonly #tasks: TaskLifecycle;
   readonly #due = new Set<string>();
   readonly #wakes = new Map<string, Timer>();
@@ -53,6 +33,8 @@ export class ServiceController {
     this.#engine = engine;
     this.#store = store;
     this.#tasks = tasks;
+    this.#events = new ServiceEvents(engine, store);
+    this.#rollouts = new Rollouts(engine, store, this.#events);
     tasks.onChange((task, before) => this.#taskChanged(task, before));
   }
 
@@ -89,66 +71,7 @@ export class ServiceController {
 
   /** Puts a new primary deployment in front of the service; what ran before is replaced by it. */
   deploy(service: StoredService, settings: RevisionSettings): StoredService {
-    const { ids, clock } = this.#engine;
-    const nowMs = clock.nowMs();
-    const path = `${service.clusterName}/${service.name}`;
-    const revisionArn = this.#store.arn('service-revision', `${path}/${digits(ids.hex(16))}`);
-    this.#store.revisions.put(revisionArn, {
-      ...settings,
-      arn: revisionArn,
-      serviceArn: service.arn,
-      clusterArn: service.clusterArn,
-      createdAtMs: nowMs,
-    });
-    const deployment: StoredDeployment = {
-      id: `ecs-svc/${digits(ids.hex(16))}`,
-      revisionArn,
-      serviceDeploymentArn: this.#store.arn('service-deployment', `${path}/${ids.hex(21)}`),
-      rolloutState: 'IN_PROGRESS',
-      rolloutStateReason: '',
-      createdAtMs: nowMs,
-      updatedAtMs: nowMs,
-      target: 0,
-      failures: 0,
-      launchNotBeforeMs: 0,
-      isRollback: false,
-      blockedReported: false,
-      alarms: { triggered: [], bakeMs: 0 },
-    };
-    const started = inProgress(deployment);
-    const [replaced, ...others] = service.deployments;
-    if (replaced?.rolloutState === 'IN_PROGRESS') {
-      this.#endServiceDeployment(replaced, 'STOPPED', 'Superseded by a newer service deployment.');
-    }
-    this.#store.serviceDeployments.put(deployment.serviceDeploymentArn, {
-      arn: deployment.serviceDeploymentArn,
-      deploymentId: deployment.id,
-      serviceArn: service.arn,
-      clusterArn: service.clusterArn,
-      status: 'IN_PROGRESS',
-      targetRevisionArn: revisionArn,
-      sourceRevisionArns: service.deployments.map((each) => each.revisionArn),
-      createdAtMs: nowMs,
-      updatedAtMs: nowMs,
-      failureCount: 0,
-    });
-    this.#trimServiceDeployments(service.arn);
-    const stored = this.#store.putService({
-      ...service,
-      settings,
-      steady: false,
-      deployments: [
-        started,
-        ...(replaced ? [{ ...replaced, target: service.desiredCount }, ...others] : others),
-      ],
-    });
-    this.#publishDeployment(
-      stored,
-      started,
-      'INFO',
-      'SERVICE_DEPLOYMENT_IN_PROGRESS',
-      started.rolloutStateReason,
-    );
+    const stored = this.#rollouts.begin(service, settings);
     this.#watchAlarms(stored);
     this.reconcile(service.arn);
     return stored;
@@ -189,18 +112,18 @@ export class ServiceController {
         'The service deployment cannot be rolled back: no deployment of the service has completed before it.',
       );
     }
-    this.#fail(service, { by: 'request', text: 'stopped on request' }, rollBack, rollBack);
+    this.#rollouts.fail(service, { by: 'request', text: 'stopped on request' }, rollBack, rollBack);
     this.reconcile(service.arn);
   }
 
   #reconcileNow(serviceArn: string): void {
     this.#wakes.get(serviceArn)?.cancel();
     this.#wakes.delete(serviceArn);
-    for (let pass = 0; pass < MOST_PASSES; pass++) {
+    for (let pass = 0; pass < MAX_PASSES; pass++) {
       const service = this.#store.services.get(serviceArn);
       if (!service || service.status === 'INACTIVE' || service.deployments.length === 0) return;
       const nowMs = this.#engine.clock.nowMs();
-      const plan = schedule(this.#view(service), nowMs);
+      const plan = schedule(serviceView(this.#engine, this.#store, service), nowMs);
       this.#apply(service, plan);
       if (plan.rollout) continue;
       if (plan.wakeAtMs !== undefined) {
@@ -212,51 +135,10 @@ export class ServiceController {
     throw new InvariantError(`the deployments of ${serviceArn} do not come to rest`);
   }
 
-  #view(service: StoredService): ServiceView {
-    const draining = service.status === 'DRAINING';
-    const { deploymentConfiguration: configuration, lastCompleted } = service;
-    const breaker = configuration.deploymentCircuitBreaker;
-    const [primary, ...others] = service.deployments.map((deployment) =>
-      deploymentView(deployment, draining),
-    );
-    const stored = service.deployments[0]!;
-    const watching = watchedAlarms(service).length > 0 && stored.alarms.ignored !== undefined;
-    return {
-      desiredCount: draining ? 0 : service.desiredCount,
-      minimumHealthyPercent: configuration.minimumHealthyPercent ?? 100,
-      maximumPercent: configuration.maximumPercent ?? 200,
-      deployments: [primary!, ...others],
-      canRollBack: rollbackTarget(service) !== undefined,
-      tasks: this.#store
-        .tasksOfService(service)
-        .filter(({ lastStatus }) => lastStatus !== 'STOPPED')
-        .map((task) => taskView(task, draining)),
-      healthyAfterMs: this.#engine.pace.ms('ecs-healthy-after'),
-      ...(lastCompleted && lastCompleted.id !== primary!.id ? { sourceId: lastCompleted.id } : {}),
-      ...(breaker?.enable
-        ? {
-            circuitBreaker: {
-              threshold: breakerThreshold(service),
-              rollback: breaker.rollback ?? false,
-            },
-          }
-        : {}),
-      ...(watching
-        ? {
-            alarms: {
-              rollback: configuration.alarms?.rollback ?? false,
-              triggered: stored.alarms.triggered,
-              bakeMs: stored.alarms.bakeMs,
-            },
-          }
-        : {}),
-    };
-  }
-
   #apply(service: StoredService, plan: Plan): void {
     const nowMs = this.#engine.clock.nowMs();
     for (const id of plan.becameHealthy) this.#becameHealthy(service.arn, id);
-    this.#change(service.arn, (current) => ({
+    this.#store.changeService(service.arn, (current) => ({
       ...current,
       deployments: current.deployments
         .filter(({ id }) => !plan.finished.includes(id))
@@ -267,7 +149,7 @@ export class ServiceController {
         }),
     }));
     if (plan.rollout) {
-      this.#rollOut(service.arn, plan.rollout);
+      this.#rollouts.end(service.arn, plan.rollout);
       return;
     }
     for (const { taskId, cause } of plan.stops) {
@@ -284,109 +166,6 @@ export class ServiceController {
     for (const { deploymentId, count } of plan.launches) this.#launch(service.arn, deploymentId, count);
     if (plan.blocked) this.#tellBlocked(service.arn);
     this.#settle(service.arn, plan.stable);
-  }
-
-  #rollOut(serviceArn: string, rollout: Rollout): void {
-    const service = this.#store.services.get(serviceArn)!;
-    if (rollout.to === 'COMPLETED') {
-      this.#complete(service);
-      return;
-    }
-    const why: FailureCause =
-      rollout.because === 'tasks'
-        ? { by: 'circuit breaker', text: 'tasks failed to start' }
-        : { by: 'alarms', text: `alarm detected: ${service.deployments[0]!.alarms.triggered.join(', ')}` };
-    const { alarms, deploymentCircuitBreaker } = service.deploymentConfiguration;
-    const asked = rollout.because === 'tasks' ? deploymentCircuitBreaker?.rollback : alarms?.rollback;
-    this.#fail(service, why, rollout.rollBack, asked ?? false);
-  }
-
-  #complete(service: StoredService): void {
-    const [primary] = service.deployments;
-    const reason = `ECS deployment ${primary!.id} completed.`;
-    const done = this.#touched(primary!, { rolloutState: 'COMPLETED', rolloutStateReason: reason });
-    this.#store.putService({ ...service, deployments: [done], lastCompleted: done });
-    this.#endServiceDeployment(primary!, primary!.isRollback ? 'ROLLBACK_SUCCESSFUL' : 'SUCCESSFUL');
-    this.#event(service.arn, `(deployment ${primary!.id}) deployment completed.`);
-    this.#publishDeployment(service, done, 'INFO', 'SERVICE_DEPLOYMENT_COMPLETED', reason);
-    this.#engine.journal.append('ecs', 'deployment.completed', {
-      service: service.name,
-      deployment: primary!.id,
-      taskDefinition: nameOf(service.settings.taskDefinitionArn),
-    });
-  }
-
-  #fail(service: StoredService, cause: FailureCause, rollBack: boolean, asked: boolean): void {
-    const [primary, ...others] = service.deployments;
-    const why = cause.text;
-    const reason = `ECS deployment ${cause.by}: ${why}.`;
-    const failed = this.#touched(primary!, { rolloutState: 'FAILED', rolloutStateReason: reason });
-    this.#event(service.arn, `(deployment ${failed.id}) deployment failed: ${why}.`);
-    const current = this.#store.services.get(service.arn)!;
-    const target = rollBack ? rollbackTarget(current) : undefined;
-    this.#publishDeployment(service, failed, 'ERROR', 'SERVICE_DEPLOYMENT_FAILED', reason);
-    this.#engine.journal.append('ecs', 'deployment.failed', {
-      service: service.name,
-      deployment: failed.id,
-      reason: why,
-      taskDefinition: nameOf(service.settings.taskDefinitionArn),
-      rollsBackTo: target?.id,
-    });
-    if (!target) {
-      this.#store.putService({ ...current, deployments: [failed, ...others], steady: false });
-      if (failed.isRollback) this.#endServiceDeployment(failed, 'ROLLBACK_FAILED', why);
-      else if (asked) {
-        const none = 'No rollback candidate was found to run the rollback.';
-        this.#endServiceDeployment(failed, 'ROLLBACK_FAILED', none);
-      } else this.#endServiceDeployment(failed, 'STOPPED', why);
-      return;
-    }
-    this.#restore(current, failed, others, target, cause);
-  }
-
-  /** Makes the deployment that completed last the primary again; its tasks that still run are kept. */
-  #restore(
-    service: StoredService,
-    failed: StoredDeployment,
-    others: readonly StoredDeployment[],
-    target: StoredDeployment,
-    cause: FailureCause,
-  ): void {
-    const settings = this.#store.revisions.get(target.revisionArn)!;
-    const reason = `ECS deployment ${cause.by}: rolling back to deploymentId ${target.id}.`;
-    const restored = this.#touched(target, {
-      rolloutState: 'IN_PROGRESS',
-      rolloutStateReason: reason,
-      isRollback: true,
-      failures: 0,
-      launchNotBeforeMs: 0,
-      blockedReported: false,
-      serviceDeploymentArn: failed.serviceDeploymentArn,
-    });
-    const { stableSinceMs: _, ...primary } = restored;
-    this.#store.putService({
-      ...service,
-      settings: {
-        taskDefinitionArn: settings.taskDefinitionArn,
-        capacityProviderStrategy: settings.capacityProviderStrategy,
-        platformVersion: settings.platformVersion,
-        ...(settings.networkConfiguration ? { networkConfiguration: settings.networkConfiguration } : {}),
-      },
-      steady: false,
-      deployments: [primary, failed, ...others.filter(({ id }) => id !== target.id)],
-    });
-    this.#changeServiceDeployment(failed.serviceDeploymentArn, {
-      status: 'ROLLBACK_IN_PROGRESS',
-      statusReason: cause.text,
-      failureCount: failed.failures,
-      rollback: {
-        reason: `Service deployment rolled back because of: ${cause.text}.`,
-        startedAtMs: this.#engine.clock.nowMs(),
-        serviceRevisionArn: target.revisionArn,
-      },
-    });
-    this.#event(service.arn, `rolling back to deployment ${target.id}.`);
-    this.#publishDeployment(service, primary, 'INFO', 'SERVICE_DEPLOYMENT_IN_PROGRESS', reason);
   }
 
   #launch(serviceArn: string, deploymentId: string, count: number): void {
@@ -424,7 +203,10 @@ export class ServiceController {
       });
       started.push(task.id);
     }
-    this.#event(serviceArn, `has started ${count} tasks: ${started.map((id) => `(task ${id})`).join(' ')}.`);
+    this.#events.add(
+      serviceArn,
+      `has started ${count} tasks: ${started.map((id) => `(task ${id})`).join(' ')}.`,
+    );
   }
 
   #providerCounts(service: StoredService, deploymentId: string): ReadonlyMap<string, number> {
@@ -440,7 +222,7 @@ export class ServiceController {
   #becameHealthy(serviceArn: string, taskId: string): void {
     this.#tasks.amend(taskId, { seenHealthy: true });
     const startedBy = this.#store.tasks.get(taskId)?.startedBy;
-    this.#change(serviceArn, (service) => {
+    this.#store.changeService(serviceArn, (service) => {
       const reset = service.deploymentConfiguration.deploymentCircuitBreaker?.resetOnHealthyTask ?? true;
       return {
         ...service,
@@ -476,7 +258,7 @@ export class ServiceController {
     if (!failed && !exited) return;
     const { clock, pace } = this.#engine;
     const stepMs = pace.ms('ecs-restart-step');
-    this.#change(serviceArn, (service) => ({
+    this.#store.changeService(serviceArn, (service) => ({
       ...service,
       deployments: service.deployments.map((deployment) => {
         if (deployment.id !== task.startedBy) return deployment;
@@ -489,11 +271,11 @@ export class ServiceController {
     const service = this.#store.services.get(serviceArn);
     const failing = service?.deployments.find(({ id }) => id === task.startedBy);
     if (service && failing?.failures === IMPAIRED_AFTER_FAILURES) {
-      this.#event(
+      this.#events.add(
         serviceArn,
         `is unable to consistently start tasks successfully. For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.`,
       );
-      this.#publishAction(service, 'WARN', 'SERVICE_TASK_START_IMPAIRED');
+      this.#events.publishAction(service, 'WARN', 'SERVICE_TASK_START_IMPAIRED');
     }
   }
 
@@ -510,7 +292,7 @@ export class ServiceController {
     if (names.length === 0 || primary?.rolloutState !== 'IN_PROGRESS' || primary.isRollback) return;
     lookAtAlarms(this.#engine, names, primary).then(
       (alarms) => {
-        this.#change(service.arn, (current) => ({
+        this.#store.changeService(service.arn, (current) => ({
           ...current,
           deployments: current.deployments.map((each) =>
             each.id === primary.id ? { ...each, alarms } : each,
@@ -519,7 +301,7 @@ export class ServiceController {
         this.reconcile(service.arn);
       },
       (error: Error) => {
-        this.#event(
+        this.#events.add(
           service.arn,
           `(deployment ${primary.id}) cannot read its deployment alarms: ${error.message}`,
         );
@@ -529,23 +311,24 @@ export class ServiceController {
 
   #tellStops(serviceArn: string, stops: Plan['stops']): void {
     for (const { taskId, cause } of stops) {
-      if (cause === 'unhealthy') this.#event(serviceArn, `(task ${taskId}) failed container health checks.`);
+      if (cause === 'unhealthy')
+        this.#events.add(serviceArn, `(task ${taskId}) failed container health checks.`);
     }
     if (stops.length === 0) return;
     const names = stops.map(({ taskId }) => `(task ${taskId})`).join(' ');
-    this.#event(serviceArn, `has stopped ${stops.length} running tasks: ${names}.`);
+    this.#events.add(serviceArn, `has stopped ${stops.length} running tasks: ${names}.`);
   }
 
   #tellBlocked(serviceArn: string): void {
     const service = this.#store.services.get(serviceArn)!;
     if (service.deployments[0]!.blockedReported) return;
-    this.#change(serviceArn, (current) => ({
+    this.#store.changeService(serviceArn, (current) => ({
       ...current,
       deployments: current.deployments.map((each, index) =>
         index === 0 ? { ...each, blockedReported: true } : each,
       ),
     }));
-    this.#event(
+    this.#events.add(
       serviceArn,
       'was unable to stop or start tasks during a deployment because of the service deployment configuration. Update the minimumHealthyPercent or maximumPercent value and try again.',
     );
@@ -568,8 +351,8 @@ export class ServiceController {
     if (steady === service.steady) return;
     this.#store.putService({ ...service, steady });
     if (!steady) return;
-    this.#event(serviceArn, 'has reached a steady state.');
-    this.#publishAction(service, 'INFO', 'SERVICE_STEADY_STATE');
+    this.#events.add(serviceArn, 'has reached a steady state.');
+    this.#events.publishAction(service, 'INFO', 'SERVICE_STEADY_STATE');
     this.#engine.journal.append('ecs', 'service.steady', {
       service: service.name,
       cluster: service.clusterName,
@@ -577,114 +360,6 @@ export class ServiceController {
       taskDefinition: nameOf(service.settings.taskDefinitionArn),
     });
   }
-
-  #touched(deployment: StoredDeployment, changes: Partial<StoredDeployment>): StoredDeployment {
-    return { ...deployment, ...changes, updatedAtMs: this.#engine.clock.nowMs() };
-  }
-
-  #endServiceDeployment(
-    deployment: StoredDeployment,
-    status: ServiceDeploymentState,
-    statusReason?: string,
-  ): void {
-    const nowMs = this.#engine.clock.nowMs();
-    this.#changeServiceDeployment(deployment.serviceDeploymentArn, {
-      status,
-      finishedAtMs: nowMs,
-      ...(status === 'STOPPED' ? { stoppedAtMs: nowMs } : {}),
-      ...(statusReason === undefined ? {} : { statusReason }),
-      ...(deployment.isRollback ? {} : { failureCount: deployment.failures }),
-    });
-  }
-
-  #changeServiceDeployment(arn: string, changes: Partial<StoredServiceDeployment>): void {
-    const stored = this.#store.serviceDeployments.get(arn);
-    if (!stored) return;
-    this.#store.serviceDeployments.put(arn, {
-      ...stored,
-      ...changes,
-      updatedAtMs: this.#engine.clock.nowMs(),
-    });
-  }
-
-  #trimServiceDeployments(serviceArn: string): void {
-    const ofService = [...this.#store.serviceDeployments.values()].filter(
-      (each) => each.serviceArn === serviceArn,
-    );
-    for (const { arn } of ofService.slice(0, -DEPLOYMENTS_KEPT)) this.#store.serviceDeployments.delete(arn);
-  }
-
-  #change(serviceArn: string, change: (service: StoredService) => StoredService): void {
-    const service = this.#store.services.get(serviceArn);
-    if (service) this.#store.putService(change(service));
-  }
-
-  #event(serviceArn: string, text: string): void {
-    const { ids, clock, journal } = this.#engine;
-    this.#change(serviceArn, (service) => {
-      const message = `(service ${service.name}) ${text}`;
-      journal.append('ecs', 'service.event', {
-        service: service.name,
-        cluster: service.clusterName,
-        message,
-      });
-      const event = { id: ids.uuid(), atMs: clock.nowMs(), message };
-      return { ...service, events: [event, ...service.events].slice(0, EVENTS_KEPT) };
-    });
-  }
-
-  #publishDeployment(
-    service: StoredService,
-    deployment: StoredDeployment,
-    eventType: 'INFO' | 'ERROR',
-    eventName: string,
-    reason: string,
-  ): void {
-    this.#engine.journal.publish({
-      source: 'aws.ecs',
-      'detail-type': 'ECS Deployment State Change',
-      resources: [service.arn],
-      detail: {
-        eventType,
-        eventName,
-        deploymentId: deployment.id,
-        updatedAt: new Date(deployment.updatedAtMs).toISOString(),
-        reason,
-      },
-    });
-  }
-
-  #publishAction(service: StoredService, eventType: 'INFO' | 'WARN', eventName: string): void {
-    this.#engine.journal.publish({
-      source: 'aws.ecs',
-      'detail-type': 'ECS Service Action',
-      resources: [service.arn],
-      detail: {
-        eventType,
-        eventName,
-        clusterArn: service.clusterArn,
-        createdAt: new Date(this.#engine.clock.nowMs()).toISOString(),
-      },
-    });
-  }
-}
-
-/** Failures at which the service's deployment fails, by its circuit breaker. */
-export function breakerThreshold(service: StoredService): number {
-  const configured = service.deploymentConfiguration.deploymentCircuitBreaker?.thresholdConfiguration;
-  return configured
-    ? failureThreshold(service.desiredCount, { type: configured.type!, value: configured.value! })
-    : failureThreshold(service.desiredCount);
-}
-
-/** The deployment that a failed one goes back to, if one has completed before it. */
-function rollbackTarget({ deployments, lastCompleted }: StoredService): StoredDeployment | undefined {
-  if (!lastCompleted || lastCompleted.id === deployments[0]?.id) return undefined;
-  return deployments.find(({ id }) => id === lastCompleted.id) ?? lastCompleted;
-}
-
-function inProgress(deployment: StoredDeployment): StoredDeployment {
-  return { ...deployment, rolloutStateReason: `ECS deployment ${deployment.id} in progress.` };
 }
 
 function withStability(deployment: StoredDeployment, stable: boolean, nowMs: number): StoredDeployment {
@@ -692,38 +367,4 @@ function withStability(deployment: StoredDeployment, stable: boolean, nowMs: num
     return deployment.stableSinceMs === undefined ? { ...deployment, stableSinceMs: nowMs } : deployment;
   const { stableSinceMs, ...rest } = deployment;
   return stableSinceMs === undefined ? deployment : rest;
-}
-
-/** A draining service has no rollout left to judge. */
-function deploymentView(deployment: StoredDeployment, draining: boolean): DeploymentView {
-  return {
-    id: deployment.id,
-    rolloutState: draining ? 'COMPLETED' : deployment.rolloutState,
-    target: deployment.target,
-    failures: deployment.failures,
-    launchNotBeforeMs: deployment.launchNotBeforeMs,
-    isRollback: deployment.isRollback,
-    ...(deployment.stableSinceMs === undefined ? {} : { stableSinceMs: deployment.stableSinceMs }),
-  };
-}
-
-function taskView(task: StoredTask, draining: boolean): TaskView {
-  const { startedAtMs, protectedUntilMs, container } = task;
-  const stopping = task.desiredStatus === 'STOPPED';
-  return {
-    id: task.id,
-    deploymentId: task.startedBy ?? '',
-    createdAtMs: task.createdAtMs,
-    phase: stopping ? 'stopping' : task.lastStatus === 'RUNNING' ? 'running' : 'starting',
-    seenHealthy: task.seenHealthy,
-    ...(startedAtMs === undefined ? {} : { runningSinceMs: startedAtMs }),
-    ...(container.health === undefined ? {} : { health: container.health }),
-    // Deleting a service overrides the protection of its tasks.
-    ...(protectedUntilMs === undefined || draining ? {} : { protectedUntilMs }),
-  };
-}
-
-/** The 19 digits with which ECS names deployments and revisions. */
-function digits(hex: string): string {
-  return BigInt(`0x${hex}`).toString().padStart(19, '0').slice(-19);
 }

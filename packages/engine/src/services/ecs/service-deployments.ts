@@ -4,8 +4,9 @@ import { AwsFault } from '../../errors.ts';
 import { watchedAlarms } from './deployment-alarms.ts';
 import type { StoredRevision, StoredService, StoredServiceDeployment } from './model.ts';
 import { page } from './paging.ts';
-import { breakerThreshold, type ServiceController } from './service-controller.ts';
-import { isPending, isRunning } from './services.ts';
+import type { ServiceController } from './service-controller.ts';
+import { breakerThreshold } from './service-view.ts';
+import { isPending, isRunning } from './shown-service.ts';
 import type { EcsStore } from './store.ts';
 import { dateOf } from './task-definitions.ts';
 

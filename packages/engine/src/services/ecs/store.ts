@@ -129,6 +129,12 @@ export class EcsStore {
   putService(service: StoredService): StoredService {
     return this.services.put(service.arn, service);
   }
+
+  /** Changes a service as it is now, if it is there. */
+  changeService(serviceArn: string, change: (service: StoredService) => StoredService): void {
+    const service = this.services.get(serviceArn);
+    if (service) this.putService(change(service));
+  }
 }
 
 /** Last part of an ARN, or the name itself. */

@@ -1,5 +1,6 @@
 import type { Tag, TaskDefinition } from '@aws-sdk/client-ecs';
-import type { Engine, OperationTable } from '../../dispatch/service.ts';
+import type { Input } from '../../dispatch/sdk.ts';
+import type { Engine, OperationTable, Principal } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import type { StoredTaskDefinition } from './model.ts';
 import { page } from './paging.ts';
@@ -55,40 +56,7 @@ export function taskDefinitionOperations(
       actions: (input) => ['ecs:RegisterTaskDefinition', ...(input.tags?.length ? ['ecs:TagResource'] : [])],
       conditions: () => ({ 'ecs:CreateAction': 'RegisterTaskDefinition' }),
       passesRoles: rolesOf,
-      run: (input, { principal }) => {
-        const { container, size, recordedOnly } = checkTaskDefinition(input);
-        const { cpu = input.cpu, memory = input.memory } = size ?? {};
-        const family = input.family!;
-        const revision = store.families.put(family, (store.families.get(family) ?? 0) + 1);
-        const name = `${family}:${revision}`;
-        const definition = store.taskDefinitions.put(name, {
-          family,
-          revision,
-          arn: store.arn('task-definition', name),
-          status: 'ACTIVE',
-          container,
-          ...(cpu === undefined ? {} : { cpu: String(cpu) }),
-          ...(memory === undefined ? {} : { memory: String(memory) }),
-          compatibility: {
-            networkMode: input.networkMode,
-            requiresCompatibilities: input.requiresCompatibilities,
-            compatibilities: size ? ['EC2', 'FARGATE'] : ['EC2'],
-          },
-          ...(input.taskRoleArn ? { taskRoleArn: input.taskRoleArn } : {}),
-          ...(input.executionRoleArn ? { executionRoleArn: input.executionRoleArn } : {}),
-          ...(input.runtimePlatform ? { runtimePlatform: input.runtimePlatform } : {}),
-          ...(input.ephemeralStorage ? { ephemeralStorage: input.ephemeralStorage } : {}),
-          registeredAtMs: engine.clock.nowMs(),
-          registeredBy: principal.arn,
-          tags: input.tags ?? [],
-        });
-        engine.journal.append('ecs', 'task-definition.registered', {
-          taskDefinition: name,
-          image: container.image,
-          ...(recordedOnly.length > 0 ? { recordedOnly } : {}),
-        });
-        return { taskDefinition: shownTaskDefinition(definition), ...shownTags(definition.tags) };
-      },
+      run: (input, { principal }) => registerTaskDefinition(engine, store, input, principal),
     },
     DescribeTaskDefinition: {
       run: (input) => {
@@ -118,31 +86,7 @@ export function taskDefinitionOperations(
     },
     DeleteTaskDefinitions: {
       resources: (input) => (input.taskDefinitions ?? []).map((each) => store.taskDefinitionArn(each)),
-      run: (input) => {
-        const failures: Array<{ arn: string; reason: string; detail: string }> = [];
-        const deleted: TaskDefinition[] = [];
-        for (const reference of input.taskDefinitions ?? []) {
-          const definition = reference.includes(':') ? store.findTaskDefinition(reference) : undefined;
-          if (definition?.status !== 'INACTIVE') {
-            const detail = definition
-              ? 'The specified task definition is not in the INACTIVE state: deregister it first.'
-              : 'The specified task definition does not exist.';
-            failures.push({ arn: reference, reason: 'INVALID_INPUT', detail });
-            continue;
-          }
-          const inUse = isInUse(store, definition.arn);
-          const deleting: StoredTaskDefinition = {
-            ...definition,
-            status: 'DELETE_IN_PROGRESS',
-            deleteRequestedAtMs: engine.clock.nowMs(),
-          };
-          const key = `${definition.family}:${definition.revision}`;
-          if (inUse) store.taskDefinitions.put(key, deleting);
-          else store.taskDefinitions.delete(key);
-          deleted.push(shownTaskDefinition(deleting));
-        }
-        return { taskDefinitions: deleted, failures };
-      },
+      run: (input) => deleteTaskDefinitions(engine, store, input),
     },
     ListTaskDefinitions: {
       run: (input) => {
@@ -178,6 +122,76 @@ export function taskDefinitionOperations(
       },
     },
   };
+}
+
+function registerTaskDefinition(
+  engine: Engine,
+  store: EcsStore,
+  input: Input<'ecs', 'RegisterTaskDefinition'>,
+  principal: Principal,
+) {
+  const { container, size, recordedOnly } = checkTaskDefinition(input);
+  const { cpu = input.cpu, memory = input.memory } = size ?? {};
+  const family = input.family!;
+  const revision = store.families.put(family, (store.families.get(family) ?? 0) + 1);
+  const name = `${family}:${revision}`;
+  const definition = store.taskDefinitions.put(name, {
+    family,
+    revision,
+    arn: store.arn('task-definition', name),
+    status: 'ACTIVE',
+    container,
+    ...(cpu === undefined ? {} : { cpu: String(cpu) }),
+    ...(memory === undefined ? {} : { memory: String(memory) }),
+    compatibility: {
+      networkMode: input.networkMode,
+      requiresCompatibilities: input.requiresCompatibilities,
+      compatibilities: size ? ['EC2', 'FARGATE'] : ['EC2'],
+    },
+    ...(input.taskRoleArn ? { taskRoleArn: input.taskRoleArn } : {}),
+    ...(input.executionRoleArn ? { executionRoleArn: input.executionRoleArn } : {}),
+    ...(input.runtimePlatform ? { runtimePlatform: input.runtimePlatform } : {}),
+    ...(input.ephemeralStorage ? { ephemeralStorage: input.ephemeralStorage } : {}),
+    registeredAtMs: engine.clock.nowMs(),
+    registeredBy: principal.arn,
+    tags: input.tags ?? [],
+  });
+  engine.journal.append('ecs', 'task-definition.registered', {
+    taskDefinition: name,
+    image: container.image,
+    ...(recordedOnly.length > 0 ? { recordedOnly } : {}),
+  });
+  return { taskDefinition: shownTaskDefinition(definition), ...shownTags(definition.tags) };
+}
+
+function deleteTaskDefinitions(
+  engine: Engine,
+  store: EcsStore,
+  input: Input<'ecs', 'DeleteTaskDefinitions'>,
+) {
+  const failures: Array<{ arn: string; reason: string; detail: string }> = [];
+  const deleted: TaskDefinition[] = [];
+  for (const reference of input.taskDefinitions ?? []) {
+    const definition = reference.includes(':') ? store.findTaskDefinition(reference) : undefined;
+    if (definition?.status !== 'INACTIVE') {
+      const detail = definition
+        ? 'The specified task definition is not in the INACTIVE state: deregister it first.'
+        : 'The specified task definition does not exist.';
+      failures.push({ arn: reference, reason: 'INVALID_INPUT', detail });
+      continue;
+    }
+    const inUse = isInUse(store, definition.arn);
+    const deleting: StoredTaskDefinition = {
+      ...definition,
+      status: 'DELETE_IN_PROGRESS',
+      deleteRequestedAtMs: engine.clock.nowMs(),
+    };
+    const key = `${definition.family}:${definition.revision}`;
+    if (inUse) store.taskDefinitions.put(key, deleting);
+    else store.taskDefinitions.delete(key);
+    deleted.push(shownTaskDefinition(deleting));
+  }
+  return { taskDefinitions: deleted, failures };
 }
 
 /** Whether a task runs it or a service may still start one: then it stays until nothing refers to it. */

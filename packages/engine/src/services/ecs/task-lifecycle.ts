@@ -1,4 +1,3 @@
-import type { Tag, TaskOverride, TaskStopCode } from '@aws-sdk/client-ecs';
 import type { Timer } from '../../clock/clock.ts';
 import type { Engine, Principal } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
@@ -7,36 +6,12 @@ import { containerSecrets } from './container-secrets.ts';
 import { HealthMonitor } from './health-check.ts';
 import { pullImage } from './image-pull.ts';
 import { AwsLogs } from './log-driver.ts';
-import type { FargateTaskDefinition, StoredTask, StoredTaskDefinition } from './model.ts';
-import type { StopCause } from './scheduler.ts';
+import type { StoredTask, StoredTaskDefinition, TaskLaunch, TaskStop } from './model.ts';
 import { taskStateChange } from './shown-task.ts';
 import type { EcsStore } from './store.ts';
 import { bytesOf } from './task-definition-rules.ts';
 import type { TaskEndpoint } from './task-endpoint.ts';
 import { TaskStartError } from './task-start-error.ts';
-
-/** A task to be started. */
-export interface TaskLaunch {
-  readonly clusterName: string;
-  readonly definition: FargateTaskDefinition;
-  readonly group: string;
-  readonly startedBy?: string;
-  readonly enableExecuteCommand: boolean;
-  readonly clientToken?: string;
-  readonly serviceName?: string;
-  readonly revisionArn?: string;
-  readonly launchType?: 'FARGATE';
-  readonly capacityProviderName?: string;
-  readonly platformVersion: string;
-  readonly overrides: TaskOverride;
-  readonly tags: readonly Tag[];
-}
-
-export interface TaskStop {
-  readonly code: TaskStopCode;
-  readonly reason: string;
-  readonly cause?: StopCause;
-}
 
 /** The moving part of a task that has not stopped. */
 interface ActiveTask {

@@ -1,56 +1,34 @@
-import type { ProtectedTask, RunTaskRequest, Task, TaskOverride } from '@aws-sdk/client-ecs';
+import type { RunTaskRequest, Task, TaskOverride } from '@aws-sdk/client-ecs';
+import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { checkStrategy } from './clusters.ts';
 import type { FargateTaskDefinition, StoredTask } from './model.ts';
 import { page } from './paging.ts';
 import { nextProvider } from './scheduler.ts';
-import type { ServiceController } from './service-controller.ts';
-import { platform } from './services.ts';
+import { platform } from './service-settings.ts';
 import { shownTask } from './shown-task.ts';
 import { type EcsStore, nameOf } from './store.ts';
 import { parseFargateSize } from './task-definition-rules.ts';
 import { execFlag, rolesOf } from './task-definitions.ts';
 import type { TaskLifecycle } from './task-lifecycle.ts';
 
-type TaskOperations =
-  | 'RunTask'
-  | 'StopTask'
-  | 'DescribeTasks'
-  | 'ListTasks'
-  | 'GetTaskProtection'
-  | 'UpdateTaskProtection';
+type TaskOperations = 'RunTask' | 'StopTask' | 'DescribeTasks' | 'ListTasks';
 
-const LARGEST_RUN = 10;
-const LARGEST_DESCRIBE = 100;
-const PROTECTION_DEFAULT_MINUTES = 120;
-const PROTECTION_LONGEST_MINUTES = 2880;
+const MAX_RUN = 10;
+const MAX_DESCRIBE = 100;
 
-/** Tasks: run by hand, looked at, stopped, and protected from being stopped by the service scheduler. */
+/** Tasks: run by hand, looked at and stopped. */
 export function taskOperations(
   engine: Engine,
   store: EcsStore,
   lifecycle: TaskLifecycle,
-  controller: ServiceController,
 ): Pick<OperationTable<'ecs'>, TaskOperations> {
   const clusterKey = (input: { cluster?: string | undefined }) => ({
     'ecs:cluster': store.clusterArn(input.cluster),
   });
   const taskArns = (input: { cluster?: string | undefined; tasks?: readonly string[] | undefined }) =>
     (input.tasks ?? []).map((each) => store.taskArn(input.cluster, each));
-  const protectable = (cluster: string | undefined, references: readonly string[]) => {
-    const found: StoredTask[] = [];
-    const failures: Array<{ arn: string; reason: string; detail?: string }> = [];
-    for (const reference of references) {
-      const task = store.findTask(cluster, reference);
-      const arn = store.taskArn(cluster, reference);
-      if (!task || task.lastStatus === 'STOPPED') failures.push({ arn, reason: 'MISSING' });
-      else if (task.serviceName === undefined) {
-        failures.push({ arn, reason: 'TASK_NOT_VALID', detail: 'The task is not part of a service.' });
-      } else found.push(task);
-    }
-    return { found, failures };
-  };
 
   return {
     RunTask: {
@@ -61,62 +39,7 @@ export function taskOperations(
         const definition = store.findTaskDefinition(input.taskDefinition ?? '');
         return [...(definition ? rolesOf(definition) : []), ...rolesOf(input.overrides ?? {})];
       },
-      run: (input) => {
-        const cluster = store.cluster(input.cluster);
-        const asShown = (tasks: readonly StoredTask[]) => ({
-          tasks: tasks.map((task) => shownTask(task, engine.region, ['TAGS'])),
-          failures: [],
-        });
-        // A client repeats a call whose answer it has not got; SDKs send a token of their own for that.
-        const before = [...store.tasks.values()].filter(
-          ({ clusterName, clientToken }) =>
-            input.clientToken !== undefined &&
-            clusterName === cluster.name &&
-            clientToken === input.clientToken,
-        );
-        if (before.length > 0) return asShown(before);
-        const count = input.count ?? 1;
-        if (count < 1 || count > LARGEST_RUN) throw invalid(`Count must be between 1 and ${LARGEST_RUN}.`);
-        checkRunnable(input);
-        const definition = store.usableTaskDefinition(input.taskDefinition ?? '');
-        const overrides = readOverrides(input.overrides, definition);
-        const enableExecuteCommand = execFlag(input.enableExecuteCommand, {
-          taskRoleArn: overrides.taskRoleArn ?? definition.taskRoleArn,
-        });
-        const asked = input.capacityProviderStrategy ?? [];
-        if (asked.length > 0 && input.launchType !== undefined) {
-          throw invalid('Specifying both a launch type and capacity provider strategy is not supported.');
-        }
-        checkStrategy(asked, cluster.capacityProviders);
-        const strategy =
-          asked.length > 0 ? asked : input.launchType === undefined ? cluster.defaultStrategy : [];
-        const shares = strategy.map(({ capacityProvider, base, weight }) => ({
-          capacityProvider: capacityProvider ?? '',
-          base: base ?? 0,
-          weight: weight ?? 0,
-        }));
-        const placed = new Map<string, number>();
-        const tasks = Array.from({ length: count }, () => {
-          const provider = nextProvider(shares, placed);
-          if (provider !== undefined) placed.set(provider, (placed.get(provider) ?? 0) + 1);
-          return lifecycle.launch({
-            clusterName: cluster.name,
-            definition,
-            group: input.group ?? `family:${definition.family}`,
-            ...(input.startedBy === undefined ? {} : { startedBy: input.startedBy }),
-            enableExecuteCommand,
-            ...(input.clientToken === undefined ? {} : { clientToken: input.clientToken }),
-            ...(provider === undefined ? { launchType: 'FARGATE' } : { capacityProviderName: provider }),
-            platformVersion: platform(input.platformVersion),
-            overrides,
-            tags: [
-              ...(input.propagateTags === 'TASK_DEFINITION' ? definition.tags : []),
-              ...(input.tags ?? []),
-            ],
-          });
-        });
-        return asShown(tasks);
-      },
+      run: (input) => runTask(engine, store, lifecycle, input),
     },
     StopTask: {
       resources: (input) => [store.taskArn(input.cluster, input.task)],
@@ -138,8 +61,8 @@ export function taskOperations(
       run: (input) => {
         const references = input.tasks ?? [];
         if (references.length === 0) throw invalid('Tasks cannot be empty.');
-        if (references.length > LARGEST_DESCRIBE) {
-          throw invalid(`The number of tasks exceeds the limit of ${LARGEST_DESCRIBE}.`);
+        if (references.length > MAX_DESCRIBE) {
+          throw invalid(`The number of tasks exceeds the limit of ${MAX_DESCRIBE}.`);
         }
         store.cluster(input.cluster);
         const tasks: Task[] = [];
@@ -176,68 +99,58 @@ export function taskOperations(
         return { taskArns: items, nextToken };
       },
     },
-    GetTaskProtection: {
-      resources: (input) =>
-        input.tasks?.length
-          ? taskArns(input)
-          : [store.arn('task', `${nameOf(input.cluster ?? 'default')}/*`)],
-      conditions: clusterKey,
-      run: (input) => {
-        const cluster = store.cluster(input.cluster);
-        const references =
-          input.tasks ??
-          [...store.tasks.values()]
-            .filter(
-              (task) =>
-                task.clusterName === cluster.name &&
-                task.serviceName !== undefined &&
-                task.lastStatus !== 'STOPPED',
-            )
-            .map(({ arn }) => arn);
-        const { found, failures } = protectable(input.cluster, references);
-        return { protectedTasks: found.map((task) => shownProtection(task, engine.clock.nowMs())), failures };
-      },
-    },
-    UpdateTaskProtection: {
-      resources: taskArns,
-      conditions: clusterKey,
-      run: (input) => {
-        store.cluster(input.cluster);
-        const minutes = input.expiresInMinutes ?? PROTECTION_DEFAULT_MINUTES;
-        if (!Number.isInteger(minutes) || minutes < 1 || minutes > PROTECTION_LONGEST_MINUTES) {
-          throw invalid(`expiresInMinutes must be between 1 and ${PROTECTION_LONGEST_MINUTES}.`);
-        }
-        const { found, failures } = protectable(input.cluster, input.tasks ?? []);
-        const nowMs = engine.clock.nowMs();
-        const protectedTasks: ProtectedTask[] = [];
-        for (const task of found) {
-          if (input.protectionEnabled && task.desiredStatus === 'STOPPED') {
-            failures.push({
-              arn: task.arn,
-              reason: 'DEPLOYMENT_BLOCKED',
-              detail: 'The task is being stopped already.',
-            });
-            continue;
-          }
-          if (input.protectionEnabled)
-            lifecycle.amend(task.id, { protectedUntilMs: nowMs + minutes * 60_000 });
-          else lifecycle.unprotect(task.id);
-          protectedTasks.push(shownProtection(store.tasks.get(task.id)!, nowMs));
-          controller.reconcile(store.arn('service', `${task.clusterName}/${task.serviceName}`));
-        }
-        return { protectedTasks, failures };
-      },
-    },
   };
 }
 
-function shownProtection({ arn, protectedUntilMs }: StoredTask, nowMs: number): ProtectedTask {
-  const enabled = protectedUntilMs !== undefined && protectedUntilMs > nowMs;
-  return {
-    taskArn: arn,
-    protectionEnabled: enabled,
-    ...(enabled ? { expirationDate: new Date(protectedUntilMs) } : {}),
-  };
+function runTask(engine: Engine, store: EcsStore, lifecycle: TaskLifecycle, input: Input<'ecs', 'RunTask'>) {
+  const cluster = store.cluster(input.cluster);
+  const asShown = (tasks: readonly StoredTask[]) => ({
+    tasks: tasks.map((task) => shownTask(task, engine.region, ['TAGS'])),
+    failures: [],
+  });
+  // A client repeats a call whose answer it has not got; SDKs send a token of their own for that.
+  const before = [...store.tasks.values()].filter(
+    ({ clusterName, clientToken }) =>
+      input.clientToken !== undefined && clusterName === cluster.name && clientToken === input.clientToken,
+  );
+  if (before.length > 0) return asShown(before);
+  const count = input.count ?? 1;
+  if (count < 1 || count > MAX_RUN) throw invalid(`Count must be between 1 and ${MAX_RUN}.`);
+  checkRunnable(input);
+  const definition = store.usableTaskDefinition(input.taskDefinition ?? '');
+  const overrides = readOverrides(input.overrides, definition);
+  const enableExecuteCommand = execFlag(input.enableExecuteCommand, {
+    taskRoleArn: overrides.taskRoleArn ?? definition.taskRoleArn,
+  });
+  const asked = input.capacityProviderStrategy ?? [];
+  if (asked.length > 0 && input.launchType !== undefined) {
+    throw invalid('Specifying both a launch type and capacity provider strategy is not supported.');
+  }
+  checkStrategy(asked, cluster.capacityProviders);
+  const strategy = asked.length > 0 ? asked : input.launchType === undefined ? cluster.defaultStrategy : [];
+  const shares = strategy.map(({ capacityProvider, base, weight }) => ({
+    capacityProvider: capacityProvider ?? '',
+    base: base ?? 0,
+    weight: weight ?? 0,
+  }));
+  const placed = new Map<string, number>();
+  const tasks = Array.from({ length: count }, () => {
+    const provider = nextProvider(shares, placed);
+    if (provider !== undefined) placed.set(provider, (placed.get(provider) ?? 0) + 1);
+    return lifecycle.launch({
+      clusterName: cluster.name,
+      definition,
+      group: input.group ?? `family:${definition.family}`,
+      ...(input.startedBy === undefined ? {} : { startedBy: input.startedBy }),
+      enableExecuteCommand,
+      ...(input.clientToken === undefined ? {} : { clientToken: input.clientToken }),
+      ...(provider === undefined ? { launchType: 'FARGATE' } : { capacityProviderName: provider }),
+      platformVersion: platform(input.platformVersion),
+      overrides,
+      tags: [...(input.propagateTags === 'TASK_DEFINITION' ? definition.tags : []), ...(input.tags ?? [])],
+    });
+  });
+  return asShown(tasks);
 }
 
 function checkRunnable(input: RunTaskRequest): void {

@@ -1,5 +1,5 @@
 import type { Input } from '../../dispatch/sdk.ts';
-import type { Engine, OperationTable } from '../../dispatch/service.ts';
+import type { Call, Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault, InvariantError } from '../../errors.ts';
 import { parseBoundedJson } from '../../wire/document-bounds.ts';
 import type { AsyncEvents } from './async-events.ts';
@@ -11,9 +11,9 @@ import type { Invoker } from './invoker.ts';
 import { type EventInvokeConfig, LATEST, type LambdaStore } from './store.ts';
 import { shownEventInvokeConfig } from './views.ts';
 
-const LARGEST_PAYLOAD_BYTES = 6 * 1024 * 1024;
-const LARGEST_EVENT_BYTES = 1024 * 1024;
-const LARGEST_RESERVED_CONCURRENCY = 1000;
+const MAX_PAYLOAD_BYTES = 6 * 1024 * 1024;
+const MAX_EVENT_BYTES = 1024 * 1024;
+const MAX_RESERVED_CONCURRENCY = 1000;
 const NOTHING = new Uint8Array();
 
 interface InvocationParts {
@@ -24,7 +24,8 @@ interface InvocationParts {
 }
 
 /** Invoking functions, and what bounds their invocations. */
-export function invocationOperations(engine: Engine, { store, functions, invoker, events }: InvocationParts) {
+export function invocationOperations(engine: Engine, parts: InvocationParts) {
+  const { store, functions, events } = parts;
   const named = (input: { FunctionName?: string | undefined; Qualifier?: string | undefined }) =>
     readReference(engine, input.FunctionName, input.Qualifier);
   const resources = (input: { FunctionName?: string | undefined; Qualifier?: string | undefined }) => {
@@ -58,54 +59,16 @@ export function invocationOperations(engine: Engine, { store, functions, invoker
       resources,
       actions: () => ['lambda:InvokeFunction'],
       journaled: false,
-      run: async (input, { requestId, atMs }) => {
-        for (const field of ['DurableExecutionName', 'TenantId'] as const) {
-          if (input[field] !== undefined)
-            throw invalidParameter(`${field}: not supported by the local engine.`);
-        }
-        const reference = named(input);
-        const fn = functions.find(reference, () => engine.ids.random());
-        const type = input.InvocationType ?? 'RequestResponse';
-        const payload = payloadOf(input.Payload, type);
-        if (type === 'DryRun') return { StatusCode: 204, Payload: NOTHING };
-        if (type === 'Event') {
-          events.add({
-            requestId,
-            payload,
-            functionName: fn.name,
-            qualifier: reference.qualifier ?? LATEST,
-            receivedAtMs: atMs,
-          });
-          return { StatusCode: 202, Payload: NOTHING };
-        }
-        if (type !== 'RequestResponse') {
-          throw invalidParameter(`InvocationType: ${type} must be RequestResponse, Event or DryRun.`);
-        }
-        const clientContext = clientContextOf(input);
-        const result = await invoker.run(fn, {
-          requestId,
-          payload,
-          type,
-          qualifier: reference.qualifier,
-          ...(clientContext === undefined ? {} : { clientContext }),
-        });
-        return {
-          StatusCode: 200,
-          ExecutedVersion: fn.version,
-          Payload: Buffer.from(result.payload),
-          ...(result.kind === 'error' ? { FunctionError: 'Unhandled' } : {}),
-          ...(input.LogType === 'Tail' ? { LogResult: Buffer.from(result.logTail).toString('base64') } : {}),
-        };
-      },
+      run: (input, call) => invoke(engine, parts, input, call),
     },
     PutFunctionConcurrency: {
       resources,
       run: (input) => {
         const { name } = functions.find(named(input));
         const limit = input.ReservedConcurrentExecutions ?? 0;
-        if (!Number.isInteger(limit) || limit < 0 || limit > LARGEST_RESERVED_CONCURRENCY) {
+        if (!Number.isInteger(limit) || limit < 0 || limit > MAX_RESERVED_CONCURRENCY) {
           throw invalidParameter(
-            `ReservedConcurrentExecutions: ${limit} is not a whole number from 0 to ${LARGEST_RESERVED_CONCURRENCY}.`,
+            `ReservedConcurrentExecutions: ${limit} is not a whole number from 0 to ${MAX_RESERVED_CONCURRENCY}.`,
           );
         }
         functions.putExtras(name, { reservedConcurrency: limit });
@@ -165,6 +128,50 @@ export function invocationOperations(engine: Engine, { store, functions, invoker
   } satisfies OperationTable<'lambda'>;
 }
 
+async function invoke(
+  engine: Engine,
+  { functions, invoker, events }: InvocationParts,
+  input: Input<'lambda', 'Invoke'>,
+  { requestId, atMs }: Call,
+) {
+  for (const field of ['DurableExecutionName', 'TenantId'] as const) {
+    if (input[field] !== undefined) throw invalidParameter(`${field}: not supported by the local engine.`);
+  }
+  const reference = readReference(engine, input.FunctionName, input.Qualifier);
+  const fn = functions.find(reference, () => engine.ids.random());
+  const type = input.InvocationType ?? 'RequestResponse';
+  const payload = payloadOf(input.Payload, type);
+  if (type === 'DryRun') return { StatusCode: 204, Payload: NOTHING };
+  if (type === 'Event') {
+    events.add({
+      requestId,
+      payload,
+      functionName: fn.name,
+      qualifier: reference.qualifier ?? LATEST,
+      receivedAtMs: atMs,
+    });
+    return { StatusCode: 202, Payload: NOTHING };
+  }
+  if (type !== 'RequestResponse') {
+    throw invalidParameter(`InvocationType: ${type} must be RequestResponse, Event or DryRun.`);
+  }
+  const clientContext = clientContextOf(input);
+  const result = await invoker.run(fn, {
+    requestId,
+    payload,
+    type,
+    qualifier: reference.qualifier,
+    ...(clientContext === undefined ? {} : { clientContext }),
+  });
+  return {
+    StatusCode: 200,
+    ExecutedVersion: fn.version,
+    Payload: Buffer.from(result.payload),
+    ...(result.kind === 'error' ? { FunctionError: 'Unhandled' } : {}),
+    ...(input.LogType === 'Tail' ? { LogResult: Buffer.from(result.logTail).toString('base64') } : {}),
+  };
+}
+
 /** The event as JSON text; without one the function gets an empty object. */
 function payloadOf(payload: Input<'lambda', 'Invoke'>['Payload'], type: string): string {
   if (payload === undefined) return '{}';
@@ -173,7 +180,7 @@ function payloadOf(payload: Input<'lambda', 'Invoke'>['Payload'], type: string):
   }
   const bytes = Buffer.from(payload);
   if (bytes.byteLength === 0) return '{}';
-  const largestBytes = type === 'Event' ? LARGEST_EVENT_BYTES : LARGEST_PAYLOAD_BYTES;
+  const largestBytes = type === 'Event' ? MAX_EVENT_BYTES : MAX_PAYLOAD_BYTES;
   if (bytes.byteLength > largestBytes) {
     throw new AwsFault(
       'RequestTooLargeException',

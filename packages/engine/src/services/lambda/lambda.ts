@@ -14,6 +14,8 @@ import { type FunctionRunner, Invoker } from './invoker.ts';
 import { permissionOperations, policyDocument } from './permission-operations.ts';
 import { RoleSessions } from './role-sessions.ts';
 import { LambdaStore } from './store.ts';
+import { tagOperations } from './tag-operations.ts';
+import { versionOperations } from './version-operations.ts';
 
 /**
  * Lambda for Node and Python functions: they run as processes of this machine with their execution roles, answer calls, and
@@ -41,6 +43,8 @@ export function createLambda(
     name: 'lambda',
     operations: {
       ...functionOperations(engine, { store, functions, code, runtimes }),
+      ...versionOperations(engine, { store, functions }),
+      ...tagOperations(engine, functions),
       ...aliasOperations(engine, { store, functions }),
       ...permissionOperations(engine, { store, functions }),
       ...invocationOperations(engine, { store, functions, invoker, events }),

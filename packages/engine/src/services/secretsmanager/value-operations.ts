@@ -1,3 +1,4 @@
+import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { randomPassword } from './random-password.ts';
@@ -23,25 +24,6 @@ interface ValueInput {
 /** Reading and writing the values of secrets, version by version. */
 export function valueOperations(engine: Engine, store: SecretStore) {
   const resources = (input: { SecretId?: string | undefined }) => [store.arnFor(input.SecretId)];
-  const hasValue = (input: ValueInput) =>
-    input.SecretString !== undefined || input.SecretBinary !== undefined;
-
-  /** The secret with the value as its version `ClientRequestToken`; unchanged if it has that version already. */
-  const addVersion = (secret: StoredSecret, input: ValueInput, stages: readonly string[]) => {
-    const version: SecretVersion = {
-      id: input.ClientRequestToken ?? engine.ids.uuid(),
-      ...givenValue(input),
-      stages,
-      createdAtMs: engine.clock.nowMs(),
-    };
-    const same = secret.versions.find(({ id }) => id === version.id);
-    if (!same) return { secret: store.put(withVersion(secret, version)), version };
-    if (same.text === version.text && same.binary === version.binary) return { secret, version: same };
-    throw new AwsFault(
-      'ResourceExistsException',
-      `You can't use ClientRequestToken ${version.id} because that value is already in use for a version of secret ${secret.arn}.`,
-    );
-  };
 
   return {
     GetSecretValue: {
@@ -71,7 +53,7 @@ export function valueOperations(engine: Engine, store: SecretStore) {
         if (input.RotationToken !== undefined)
           throw invalidParameter('RotationToken: the local engine rotates no secrets.');
         const stages = input.VersionStages ?? [CURRENT];
-        const { secret, version } = addVersion(store.find(input.SecretId), input, stages);
+        const { secret, version } = addVersion(engine, store, store.find(input.SecretId), input, stages);
         return { ARN: secret.arn, Name: secret.name, VersionId: version.id, VersionStages: [...stages] };
       },
     },
@@ -81,32 +63,7 @@ export function valueOperations(engine: Engine, store: SecretStore) {
         'secretsmanager:CreateSecret',
         ...(input.Tags?.length ? ['secretsmanager:TagResource'] : []),
       ],
-      run: (input) => {
-        const name = input.Name ?? '';
-        if (!/^[\w/+=.@-]{1,512}$/.test(name)) {
-          throw invalidParameter(
-            'Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@',
-          );
-        }
-        if (input.AddReplicaRegions?.length)
-          throw invalidParameter('AddReplicaRegions: the local engine has one region.');
-        const existing = store.named(name);
-        if (existing) throw taken(existing);
-        const nowMs = engine.clock.nowMs();
-        const empty = store.put({
-          name,
-          arn: store.newArn(name),
-          description: input.Description,
-          kmsKeyId: input.KmsKeyId,
-          tags: Object.fromEntries((input.Tags ?? []).map(({ Key, Value }) => [Key ?? '', Value ?? ''])),
-          versions: [],
-          createdAtMs: nowMs,
-          changedAtMs: nowMs,
-        });
-        const answer = { ARN: empty.arn, Name: name };
-        if (!hasValue(input)) return answer;
-        return { ...answer, VersionId: addVersion(empty, input, [CURRENT]).version.id };
-      },
+      run: (input) => createSecret(engine, store, input),
     },
     UpdateSecret: {
       resources,
@@ -120,7 +77,7 @@ export function valueOperations(engine: Engine, store: SecretStore) {
         });
         const answer = { ARN: secret.arn, Name: secret.name };
         if (!hasValue(input)) return answer;
-        return { ...answer, VersionId: addVersion(secret, input, [CURRENT]).version.id };
+        return { ...answer, VersionId: addVersion(engine, store, secret, input, [CURRENT]).version.id };
       },
     },
     UpdateSecretVersionStage: {
@@ -158,6 +115,60 @@ export function valueOperations(engine: Engine, store: SecretStore) {
     },
     GetRandomPassword: { run: (input) => ({ RandomPassword: randomPassword(engine.ids, input) }) },
   } satisfies OperationTable<'secretsmanager'>;
+}
+
+function createSecret(engine: Engine, store: SecretStore, input: Input<'secretsmanager', 'CreateSecret'>) {
+  const name = input.Name ?? '';
+  if (!/^[\w/+=.@-]{1,512}$/.test(name)) {
+    throw invalidParameter(
+      'Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@',
+    );
+  }
+  if (input.AddReplicaRegions?.length)
+    throw invalidParameter('AddReplicaRegions: the local engine has one region.');
+  const existing = store.named(name);
+  if (existing) throw taken(existing);
+  const nowMs = engine.clock.nowMs();
+  const empty = store.put({
+    name,
+    arn: store.newArn(name),
+    description: input.Description,
+    kmsKeyId: input.KmsKeyId,
+    tags: Object.fromEntries((input.Tags ?? []).map(({ Key, Value }) => [Key ?? '', Value ?? ''])),
+    versions: [],
+    createdAtMs: nowMs,
+    changedAtMs: nowMs,
+  });
+  const answer = { ARN: empty.arn, Name: name };
+  if (!hasValue(input)) return answer;
+  return { ...answer, VersionId: addVersion(engine, store, empty, input, [CURRENT]).version.id };
+}
+
+/** The secret with the value as its version `ClientRequestToken`; unchanged if it has that version already. */
+function addVersion(
+  engine: Engine,
+  store: SecretStore,
+  secret: StoredSecret,
+  input: ValueInput,
+  stages: readonly string[],
+) {
+  const version: SecretVersion = {
+    id: input.ClientRequestToken ?? engine.ids.uuid(),
+    ...givenValue(input),
+    stages,
+    createdAtMs: engine.clock.nowMs(),
+  };
+  const same = secret.versions.find(({ id }) => id === version.id);
+  if (!same) return { secret: store.put(withVersion(secret, version)), version };
+  if (same.text === version.text && same.binary === version.binary) return { secret, version: same };
+  throw new AwsFault(
+    'ResourceExistsException',
+    `You can't use ClientRequestToken ${version.id} because that value is already in use for a version of secret ${secret.arn}.`,
+  );
+}
+
+function hasValue(input: ValueInput): boolean {
+  return input.SecretString !== undefined || input.SecretBinary !== undefined;
 }
 
 function givenValue({

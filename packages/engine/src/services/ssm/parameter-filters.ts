@@ -1,5 +1,5 @@
 import { AwsFault } from '../../errors.ts';
-import type { StoredParameter } from './ssm.ts';
+import type { StoredParameter } from './parameter-store.ts';
 
 interface Filter {
   readonly Key?: string | undefined;

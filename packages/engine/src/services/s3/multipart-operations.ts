@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto';
+import type { Input } from '../../dispatch/sdk.ts';
+import type { Call, Engine, OperationTable } from '../../dispatch/service.ts';
+import { AwsFault } from '../../errors.ts';
+import {
+  defaultEncryption,
+  encryptionConditions,
+  requestedEncryption,
+  shownEncryption,
+} from './encryption.ts';
+import type { BucketNotifications } from './notifications.ts';
+import { describedBy, shownVersion } from './object-headers.ts';
+import { md5 } from './object-store.ts';
+import { encryptionOf, isVersioned, onObject, type S3Store } from './store.ts';
+
+/** S3's own limit is 5 TiB. An object is in memory while it is read. */
+const MAX_OBJECT_BYTES = 512 * 1024 * 1024;
+
+/** Objects that are uploaded in parts. */
+export function multipartOperations(engine: Engine, store: S3Store, notifications: BucketNotifications) {
+  /** The parts of an upload carry what the upload was begun with. */
+  const uploadConditions = ({ UploadId }: { UploadId?: string | undefined }) => {
+    const encryption = store.uploads.get(UploadId ?? '')?.encryption;
+    return encryptionConditions({
+      ServerSideEncryption: encryption?.algorithm,
+      SSEKMSKeyId: encryption?.keyId,
+    });
+  };
+
+  return {
+    CreateMultipartUpload: {
+      actions: () => ['s3:PutObject'],
+      resources: onObject,
+      conditions: encryptionConditions,
+      journaled: false,
+      run: (input) => {
+        const bucket = store.bucket(input);
+        const encryption = requestedEncryption(input);
+        const UploadId = engine.ids.hex(32);
+        store.uploads.put(UploadId, {
+          bucket: bucket.name,
+          key: input.Key ?? '',
+          described: describedBy(input),
+          encryption,
+          parts: {},
+        });
+        return {
+          Bucket: bucket.name,
+          Key: input.Key,
+          UploadId,
+          ...shownEncryption(encryptionOf(bucket, input)),
+        };
+      },
+    },
+    UploadPart: {
+      actions: () => ['s3:PutObject'],
+      resources: onObject,
+      conditions: uploadConditions,
+      journaled: false,
+      run: async (input) => {
+        store.upload(input);
+        const body = input.Body instanceof Uint8Array ? input.Body : Buffer.from(String(input.Body ?? ''));
+        const etag = await md5(body);
+        const part = { blob: await store.objects.writeBlob(body), etag, size: body.byteLength };
+        // Read now, since other parts may have come meanwhile.
+        const upload = store.upload(input);
+        store.uploads.put(input.UploadId!, {
+          ...upload,
+          parts: { ...upload.parts, [String(input.PartNumber)]: part },
+        });
+        return { ETag: `"${etag}"` };
+      },
+    },
+    CompleteMultipartUpload: {
+      actions: () => ['s3:PutObject'],
+      resources: onObject,
+      conditions: uploadConditions,
+      journaled: false,
+      run: (input, call) => completeUpload(store, notifications, input, call),
+    },
+    AbortMultipartUpload: {
+      resources: onObject,
+      journaled: false,
+      run: (input) => {
+        for (const { blob } of Object.values(store.upload(input).parts)) store.objects.removeBlob(blob);
+        store.uploads.delete(input.UploadId!);
+        return {};
+      },
+    },
+  } satisfies OperationTable<'s3'>;
+}
+
+async function completeUpload(
+  store: S3Store,
+  notifications: BucketNotifications,
+  input: Input<'s3', 'CompleteMultipartUpload'>,
+  call: Call,
+) {
+  const bucket = store.bucket(input);
+  const upload = store.upload(input);
+  const numbers = (input.MultipartUpload?.Parts ?? []).map(({ PartNumber }) => PartNumber ?? 0);
+  if (numbers.some((number, index) => number <= (numbers[index - 1] ?? 0))) {
+    throw new AwsFault('InvalidPartOrder', 'The list of parts was not in ascending order.');
+  }
+  const listed = (input.MultipartUpload?.Parts ?? []).map(({ PartNumber, ETag }) => {
+    const part = upload.parts[String(PartNumber)];
+    if (!part || ETag?.replaceAll('"', '') !== part.etag) {
+      throw new AwsFault('InvalidPart', `Part ${PartNumber} was not uploaded or its ETag does not match.`);
+    }
+    return part;
+  });
+  const encryption = upload.encryption ?? defaultEncryption(bucket.settings.Encryption);
+  const size = listed.reduce((sum, part) => sum + part.size, 0);
+  if (size > MAX_OBJECT_BYTES) {
+    throw new AwsFault(
+      'EntityTooLarge',
+      `The local engine keeps objects of up to ${MAX_OBJECT_BYTES} bytes.`,
+    );
+  }
+  store.checkWritable(input);
+  const digests = Buffer.concat(listed.map(({ etag }) => Buffer.from(etag, 'hex')));
+  store.uploads.delete(input.UploadId!);
+  const blob = await store.objects.joinBlobs(listed.map((part) => part.blob));
+  const version = store.objects.put(
+    bucket.name,
+    upload.key,
+    blob,
+    {
+      size,
+      ...upload.described,
+      encryption,
+      etag: `${createHash('md5').update(digests).digest('hex')}-${listed.length}`,
+    },
+    isVersioned(bucket),
+  );
+  store.uploads.delete(input.UploadId!);
+  const name = 'ObjectCreated:CompleteMultipartUpload';
+  notifications.publish({ bucket: bucket.name, key: upload.key, name, version, call });
+  return {
+    Bucket: bucket.name,
+    Key: upload.key,
+    ETag: `"${version.etag}"`,
+    ...shownEncryption(encryption),
+    ...shownVersion(version),
+  };
+}

@@ -1,0 +1,123 @@
+import type { Input } from '../../dispatch/sdk.ts';
+import type { Call, OperationTable } from '../../dispatch/service.ts';
+import { AwsFault } from '../../errors.ts';
+import { encryptionConditions, shownEncryption } from './encryption.ts';
+import type { BucketNotifications } from './notifications.ts';
+import { describedBy, shownObject, shownVersion } from './object-headers.ts';
+import { md5, type ObjectVersion } from './object-store.ts';
+import { type Bucket, bucketArn, encryptionOf, isVersioned, onObject, type S3Store } from './store.ts';
+
+/** Objects: their bytes, headers and versions. */
+export function objectOperations(store: S3Store, notifications: BucketNotifications) {
+  const remove = (
+    bucket: Bucket,
+    { Key: key = '', VersionId }: { Key?: string | undefined; VersionId?: string | undefined },
+    call: Call,
+  ): ObjectVersion | undefined => {
+    const version = store.objects.delete(bucket.name, key, VersionId, isVersioned(bucket));
+    const isMarker = VersionId === undefined && isVersioned(bucket);
+    const name = `ObjectRemoved:${isMarker ? 'DeleteMarkerCreated' : 'Delete'}`;
+    if (version) notifications.publish({ bucket: bucket.name, key, name, version, call });
+    return version;
+  };
+
+  return {
+    PutObject: {
+      resources: onObject,
+      conditions: encryptionConditions,
+      journaled: false,
+      run: (input, call) => putObject(store, notifications, input, call),
+    },
+    GetObject: { resources: onObject, run: (input) => getObject(store, input) },
+    HeadObject: {
+      actions: () => ['s3:GetObject'],
+      resources: onObject,
+      run: (input) => {
+        const version = store.objects.get(input.Bucket ?? '', input.Key ?? '', input.VersionId);
+        if (!version?.blob) throw new AwsFault('NotFound', 'Not Found', 404);
+        store.object(input);
+        return shownObject(version);
+      },
+    },
+    DeleteObject: {
+      resources: onObject,
+      journaled: false,
+      run: (input, call) => {
+        const version = remove(store.bucket(input), input, call);
+        return version ? shownVersion(version) : {};
+      },
+    },
+    DeleteObjects: {
+      actions: () => ['s3:DeleteObject'],
+      resources: (input) =>
+        (input.Delete?.Objects ?? []).map(({ Key }) => `${bucketArn(input.Bucket)}/${Key}`),
+      run: (input, call) => {
+        const bucket = store.bucket(input);
+        const listed = input.Delete?.Objects ?? [];
+        for (const object of listed) remove(bucket, object, call);
+        return {
+          Deleted: input.Delete?.Quiet ? [] : listed.map(({ Key, VersionId }) => ({ Key, VersionId })),
+        };
+      },
+    },
+  } satisfies OperationTable<'s3'>;
+}
+
+async function putObject(
+  store: S3Store,
+  notifications: BucketNotifications,
+  input: Input<'s3', 'PutObject'>,
+  call: Call,
+) {
+  const encryption = encryptionOf(store.bucket(input), input);
+  const body = input.Body instanceof Uint8Array ? input.Body : Buffer.from(String(input.Body ?? ''));
+  const etag = await md5(body);
+  if (input.ContentMD5 && Buffer.from(etag, 'hex').toString('base64') !== input.ContentMD5) {
+    throw new AwsFault('BadDigest', 'The Content-MD5 you specified did not match what we received.');
+  }
+  const blob = await store.objects.writeBlob(body);
+  const bucket = store.bucket(input);
+  try {
+    store.checkWritable(input);
+  } catch (error) {
+    store.objects.removeBlob(blob);
+    throw error;
+  }
+  const version = store.objects.put(
+    bucket.name,
+    input.Key ?? '',
+    blob,
+    {
+      size: body.byteLength,
+      etag,
+      ...describedBy(input),
+      encryption,
+    },
+    isVersioned(bucket),
+  );
+  const key = input.Key ?? '';
+  notifications.publish({ bucket: bucket.name, key, name: 'ObjectCreated:Put', version, call });
+  return {
+    ETag: `"${version.etag}"`,
+    ...shownEncryption(encryption),
+    ...shownVersion(version),
+  };
+}
+
+async function getObject(store: S3Store, input: Input<'s3', 'GetObject'>) {
+  const version = store.object(input);
+  const { size } = version;
+  const range = /^bytes=(\d*)-(\d*)$/.exec(input.Range ?? '');
+  if (!range) {
+    return { ...shownObject(version), Body: await store.objects.read(version), AcceptRanges: 'bytes' };
+  }
+  const start = range[1] === '' ? Math.max(0, size - Number(range[2])) : Number(range[1]);
+  const end = range[1] === '' || range[2] === '' ? size - 1 : Math.min(Number(range[2]), size - 1);
+  if (start > end) throw new AwsFault('InvalidRange', 'The requested range is not satisfiable', 416);
+  return {
+    ...shownObject(version),
+    Body: await store.objects.read(version, start, end),
+    ContentLength: end - start + 1,
+    ContentRange: `bytes ${start}-${end}/${size}`,
+  };
+}

@@ -1,0 +1,137 @@
+import type { Engine } from '../../dispatch/service.ts';
+import { AwsFault } from '../../errors.ts';
+import type { Table } from '../../state/state.ts';
+import { defaultEncryption, type EncryptionRequest, requestedEncryption } from './encryption.ts';
+import {
+  type ObjectDescription,
+  type ObjectEncryption,
+  ObjectStore,
+  type ObjectVersion,
+} from './object-store.ts';
+
+export interface Bucket {
+  readonly name: string;
+  readonly createdAtMs: number;
+  readonly versioning: 'Enabled' | 'Suspended' | undefined;
+  readonly policy: string | undefined;
+  /** Configurations that the engine keeps and returns, by operation suffix, such as `Encryption`. */
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+export interface Upload {
+  readonly bucket: string;
+  readonly key: string;
+  /** Absent in uploads that were begun before it was kept. */
+  readonly described?: ObjectDescription;
+  readonly encryption?: ObjectEncryption | undefined;
+  readonly parts: Readonly<Record<string, { blob: string; etag: string; size: number }>>;
+}
+
+/** How a request names its bucket. */
+export interface OfBucket {
+  readonly Bucket?: string | undefined;
+  readonly ExpectedBucketOwner?: string | undefined;
+}
+
+export const bucketArn = (bucket: string | undefined) => `arn:aws:s3:::${bucket}`;
+export const onBucket = (input: { Bucket?: string | undefined }) => [bucketArn(input.Bucket)];
+export const onObject = (input: { Bucket?: string | undefined; Key?: string | undefined }) => [
+  `${bucketArn(input.Bucket)}/${input.Key}`,
+];
+
+/** What S3 knows: buckets, objects and the uploads that are under way. */
+export class S3Store {
+  readonly buckets: Table<Bucket>;
+  readonly uploads: Table<Upload>;
+  readonly objects: ObjectStore;
+  readonly #engine: Engine;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+    this.buckets = engine.state.table('s3.buckets');
+    this.uploads = engine.state.table('s3.uploads');
+    this.objects = new ObjectStore(engine);
+  }
+
+  bucket({ Bucket: name, ExpectedBucketOwner: owner }: OfBucket): Bucket {
+    const bucket = this.buckets.get(name ?? '');
+    if (!bucket)
+      throw new AwsFault('NoSuchBucket', 'The specified bucket does not exist', 404, { BucketName: name });
+    if (owner !== undefined && owner !== this.#engine.accountId)
+      throw new AwsFault('AccessDenied', 'Access Denied', 403);
+    return bucket;
+  }
+
+  object(
+    input: OfBucket & {
+      Key?: string | undefined;
+      VersionId?: string | undefined;
+      IfMatch?: string | undefined;
+      IfNoneMatch?: string | undefined;
+    },
+  ): ObjectVersion {
+    this.bucket(input);
+    const version = this.objects.get(input.Bucket ?? '', input.Key ?? '', input.VersionId);
+    if (!version?.blob)
+      throw new AwsFault('NoSuchKey', 'The specified key does not exist.', 404, { Key: input.Key });
+    if (input.IfMatch !== undefined && !isTagOf(input.IfMatch, version)) throw preconditionFailed('If-Match');
+    if (input.IfNoneMatch !== undefined && isTagOf(input.IfNoneMatch, version))
+      throw new AwsFault('NotModified', 'Not Modified', 304);
+    return version;
+  }
+
+  /** Whether an object may be written, as the caller says that it must be there or not. */
+  checkWritable(
+    input: OfBucket & {
+      Key?: string | undefined;
+      IfMatch?: string | undefined;
+      IfNoneMatch?: string | undefined;
+    },
+  ): void {
+    const version = this.objects.get(input.Bucket ?? '', input.Key ?? '', undefined);
+    if (input.IfMatch !== undefined) {
+      if (!version?.blob)
+        throw new AwsFault('NoSuchKey', 'The specified key does not exist.', 404, { Key: input.Key });
+      if (!isTagOf(input.IfMatch, version)) throw preconditionFailed('If-Match');
+    }
+    if (input.IfNoneMatch === undefined) return;
+    if (input.IfNoneMatch !== '*') {
+      throw new AwsFault(
+        'NotImplemented',
+        'A header you provided implies functionality that is not implemented: If-None-Match may only be *',
+        501,
+      );
+    }
+    if (version?.blob) throw preconditionFailed('If-None-Match');
+  }
+
+  upload(input: OfBucket & { Key?: string | undefined; UploadId?: string | undefined }): Upload {
+    const bucket = this.bucket(input);
+    const upload = this.uploads.get(input.UploadId ?? '');
+    if (upload?.bucket !== bucket.name || upload.key !== input.Key)
+      throw new AwsFault('NoSuchUpload', 'The specified multipart upload does not exist.', 404);
+    return upload;
+  }
+}
+
+export function isVersioned(bucket: Bucket): boolean {
+  return bucket.versioning === 'Enabled';
+}
+
+export function encryptionOf(bucket: Bucket, input: EncryptionRequest): ObjectEncryption | undefined {
+  return requestedEncryption(input) ?? defaultEncryption(bucket.settings.Encryption);
+}
+
+/** Whether an `If-Match` or `If-None-Match` header means the object as it is. */
+function isTagOf(header: string, { etag }: ObjectVersion): boolean {
+  return header.split(',').some((each) => ['*', etag].includes(each.trim().replaceAll('"', '')));
+}
+
+function preconditionFailed(Condition: string): AwsFault {
+  return new AwsFault(
+    'PreconditionFailed',
+    'At least one of the pre-conditions you specified did not hold',
+    412,
+    { Condition },
+  );
+}
