@@ -145,6 +145,7 @@ const CONSTRUCTS_FILES = [
   'backlog-scaling',
   'worker-queue',
   'worker-network',
+  'release-controller-props',
   'release-controller',
   'release-pipeline',
   'release-dashboard',

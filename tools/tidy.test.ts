@@ -175,6 +175,9 @@ const manifest = (directory: string) =>
   JSON.parse(readFileSync(`${root}/${directory}/package.json`, 'utf8')) as Manifest;
 const { devDependencies = {}, workspaces } = manifest('.') as Manifest & { workspaces: readonly string[] };
 
+/** CDK's `Provider` framework loads it in its functions, which run on the engine's packages. */
+const FOR_FUNCTIONS_ALONE = '@aws-sdk/client-sfn';
+
 test.each([...workspaces, 'examples/sample-app'])(
   '%s declares the packages that it imports, and no others',
   (directory) => {
@@ -187,7 +190,7 @@ test.each([...workspaces, 'examples/sample-app'])(
       ...(directory === 'packages/cli' ? inside('examples/app') : []),
     ]);
     expect([...imported].filter((name) => !declared.has(name))).toEqual([]);
-    expect([...declared].filter((name) => !imported.has(name))).toEqual([]);
+    expect([...declared].filter((name) => !imported.has(name) && name !== FOR_FUNCTIONS_ALONE)).toEqual([]);
   },
 );
 
@@ -220,30 +223,20 @@ function importGraph(unit: (path: string) => string | undefined): Map<string, Se
 }
 
 test('no files import each other in a circle', () => {
-  // Each is of types alone, one way: nothing runs in a circle. To be mended by moving the type.
-  const known = [
-    ['packages/engine/src/resources/custom-resource.ts', 'packages/engine/src/resources/resource-type.ts'],
-    [
-      'packages/engine/src/services/lambda/async-events.ts',
-      'packages/engine/src/services/lambda/destinations.ts',
-    ],
-    ['packages/engine/src/services/sqs/approximate-counts.ts', 'packages/engine/src/services/sqs/queue.ts'],
-    [
-      'packages/engine/src/services/sqs/message-store.ts',
-      'packages/engine/src/services/sqs/recent-messages.ts',
-    ],
-    ['packages/engine/src/services/ssm/parameter-filters.ts', 'packages/engine/src/services/ssm/ssm.ts'],
-  ];
-  expect(circles(importGraph((path) => path))).toEqual(known);
+  expect(circles(importGraph((path) => path))).toEqual([]);
 });
 
 test('no folders of a package import each other in a circle', () => {
   // The dispatcher and the server meet in the shapes of the SDK and in the identity of a caller, and reports of IAM
-  // read the stacks: `shapes.ts`, `signature.ts` and `read-access.ts` lie in a folder too low.
+  // read the stacks: `shapes.ts`, `signature.ts` and `read-access.ts` lie in a folder too low. A delivery passes through
+  // three rooms of the worker, each of which names the types of the next.
   const known = [
-    ['cloudformation', 'dispatch', 'iam', 'resources', 'wire'].map(
-      (folder) => `packages/engine/src/${folder}`,
-    ),
+    [
+      ...['cloudformation', 'dispatch', 'iam', 'resources', 'secret-place.ts', 'wire'].map(
+        (folder) => `packages/engine/src/${folder}`,
+      ),
+    ],
+    ['delivery', 'handling', 'reporting', 'settings.ts'].map((folder) => `packages/worker/src/${folder}`),
   ];
   expect(circles(importGraph((path) => /^packages\/[^/]+\/src\/[^/]+/.exec(path)?.[0]))).toEqual(known);
 });

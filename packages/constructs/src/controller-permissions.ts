@@ -1,13 +1,18 @@
 import { stages } from '@queue-canary/core';
 import { ArnFormat, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
-import type { ReleaseController, ReleaseControllerProps } from './release-controller.ts';
+import type * as ssm from 'aws-cdk-lib/aws-ssm';
+import type { Construct } from 'constructs';
+import type { ReleaseControllerProps } from './release-controller-props.ts';
+
+/** The controller with the parameters that are its own. */
+interface Controller extends Construct {
+  readonly releaseParameter: ssm.IStringParameter;
+  readonly rollbackParameter: ssm.IStringParameter;
+}
 
 /** Everything that the controller may do but write its log and keep events that it failed on. */
-export function permissions(
-  controller: ReleaseController,
-  props: ReleaseControllerProps,
-): iam.PolicyStatement[] {
+export function permissions(controller: Controller, props: ReleaseControllerProps): iam.PolicyStatement[] {
   const { releaseParameter, rollbackParameter } = controller;
   const { services, image, queue, topic, pipelineName } = props;
   const { canary, stable, cluster } = services;

@@ -1,7 +1,7 @@
 import { stages } from '@queue-canary/core';
 import { Duration } from 'aws-cdk-lib';
 import * as events from 'aws-cdk-lib/aws-events';
-import type { ReleaseControllerProps } from './release-controller.ts';
+import type { ReleaseControllerProps } from './release-controller-props.ts';
 
 /** Rules that wake the controller, by the ids of their constructs. */
 export function wakeUps({

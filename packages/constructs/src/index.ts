@@ -11,7 +11,8 @@ export { CanaryServices, type CanaryServicesProps, type WorkerCapacityProps } fr
 export type { EncryptionProps, StackEncryptionProps } from './encryption.ts';
 export { ImageStack, type ImageStackProps } from './image-stack.ts';
 export { PipelineStack, type PipelineStackProps } from './pipeline-stack.ts';
-export { ReleaseController, type ReleaseControllerProps } from './release-controller.ts';
+export { ReleaseController } from './release-controller.ts';
+export type { ReleaseControllerProps } from './release-controller-props.ts';
 export { ReleaseDashboard, type ReleaseDashboardProps } from './release-dashboard.ts';
 export { ReleasePipeline, type ReleasePipelineProps } from './release-pipeline.ts';
 export { ReleasePolicyError } from './release-policy.ts';

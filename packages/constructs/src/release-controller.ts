@@ -9,52 +9,19 @@ import * as targets from 'aws-cdk-lib/aws-events-targets';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
-import type * as sns from 'aws-cdk-lib/aws-sns';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
-import type { CanaryImage } from './canary-image.ts';
-import type { CanaryServices } from './canary-services.ts';
 import { permissions } from './controller-permissions.ts';
 import { wakeUps } from './controller-wake-ups.ts';
-import { allowServices, allowUse, type EncryptionProps, queueEncryption } from './encryption.ts';
+import { allowServices, allowUse, queueEncryption } from './encryption.ts';
+import type { ReleaseControllerProps } from './release-controller-props.ts';
 import { renderPolicy } from './release-policy.ts';
-import type { ReleasePolicyProps } from './release-policy-props.ts';
-import type { WorkerQueue } from './worker-queue.ts';
 
 /** The bundle that the package ships; see `tools/bundle-controller.ts`. */
 const CONTROLLER_BUNDLE = join(import.meta.dirname, '..', 'assets', 'controller');
 
 const TIMEOUT = Duration.minutes(5);
-
-/** Options of {@link ReleaseController}. */
-export interface ReleaseControllerProps extends ReleasePolicyProps, EncryptionProps {
-  /** Name under which outcomes are reported. */
-  readonly appName: string;
-  /** Pipeline that the controller watches. Its name, because the pipeline in turn invokes the controller. */
-  readonly pipelineName: string;
-  /** Image whose parameter a promotion writes. */
-  readonly image: CanaryImage;
-  /** Queue whose dead letters end a release. */
-  readonly queue: WorkerQueue;
-  /** The two services that are restored. */
-  readonly services: CanaryServices;
-  /** Where the controller announces that it waits for a person, and what became of a release. */
-  readonly topic: sns.ITopic;
-  /**
-   * How long the controller's log is kept.
-   *
-   * @default - one year
-   */
-  readonly logRetention?: logs.RetentionDays;
-  /**
-   * Invocations that are kept for the controller, and the most that it gets; at least 3, since one that answers a job
-   * lasts for minutes while alarms come in.
-   *
-   * @default - none: they are taken from all other functions of the account, and a new account has none to give
-   */
-  readonly reservedConcurrentExecutions?: number;
-}
 
 /**
  * The function that decides about a release and restores the last good one, and what wakes it.

@@ -1,25 +1,7 @@
 import { AwsFault } from '../errors.ts';
-import type { Attributes, Created, ResourceContext, ResourceType } from './resource-type.ts';
-import { isObject, type Json, type JsonObject, PropertyError } from './schema.ts';
-
-/** What CloudFormation asks of a custom resource's function. */
-export interface CustomResourceQuestion {
-  readonly requestType: 'Create' | 'Update' | 'Delete';
-  readonly type: string;
-  /** The physical id, once there is one. */
-  readonly id?: string;
-  readonly properties: JsonObject;
-  readonly oldProperties?: JsonObject;
-  readonly timeoutSeconds: number;
-}
-
-export interface CustomResourceAnswer {
-  /** Why it failed; `undefined` for success. */
-  readonly failure: string | undefined;
-  readonly id: string | undefined;
-  /** What `Fn::GetAtt` gives. */
-  readonly data: Attributes;
-}
+import type { CustomResourceQuestion } from './custom-resource-exchange.ts';
+import type { Created, ResourceContext, ResourceType } from './resource-type.ts';
+import { isObject, type Json, PropertyError } from './schema.ts';
 
 /** An hour, which is also the longest. */
 const MAX_TIMEOUT_SECONDS = 3600;

@@ -2,7 +2,7 @@ import { sleep } from '../clock/clock.ts';
 import type { Input, OperationName, Output, ServiceName } from '../dispatch/sdk.ts';
 import type { Engine, Principal } from '../dispatch/service.ts';
 import { AwsFault } from '../errors.ts';
-import type { CustomResourceAnswer, CustomResourceQuestion } from './custom-resource.ts';
+import type { CustomResourceAnswer, CustomResourceQuestion } from './custom-resource-exchange.ts';
 import { type PhysicalNameOptions, physicalName } from './physical-name.ts';
 import {
   checkPropertyNames,

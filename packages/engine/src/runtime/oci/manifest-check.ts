@@ -1,11 +1,17 @@
 import { parseBoundedJson } from '../../wire/document-bounds.ts';
 import { type Descriptor, isDigest, isManifestList, isManifestType, MEDIA_TYPES } from './image-format.ts';
-import type { ImageStore } from './image-store.ts';
 import { ImageStoreError } from './image-store-error.ts';
+
+/** The part of the image store that a manifest is checked against. */
+interface Images {
+  readonly blobs: { size(digest: string): number | undefined; read(digest: string): Buffer };
+  hasBlob(repository: string, digest: string): boolean;
+  describe(repository: string, reference: string): { readonly sizeBytes: number } | undefined;
+}
 
 /** Checks that a manifest is complete and that the repository has all that it names; returns what that is. */
 export function checkManifest(
-  images: ImageStore,
+  images: Images,
   repository: string,
   mediaType: string,
   content: Uint8Array,
@@ -67,7 +73,7 @@ export function checkManifest(
 }
 
 /** Artifacts other than images (signatures, charts) have other configurations; those stay unread. */
-function checkConfig(images: ImageStore, config: Descriptor, mediaType: string): void {
+function checkConfig(images: Images, config: Descriptor, mediaType: string): void {
   if (config.mediaType !== MEDIA_TYPES.ociConfig && mediaType !== MEDIA_TYPES.dockerManifest) return;
   try {
     const document: unknown = parseBoundedJson(images.blobs.read(config.digest).toString('utf8'));

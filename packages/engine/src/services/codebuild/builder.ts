@@ -15,8 +15,7 @@ import { BuildNotices } from './build-notices.ts';
 import { chooseShell } from './build-shell.ts';
 import { explain, PhaseFailure } from './phase-failure.ts';
 import { type CommitCheckouts, downloadSource, readBuildspec } from './source.ts';
-import { buildUuid, currentPhase, type StoredBuild, type StoredPhase } from './store.ts';
-import { projectArn } from './views.ts';
+import { buildUuid, currentPhase, projectArn, type StoredBuild, type StoredPhase } from './store.ts';
 
 /** Builds that run at once on this machine; others wait in phase QUEUED. */
 const MAX_AT_ONCE = 2;

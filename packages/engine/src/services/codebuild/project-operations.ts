@@ -9,8 +9,8 @@ import {
   DEFAULT_TIMEOUT_MINUTES,
   passesRole,
 } from './project-rules.ts';
-import { type CodeBuildStore, projectName, type StoredProject } from './store.ts';
-import { projectArn, shownProject } from './views.ts';
+import { type CodeBuildStore, projectArn, projectName, type StoredProject } from './store.ts';
+import { shownProject } from './views.ts';
 
 /** Projects. */
 export function projectOperations(engine: Engine, store: CodeBuildStore, builder: Builder) {

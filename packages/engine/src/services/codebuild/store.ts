@@ -11,7 +11,6 @@ import type {
 import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import type { Table } from '../../state/state.ts';
-import { projectArn } from './views.ts';
 
 /** A project as the engine keeps it; dates are milliseconds. */
 export interface StoredProject {
@@ -113,4 +112,11 @@ export function projectName(nameOrArn: string | undefined): string {
 
 export function buildId(idOrArn: string | undefined): string {
   return (idOrArn ?? '').replace(/^arn:aws:codebuild:.*:build\//, '');
+}
+
+export function projectArn(
+  { region, accountId }: { readonly region: string; readonly accountId: string },
+  name: string,
+): string {
+  return `arn:aws:codebuild:${region}:${accountId}:project/${name}`;
 }

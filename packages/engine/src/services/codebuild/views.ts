@@ -1,13 +1,9 @@
 import type { Build, Project } from '@aws-sdk/client-codebuild';
-import { currentPhase, type StoredBuild, type StoredProject } from './store.ts';
+import { currentPhase, projectArn, type StoredBuild, type StoredProject } from './store.ts';
 
 interface Place {
   readonly region: string;
   readonly accountId: string;
-}
-
-export function projectArn({ region, accountId }: Place, name: string): string {
-  return `arn:aws:codebuild:${region}:${accountId}:project/${name}`;
 }
 
 /** A project as BatchGetProjects shows it. */

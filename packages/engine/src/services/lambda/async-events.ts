@@ -3,12 +3,7 @@ import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import type { Destinations } from './destinations.ts';
 import { errorText, type Invoker } from './invoker.ts';
-import type { AsyncEvent, LambdaStore } from './store.ts';
-
-/** How one attempt ended. `fault` is a failure of Lambda to run the function at all. */
-export type Attempt =
-  | { readonly kind: 'success' | 'error'; readonly payload: string; readonly version: string }
-  | { readonly kind: 'fault'; readonly message: string };
+import type { AsyncEvent, Attempt, LambdaStore } from './store.ts';
 
 const DEFAULT_RETRIES = 2;
 const DEFAULT_AGE_SECONDS = 6 * 3600;

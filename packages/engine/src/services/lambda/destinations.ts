@@ -1,11 +1,10 @@
 import { type Engine, type Principal, servicePrincipal } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
-import type { Attempt } from './async-events.ts';
 import type { FunctionMetrics } from './function-metrics.ts';
 import { functionArn } from './function-reference.ts';
 import { invalidParameter } from './function-settings.ts';
 import type { RoleSessions } from './role-sessions.ts';
-import type { AsyncEvent, LambdaStore } from './store.ts';
+import type { AsyncEvent, Attempt, LambdaStore } from './store.ts';
 
 type Condition = 'Success' | 'RetriesExhausted' | 'EventAgeExceeded';
 

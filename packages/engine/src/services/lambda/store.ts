@@ -147,3 +147,8 @@ export class LambdaStore {
     }
   }
 }
+
+/** How one attempt ended. `fault` is a failure of Lambda to run the function at all. */
+export type Attempt =
+  | { readonly kind: 'success' | 'error'; readonly payload: string; readonly version: string }
+  | { readonly kind: 'fault'; readonly message: string };

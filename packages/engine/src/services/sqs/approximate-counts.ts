@@ -1,6 +1,11 @@
 import type { Pace } from '../../clock/pace.ts';
 import type { Ids } from '../../ids.ts';
-import type { QueueCounts } from './queue-messages.ts';
+
+export interface QueueCounts {
+  readonly visible: number;
+  readonly inFlight: number;
+  readonly delayed: number;
+}
 
 /** How finely the past is kept: the longest lag is cut into so many parts. */
 const PARTS = 16;

@@ -1,4 +1,4 @@
-import type { MessageRow } from './message-store.ts';
+import type { MessageRow } from './message-row.ts';
 
 /**
  * Which visible message comes next. Holds positions only, never content, and no more of them than it needs:

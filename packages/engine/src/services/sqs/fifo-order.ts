@@ -1,6 +1,7 @@
 import type { DeliveryOrder } from './delivery-order.ts';
 import { DueHeap } from './due-heap.ts';
-import type { MessageRow, MessageStore } from './message-store.ts';
+import type { MessageRow } from './message-row.ts';
+import type { MessageStore } from './message-store.ts';
 
 /**
  * Order of a FIFO queue: the group whose first message is oldest comes next, and gives as many messages as

@@ -5,7 +5,8 @@ import type { Deduplication } from './deduplication.ts';
 import type { DeliveryOrder } from './delivery-order.ts';
 import { DueHeap } from './due-heap.ts';
 import { FifoOrder } from './fifo-order.ts';
-import type { MessagePlace, MessageRow, MessageStore, Totals } from './message-store.ts';
+import type { MessageRow } from './message-row.ts';
+import type { MessagePlace, MessageStore, Totals } from './message-store.ts';
 import type { QueueSettings } from './queue-settings.ts';
 import { type Receipt, receiptTag } from './receipt-handle.ts';
 import { StandardOrder } from './standard-order.ts';
@@ -14,12 +15,6 @@ import type { Delivery } from './waiters.ts';
 const SWEPT_AT_ONCE = 2_000;
 /** By so much a clock may be set back without more than a short wait, as a time service does. */
 const UNNOTICED_MS = 1_000;
-
-export interface QueueCounts {
-  readonly visible: number;
-  readonly inFlight: number;
-  readonly delayed: number;
-}
 
 /** A message in flight: until when nobody else sees it, and which handle is its latest. */
 export interface Lease {

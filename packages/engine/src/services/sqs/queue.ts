@@ -3,13 +3,14 @@ import type { Pace } from '../../clock/pace.ts';
 import { AwsFault } from '../../errors.ts';
 import type { Ids } from '../../ids.ts';
 import type { Journal } from '../../journal/journal.ts';
-import { ApproximateCounts } from './approximate-counts.ts';
+import { ApproximateCounts, type QueueCounts } from './approximate-counts.ts';
 import { Deduplication } from './deduplication.ts';
-import type { MessageRow, MessageStore, NewMessage, Totals } from './message-store.ts';
+import type { MessageRow } from './message-row.ts';
+import type { MessageStore, NewMessage, Totals } from './message-store.ts';
 import { QueueActivity } from './queue-activity.ts';
-import { type QueueCounts, QueueMessages } from './queue-messages.ts';
+import { QueueMessages } from './queue-messages.ts';
+import type { QueueRecord } from './queue-record.ts';
 import { type QueueSettings, readSettings } from './queue-settings.ts';
-import type { QueueRecord } from './queues.ts';
 import type { Receipt } from './receipt-handle.ts';
 import { type Delivery, type ReceiveRequest, Waiters } from './waiters.ts';
 

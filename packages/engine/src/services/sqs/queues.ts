@@ -5,25 +5,13 @@ import { directoryOf } from '../../iam/roles.ts';
 import type { Table } from '../../state/state.ts';
 import { MessageStore } from './message-store.ts';
 import { Queue, type QueueParts } from './queue.ts';
+import type { QueueRecord } from './queue-record.ts';
 import { changedAttributes, checkAttributes, initialAttributes, sameAttribute } from './queue-settings.ts';
 
 const NAME = /^[A-Za-z0-9_-]{1,80}$/;
 const FIFO_NAME = /^[A-Za-z0-9_-]{1,75}\.fifo$/;
 
 const MAX_ADDRESSES = 1_000;
-
-/** A queue as it is stored; its messages have tables of their own. */
-export interface QueueRecord {
-  /** Number of the queue in the message tables; never used for another queue. */
-  readonly key: number;
-  readonly name: string;
-  readonly fifo: boolean;
-  readonly createdAtMs: number;
-  readonly modifiedAtMs: number;
-  readonly attributes: Readonly<Record<string, string>>;
-  readonly tags: Readonly<Record<string, string>>;
-  readonly purgedAtMs?: number;
-}
 
 interface QueueAddress {
   readonly accountId: string;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { MessageRow } from './message-store.ts';
+import type { MessageRow } from './message-row.ts';
 import { RecentMessages } from './recent-messages.ts';
 
 function message(seq: number, body = 'x'): MessageRow {

@@ -1,4 +1,4 @@
-import type { MessageRow } from './message-store.ts';
+import type { MessageRow } from './message-row.ts';
 
 const MOST_MESSAGES = 1_000;
 const MOST_CHARACTERS = 500_000;

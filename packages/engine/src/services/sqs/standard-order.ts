@@ -1,5 +1,6 @@
 import type { DeliveryOrder } from './delivery-order.ts';
-import type { MessageRow, MessageStore } from './message-store.ts';
+import type { MessageRow } from './message-row.ts';
+import type { MessageStore } from './message-store.ts';
 import { SeqDeque } from './seq-deque.ts';
 
 /** From this many receives on, a message that was not deleted goes to the back of the queue, as on AWS. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock/clock.ts';
 import type { AwsFault } from '../../errors.ts';
-import type { MessageRow } from './message-store.ts';
+import type { MessageRow } from './message-row.ts';
 import type { Receipt } from './receipt-handle.ts';
 
 /** A message handed to a receiver, with the handle of this delivery. */
