@@ -1112,7 +1112,7 @@ describe('dashboard', () => {
 
   it('shows only metrics that the worker runtime reports', () => {
     const metrics = readFileSync(
-      join(import.meta.dirname, '..', '..', 'worker', 'src', 'metrics.ts'),
+      join(import.meta.dirname, '..', '..', 'worker', 'src', 'reporting', 'metrics.ts'),
       'utf8',
     );
     const shown = new Set(
