@@ -47,7 +47,8 @@ function ofProperties({ setting, message }: SettingProblem): string {
     (word, name) => PROPERTIES.get(name) ?? word,
   );
   if (!setting.endsWith('Ms')) return named;
-  return named.replaceAll(/\b([1-9]\d*)( ms)?\b/g, (_, ms) => readable(Number(ms)));
+  // A bare 0 begins a range, and takes the unit of its end.
+  return named.replaceAll(/\b(?:(\d+) ms|([1-9]\d*))\b/g, (_, ms, bare) => readable(Number(ms ?? bare)));
 }
 
 function readable(ms: number): string {
