@@ -154,15 +154,19 @@ const CONSTRUCTS_FILES = [
 
 /** A member of an interface, or of one that it extends. */
 function memberOf(name: string, member: string): Member {
+  const found = findMember(name, member);
+  if (found === undefined) throw new Error(`${name} has no property ${member}`);
+  return found;
+}
+
+function findMember(name: string, member: string): Member | undefined {
   const { members, bases } = constructsDeclaration(name);
   const own = members.find((each) => each.name === member);
   if (own !== undefined) return own;
-  for (const base of bases.filter((each) => declarations.has(each))) {
-    try {
-      return memberOf(base, member);
-    } catch {}
-  }
-  throw new Error(`${name} has no property ${member}`);
+  return bases
+    .filter((base) => declarations.has(base))
+    .map((base) => findMember(base, member))
+    .find((each) => each !== undefined);
 }
 
 /** The context values that the app reads, each with what it accepts. */

@@ -78,7 +78,7 @@ export function permissions(controller: Controller, props: ReleaseControllerProp
       ],
       { StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } },
     ),
-    // What the workers report; the ARNs end in `:*`, without which they grant nothing in the groups.
+    // The workers' reports. The ARNs end in `:*`, without which they grant nothing in the groups.
     allow(['logs:FilterLogEvents'], [canary.logGroup.logGroupArn, stable.logGroup.logGroupArn]),
     allow(['cloudwatch:DescribeAlarms'], [queue.deadLetterAlarm.alarmArn]),
     allow(['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], [queue.deadLetterQueue.queueArn]),

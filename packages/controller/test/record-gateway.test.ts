@@ -33,7 +33,7 @@ describe('the record gateway', () => {
     );
   });
 
-  /** A parameter that answers with an old version as long as it is told to. */
+  /** A parameter that answers with an old version for as long as a test wants. */
   function parameterStore(...values: string[]) {
     const store = { values, shown: undefined as number | undefined, unreadable: 0 };
     const answer = (version: number) => ({

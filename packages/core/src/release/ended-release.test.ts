@@ -78,7 +78,7 @@ describe('a release that ends by itself or by a person', () => {
     expect(world.digestOn('stable')).toBe(digestOf('v1'));
   });
 
-  it('is told to people even when ECS has restored the service by itself', () => {
+  it('is reported to people even when ECS has restored the service by itself', () => {
     const world = adopted();
     const id = onCanary(world, 'v2');
     world.failRollout('canary', true);
@@ -120,7 +120,7 @@ describe('a release that ends by itself or by a person', () => {
     expect(world.wake()).toMatchObject({ phase: 'rolledBack', effects: [] });
   });
 
-  it('deploys the recorded version anew when its deployment failed', () => {
+  it('deploys the recorded version again when its deployment failed', () => {
     const world = adopted();
     awaitingApproval(world, 'bad');
     world.ruin();

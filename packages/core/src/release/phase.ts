@@ -46,9 +46,9 @@ export interface ReleaseSummary {
   readonly commitMessage?: string;
   /** When its canary deployment began, epoch milliseconds. */
   readonly startedAt: number;
-  /** When it came to where it is now, epoch milliseconds. */
+  /** When its present phase began, epoch milliseconds. */
   readonly since: number;
-  /** Messages dead-lettered since it began, as far as known. */
+  /** Messages dead-lettered since it began; absent while they cannot be counted. */
   readonly deadLetters?: number;
 }
 

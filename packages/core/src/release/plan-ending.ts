@@ -30,7 +30,7 @@ export function planEnding(world: World, release: Journey, health: Health, end: 
 
   const stops = active ? endExecution(world, release, end.reason) : [];
   const { restores, obstacles, ...seen } = restoration(world, release);
-  // What the execution did last before it ended may not be seen yet.
+  // An answer may not show yet how the execution changed the services just before it ended.
   const restored = seen.restored && !mayBeFromBefore(release.execution.updatedAt, world.nowMs);
   const effects: Effect[] = [];
   if (decided === undefined) {

@@ -43,7 +43,7 @@ export function planJudging(
   }
   const effects: Effect[] = [];
   const settledVerdict = given ?? (verdict && recordedVerdict(verdict, id, nowMs));
-  // What the job is answered with is what counts, not what an earlier look or an earlier attempt has said.
+  // The answer to the job counts, not the verdict of an earlier look or an earlier attempt.
   const recorded = record.verdict?.executionId === id ? record.verdict : undefined;
   if (settledVerdict?.kind !== recorded?.kind || settledVerdict?.code !== recorded?.code) {
     const { verdict: _, ...others } = record;

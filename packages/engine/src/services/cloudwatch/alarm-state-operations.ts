@@ -8,7 +8,7 @@ import type { Alarms } from './alarms.ts';
 
 const PAGE = 100;
 
-/** An alarm's state, whether it acts on a change of it, and how it came to it. */
+/** An alarm's state, the reason for it, and whether the alarm acts on a change. */
 export function alarmStateOperations(engine: Engine, alarms: Alarms, history: AlarmHistory) {
   const arnOf = (name: string) => alarmArn(engine, name);
   const switchActions = (names: readonly string[] | undefined, enabled: boolean) => {

@@ -132,7 +132,7 @@ export class QueueMessages {
         else this.#order.returned(seq, groupId, row.receivesHere ?? 0);
       }
     }
-    // What lies in the future was written before the clock was set back, while no engine ran.
+    // Times in the future were written before the clock was set back, while no engine ran.
     if (latestMs > this.#nowMs + UNNOTICED_MS) {
       this.#parts.store.setBack(this.#parts.key, latestMs - this.#nowMs);
       this.load();
