@@ -37,7 +37,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           setupFiles: ['tools/property-seed.ts'],
-          include: ['packages/*/test/**/*.test.ts', 'examples/app/test/**/*.test.ts'],
+          include: ['packages/*/test/**/*.test.ts', 'examples/app/test/**/*.test.ts', 'sim/*.test.ts'],
           exclude: ['**/node_modules/**'],
           testTimeout: 120_000,
           hookTimeout: 120_000,

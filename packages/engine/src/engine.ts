@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import type { Clock } from './clock/clock.ts';
 import { Pace } from './clock/pace.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
+import type { Input, OperationName, Output, ServiceName } from './dispatch/sdk.ts';
 import type { Engine, Service } from './dispatch/service.ts';
 import type { UserError } from './errors.ts';
 import { Identity } from './iam/identity.ts';
@@ -9,7 +10,7 @@ import { PolicyAuthorizer } from './iam/policy-authorizer.ts';
 import type { Ids } from './ids.ts';
 import { Journal } from './journal/journal.ts';
 import { writeFileAtomic } from './runtime/atomic-file.ts';
-import { createServices } from './services/catalogue.ts';
+import { type ClientCall, createServices, type Programs, type Surroundings } from './services/catalogue.ts';
 import { lockStateDirectory } from './state/lock.ts';
 import { State } from './state/state.ts';
 import { closeToOthers, openStateDirectory } from './state/state-directory.ts';
@@ -23,12 +24,16 @@ export interface EngineOptions {
   readonly port: number;
   readonly clock: Clock;
   readonly ids: Ids;
+  /** Whether what it must remember outlives it. If not, no answer waits for the disk. @default true */
+  readonly durable?: boolean;
   /** Divides AWS's own latencies. @default 1 */
   readonly pace?: number;
   /** @default 000000000000 */
   readonly accountId?: string;
   /** @default us-east-1 */
   readonly region?: string;
+  /** Runs the programs of tasks, functions and builds. @default - each is a process of this machine */
+  readonly programs?: (surroundings: Surroundings) => Programs;
   /** Told about errors that are bugs of the engine. */
   readonly onCrash: (error: unknown) => void;
   /**
@@ -46,6 +51,12 @@ export interface RunningEngine {
   readonly journal: Journal;
   readonly pace: Pace;
   readonly rootCredentials: { accessKeyId: string; secretAccessKey: string };
+  /** A call of the account's root without the wire; it meets everything that a call over the wire does but a signature's check. */
+  readonly call: <S extends ServiceName, O extends OperationName<S> & string>(
+    service: S,
+    operation: O,
+    input: Input<S, O>,
+  ) => Promise<Output<S, O>>;
   /** Stops everything that the engine started, in order, and closes its state. */
   close(): Promise<void>;
 }
@@ -74,7 +85,10 @@ async function startOwner(
   const { clock, ids } = options;
   const accountId = options.accountId ?? '000000000000';
   const region = options.region ?? 'us-east-1';
-  const state = new State(join(directory, DATABASE), options.onStateFailure);
+  const state = new State(
+    options.durable === false ? ':memory:' : join(directory, DATABASE),
+    options.onStateFailure,
+  );
   const keep = (name: string, content: string) =>
     state.guard(join(directory, name), (path) => writeFileAtomic(path, content, ids.hex(8), 0o600));
   // Node asks the nearest package.json what a program's modules are; a project around the state has no say in it.
@@ -104,6 +118,12 @@ async function startOwner(
       authorizer.assumeRole(roleArn, service, sessionName, sourceArn),
     credentials: (principal) => identity.issue(principal),
   };
+  const call: ClientCall = (principal, service, operation, input, signal) =>
+    dispatcher.dispatch(principal, service, operation, input as Record<string, unknown>, {
+      endpoint,
+      external: true,
+      ...(signal && { signal }),
+    }) as never;
   const onCrash = (error: unknown) => {
     if (isStateFailure(error)) state.fail(error);
     else options.onCrash(error);
@@ -115,6 +135,7 @@ async function startOwner(
       identity,
       authorizer,
       dispatcher,
+      programs: options.programs?.({ clock, call }),
       handle: (handler) => server.handle(handler),
     });
     for (const service of services) dispatcher.register(service);
@@ -142,6 +163,7 @@ async function startOwner(
     journal,
     pace: engine.pace,
     rootCredentials: identity.rootCredentials(),
+    call: (service, operation, input) => call(identity.root, service, operation, input),
     async close() {
       for (const service of [...started].reverse()) await service.stop?.();
       await server.close();

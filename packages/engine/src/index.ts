@@ -1,6 +1,7 @@
 export type { Clock, Timer } from './clock/clock.ts';
 export { SystemClock, sleep } from './clock/clock.ts';
 export { AWS_LATENCIES } from './clock/pace.ts';
+export { VirtualClock } from './clock/virtual-clock.ts';
 export type { EngineOptions, RunningEngine } from './engine.ts';
 export { startEngine } from './engine.ts';
 export { AwsFault, UserError } from './errors.ts';
@@ -10,3 +11,11 @@ export { type Access, type GrantUse, type RoleAccess, readAccess } from './iam/r
 export { ByteIds } from './ids.ts';
 export type { JournalEntry } from './journal/journal.ts';
 export { type AwsClient, servicesMissed } from './runtime/aws-clients.ts';
+export type { BuildRunner } from './runtime/build/build-runner.ts';
+export type {
+  FunctionEnvironment,
+  FunctionProcessOptions,
+  Outcome,
+} from './runtime/lambda/function-process.ts';
+export type { RunningTask, TaskExit, TaskRunner, TaskSpec } from './runtime/task-runner.ts';
+export type { ClientCall, Programs, Surroundings } from './services/catalogue.ts';

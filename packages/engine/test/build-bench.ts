@@ -20,6 +20,7 @@ export async function build(buildspec: string, options: Partial<BuildOptions> = 
     buildspec: spec,
     shell: spec.shell === 'bash' ? BASH : DASH,
     environment: {},
+    role: { kind: 'root', arn: 'arn:aws:iam::000000000000:root', accountId: '000000000000' },
     path: process.env.PATH ?? '',
     scratch: join(temporaryDirectory(), 'scratch'),
     nodeVersion: '24.1.0',

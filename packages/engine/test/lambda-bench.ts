@@ -42,6 +42,7 @@ export function bench(
     timeoutMs: 3_000,
     logGroupName: '/aws/lambda/subject',
     logging: { format: 'Text' },
+    role: { kind: 'root', arn: 'arn:aws:iam::000000000000:root', accountId: '000000000000' },
     environment: () => ({ GIVEN: 'value' }),
     onLog: (stream, text) => {
       streams.add(stream);

@@ -58,3 +58,33 @@ test('waiting for what never happens ends with an error', async () => {
   const clock = new VirtualClock(0);
   await expect(clock.advanceUntil(() => false, 1000)).rejects.toThrow('did not hold within 1000 ms');
 });
+
+test('time stands still while something real is under way', async () => {
+  let isBusy = true;
+  const clock = new VirtualClock(0, () => isBusy);
+  const seen: number[] = [];
+  clock.setTimer(10, () => {
+    isBusy = true;
+    setTimeout(() => {
+      seen.push(clock.nowMs());
+      isBusy = false;
+    });
+  });
+  clock.setTimer(11, () => seen.push(-1));
+  isBusy = false;
+  await clock.advanceBy(20);
+  expect(seen).toEqual([10, -1]);
+});
+
+test('as much time passes as work needs, and what came of it is given', async () => {
+  const clock = new VirtualClock(0);
+  const work = new Promise((resolve) => clock.setTimer(30, () => resolve('done')));
+  expect([await clock.outlast(work), clock.nowMs()]).toEqual(['done', 30]);
+  await expect(clock.outlast(Promise.reject(new Error('failed')))).rejects.toThrow('failed');
+});
+
+test('the time of day is in whole milliseconds', async () => {
+  const clock = new VirtualClock(0);
+  await clock.advanceBy(1.5);
+  expect([clock.nowMs(), clock.uptimeMs()]).toEqual([1, 1.5]);
+});

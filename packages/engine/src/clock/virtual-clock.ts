@@ -17,13 +17,21 @@ export class VirtualClock implements Clock {
   #setBackMs = 0;
   #sequence = 0;
   readonly #heap: Entry[] = [];
+  readonly #isBusy: (() => boolean) | undefined;
 
-  constructor(startMs = Date.UTC(2026, 0, 1)) {
+  /**
+   * @param startMs milliseconds since the Unix epoch
+   * @param isBusy whether something is under way that needs no virtual time, such as a file that is written: time stands still
+   *   then. Without it, work settles within four turns of the event loop.
+   */
+  constructor(startMs = Date.UTC(2026, 0, 1), isBusy?: () => boolean) {
     this.#nowMs = startMs;
+    this.#isBusy = isBusy;
   }
 
   nowMs(): number {
-    return this.#nowMs - this.#setBackMs;
+    // Whole milliseconds, as of any clock that people set.
+    return Math.floor(this.#nowMs - this.#setBackMs);
   }
 
   uptimeMs(): number {
@@ -53,13 +61,13 @@ export class VirtualClock implements Clock {
   /** Moves time forward by `durationMs`, running every timer that falls due, including re-armed ones. */
   async advanceBy(durationMs: number): Promise<void> {
     const targetMs = this.#nowMs + durationMs;
-    await settle();
+    await this.#settle();
     for (let next = this.#peek(); next && next.dueMs <= targetMs; next = this.#peek()) {
       this.#pop();
       if (next.cancelled) continue;
       this.#nowMs = next.dueMs;
       next.run();
-      await settle();
+      await this.#settle();
     }
     this.#nowMs = targetMs;
   }
@@ -67,7 +75,7 @@ export class VirtualClock implements Clock {
   /** Advances in steps until `condition` holds; gives up with an error after `withinMs` of virtual time. */
   async advanceUntil(condition: () => boolean, withinMs: number): Promise<void> {
     const deadlineMs = this.#nowMs + withinMs;
-    await settle();
+    await this.#settle();
     while (!condition()) {
       const next = this.#peek();
       if (!next || next.dueMs > deadlineMs) {
@@ -75,6 +83,28 @@ export class VirtualClock implements Clock {
       }
       await this.advanceBy(next.dueMs - this.#nowMs);
     }
+  }
+
+  /** Moves time forward, timer by timer, until `work` is settled, and gives what came of it. */
+  async outlast<T>(work: Promise<T>): Promise<T> {
+    let isSettled = false;
+    const settled = () => {
+      isSettled = true;
+    };
+    work.then(settled, settled);
+    await this.#settle();
+    while (!isSettled) await this.advanceBy(Math.max(0, (this.#peek()?.dueMs ?? 0) - this.#nowMs));
+    return work;
+  }
+
+  /** Lets what is due and what it started run: without knowing more, four turns cover "commit, then reply, then react". */
+  async #settle(): Promise<void> {
+    if (this.#isBusy === undefined) {
+      for (let turn = 0; turn < 4; turn++) await nextTurn();
+      return;
+    }
+    do await nextTurn();
+    while (this.#isBusy());
   }
 
   #peek(): Entry | undefined {
@@ -115,7 +145,6 @@ function before(a: Entry, b: Entry): boolean {
   return a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.sequence < b.sequence);
 }
 
-/** Lets microtasks and already queued immediates run: two turns cover "commit, then reply, then react". */
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 4; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

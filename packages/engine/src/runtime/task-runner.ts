@@ -1,3 +1,5 @@
+import type { Principal } from '../dispatch/service.ts';
+
 /** One line that a task or build wrote. */
 export interface OutputLine {
   readonly stream: 'stdout' | 'stderr';
@@ -8,6 +10,8 @@ export interface OutputLine {
 export interface TaskSpec {
   /** Unique among running tasks; names the task's records and scratch directory. */
   readonly id: string;
+  /** The session of the task's role, for a runner whose programs need no credentials. Absent when the task has no role. */
+  readonly role?: Principal;
   readonly image: {
     readonly repository: string;
     /** Digest or tag; ECS resolves it once, when the deployment begins, and passes the digest. */

@@ -1,18 +1,23 @@
 import { join } from 'node:path';
+import type { Clock } from '../clock/clock.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
-import type { Engine, Service } from '../dispatch/service.ts';
+import type { Input, OperationName, Output, ServiceName } from '../dispatch/sdk.ts';
+import type { Engine, Principal, Service } from '../dispatch/service.ts';
 import type { Identity } from '../iam/identity.ts';
 import type { PolicyAuthorizer } from '../iam/policy-authorizer.ts';
-import { LambdaRunner } from '../runtime/lambda/lambda-runner.ts';
+import { type BuildRunner, runBuild } from '../runtime/build/build-runner.ts';
+import { LambdaRunner, type StartFunction } from '../runtime/lambda/lambda-runner.ts';
 import { Runtimes } from '../runtime/lambda/runtimes.ts';
 import { ImageStore } from '../runtime/oci/image-store.ts';
 import { RootfsCache } from '../runtime/oci/rootfs-cache.ts';
 import { ProcessRunner } from '../runtime/process-runner.ts';
 import { reapOrphans } from '../runtime/processes/process-ledger.ts';
+import type { TaskRunner } from '../runtime/task-runner.ts';
 import type { HttpHandler } from '../wire/server.ts';
 import { createApplicationAutoScaling } from './application-auto-scaling/application-auto-scaling.ts';
 import { createCloudFormation } from './cloudformation/cloudformation.ts';
 import { createCloudWatch } from './cloudwatch/cloudwatch.ts';
+import { type BuildMachine, prepareBuildMachine } from './codebuild/build-machine.ts';
 import { createCodeBuild } from './codebuild/codebuild.ts';
 import { createCodeCommit } from './codecommit/codecommit.ts';
 import { createCodePipeline } from './codepipeline/codepipeline.ts';
@@ -30,17 +35,50 @@ import { createSqs } from './sqs/sqs.ts';
 import { createSsm } from './ssm/ssm.ts';
 import { createSts } from './sts/sts.ts';
 
+/** A call as a client makes it: authorised, within the rate limits, and on the state of a moment ago where AWS's is. */
+export type ClientCall = <S extends ServiceName, O extends OperationName<S> & string>(
+  principal: Principal,
+  service: S,
+  operation: O,
+  input: Input<S, O>,
+  signal?: AbortSignal,
+) => Promise<Output<S, O>>;
+
+/** What programs that run inside the engine's own process have of it. */
+export interface Surroundings {
+  readonly clock: Clock;
+  readonly call: ClientCall;
+}
+
+/** How the programs of containers, functions and builds run. */
+export interface Programs {
+  readonly tasks: TaskRunner;
+  readonly functions: StartFunction;
+  readonly builds: BuildRunner;
+}
+
 /** Parts of the engine that only a few services need. */
 export interface EngineParts {
   readonly identity: Identity;
   readonly authorizer: PolicyAuthorizer;
   readonly dispatcher: Dispatcher;
+  /** @default - all as processes of this machine */
+  readonly programs?: Programs | undefined;
   /** Adds a handler for HTTP requests that are not AWS API calls. */
   readonly handle: (handler: HttpHandler) => void;
 }
 
 /** Processes of one Lambda function at a time: a laptop's worth, where AWS allows a thousand. */
 const FUNCTION_PROCESSES_MAX = 20;
+
+/** What builds get that start no program. */
+const NO_MACHINE: BuildMachine = {
+  path: '',
+  environment: {},
+  find: (program) => `/bin/${program}`,
+  nodeVersion: process.versions.node,
+  notice: 'This build runs inside the engine: no command of its buildspec does.',
+};
 
 /** Every service of the engine, in the order in which they start; they stop in reverse. */
 export function createServices(engine: Engine, parts: EngineParts): Service[] {
@@ -55,20 +93,24 @@ export function createServices(engine: Engine, parts: EngineParts): Service[] {
     ids: engine.ids,
   });
   const rootfs = new RootfsCache({ directory: join(engine.directory, 'rootfs'), ids: engine.ids });
-  const runner = new ProcessRunner({
-    clock: engine.clock,
-    images,
-    rootfs,
-    stateDirectory: engine.directory,
-    nodePath: process.execPath,
-    hostPath,
-    instance: `queue-canary-${engine.ids.hex(8)}`,
-  });
+  const { programs } = parts;
+  const runner =
+    programs?.tasks ??
+    new ProcessRunner({
+      clock: engine.clock,
+      images,
+      rootfs,
+      stateDirectory: engine.directory,
+      nodePath: process.execPath,
+      hostPath,
+      instance: `queue-canary-${engine.ids.hex(8)}`,
+    });
   const runtimes = new Runtimes({ nodePath: process.execPath, hostPath });
   const functions = new LambdaRunner({
     clock: engine.clock,
     ids: engine.ids,
     runtimes,
+    ...(programs && { start: programs.functions }),
     maxConcurrency: FUNCTION_PROCESSES_MAX,
   });
   const codecommit = createCodeCommit(engine, { ...parts, hostPath });
@@ -90,7 +132,11 @@ export function createServices(engine: Engine, parts: EngineParts): Service[] {
     createApplicationAutoScaling(engine),
     // After what they call and what hears of their events: so they stop first, and undecided.
     codecommit.service,
-    createCodeBuild(engine, { checkouts: codecommit.sources, machineEnvironment: process.env }),
+    createCodeBuild(engine, {
+      runBuild: programs?.builds ?? runBuild,
+      checkouts: codecommit.sources,
+      machine: async () => (programs ? NO_MACHINE : prepareBuildMachine(engine, process.env)),
+    }),
     createCodePipeline(engine, { ...parts, archives: codecommit.sources }),
     createCloudFormation(engine, parts),
   ] as Service[];

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../clock/clock.ts';
+import type { Principal } from '../../dispatch/service.ts';
 import { UserError } from '../../errors.ts';
 import type { Ids } from '../../ids.ts';
 import type { ArtifactFile } from './artifacts.ts';
@@ -33,6 +34,8 @@ export interface BuildOptions {
   readonly buildspec: Buildspec;
   /** The build's whole environment apart from PATH. It wins over the buildspec's own variables. */
   readonly environment: Readonly<Record<string, string>>;
+  /** The session of the project's role that the environment has the credentials of. */
+  readonly role: Principal;
   /** Search path of the commands. */
   readonly path: string;
   /** The shell that the buildspec and the project's image ask for. */
@@ -63,6 +66,9 @@ export interface BuildResult {
   /** Values of the exported variables that are set at the end. */
   readonly exportedVariables: Readonly<Record<string, string>>;
 }
+
+/** Runs a build whose source and environment are prepared. */
+export type BuildRunner = (options: BuildOptions) => Promise<BuildResult>;
 
 /**
  * Runs the phases of a buildspec as CodeBuild does, and selects its artifacts.

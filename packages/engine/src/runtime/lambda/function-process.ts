@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock/clock.ts';
+import type { Principal } from '../../dispatch/service.ts';
 import { LineSplitter } from '../processes/line-splitter.ts';
 import { SupervisedProcess } from '../processes/supervised-process.ts';
 import type { FunctionIdentity, FunctionMessage, InvokeMessage, LambdaError } from './protocol.ts';
@@ -11,6 +12,8 @@ export interface FunctionProcessOptions {
   /** Starts the runtime's bootstrap. */
   readonly command: readonly [string, ...string[]];
   readonly environment: Readonly<Record<string, string>>;
+  /** The session of the function's role that the environment has the credentials of. */
+  readonly role: Principal;
   readonly clock: Clock;
   readonly onLog: (text: string) => void;
 }
@@ -22,8 +25,20 @@ export type Outcome =
   | { readonly kind: 'error'; readonly error: LambdaError; readonly maxMemoryKiB: number }
   | { readonly kind: 'exited'; readonly reason: string };
 
-/** One execution environment: a process that has the function's code loaded and serves one event at a time. */
-export class FunctionProcess {
+/** One execution environment: it has the function's code loaded and serves one event at a time. */
+export interface FunctionEnvironment {
+  /** Whether it can take an event. */
+  readonly alive: boolean;
+  /** Resolves when the code is loaded, or has failed to load. */
+  ready(): Promise<Outcome>;
+  /** Hands over one event. The caller waits for the outcome before the next. */
+  invoke(message: InvokeMessage): Promise<Outcome>;
+  /** Ends it, whatever it is doing; resolves when nothing is left of it. */
+  kill(): Promise<void>;
+}
+
+/** An execution environment that is a process of its own. */
+export class FunctionProcess implements FunctionEnvironment {
   readonly #process: SupervisedProcess;
   readonly #onLog: (text: string) => void;
   #waiting: ((outcome: Outcome) => void) | undefined;
@@ -60,12 +75,10 @@ export class FunctionProcess {
     return !this.#gone;
   }
 
-  /** Resolves when the code is loaded, or has failed to load. */
   ready(): Promise<Outcome> {
     return this.#next();
   }
 
-  /** Hands over one event. The caller waits for the outcome before the next. */
   invoke(message: InvokeMessage): Promise<Outcome> {
     const outcome = this.#next();
     this.#process.send({ ...message });

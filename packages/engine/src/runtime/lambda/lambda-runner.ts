@@ -1,9 +1,14 @@
 import { availableParallelism } from 'node:os';
 import type { Clock, Timer } from '../../clock/clock.ts';
+import type { Principal } from '../../dispatch/service.ts';
 import type { Ids } from '../../ids.ts';
 import { isLogged, type LogSettings, type PlatformEvent, platformLines } from './function-log.ts';
 import type { Outcome } from './function-process.ts';
-import { FunctionProcess } from './function-process.ts';
+import {
+  type FunctionEnvironment,
+  FunctionProcess,
+  type FunctionProcessOptions,
+} from './function-process.ts';
 import { failureOf, timedOut } from './invocation-error.ts';
 import type { Runtimes } from './runtimes.ts';
 
@@ -24,6 +29,8 @@ export interface LambdaFunction {
   readonly timeoutMs: number;
   readonly logGroupName: string;
   readonly logging: LogSettings;
+  /** The session of its role. */
+  readonly role: Principal;
   /** Called for each new process, so that it gets fresh credentials. */
   readonly environment: () => Readonly<Record<string, string>>;
   /** Gets every log event with the stream of the process that wrote it. */
@@ -58,6 +65,8 @@ export interface LambdaRunnerOptions {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly runtimes: Runtimes;
+  /** Starts an execution environment. @default - as a process */
+  readonly start?: StartFunction;
   /** Processes of one function at a time. */
   readonly maxConcurrency: number;
   /** Processes of all functions that load their code at a time. @default - one for each processor */
@@ -66,8 +75,11 @@ export interface LambdaRunnerOptions {
   readonly idleMs?: number;
 }
 
+/** Starts an execution environment. */
+export type StartFunction = (options: FunctionProcessOptions) => Promise<FunctionEnvironment>;
+
 interface Environment {
-  readonly process: FunctionProcess;
+  readonly process: FunctionEnvironment;
   readonly revision: string;
   readonly logStreamName: string;
   readonly log: string[];
@@ -213,7 +225,7 @@ export class LambdaRunner {
   }
 
   async #start(fn: LambdaFunction, phase: 'init' | 'invoke'): Promise<Environment> {
-    const { clock, ids, runtimes } = this.#options;
+    const { clock, ids, runtimes, start = FunctionProcess.start } = this.#options;
     const day = new Date(clock.nowMs()).toISOString().slice(0, 10).replaceAll('-', '/');
     const logStreamName = `${day}/[${fn.version}]${ids.hex(32)}`;
     const log: string[] = [];
@@ -229,13 +241,14 @@ export class LambdaRunner {
     };
     this.#tell(fn, { log, logStreamName }, { kind: 'initStart', phase, functionName, version });
     if (note !== undefined) write(note);
-    const process = await FunctionProcess.start({
+    const process = await start({
       identity,
       runtime: fn.runtime,
       command,
       codeDirectory: fn.codeDirectory,
       handler: fn.handler,
       environment: { ...loggingVariables(fn.logging), ...fn.environment() },
+      role: fn.role,
       clock,
       onLog,
     });

@@ -4,7 +4,7 @@ import type { BuildPhaseType, StatusType } from '@aws-sdk/client-codebuild';
 import type { Timer } from '../../clock/clock.ts';
 import type { Engine, Principal } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
-import { type BuildResult, runBuild } from '../../runtime/build/build-runner.ts';
+import type { BuildResult, BuildRunner } from '../../runtime/build/build-runner.ts';
 import { type Buildspec, parseBuildspec } from '../../runtime/build/buildspec.ts';
 import type { Table } from '../../state/state.ts';
 import { uploadArtifact } from './artifact-upload.ts';
@@ -24,6 +24,7 @@ const MINUTE_MS = 60_000;
 interface BuilderParts {
   readonly builds: Table<StoredBuild>;
   readonly checkouts: CommitCheckouts;
+  readonly runBuild: BuildRunner;
   /** Prepared once the engine listens. */
   readonly machine: () => Promise<BuildMachine>;
 }
@@ -180,10 +181,11 @@ export class Builder {
       const image = this.#get(buildId).environment.image ?? '';
       const { shell, notice } = chooseShell(buildspec.shell, image, machine.find);
       if (notice !== undefined) say(`[Container] ${notice}`);
-      const result = await runBuild({
+      const result = await this.#parts.runBuild({
         sourceDirectory,
         buildspec,
         environment,
+        role: principal,
         path: machine.path,
         shell,
         scratch: join(this.#workRoot(), buildUuid(this.#get(buildId)), 'scratch'),

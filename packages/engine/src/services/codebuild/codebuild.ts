@@ -1,5 +1,6 @@
 import type { Engine, Service } from '../../dispatch/service.ts';
-import { type BuildMachine, prepareBuildMachine } from './build-machine.ts';
+import type { BuildRunner } from '../../runtime/build/build-runner.ts';
+import type { BuildMachine } from './build-machine.ts';
 import { buildOperations } from './build-operations.ts';
 import { Builder } from './builder.ts';
 import { projectOperations } from './project-operations.ts';
@@ -7,9 +8,10 @@ import type { CommitCheckouts } from './source.ts';
 import { CodeBuildStore, projectName } from './store.ts';
 
 interface CodeBuildParts {
+  readonly runBuild: BuildRunner;
   readonly checkouts: CommitCheckouts;
-  /** Environment of this machine, for the tools and the network of builds. */
-  readonly machineEnvironment: Readonly<Record<string, string | undefined>>;
+  /** Finds out, once the engine listens, what builds get of this machine. */
+  readonly machine: () => Promise<BuildMachine>;
 }
 
 /**
@@ -22,9 +24,10 @@ export function createCodeBuild(engine: Engine, parts: CodeBuildParts): Service<
   let machine: Promise<BuildMachine> | undefined;
   const builder = new Builder(engine, {
     builds: store.builds,
+    runBuild: parts.runBuild,
     checkouts: parts.checkouts,
     machine: () => {
-      machine ??= prepareBuildMachine(engine, parts.machineEnvironment);
+      machine ??= parts.machine();
       return machine;
     },
   });

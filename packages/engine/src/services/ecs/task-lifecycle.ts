@@ -252,6 +252,7 @@ export class TaskLifecycle {
     });
     return {
       id,
+      ...(taskRole && { role: taskRole }),
       image: { repository: image.repository, reference: image.digest },
       ...(container.entryPoint?.length ? { entryPoint: container.entryPoint } : {}),
       ...commandOf(override?.command ?? container.command),

@@ -127,6 +127,7 @@ export class Invoker {
           timeoutMs: fn.settings.timeoutSeconds * 1000,
           logGroupName,
           logging: loggingOf(fn.settings.loggingConfig),
+          role: session.principal,
           environment: () => ({ ...fn.settings.variables, ...session.credentials.environment }),
           onLog: (logStreamName, message) =>
             logs.write(session.principal, logGroupName, logStreamName, message),
