@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { DisturbedApplication } from '../../test/disturbed-application.ts';
 
-/** `npm run bench:virtual-releases` releases hundreds. */
+/** `npm run sim` releases hundreds, on the engine. */
 const RELEASES = 6;
 
 it('good releases in a disturbed application are ended by nothing but the judge', () => {
