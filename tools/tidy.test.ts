@@ -160,6 +160,13 @@ test('files are kebab-case and none is a drawer of leftovers', () => {
   ).toEqual([]);
 });
 
+test('a source file has at most 400 lines', () => {
+  const lines = ({ text }: { readonly text: string }) => text.trimEnd().split('\n').length;
+  expect(
+    sources.filter((file) => lines(file) > 400).map((file) => `${file.path} has ${lines(file)}`),
+  ).toEqual([]);
+});
+
 /** The package that a specifier names, for what is installed; nothing for files, Node's modules and words in texts. */
 function packageOf(specifier: string): string | undefined {
   if (own(specifier) || specifier.startsWith('node:')) return undefined;

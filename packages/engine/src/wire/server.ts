@@ -20,13 +20,13 @@ import {
   readFormInput,
   readRestInput,
   readRpcInput,
-  route,
   type WireReply,
   type WireRequest,
   writeFault,
   writeOutput,
 } from './protocols.ts';
 import { splitTarget } from './request-target.ts';
+import { route } from './routes.ts';
 
 /** Serves requests that are not AWS API calls (image registry, git, credentials); `true` when it took one. */
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>;
