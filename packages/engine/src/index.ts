@@ -1,12 +1,12 @@
 export type { Clock, Timer } from './clock/clock.ts';
 export { SystemClock, sleep } from './clock/clock.ts';
 export { AWS_LATENCIES } from './clock/pace.ts';
+export { type Access, type GrantUse, type RoleAccess, readAccess } from './cloudformation/read-access.ts';
 export type { EngineOptions, RunningEngine } from './engine.ts';
 export { startEngine } from './engine.ts';
 export { AwsFault, UserError } from './errors.ts';
 export type { Denial } from './iam/access-record.ts';
 export { NO_WAY_TO_AWS } from './iam/no-way-to-aws.ts';
-export { type Access, type GrantUse, type RoleAccess, readAccess } from './iam/read-access.ts';
 export { ByteIds } from './ids.ts';
 export type { JournalEntry } from './journal/journal.ts';
 export { type AwsClient, servicesMissed } from './runtime/aws-clients.ts';

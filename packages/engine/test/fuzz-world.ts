@@ -3,18 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { Pace } from '../src/clock/pace.ts';
-import { Dispatcher, type OperationModel, type ServiceModel } from '../src/dispatch/dispatcher.ts';
-import { SERVICES, type ServiceName } from '../src/dispatch/sdk.ts';
+import { Dispatcher } from '../src/dispatch/dispatcher.ts';
 import type { Engine, Service } from '../src/dispatch/service.ts';
+import { readForm } from '../src/document-bounds.ts';
 import { AwsFault } from '../src/errors.ts';
 import { Identity } from '../src/iam/identity.ts';
 import { PolicyAuthorizer } from '../src/iam/policy-authorizer.ts';
 import { ByteIds, SystemClock } from '../src/index.ts';
 import { Journal } from '../src/journal/journal.ts';
+import type { OperationModel, ServiceModel } from '../src/sdk/model.ts';
+import { SERVICES, type ServiceName } from '../src/sdk/services.ts';
+import type { Shape } from '../src/sdk/shapes.ts';
 import { createServices } from '../src/services/catalogue.ts';
 import { State } from '../src/state/state.ts';
 import { encodeJson, encodeText, encodeXmlMembers, encodeXmlNode } from '../src/wire/codecs.ts';
-import { readForm } from '../src/wire/document-bounds.ts';
 import {
   type Protocol,
   readFormInput,
@@ -23,7 +25,6 @@ import {
   writeFault,
   writeOutput,
 } from '../src/wire/protocols.ts';
-import type { Shape } from '../src/wire/shapes.ts';
 
 type Json = Record<string, unknown>;
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SystemClock } from '../src/clock/clock.ts';
-import { SERVICES } from '../src/dispatch/sdk.ts';
+import { SERVICES } from '../src/sdk/services.ts';
 import { enumerationsOf, inputOf, Vocabulary } from './fuzz-inputs.ts';
 import { FuzzWorld } from './fuzz-world.ts';
 

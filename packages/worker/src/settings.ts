@@ -1,7 +1,7 @@
 import type { Random } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import { UserError } from './errors.ts';
-import type { BatchHandler, Decode, Handler, MessageType } from './handling/handler.ts';
+import type { BatchHandler, Decode, Handler, MessageType } from './message/handler.ts';
 import type { Identity } from './reporting/identity.ts';
 import { PROTECTED_MINUTES, PROTECTED_MINUTES_MAX, type TaskProtectionOptions } from './task-protection.ts';
 import type { Transport } from './transport/transport.ts';

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { sleep } from '../clock/clock.ts';
-import type { Engine, Principal } from '../dispatch/service.ts';
+import type { Engine } from '../dispatch/service.ts';
+import type { Principal } from '../iam/principal.ts';
 import type { CustomResourceAnswer, CustomResourceQuestion } from '../resources/custom-resource-exchange.ts';
 import { isObject, type Json } from '../resources/schema.ts';
 import type { Table } from '../state/state.ts';

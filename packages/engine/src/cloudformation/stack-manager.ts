@@ -1,6 +1,7 @@
 import { sleep } from '../clock/clock.ts';
-import { type Engine, type Principal, viaService } from '../dispatch/service.ts';
+import type { Engine } from '../dispatch/service.ts';
 import { AwsFault } from '../errors.ts';
+import { type Principal, viaService } from '../iam/principal.ts';
 import { planChanges } from './change-plan.ts';
 import type { CustomResourceRequests } from './custom-resource-requests.ts';
 import { deploy } from './deployment.ts';

@@ -1,8 +1,8 @@
 import { isCollection, isMap, isScalar, isSeq, LineCounter, parseDocument, type Tags } from 'yaml';
 import { excessOfYaml } from '../bounded-yaml.ts';
+import { parseBoundedJson } from '../document-bounds.ts';
 import { AwsFault } from '../errors.ts';
 import { isObject, type Json, type JsonObject } from '../resources/schema.ts';
-import { parseBoundedJson } from '../wire/document-bounds.ts';
 
 export type DeletionPolicy = 'Delete' | 'Retain' | 'RetainExceptOnCreate' | 'Snapshot';
 

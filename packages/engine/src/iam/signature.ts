@@ -1,6 +1,14 @@
 import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import { AwsFault } from '../errors.ts';
-import type { WireRequest } from '../wire/protocols.ts';
+
+/** What of a request is signed, apart from its body. */
+export interface RequestHead {
+  readonly method: string;
+  /** Undecoded path, without the query. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+}
 
 /** For what, by whom and over which headers a request is signed: the same in every request of a client. */
 export interface SignatureScope {
@@ -27,7 +35,7 @@ const scopes = new Map<string, SignatureScope>();
 const MOST_SCOPES = 500;
 
 /** Reads the `Authorization` header or the query of a presigned URL; `undefined` for an unsigned request. */
-export function readSignature(request: WireRequest): SignatureClaim | undefined {
+export function readSignature(request: RequestHead): SignatureClaim | undefined {
   const { headers, query } = request;
   const authorization = headers.authorization;
   if (authorization?.startsWith('AWS4-HMAC-SHA256')) {
@@ -186,7 +194,7 @@ const UNSIGNED_PAYLOAD = /^(UNSIGNED-PAYLOAD|STREAMING-[A-Z0-9-]+)$/;
  * signature is not checked, since loopback clients with a wrong clock are served; that of a presigned URL is.
  */
 export function verifySignature(
-  head: WireRequest,
+  head: RequestHead,
   claimed: SignatureClaim,
   secret: string,
   nowMs: number,
@@ -221,7 +229,7 @@ export function verifySignature(
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html: from 1 s to seven days. */
 const MAX_PRESIGNED_SECONDS = 604_800;
 
-function checkPresigned({ query }: WireRequest, claimed: SignatureClaim, nowMs: number): void {
+function checkPresigned({ query }: RequestHead, claimed: SignatureClaim, nowMs: number): void {
   const expires = query.get('X-Amz-Expires');
   const seconds = Number(expires);
   if (expires === null || !Number.isInteger(seconds) || seconds < 1 || seconds > MAX_PRESIGNED_SECONDS) {
@@ -240,7 +248,7 @@ export function signedAtMs(timestamp: string): number {
   return time ? Date.UTC(+time[1]!, +time[2]! - 1, +time[3]!, +time[4]!, +time[5]!, +time[6]!) : Number.NaN;
 }
 
-function compare(request: WireRequest, claimed: SignatureClaim, secret: string, payloadHash: string): void {
+function compare(request: RequestHead, claimed: SignatureClaim, secret: string, payloadHash: string): void {
   const { scope } = claimed;
   let canonical = `${request.method}\n${canonicalPath(request.path, scope.service)}\n${canonicalQuery(request.query)}\n`;
   for (const name of scope.signedHeaders) canonical += `${name}:${folded(request.headers[name] ?? '')}\n`;

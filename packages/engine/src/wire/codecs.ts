@@ -1,7 +1,7 @@
 import { parseXML } from '@aws-sdk/xml-builder';
+import { boundXml } from '../document-bounds.ts';
 import { AwsFault } from '../errors.ts';
-import { boundXml } from './document-bounds.ts';
-import type { Shape } from './shapes.ts';
+import type { Shape } from '../sdk/shapes.ts';
 
 type Json = Record<string, unknown>;
 

@@ -1,6 +1,9 @@
 import { cbor } from '@smithy/core/cbor';
-import type { OperationModel, ServiceModel } from '../dispatch/dispatcher.ts';
+import { boundCbor, boundJson } from '../document-bounds.ts';
 import { AwsFault } from '../errors.ts';
+import type { RequestHead } from '../iam/signature.ts';
+import type { OperationModel, ServiceModel } from '../sdk/model.ts';
+import type { Shape } from '../sdk/shapes.ts';
 import {
   decodeJson,
   decodeQuery,
@@ -12,16 +15,9 @@ import {
   encodeXmlNode,
   escapeXml,
 } from './codecs.ts';
-import { boundCbor, boundJson } from './document-bounds.ts';
-import type { Shape } from './shapes.ts';
 
 /** A request as the server read it. */
-export interface WireRequest {
-  readonly method: string;
-  /** Undecoded path, without the query. */
-  readonly path: string;
-  readonly query: URLSearchParams;
-  readonly headers: Readonly<Record<string, string | undefined>>;
+export interface WireRequest extends RequestHead {
   readonly body: Buffer;
 }
 

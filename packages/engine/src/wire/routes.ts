@@ -1,6 +1,6 @@
-import type { OperationModel, ServiceModel } from '../dispatch/dispatcher.ts';
-import type { ServiceName } from '../dispatch/sdk.ts';
 import { AwsFault } from '../errors.ts';
+import type { OperationModel, ServiceModel } from '../sdk/model.ts';
+import type { ServiceName } from '../sdk/services.ts';
 import type { WireRequest } from './protocols.ts';
 import { percentDecoded } from './request-target.ts';
 

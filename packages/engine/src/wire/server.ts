@@ -1,10 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Dispatcher, ServiceModel } from '../dispatch/dispatcher.ts';
+import type { Dispatcher } from '../dispatch/dispatcher.ts';
+import { readForm } from '../document-bounds.ts';
 import { AwsFault, UserError } from '../errors.ts';
 import { LOOPBACK } from '../iam/authorizer.ts';
 import type { Identity } from '../iam/identity.ts';
 import type { Ids } from '../ids.ts';
+import type { ServiceModel } from '../sdk/model.ts';
 import {
   Bodies,
   boundUnread,
@@ -13,7 +15,6 @@ import {
   MAX_FORM_BYTES,
   MAX_OBJECT_BYTES,
 } from './body.ts';
-import { readForm } from './document-bounds.ts';
 import { findService, protocolOf } from './find-service.ts';
 import {
   type Protocol,

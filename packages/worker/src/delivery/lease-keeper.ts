@@ -1,16 +1,7 @@
 import { type BackoffShape, backoffMs, type Random } from '../backoff.ts';
 import type { Clock, Timer } from '../clock.ts';
+import type { Delivery, LossCause } from '../message/delivery.ts';
 import { asFault, type SqsFault, type Transport } from '../transport/transport.ts';
-import type { Delivery } from './delivery.ts';
-
-/** Why a lease was lost. */
-export type LossCause =
-  /** The event loop was blocked when the lease should have been renewed: the version's own doing. */
-  | 'blocked'
-  /** The message was held for as long as is allowed: the handler is too slow. */
-  | 'maximum'
-  /** Renewals failed or were refused. */
-  | 'sqs';
 
 interface LeaseSettings {
   readonly visibilitySeconds: number;

@@ -1,12 +1,12 @@
 import { backoffMs, type Random } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
-import type { Lane } from '../handling/fifo-lanes.ts';
 import type { LoopLag } from '../loop-lag.ts';
+import type { Delivery } from '../message/delivery.ts';
 import type { OutcomeBook } from '../reporting/outcome-book.ts';
 import { type Settings, VISIBILITY_MAX_SECONDS } from '../settings.ts';
 import { asFault, type SendMessageInput, type SqsFault, type Transport } from '../transport/transport.ts';
 import { type BatchEntry, BatchSender } from './batch-sender.ts';
-import type { Delivery } from './delivery.ts';
+import type { Lane } from './fifo-lanes.ts';
 import type { LeaseKeeper } from './lease-keeper.ts';
 
 interface DeleteEntry extends BatchEntry {

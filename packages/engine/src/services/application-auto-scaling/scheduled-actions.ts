@@ -1,9 +1,9 @@
 import type { ScheduledAction } from '@aws-sdk/client-application-auto-scaling';
 import type { Timer } from '../../clock/clock.ts';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { nextDueMs, parseSchedule, type Schedule } from '../../schedule.ts';
+import type { Input } from '../../sdk/services.ts';
 import type { Table } from '../../state/state.ts';
 import type { StoredScheduledAction, StoredTarget } from './model.ts';
 

@@ -1,5 +1,5 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import type { AlarmCondition, AlarmStateValue, MissingDataTreatment } from './alarm-evaluation.ts';
 import { metricNameOf } from './metric-data.ts';
 import {

@@ -1,7 +1,7 @@
 import { page } from '../../dispatch/paging.ts';
-import type { Input, Output } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input, Output } from '../../sdk/services.ts';
 import { alarmArn } from './alarm-arn.ts';
 import { alarmQueries, defineAlarm } from './alarm-definition.ts';
 import type { Alarm, Alarms } from './alarms.ts';

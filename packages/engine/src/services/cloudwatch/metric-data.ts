@@ -1,5 +1,5 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import type { MetricName, Observation } from './metric-store.ts';
 
 type PutMetricDataInput = Input<'cloudwatch', 'PutMetricData'>;

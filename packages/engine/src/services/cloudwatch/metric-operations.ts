@@ -1,7 +1,7 @@
 import { page } from '../../dispatch/paging.ts';
-import type { Input, Output } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input, Output } from '../../sdk/services.ts';
 import type { Grid, TimeSeries } from './math-evaluator.ts';
 import { metricNameOf, observationsOf } from './metric-data.ts';
 import { checkPeriod, longestPeriod, parseQueries, runQueries } from './metric-query.ts';

@@ -1,4 +1,5 @@
-import type { Engine, Principal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
+import type { Principal } from '../../iam/principal.ts';
 
 const MOST_EVENTS_PER_CALL = 1000;
 const LONGEST_LINE = 100_000;

@@ -1,6 +1,6 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import { requireBatch } from './batch.ts';
 import type { Builder } from './builder.ts';
 import {

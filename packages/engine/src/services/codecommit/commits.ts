@@ -1,5 +1,5 @@
-import type { Input, Output } from '../../dispatch/sdk.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input, Output } from '../../sdk/services.ts';
 import { GitError } from './git.ts';
 import type { Repositories, Repository } from './repositories.ts';
 import { cleanPath, FILE_MODES, type GitMode, type TreeEntry, Trees } from './trees.ts';

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Principal } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { type Authorizer, LOOPBACK } from '../../iam/authorizer.ts';
 import type { Identity } from '../../iam/identity.ts';
+import type { Principal } from '../../iam/principal.ts';
 import type { State } from '../../state/state.ts';
 import { percentDecoded, splitTarget } from '../../wire/request-target.ts';
 import type { Repositories, Repository } from './repositories.ts';

@@ -1,6 +1,7 @@
 import type { Timer } from '../../clock/clock.ts';
-import type { Engine, Principal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
 import { type ActionContext, ActionFailure, type ActionOutcome, type Executor } from './actions/action.ts';
 import { newArtifact } from './artifacts.ts';
 import { actionTimeoutMs, actionType } from './declaration.ts';

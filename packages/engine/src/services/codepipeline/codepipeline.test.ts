@@ -2,12 +2,13 @@ import { strToU8, zipSync } from 'fflate';
 import { describe, expect, test } from 'vitest';
 import { Pace } from '../../clock/pace.ts';
 import { VirtualClock } from '../../clock/virtual-clock.ts';
-import type { Input, OperationName, Output, ServiceName } from '../../dispatch/sdk.ts';
-import type { Call, Engine, Operation, Principal } from '../../dispatch/service.ts';
+import type { Call, Engine, Operation } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { Identity } from '../../iam/identity.ts';
+import type { Principal } from '../../iam/principal.ts';
 import { ByteIds } from '../../ids.ts';
 import { Journal, type JournalEntry } from '../../journal/journal.ts';
+import type { Input, OperationName, Output, ServiceName } from '../../sdk/services.ts';
 import { State } from '../../state/state.ts';
 import { createCodePipeline } from './codepipeline.ts';
 

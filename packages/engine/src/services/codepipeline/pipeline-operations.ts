@@ -1,7 +1,7 @@
 import type { PipelineDeclaration } from '@aws-sdk/client-codepipeline';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Call, Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import { checkDeclaration } from './declaration.ts';
 import type { PipelineRunner } from './pipeline-runner.ts';
 import { executionMode, type Pipelines } from './pipelines.ts';

@@ -1,7 +1,8 @@
 import type { InputLogEvent } from '@aws-sdk/client-cloudwatch-logs';
 import type { Timer } from '../../clock/clock.ts';
-import type { Engine, Principal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
 import { TaskStartError } from './task-start-error.ts';
 
 const LARGEST_BATCH_EVENTS = 10_000;

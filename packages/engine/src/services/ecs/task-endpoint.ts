@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Credentials, Engine, Principal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { NO_WAY_TO_AWS } from '../../iam/no-way-to-aws.ts';
+import type { Credentials, Principal } from '../../iam/principal.ts';
 import { sameText } from '../../iam/signature.ts';
 import { splitTarget } from '../../wire/request-target.ts';
 import type { StoredTask, StoredTaskDefinition } from './model.ts';

@@ -1,7 +1,7 @@
 import type { RunTaskRequest, Task, TaskOverride } from '@aws-sdk/client-ecs';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import { checkStrategy } from './clusters.ts';
 import type { FargateTaskDefinition, StoredTask } from './model.ts';
 import { page } from './paging.ts';

@@ -1,7 +1,8 @@
 import { DeliveryQueue, type Progress } from '../../delivery/delivery-queue.ts';
 import { sendToQueue } from '../../delivery/send-to-queue.ts';
-import { type Engine, type Principal, servicePrincipal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { type Principal, servicePrincipal } from '../../iam/principal.ts';
 import { type Rule, type Target, targetKind } from './rule.ts';
 import { renderInput } from './target-input.ts';
 

@@ -1,7 +1,7 @@
 import { page } from '../../dispatch/paging.ts';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { parseSchedule } from '../../schedule.ts';
+import type { Input } from '../../sdk/services.ts';
 import type { EventBus } from './event-bus.ts';
 import { compilePattern, invalid, invalidToken, PAGE } from './request.ts';
 import type { Rule } from './rule.ts';

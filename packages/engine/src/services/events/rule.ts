@@ -1,5 +1,5 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import { checkTargetInput, type TargetInput } from './target-input.ts';
 
 /** A target of a rule. */

@@ -1,6 +1,6 @@
+import { parseBoundedJson } from '../../document-bounds.ts';
 import { AwsFault } from '../../errors.ts';
 import { atJsonPath, parseJsonPath } from '../../json-path.ts';
-import { parseBoundedJson } from '../../wire/document-bounds.ts';
 
 type Json = Record<string, unknown>;
 

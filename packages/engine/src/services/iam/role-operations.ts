@@ -1,7 +1,7 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import type { Role } from '../../iam/roles.ts';
+import type { Input } from '../../sdk/services.ts';
 import { checkMaxSession, type Documents } from './documents.ts';
 import { type Entities, noSuchEntity } from './entities.ts';
 import { tagList, tagsOf } from './tags.ts';

@@ -1,6 +1,6 @@
 import type { Architecture, VpcConfig } from '@aws-sdk/client-lambda';
-import type { Input } from '../../dispatch/sdk.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import { checkedLogging } from './logging-config.ts';
 import type { FunctionSettings } from './store.ts';
 

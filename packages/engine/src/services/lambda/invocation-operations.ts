@@ -1,7 +1,7 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Call, Engine, OperationTable } from '../../dispatch/service.ts';
+import { parseBoundedJson } from '../../document-bounds.ts';
 import { AwsFault, InvariantError } from '../../errors.ts';
-import { parseBoundedJson } from '../../wire/document-bounds.ts';
+import type { Input } from '../../sdk/services.ts';
 import type { AsyncEvents } from './async-events.ts';
 import { checkDestination } from './destinations.ts';
 import { functionArn, readReference } from './function-reference.ts';

@@ -1,9 +1,9 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { parsePolicy } from '../../iam/policy-grammar.ts';
-import type { Directory } from '../../iam/principals.ts';
+import type { Directory } from '../../iam/principal-element.ts';
 import { directoryOf } from '../../iam/roles.ts';
+import type { Input } from '../../sdk/services.ts';
 import { type FunctionReference, functionArn, readReference } from './function-reference.ts';
 import { invalidParameter } from './function-settings.ts';
 import type { Functions } from './functions.ts';

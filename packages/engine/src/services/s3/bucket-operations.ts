@@ -1,8 +1,8 @@
 import { page } from '../../dispatch/paging.ts';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { directoryOf } from '../../iam/roles.ts';
+import type { Input } from '../../sdk/services.ts';
 import { checkBucketPolicy } from './bucket-policy.ts';
 import { onBucket, type S3Store } from './store.ts';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Call, Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import {
   defaultEncryption,
   encryptionConditions,

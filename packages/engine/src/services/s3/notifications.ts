@@ -1,8 +1,9 @@
 import type { NotificationConfiguration } from '@aws-sdk/client-s3';
 import { DeliveryQueue } from '../../delivery/delivery-queue.ts';
 import { sendToQueue } from '../../delivery/send-to-queue.ts';
-import { type Call, type Engine, servicePrincipal } from '../../dispatch/service.ts';
+import type { Call, Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { servicePrincipal } from '../../iam/principal.ts';
 import { checkRules, matches, rulesOf, withIds } from './notification-config.ts';
 import type { ObjectVersion } from './object-store.ts';
 

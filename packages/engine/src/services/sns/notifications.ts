@@ -1,7 +1,8 @@
 import { DeliveryQueue } from '../../delivery/delivery-queue.ts';
 import { sendToQueue } from '../../delivery/send-to-queue.ts';
-import { type Engine, servicePrincipal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { servicePrincipal } from '../../iam/principal.ts';
 import type { Inbox } from './inbox.ts';
 import { bodyFor, envelope, type Message } from './message.ts';
 import { deadLetterArn, type Subscription } from './topic.ts';

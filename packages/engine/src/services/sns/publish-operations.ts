@@ -1,6 +1,6 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import { messageOf, passesFilter } from './message.ts';
 import type { Notifications } from './notifications.ts';
 import { onTopic, type SnsStore } from './store.ts';

@@ -1,9 +1,9 @@
 import { page } from '../../dispatch/paging.ts';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
-import type { Directory } from '../../iam/principals.ts';
+import type { Directory } from '../../iam/principal-element.ts';
 import { directoryOf } from '../../iam/roles.ts';
+import type { Input } from '../../sdk/services.ts';
 import { invalidToken, onTopic, PAGE, type SnsStore } from './store.ts';
 import { checkTopicAttribute, invalid, type Topic } from './topic.ts';
 

@@ -1,8 +1,9 @@
 import { hash } from 'node:crypto';
 import type { Message, MessageAttributeValue } from '@aws-sdk/client-sqs';
-import type { Input, Output } from '../../dispatch/sdk.ts';
-import type { Call, Engine, OperationTable, Principal } from '../../dispatch/service.ts';
+import type { Call, Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
+import type { Input, Output } from '../../sdk/services.ts';
 import { runBatch } from './batch.ts';
 import {
   checkContent,

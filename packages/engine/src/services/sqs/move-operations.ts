@@ -1,6 +1,6 @@
 import type { OperationTable } from '../../dispatch/service.ts';
+import { parseBoundedJson } from '../../document-bounds.ts';
 import { AwsFault } from '../../errors.ts';
-import { parseBoundedJson } from '../../wire/document-bounds.ts';
 import { MOST_MOVED_PER_SECOND, type MoveTask, type MoveTasks } from './move-tasks.ts';
 import type { Queue } from './queue.ts';
 import type { Queues } from './queues.ts';

@@ -1,7 +1,7 @@
+import { parseBoundedJson } from '../../document-bounds.ts';
 import { AwsFault } from '../../errors.ts';
 import { parsePolicy } from '../../iam/policy-grammar.ts';
-import type { Directory } from '../../iam/principals.ts';
-import { parseBoundedJson } from '../../wire/document-bounds.ts';
+import type { Directory } from '../../iam/principal-element.ts';
 
 /** Where a queue's messages go that were received too often. */
 interface RedrivePolicy {

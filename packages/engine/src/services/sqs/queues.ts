@@ -1,6 +1,6 @@
 import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
-import type { Directory } from '../../iam/principals.ts';
+import type { Directory } from '../../iam/principal-element.ts';
 import { directoryOf } from '../../iam/roles.ts';
 import type { Table } from '../../state/state.ts';
 import { MessageStore } from './message-store.ts';

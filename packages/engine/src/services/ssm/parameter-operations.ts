@@ -1,8 +1,8 @@
 import { matchesWithin } from '../../bounded-match.ts';
 import { page } from '../../dispatch/paging.ts';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import { parameterFilter } from './parameter-filters.ts';
 import { type FoundParameter, invalid, type ParameterStore, tagsOf } from './parameter-store.ts';
 

@@ -1,10 +1,10 @@
-import type { Input } from '../../dispatch/sdk.ts';
-import type { Principal } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import type { SessionDetails } from '../../iam/policy-authorizer.ts';
 import { parsePolicy } from '../../iam/policy-grammar.ts';
+import type { Principal } from '../../iam/principal.ts';
 import type { Role, RoleStore } from '../../iam/roles.ts';
 import { tagMap } from '../../iam/tags.ts';
+import type { Input } from '../../sdk/services.ts';
 
 type Request = Input<'sts', 'AssumeRole'>;
 

@@ -1,6 +1,6 @@
-import { SERVICES, type ServiceName } from '../../../dispatch/sdk.ts';
 import { UserError } from '../../../errors.ts';
-import { type Shape, shapeOf } from '../../../wire/shapes.ts';
+import { SERVICES, type ServiceName } from '../../../sdk/services.ts';
+import { type Shape, shapeOf } from '../../../sdk/shapes.ts';
 import { optionName, readValue } from './values.ts';
 
 /** Where calls go, and who makes them. */

@@ -1,4 +1,4 @@
-import { AwsFault } from '../errors.ts';
+import { AwsFault } from './errors.ts';
 
 /*
  * What a document may ask of its parser. Parsers take time and memory by the number of values, not by bytes, and
