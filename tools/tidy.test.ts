@@ -160,6 +160,15 @@ test('files are kebab-case and none is a drawer of leftovers', () => {
   ).toEqual([]);
 });
 
+test('the name of a bound ends in _MAX or _MIN', () => {
+  const bound =
+    /\bconst ((MAX|MIN|MOST|LARGEST|LONGEST|SHORTEST|SMALLEST)_[A-Z_]+|[A-Z_]+_(MAX|MIN)_[A-Z_]+)\b/g;
+  const found = files.flatMap(({ path, text }) =>
+    [...text.matchAll(bound)].map(([, name]) => `${path} has ${name}`),
+  );
+  expect(found).toEqual([]);
+});
+
 test('a source file has at most 400 lines', () => {
   const lines = ({ text }: { readonly text: string }) => text.trimEnd().split('\n').length;
   expect(

@@ -23,7 +23,7 @@ import { protectionOf, type TaskProtection } from './task-protection.ts';
 import type { SqsMessage, Transport } from './transport/transport.ts';
 
 /** Safety margin of each lease for the time that the reply was on its way: a tenth of the visibility, at most this. */
-const REPLY_MARGIN_MAX_MS = 2_000;
+const REPLY_MARGIN_MS_MAX = 2_000;
 
 /**
  * Consumes a queue: keeps `concurrency` messages in work, renews their leases, deletes those that succeeded, gives
@@ -282,7 +282,7 @@ export class Worker<T = string> {
 
   /** The latest time at which SQS certainly had leased what has just arrived; the reply may have been unread for a while. */
   #leasedAtMs(nowMs: number, askedAtMs: number): number {
-    const marginMs = Math.min(REPLY_MARGIN_MAX_MS, this.#settings.visibilitySeconds * 100);
+    const marginMs = Math.min(REPLY_MARGIN_MS_MAX, this.#settings.visibilitySeconds * 100);
     return Math.max(askedAtMs, nowMs - marginMs - this.#lag.blockedMs());
   }
 

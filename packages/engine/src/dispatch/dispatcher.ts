@@ -168,7 +168,7 @@ export class Dispatcher {
   }
 }
 
-const LONGEST_JOURNALED_TEXT = 300;
+const JOURNALED_LENGTH_MAX = 300;
 const CONFIDENTIAL = { confidential: 'not journaled: the input holds a secret' };
 
 /** The journal keeps who did what to what: long texts are cut, binary and sensitive members left out. */
@@ -184,7 +184,7 @@ function describe(call: Call, shape: Shape, input: Record<string, unknown>): Rec
 function redact(shape: Shape | undefined, value: unknown): unknown {
   if (shape?.traits.sensitive) return '(sensitive)';
   if (typeof value === 'string') {
-    return value.length > LONGEST_JOURNALED_TEXT ? `${value.slice(0, LONGEST_JOURNALED_TEXT)}…` : value;
+    return value.length > JOURNALED_LENGTH_MAX ? `${value.slice(0, JOURNALED_LENGTH_MAX)}…` : value;
   }
   if (value instanceof Uint8Array) return `(${value.byteLength} bytes)`;
   if (value instanceof Date) return value.toISOString();

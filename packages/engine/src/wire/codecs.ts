@@ -130,7 +130,7 @@ function encodeTimestamp(
 }
 
 /** How deeply a form parameter's name may nest. */
-const MAX_NAME_PARTS = 32;
+const NAME_PARTS_MAX = 32;
 
 /** Parses `a.1.b=c` form parameters of the Query protocols into the SDK's input values. */
 export function decodeQuery(shape: Shape, form: URLSearchParams, ec2: boolean): unknown {
@@ -138,10 +138,10 @@ export function decodeQuery(shape: Shape, form: URLSearchParams, ec2: boolean): 
   for (const [key, value] of form) {
     let node = tree;
     const parts = key.split('.');
-    if (parts.length > MAX_NAME_PARTS)
+    if (parts.length > NAME_PARTS_MAX)
       throw new AwsFault(
         'MalformedInput',
-        `the local engine does not read a parameter whose name has more than ${MAX_NAME_PARTS} parts`,
+        `the local engine does not read a parameter whose name has more than ${NAME_PARTS_MAX} parts`,
       );
     for (const part of parts) {
       let child = node.children.get(part);

@@ -19,7 +19,7 @@ import { type CommitCheckouts, downloadSource, readBuildspec } from './source.ts
 import { buildUuid, currentPhase, projectArn, type StoredBuild, type StoredPhase } from './store.ts';
 
 /** Builds that run at once on this machine; others wait in phase QUEUED. */
-const MAX_AT_ONCE = 2;
+const BUILDS_AT_ONCE_MAX = 2;
 const MINUTE_MS = 60_000;
 
 interface BuilderParts {
@@ -131,7 +131,7 @@ export class Builder {
   #next(): void {
     if (this.#closing) return;
     for (const build of this.#parts.builds.values()) {
-      if (this.#running.size >= MAX_AT_ONCE) return;
+      if (this.#running.size >= BUILDS_AT_ONCE_MAX) return;
       const waiting = build.status === 'IN_PROGRESS' && currentPhase(build) === 'QUEUED';
       if (waiting && !this.#running.has(build.id)) this.#start(build);
     }

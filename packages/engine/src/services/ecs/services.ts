@@ -29,7 +29,7 @@ type ServiceOperations =
   | 'DescribeServices'
   | 'ListServices';
 
-const MAX_DESCRIBE = 10;
+const DESCRIBE_MAX = 10;
 
 /** Services: what is to run, how many, and how a new version replaces the old one. */
 export function serviceOperations(
@@ -84,8 +84,8 @@ export function serviceOperations(
       run: (input) => {
         const references = input.services ?? [];
         if (references.length === 0) throw invalid('Services cannot be empty.');
-        if (references.length > MAX_DESCRIBE) {
-          throw invalid(`The number of services exceeds the limit of ${MAX_DESCRIBE}.`);
+        if (references.length > DESCRIBE_MAX) {
+          throw invalid(`The number of services exceeds the limit of ${DESCRIBE_MAX}.`);
         }
         store.cluster(input.cluster);
         const services: Service[] = [];

@@ -9,7 +9,7 @@ import { invalidParameter } from './function-settings.ts';
 import type { Functions } from './functions.ts';
 import type { LambdaStore, StoredPolicy } from './store.ts';
 
-const POLICY_MAX_BYTES = 20_480;
+const POLICY_BYTES_MAX = 20_480;
 
 const keyOf = ({ name, qualifier }: FunctionReference) =>
   qualifier === undefined ? name : `${name}:${qualifier}`;
@@ -96,10 +96,10 @@ function checkStatement(statement: object, directory: Directory): void {
 }
 
 function checkSize(document: string): void {
-  if (Buffer.byteLength(document) <= POLICY_MAX_BYTES) return;
+  if (Buffer.byteLength(document) <= POLICY_BYTES_MAX) return;
   throw new AwsFault(
     'PolicyLengthExceededException',
-    `The final policy size is bigger than the limit (${POLICY_MAX_BYTES}).`,
+    `The final policy size is bigger than the limit (${POLICY_BYTES_MAX}).`,
   );
 }
 
