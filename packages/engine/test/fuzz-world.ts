@@ -186,16 +186,14 @@ function writeForm(form: URLSearchParams, at: string, shape: Shape, value: unkno
       for (const [name, member] of shape.members) {
         const item = (value as Json)[name];
         if (item === undefined) continue;
-        const xmlName = (member.traits.xmlName as string | undefined) ?? name;
-        const ec2Name =
-          (member.traits.ec2QueryName as string | undefined) ??
-          xmlName.charAt(0).toUpperCase() + xmlName.slice(1);
+        const xmlName = member.traits.xmlName ?? name;
+        const ec2Name = member.traits.ec2QueryName ?? xmlName.charAt(0).toUpperCase() + xmlName.slice(1);
         writeForm(form, under(ec2 ? ec2Name : xmlName), member, item, ec2);
       }
       return;
     case 'list': {
       const flat = ec2 || shape.traits.xmlFlattened !== undefined;
-      const prefix = flat ? at : under((shape.value!.traits.xmlName as string | undefined) ?? 'member');
+      const prefix = flat ? at : under(shape.value!.traits.xmlName ?? 'member');
       for (const [index, item] of (value as unknown[]).entries())
         writeForm(form, `${prefix}.${index + 1}`, shape.value!, item, ec2);
       return;
@@ -203,11 +201,8 @@ function writeForm(form: URLSearchParams, at: string, shape: Shape, value: unkno
     case 'map': {
       const prefix = shape.traits.xmlFlattened !== undefined ? at : under('entry');
       for (const [index, [key, item]] of Object.entries(value as Json).entries()) {
-        form.append(
-          `${prefix}.${index + 1}.${(shape.key!.traits.xmlName as string | undefined) ?? 'key'}`,
-          key,
-        );
-        const valueName = (shape.value!.traits.xmlName as string | undefined) ?? 'value';
+        form.append(`${prefix}.${index + 1}.${shape.key!.traits.xmlName ?? 'key'}`, key);
+        const valueName = shape.value!.traits.xmlName ?? 'value';
         writeForm(form, `${prefix}.${index + 1}.${valueName}`, shape.value!, item, ec2);
       }
       return;

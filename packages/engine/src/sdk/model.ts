@@ -1,4 +1,5 @@
 import { type Enumerations, enumerationsOf } from './enumerations.ts';
+import { itemsOf, type Traits } from './schemas.ts';
 import { SERVICES, type ServiceDescription, type ServiceName } from './services.ts';
 import { type Shape, shapeOf } from './shapes.ts';
 
@@ -8,15 +9,15 @@ export interface OperationModel {
   readonly name: string;
   readonly input: Shape;
   readonly output: Shape;
-  readonly http: readonly [method: string, path: string, status: number] | undefined;
+  readonly http: Traits['http'];
 }
 
 /** A service's operations and modelled errors, read from the SDK package. */
 export interface ServiceModel {
   readonly description: ServiceDescription;
   readonly operations: ReadonlyMap<string, OperationModel>;
-  /** Traits of modelled errors by name: `error`, `httpError`, `awsQueryError`. */
-  readonly errors: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+  /** Traits of modelled errors by name. */
+  readonly errors: ReadonlyMap<string, Traits>;
   readonly enumerations: Enumerations;
 }
 
@@ -25,21 +26,14 @@ export async function loadModel(name: ServiceName): Promise<ServiceModel> {
   const description = SERVICES[name];
   const module = await description.load();
   const operations = new Map<string, OperationModel>();
-  const errors = new Map<string, Record<string, unknown>>();
-  for (const value of Object.values(module)) {
-    if (!Array.isArray(value)) continue;
-    const [kind, , itemName, traits] = value as [number, string, string, Record<string, unknown> | 0];
-    if (kind === 9) {
-      const http = traits ? (traits.http as OperationModel['http']) : undefined;
-      operations.set(itemName, {
-        service: name,
-        name: itemName,
-        input: shapeOf((value[4] as () => unknown)()),
-        output: shapeOf((value[5] as () => unknown)()),
-        http,
-      });
-    } else if (kind === -3) {
-      errors.set(itemName, traits || {});
+  const errors = new Map<string, Traits>();
+  for (const item of itemsOf(module)) {
+    const { name: itemName, traits } = item;
+    if (item.kind === 'error') errors.set(itemName, traits);
+    else {
+      const { http } = traits;
+      const [input, output] = [shapeOf(item.input), shapeOf(item.output)];
+      operations.set(itemName, { service: name, name: itemName, input, output, http });
     }
   }
   return { description, operations, errors, enumerations: enumerationsOf(name, module) };

@@ -92,19 +92,17 @@ export function readRestInput(
     const { traits } = member;
     if (traits.httpLabel) {
       if (labels[name] !== undefined) input[name] = decodeText(member, labels[name], name);
-    } else if (typeof traits.httpQuery === 'string') {
+    } else if (traits.httpQuery !== undefined) {
       const values = request.query.getAll(traits.httpQuery);
       if (values.length === 0) continue;
       input[name] =
         member.kind === 'list'
           ? values.map((value) => decodeText(member.value!, value, name))
           : decodeText(member, values[0]!, name);
-    } else if (traits.httpQueryParams) {
-      input[name] = Object.fromEntries(request.query);
-    } else if (typeof traits.httpHeader === 'string') {
+    } else if (traits.httpHeader !== undefined) {
       const value = request.headers[traits.httpHeader.toLowerCase()];
       if (value !== undefined) input[name] = decodeText(member, value, name);
-    } else if (typeof traits.httpPrefixHeaders === 'string') {
+    } else if (traits.httpPrefixHeaders !== undefined) {
       const prefix = traits.httpPrefixHeaders.toLowerCase();
       input[name] = Object.fromEntries(
         Object.entries(request.headers)
@@ -196,9 +194,8 @@ function writeRest(
     const value = output[name];
     if (value === undefined || value === null) continue;
     const { traits } = member;
-    if (typeof traits.httpHeader === 'string')
-      headers[traits.httpHeader.toLowerCase()] = encodeText(member, value);
-    else if (typeof traits.httpPrefixHeaders === 'string') {
+    if (traits.httpHeader !== undefined) headers[traits.httpHeader.toLowerCase()] = encodeText(member, value);
+    else if (traits.httpPrefixHeaders !== undefined) {
       for (const [key, item] of Object.entries(value as Record<string, string>)) {
         headers[`${traits.httpPrefixHeaders}${key}`.toLowerCase()] = item;
       }
@@ -208,14 +205,14 @@ function writeRest(
       else if (member.kind === 'string') body = String(value);
       else if (xml) {
         headers['content-type'] = 'application/xml';
-        body = encodeXmlNode((member.traits.xmlName as string | undefined) ?? member.name, member, value);
+        body = encodeXmlNode(member.traits.xmlName ?? member.name, member, value);
       } else body = JSON.stringify(encodeJson(member, value));
     } else inBody[name] = value;
   }
   if (body === undefined) {
     if (xml && Object.keys(inBody).length > 0) {
       headers['content-type'] = 'application/xml';
-      const root = (model.output.traits.xmlName as string | undefined) ?? model.output.name;
+      const root = model.output.traits.xmlName ?? model.output.name;
       const namespace = ` xmlns="${service.description.xmlNamespace ?? ''}"`;
       body = `<?xml version="1.0" encoding="UTF-8"?>\n<${root}${namespace}>${encodeXmlMembers(model.output, inBody)}</${root}>`;
     } else if (!xml && status !== 204) {
@@ -234,8 +231,8 @@ export function writeFault(
   requestId: string,
 ): WireReply {
   const traits = service?.errors.get(fault.code) ?? {};
-  const query = traits.awsQueryError as [code: string, status: number] | undefined;
-  const status = (traits.httpError as number | undefined) ?? fault.status;
+  const query = traits.awsQueryError;
+  const status = traits.httpError ?? fault.status;
   const headers: Record<string, string> = { 'x-amzn-requestid': requestId };
   const namespace = service?.errors.has(fault.code) && service.description.errorNamespace;
   const type = namespace ? `${namespace}#${fault.code}` : fault.code;

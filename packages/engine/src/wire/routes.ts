@@ -54,13 +54,8 @@ function compileRoutes(name: ServiceName, service: ServiceModel): Route[] {
       method,
       segments,
       query: [...new URLSearchParams(query)],
-      requiredHeaders: required
-        .map((member) => member.traits.httpHeader)
-        .filter((header): header is string => typeof header === 'string')
-        .map((header) => header.toLowerCase()),
-      requiredQuery: required
-        .map((member) => member.traits.httpQuery)
-        .filter((parameter): parameter is string => typeof parameter === 'string'),
+      requiredHeaders: required.flatMap(({ traits }) => traits.httpHeader?.toLowerCase() ?? []),
+      requiredQuery: required.flatMap(({ traits }) => traits.httpQuery ?? []),
       takesBytes: [...model.input.members.values()].some(
         ({ kind, traits }) => kind === 'blob' && traits.httpPayload !== undefined,
       ),
