@@ -8,7 +8,7 @@ import { print } from './judge/report.ts';
 import { SavedTasks } from './judge/saved.ts';
 import { type Group, IN_FULL, type Sizes, type Study, seedOf, studies, WHOLE } from './judge/studies.ts';
 import { badSummary, goodSummary, promotionSummary, rolledBackAtMost } from './judge/summaries.ts';
-import { MAX_FALSE_ROLLBACKS, targets } from './judge/targets.ts';
+import { FALSE_ROLLBACKS_MAX, targets } from './judge/targets.ts';
 import { measureThroughput } from './judge/throughput.ts';
 import type { Task } from './judge/work.ts';
 import type { World } from './judge/world.ts';
@@ -121,7 +121,7 @@ function chunks(study: Study, index: number, to: number) {
 
 /** Whether the releases so far show that the judge keeps its promise in the world. */
 function isSettled({ group, looks }: Study, releases: readonly Release[]): boolean {
-  return group === 'good' && rolledBackAtMost(releases, looks.length) <= MAX_FALSE_ROLLBACKS;
+  return group === 'good' && rolledBackAtMost(releases, looks.length) <= FALSE_ROLLBACKS_MAX;
 }
 
 function each<T>(group: Group, summarise: (world: World, releases: readonly Release[]) => T): T[] {

@@ -1,8 +1,9 @@
 import type { TargetTrackingMetric } from '@aws-sdk/client-application-auto-scaling';
 import { expect, onTestFinished, test } from 'vitest';
 import { resources, synthesize } from '../packages/constructs/test/synthesize.ts';
-import type { Input } from '../packages/engine/src/dispatch/sdk.ts';
-import { type Service, servicePrincipal } from '../packages/engine/src/dispatch/service.ts';
+import type { Service } from '../packages/engine/src/dispatch/service.ts';
+import { servicePrincipal } from '../packages/engine/src/iam/principal.ts';
+import type { Input } from '../packages/engine/src/sdk/services.ts';
 import { createApplicationAutoScaling } from '../packages/engine/src/services/application-auto-scaling/application-auto-scaling.ts';
 import { createCloudWatch } from '../packages/engine/src/services/cloudwatch/cloudwatch.ts';
 import { createSqs } from '../packages/engine/src/services/sqs/sqs.ts';

@@ -276,9 +276,9 @@ export const JSON_DOCUMENTS: readonly JsonDocument[] = [
     title: 'iam',
     text: '`queue-canary iam --json` prints an `Access`.',
     documents: [
-      { file: 'packages/engine/src/iam/read-access.ts', name: 'Access' },
-      { file: 'packages/engine/src/iam/read-access.ts', name: 'RoleAccess' },
-      { file: 'packages/engine/src/iam/read-access.ts', name: 'GrantUse' },
+      { file: 'packages/engine/src/cloudformation/read-access.ts', name: 'Access' },
+      { file: 'packages/engine/src/cloudformation/read-access.ts', name: 'RoleAccess' },
+      { file: 'packages/engine/src/cloudformation/read-access.ts', name: 'GrantUse' },
       { file: 'packages/engine/src/iam/access-record.ts', name: 'Grant' },
       { file: 'packages/engine/src/iam/access-record.ts', name: 'Denial' },
     ],

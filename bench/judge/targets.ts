@@ -29,7 +29,7 @@ interface Estimate {
 }
 
 /** What the upper 99 % bound of the part of good releases that are rolled back may be. */
-export const MAX_FALSE_ROLLBACKS = 0.013;
+export const FALSE_ROLLBACKS_MAX = 0.013;
 
 export function targets({ good, bad, promotions, meanError }: Measurements): Target[] {
   const named = (name: string) =>
@@ -48,7 +48,7 @@ export function targets({ good, bad, promotions, meanError }: Measurements): Tar
     ),
     atMost(
       'false rollbacks: upper 99 % bound <= 1.3 % in each world',
-      MAX_FALSE_ROLLBACKS,
+      FALSE_ROLLBACKS_MAX,
       good.map(({ world, rolledBack, releases, upper }) => {
         // Of few releases the bound says little: it breaks the target only where the rate itself surely does.
         return { name: nameOf(world), value: upper, low: lowerBound(rolledBack, releases), high: upper };

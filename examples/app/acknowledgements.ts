@@ -16,6 +16,11 @@ export interface Acknowledgement {
 const anyResource = 'AwsSolutions-IAM5[Resource::*]';
 const ecsHasNoResource =
   'ECS authorises DescribeTaskDefinition and RegisterTaskDefinition on all resources only; ListTasks is restricted to this cluster by condition, and PassRole admits only the two roles of this track';
+const registryLogin =
+  'ecr:GetAuthorizationToken has no resource; pulling and pushing are limited to the image repository';
+
+type PipelineStack = QueueCanary['pipelineStack'];
+type Services = PipelineStack['services'];
 
 /** Acknowledges the findings of cdk-nag that are as they should be; any other finding fails synthesis. */
 export function acknowledgeFindings(system: QueueCanary): void {
@@ -26,17 +31,17 @@ export function acknowledgeFindings(system: QueueCanary): void {
 
 /** Every finding of cdk-nag that remains, and the reason why. */
 export function acknowledgements({ imageStack, pipelineStack }: QueueCanary): Acknowledgement[] {
-  const { image } = imageStack;
   const { services, controller, pipeline } = pipelineStack;
   const encrypted = pipeline.artifactBucket.encryptionKey !== undefined;
-  const inPipeline = (role: string) => pipeline.node.findChild(role);
-  const artifacts = (keys: string) =>
-    `AwsSolutions-IAM5[Resource::<${logicalId(pipeline.artifactBucket)}.Arn>/${keys}]`;
-  const tasksOfCluster = ecsFinding('task', `<${logicalId(services.cluster)}>/*`);
-  const taskIdsAreUnknown = 'Task ids are known only when the tasks run; the cluster is this stack’s own';
-  const registryLogin =
-    'ecr:GetAuthorizationToken has no resource; pulling and pushing are limited to the image repository';
+  return [
+    ...ofImage(imageStack, encrypted),
+    ...ofServices(services),
+    ...ofController(controller, services),
+    ...ofPipeline(pipeline, services),
+  ];
+}
 
+function ofImage({ image }: QueueCanary['imageStack'], encrypted: boolean): Acknowledgement[] {
   return [
     { at: image.buildRole, id: anyResource, reason: registryLogin },
     ...(encrypted
@@ -49,6 +54,11 @@ export function acknowledgements({ imageStack, pipelineStack }: QueueCanary): Ac
               'Build output is encrypted with the AWS managed key of S3 unless keyArn names a key; one costs a dollar a month',
           },
         ]),
+  ];
+}
+
+function ofServices(services: Services): Acknowledgement[] {
+  return [
     ...[services.canary, services.stable].flatMap((track): Acknowledgement[] => [
       { at: track.executionRole, id: anyResource, reason: registryLogin },
       {
@@ -57,9 +67,7 @@ export function acknowledgements({ imageStack, pipelineStack }: QueueCanary): Ac
         reason: 'The variables name the queue and the track; there is no secret among them',
       },
     ]),
-    ...protectedTracks(services).map(
-      (track): Acknowledgement => ({ at: track.taskRole, id: tasksOfCluster, reason: taskIdsAreUnknown }),
-    ),
+    ...protectedTracks(services).map(({ taskRole }) => ofTasks(taskRole, services)),
     ...(hasInsights(services.cluster)
       ? []
       : [
@@ -70,77 +78,82 @@ export function acknowledgements({ imageStack, pipelineStack }: QueueCanary): Ac
               'Container Insights are charged as custom metrics, and nothing here reads them; containerInsights=true turns them on',
           },
         ]),
+  ];
+}
+
+function ofController(controller: PipelineStack['controller'], services: Services): Acknowledgement[] {
+  return [
     {
       at: controller,
       id: anyResource,
       reason:
         'Job results, DescribeTaskDefinition and RegisterTaskDefinition have no resource to name, ListTasks is restricted to this cluster by condition, and RegisterScalableTarget, whose ARN is not known beforehand, to the task counts of ECS services; all that changes a service or the pipeline is limited to those of this stack',
     },
-    { at: controller, id: tasksOfCluster, reason: taskIdsAreUnknown },
-    ...[services.canary, services.stable].map(
-      ({ taskDefinition }): Acknowledgement => ({
-        at: controller,
-        id: ecsFinding('task-definition', `${taskDefinition.family}:*`),
-        reason: 'The revision number is known only when the controller has registered it',
-      }),
-    ),
+    ofTasks(controller, services),
+    ...[services.canary, services.stable].map((track) => ofRevisions(controller, track, 'the controller')),
     {
       at: controller.undeliveredEvents,
       id: 'AwsSolutions-SQS3',
       reason: 'This is the dead-letter queue of the EventBridge rules',
     },
+  ];
+}
+
+function ofPipeline(pipeline: PipelineStack['pipeline'], services: Services): Acknowledgement[] {
+  const inPipeline = (role: string) => pipeline.node.findChild(role);
+  const artifacts = (role: string, keys: string): Acknowledgement => ({
+    at: inPipeline(role),
+    id: `AwsSolutions-IAM5[Resource::<${logicalId(pipeline.artifactBucket)}.Arn>/${keys}]`,
+    reason: 'CodePipeline chooses the keys of its artifacts; the bucket is used for nothing else',
+  });
+  const deploys = (role: string, track: WorkerService): Acknowledgement[] => [
+    { at: inPipeline(role), id: anyResource, reason: ecsHasNoResource },
+    ofRevisions(inPipeline(role), track, 'the action'),
+    ofTasks(inPipeline(role), services),
+  ];
+  const invokes = (role: string): Acknowledgement => ({
+    at: inPipeline(role),
+    id: anyResource,
+    reason: 'lambda:ListFunctions has no resource; invoking is limited to the controller',
+  });
+  return [
     {
       at: pipeline.artifactBucket,
       id: 'AwsSolutions-S1',
       reason:
         'Holds what CodeCommit and ECR keep anyway, for 30 days, readable by the roles of the pipeline only; access logs would need a second bucket',
     },
-    ...(
-      [
-        ['Role', '*'],
-        ['SourceActionRole', '*/Source/*'],
-        ['BuildArtifacts', '*/Source/*'],
-        ['BuildArtifacts', '*/Image/*'],
-        ['CanaryActionRole', '*/Image/*'],
-        ['StableActionRole', '*/Image/*'],
-      ] as const
-    ).map(
-      ([role, keys]): Acknowledgement => ({
-        at: inPipeline(role),
-        id: artifacts(keys),
-        reason: 'CodePipeline chooses the keys of its artifacts; the bucket is used for nothing else',
-      }),
-    ),
-    ...(
-      [
-        ['CanaryActionRole', services.canary],
-        ['StableActionRole', services.stable],
-      ] as const
-    ).flatMap(([role, track]): Acknowledgement[] => [
-      { at: inPipeline(role), id: anyResource, reason: ecsHasNoResource },
-      {
-        at: inPipeline(role),
-        id: ecsFinding('task-definition', `${track.taskDefinition.family}:*`),
-        reason: 'The revision number is known only when the action has registered it',
-      },
-      {
-        at: inPipeline(role),
-        id: tasksOfCluster,
-        reason: taskIdsAreUnknown,
-      },
-    ]),
-    ...['JudgeActionRole', 'RecordActionRole'].map(
-      (role): Acknowledgement => ({
-        at: inPipeline(role),
-        id: anyResource,
-        reason: 'lambda:ListFunctions has no resource; invoking is limited to the controller',
-      }),
-    ),
+    artifacts('Role', '*'),
+    artifacts('SourceActionRole', '*/Source/*'),
+    artifacts('BuildArtifacts', '*/Source/*'),
+    artifacts('BuildArtifacts', '*/Image/*'),
+    artifacts('CanaryActionRole', '*/Image/*'),
+    artifacts('StableActionRole', '*/Image/*'),
+    ...deploys('CanaryActionRole', services.canary),
+    ...deploys('StableActionRole', services.stable),
+    invokes('JudgeActionRole'),
+    invokes('RecordActionRole'),
   ];
 }
 
+function ofTasks(at: IConstruct, { cluster }: Services): Acknowledgement {
+  return {
+    at,
+    id: ecsFinding('task', `<${logicalId(cluster)}>/*`),
+    reason: 'Task ids are known only when the tasks run; the cluster is this stack’s own',
+  };
+}
+
+function ofRevisions(at: IConstruct, { taskDefinition }: WorkerService, who: string): Acknowledgement {
+  return {
+    at,
+    id: ecsFinding('task-definition', `${taskDefinition.family}:*`),
+    reason: `The revision number is known only when ${who} has registered it`,
+  };
+}
+
 /** Tracks whose tasks may protect themselves. */
-function protectedTracks({ canary, stable }: QueueCanary['pipelineStack']['services']): WorkerService[] {
+function protectedTracks({ canary, stable }: Services): WorkerService[] {
   return [canary, stable].filter(({ protectedMinutesMax }) => protectedMinutesMax !== undefined);
 }
 

@@ -114,3 +114,21 @@ export function actionsOf(statements: readonly Statement[]): string[] {
 export function normalised(template: Template): unknown {
   return JSON.parse(JSON.stringify(template.toJSON()).replaceAll(/[0-9a-f]{64}/g, 'ASSET'));
 }
+
+/** The release policy as the controller gets it. */
+export function policyOf(of: Synthesized): Record<string, unknown> {
+  const { Environment } = resource(of.pipeline, 'AWS::Lambda::Function').properties as {
+    Environment: { Variables: { QC_POLICY: string } };
+  };
+  return JSON.parse(Environment.Variables.QC_POLICY);
+}
+
+/** The text that `Fn::Join` makes, with references written as `${name}`. */
+export function joined(value: unknown): string {
+  if (typeof value === 'string') return value;
+  const intrinsic = value as { 'Fn::Join'?: [string, unknown[]]; 'Fn::ImportValue'?: string; Ref?: string };
+  const { 'Fn::Join': join, 'Fn::ImportValue': imported, Ref } = intrinsic;
+  if (join !== undefined) return join[1].map(joined).join(join[0]);
+  if (imported !== undefined) return `\${import ${imported}}`;
+  return Ref === undefined ? JSON.stringify(value).replaceAll('"', '') : `\${${Ref}}`;
+}

@@ -174,7 +174,7 @@ const wish = { queueCanary: 'rollback', executionId: 'e1', reason: 'too slow' };
  * How often one of the three goes on although the one before could have, at most: without a bound there are hundreds of
  * thousands of courses, and who has to be interrupted so often for a fault to show is rare.
  */
-const MAX_INTERRUPTIONS = 2;
+const INTERRUPTIONS_MAX = 2;
 
 interface Played {
   readonly ending: Ending;
@@ -214,7 +214,7 @@ async function play(moment: Moment, old: boolean, choices: readonly number[]): P
     const actor = waiting[choices[step] ?? 0]!;
     options.push(waiting.length);
     if (before !== undefined && before !== actor && waiting.includes(before)) interruptions += 1;
-    if (interruptions > MAX_INTERRUPTIONS) return { ending, options };
+    if (interruptions > INTERRUPTIONS_MAX) return { ending, options };
     await turns.give(actor);
     before = actor;
   }

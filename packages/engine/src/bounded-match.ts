@@ -1,6 +1,6 @@
 import { runInNewContext } from 'node:vm';
 
-const MAX_MS = 50;
+const MATCH_MS_MAX = 50;
 
 /**
  * Whether the whole text matches a regular expression that a user wrote. It may take for ever on some text, so it runs
@@ -9,7 +9,7 @@ const MAX_MS = 50;
 export function matchesWithin(pattern: string, text: string): boolean | 'late' | 'invalid' {
   try {
     const program = 'new RegExp("^(?:" + pattern + ")$").test(text)';
-    return runInNewContext(program, { pattern, text }, { timeout: MAX_MS }) as boolean;
+    return runInNewContext(program, { pattern, text }, { timeout: MATCH_MS_MAX }) as boolean;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT' ? 'late' : 'invalid';
   }

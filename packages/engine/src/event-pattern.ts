@@ -1,5 +1,5 @@
+import { parseBoundedJson } from './document-bounds.ts';
 import { matchesPieces } from './wildcard.ts';
-import { parseBoundedJson } from './wire/document-bounds.ts';
 
 type Json = Record<string, unknown>;
 /** Whether a value of the event (absent: `undefined`) satisfies one part of a pattern. */

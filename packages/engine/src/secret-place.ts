@@ -1,5 +1,6 @@
-import type { Engine, Principal } from './dispatch/service.ts';
-import { parseBoundedJson } from './wire/document-bounds.ts';
+import type { Engine } from './dispatch/service.ts';
+import { parseBoundedJson } from './document-bounds.ts';
+import type { Principal } from './iam/principal.ts';
 
 /** Where a text is in Secrets Manager: in the current version, unless a label or a version is named. */
 export interface SecretPlace {

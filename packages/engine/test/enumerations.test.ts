@@ -2,8 +2,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { SERVICES } from '../src/dispatch/sdk.ts';
-import type { Shape } from '../src/wire/shapes.ts';
+import { SERVICES } from '../src/sdk/services.ts';
+import type { Shape } from '../src/sdk/shapes.ts';
 import { FuzzWorld } from './fuzz-world.ts';
 
 const PACKAGES = fileURLToPath(new URL('../../../node_modules/@aws-sdk/', import.meta.url));
@@ -62,6 +62,6 @@ test('the table of enumerations says what the types of the SDK say of all that t
       : value;
   // `vitest run -u` writes what they say now.
   await expect(`${JSON.stringify(sorted(table), null, 2)}\n`).toMatchFileSnapshot(
-    '../src/dispatch/enumerations.json',
+    '../src/sdk/enumerations.json',
   );
 });

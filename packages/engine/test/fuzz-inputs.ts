@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Shape } from '../src/wire/shapes.ts';
+import type { Shape } from '../src/sdk/shapes.ts';
 
 /** Texts that have meant something before, by the name of the member that held them. */
 export class Vocabulary {

@@ -3,18 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { Pace } from '../src/clock/pace.ts';
-import { Dispatcher, type OperationModel, type ServiceModel } from '../src/dispatch/dispatcher.ts';
-import { SERVICES, type ServiceName } from '../src/dispatch/sdk.ts';
+import { Dispatcher } from '../src/dispatch/dispatcher.ts';
 import type { Engine, Service } from '../src/dispatch/service.ts';
+import { readForm } from '../src/document-bounds.ts';
 import { AwsFault } from '../src/errors.ts';
 import { Identity } from '../src/iam/identity.ts';
 import { PolicyAuthorizer } from '../src/iam/policy-authorizer.ts';
 import { ByteIds, SystemClock } from '../src/index.ts';
 import { Journal } from '../src/journal/journal.ts';
+import type { OperationModel, ServiceModel } from '../src/sdk/model.ts';
+import { SERVICES, type ServiceName } from '../src/sdk/services.ts';
+import type { Shape } from '../src/sdk/shapes.ts';
 import { createServices } from '../src/services/catalogue.ts';
 import { State } from '../src/state/state.ts';
 import { encodeJson, encodeText, encodeXmlMembers, encodeXmlNode } from '../src/wire/codecs.ts';
-import { readForm } from '../src/wire/document-bounds.ts';
 import {
   type Protocol,
   readFormInput,
@@ -23,7 +25,6 @@ import {
   writeFault,
   writeOutput,
 } from '../src/wire/protocols.ts';
-import type { Shape } from '../src/wire/shapes.ts';
 
 type Json = Record<string, unknown>;
 
@@ -185,16 +186,14 @@ function writeForm(form: URLSearchParams, at: string, shape: Shape, value: unkno
       for (const [name, member] of shape.members) {
         const item = (value as Json)[name];
         if (item === undefined) continue;
-        const xmlName = (member.traits.xmlName as string | undefined) ?? name;
-        const ec2Name =
-          (member.traits.ec2QueryName as string | undefined) ??
-          xmlName.charAt(0).toUpperCase() + xmlName.slice(1);
+        const xmlName = member.traits.xmlName ?? name;
+        const ec2Name = member.traits.ec2QueryName ?? xmlName.charAt(0).toUpperCase() + xmlName.slice(1);
         writeForm(form, under(ec2 ? ec2Name : xmlName), member, item, ec2);
       }
       return;
     case 'list': {
       const flat = ec2 || shape.traits.xmlFlattened !== undefined;
-      const prefix = flat ? at : under((shape.value!.traits.xmlName as string | undefined) ?? 'member');
+      const prefix = flat ? at : under(shape.value!.traits.xmlName ?? 'member');
       for (const [index, item] of (value as unknown[]).entries())
         writeForm(form, `${prefix}.${index + 1}`, shape.value!, item, ec2);
       return;
@@ -202,11 +201,8 @@ function writeForm(form: URLSearchParams, at: string, shape: Shape, value: unkno
     case 'map': {
       const prefix = shape.traits.xmlFlattened !== undefined ? at : under('entry');
       for (const [index, [key, item]] of Object.entries(value as Json).entries()) {
-        form.append(
-          `${prefix}.${index + 1}.${(shape.key!.traits.xmlName as string | undefined) ?? 'key'}`,
-          key,
-        );
-        const valueName = (shape.value!.traits.xmlName as string | undefined) ?? 'value';
+        form.append(`${prefix}.${index + 1}.${shape.key!.traits.xmlName ?? 'key'}`, key);
+        const valueName = shape.value!.traits.xmlName ?? 'value';
         writeForm(form, `${prefix}.${index + 1}.${valueName}`, shape.value!, item, ec2);
       }
       return;

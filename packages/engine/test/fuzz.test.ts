@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SystemClock } from '../src/clock/clock.ts';
-import { SERVICES } from '../src/dispatch/sdk.ts';
+import { SERVICES } from '../src/sdk/services.ts';
 import { enumerationsOf, inputOf, Vocabulary } from './fuzz-inputs.ts';
 import { FuzzWorld } from './fuzz-world.ts';
 
 const CALLS = 40_000;
-const MAX_GROWTH_BYTES = 300 * 1024 * 1024;
-const MAX_ANSWER_MS = 20_000;
+const GROWTH_BYTES_MAX = 300 * 1024 * 1024;
+const ANSWER_MS_MAX = 20_000;
 /** Codes of calls that were refused for their form alone, before anything was looked up. */
 const FORM = /Validation|Serialization|Invalid|Malformed|Missing|Required|NotImplemented|UnknownOperation/;
 
@@ -71,13 +71,13 @@ test('no input that the schemas allow, or nearly, is more than the engine can be
   // Some two thirds, and every fifth call succeeds.
   expect(counts.beyondForm / counts.all).toBeGreaterThan(0.5);
   expect(counts.done / counts.all).toBeGreaterThan(0.1);
-  expect(process.memoryUsage().rss - before).toBeLessThan(MAX_GROWTH_BYTES);
+  expect(process.memoryUsage().rss - before).toBeLessThan(GROWTH_BYTES_MAX);
 }, 300_000);
 
 /** Fails when an answer does not come. */
 function answered<T>(call: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = new SystemClock().setTimer(MAX_ANSWER_MS, () => reject(new Error('no answer')));
+    const timer = new SystemClock().setTimer(ANSWER_MS_MAX, () => reject(new Error('no answer')));
     call.then(resolve, reject).finally(() => timer.cancel());
   });
 }

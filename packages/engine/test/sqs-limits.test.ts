@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
 import { SqsWorld } from './sqs-world.ts';
 
-const MOST_IN_FLIGHT = 120_000;
+const IN_FLIGHT_MAX = 120_000;
 
 async function fillInFlight(
   world: SqsWorld,
   QueueUrl: string,
   group?: (index: number) => string,
 ): Promise<void> {
-  for (let sent = 0; sent < MOST_IN_FLIGHT; sent += 10) {
+  for (let sent = 0; sent < IN_FLIGHT_MAX; sent += 10) {
     await world.call('SendMessageBatch', {
       QueueUrl,
       Entries: Array.from({ length: 10 }, (_, index) => ({

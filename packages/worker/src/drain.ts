@@ -1,7 +1,7 @@
 import { type Clock, within } from './clock.ts';
+import type { FifoLanes } from './delivery/fifo-lanes.ts';
 import type { Outbox } from './delivery/outbox.ts';
 import type { Receiver } from './delivery/receiver.ts';
-import type { FifoLanes } from './handling/fifo-lanes.ts';
 import type { Runs } from './handling/runs.ts';
 import type { Quiet } from './quiet.ts';
 import type { OutcomeBook } from './reporting/outcome-book.ts';

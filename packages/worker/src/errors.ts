@@ -24,13 +24,13 @@ export function classOf(error: unknown): string {
   }
 }
 
-const TEXT_MAX_LENGTH = 1_000;
+const TEXT_LENGTH_MAX = 1_000;
 
 /** An error in words, whatever was thrown: objects that cannot be printed do not bring the worker down. */
 export function textOf(error: unknown): string {
   try {
     const text = error instanceof Error ? error.message : typeof error === 'string' ? error : print(error);
-    return text.length > TEXT_MAX_LENGTH ? `${text.slice(0, TEXT_MAX_LENGTH)}...` : text;
+    return text.length > TEXT_LENGTH_MAX ? `${text.slice(0, TEXT_LENGTH_MAX)}...` : text;
   } catch {
     return 'a value that cannot be printed';
   }

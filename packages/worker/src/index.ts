@@ -1,7 +1,7 @@
 export type { Clock, Timer } from './clock.ts';
-export type { Message } from './delivery/message.ts';
 export type { DrainReport } from './drain.ts';
 export { InvariantError, UserError } from './errors.ts';
+export type { Health, WorkerState } from './health.ts';
 export type {
   AbortCause,
   BatchHandler,
@@ -11,9 +11,9 @@ export type {
   Item,
   MessageType,
   Outcome,
-} from './handling/handler.ts';
-export { HandlerAborted } from './handling/handler.ts';
-export type { Health, WorkerState } from './health.ts';
+} from './message/handler.ts';
+export { HandlerAborted } from './message/handler.ts';
+export type { Message } from './message/message.ts';
 export type { Identity } from './reporting/identity.ts';
 export { REPORT_MS, REPORTS_EACH_SECOND_MS } from './reporting/rhythm.ts';
 export { type RunWorkerOptions, runWorker, SystemClock } from './run-worker.ts';

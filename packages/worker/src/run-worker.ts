@@ -7,7 +7,7 @@ import { RawTransport } from './transport/raw-transport.ts';
 import type { Transport } from './transport/transport.ts';
 import { Worker } from './worker.ts';
 
-const TIMEOUT_MAX_MS = 2_147_483_647;
+const TIMEOUT_MS_MAX = 2_147_483_647;
 
 /** Real time: the epoch at the start of the process, and from there on a clock that is never set back. */
 export class SystemClock implements Clock {
@@ -16,7 +16,7 @@ export class SystemClock implements Clock {
   }
 
   setTimer(delayMs: number, run: () => void): Timer {
-    const handle = setTimeout(run, Math.min(Math.max(delayMs, 0), TIMEOUT_MAX_MS));
+    const handle = setTimeout(run, Math.min(Math.max(delayMs, 0), TIMEOUT_MS_MAX));
     return { cancel: () => clearTimeout(handle) };
   }
 }

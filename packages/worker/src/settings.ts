@@ -1,7 +1,7 @@
 import type { Random } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import { UserError } from './errors.ts';
-import type { BatchHandler, Decode, Handler, MessageType } from './handling/handler.ts';
+import type { BatchHandler, Decode, Handler, MessageType } from './message/handler.ts';
 import type { Identity } from './reporting/identity.ts';
 import { PROTECTED_MINUTES, PROTECTED_MINUTES_MAX, type TaskProtectionOptions } from './task-protection.ts';
 import type { Transport } from './transport/transport.ts';
@@ -123,7 +123,7 @@ export interface Settings {
   readonly maxReceiveCount: number | undefined;
 }
 
-export const VISIBILITY_MAX_SECONDS = 43_200;
+export const VISIBILITY_SECONDS_MAX = 43_200;
 
 type Options = WorkerTuning &
   Pick<WorkerOptions<never>, 'queueUrl' | 'identity' | 'maxReceiveCount' | 'parking' | 'taskProtection'> & {
@@ -187,7 +187,7 @@ function readTuning(options: Options, problems: string[]): Settings {
     return value;
   };
   const concurrency = number('concurrency', 10, 1, 10_000);
-  const visibilitySeconds = number('visibilitySeconds', 30, 2, VISIBILITY_MAX_SECONDS);
+  const visibilitySeconds = number('visibilitySeconds', 30, 2, VISIBILITY_SECONDS_MAX);
   return {
     fifo: options.queueUrl.endsWith('.fifo'),
     concurrency,
@@ -196,13 +196,13 @@ function readTuning(options: Options, problems: string[]): Settings {
     waitSeconds: number('waitSeconds', 5, 0, 20),
     visibilitySeconds,
     renewEverySeconds: number('renewEverySeconds', visibilitySeconds / 2, 0.5, visibilitySeconds, false),
-    leaseMaximumSeconds: number('leaseMaximumSeconds', VISIBILITY_MAX_SECONDS, 1, VISIBILITY_MAX_SECONDS),
-    handlerTimeoutMs: number('handlerTimeoutMs', 60_000, 1, VISIBILITY_MAX_SECONDS * 1000, false),
+    leaseMaximumSeconds: number('leaseMaximumSeconds', VISIBILITY_SECONDS_MAX, 1, VISIBILITY_SECONDS_MAX),
+    handlerTimeoutMs: number('handlerTimeoutMs', 60_000, 1, VISIBILITY_SECONDS_MAX * 1000, false),
     abortGraceMs: number('abortGraceMs', 5_000, 0, 3_600_000, false),
     lingerMs: number('lingerMs', 100, 0, 10_000, false),
     refillLingerMs: number('refillLingerMs', 2, 0, 10_000, false),
-    retryFirstSeconds: number('retryFirstSeconds', 1, 0, VISIBILITY_MAX_SECONDS),
-    retryLongestSeconds: number('retryLongestSeconds', 300, 0, VISIBILITY_MAX_SECONDS),
+    retryFirstSeconds: number('retryFirstSeconds', 1, 0, VISIBILITY_SECONDS_MAX),
+    retryLongestSeconds: number('retryLongestSeconds', 300, 0, VISIBILITY_SECONDS_MAX),
     stopTimeoutMs: number('stopTimeoutMs', 30_000, 1_000, 3_600_000, false),
     maxReceiveCount:
       options.maxReceiveCount === undefined ? undefined : number('maxReceiveCount', 1, 1, 1_000),

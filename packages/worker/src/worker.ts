@@ -1,17 +1,18 @@
 import type { Clock } from './clock.ts';
-import { type Delivery, toDelivery } from './delivery/delivery.ts';
-import { LeaseKeeper, type LossCause } from './delivery/lease-keeper.ts';
+import { FifoLanes } from './delivery/fifo-lanes.ts';
+import { LeaseKeeper } from './delivery/lease-keeper.ts';
 import { Outbox } from './delivery/outbox.ts';
+import { Permits } from './delivery/permits.ts';
 import { Receiver } from './delivery/receiver.ts';
 import { type DrainReport, drain, lateIntakeMs } from './drain.ts';
-import { FifoLanes } from './handling/fifo-lanes.ts';
 import { HandlerRunner } from './handling/handler-runner.ts';
-import { Permits } from './handling/permits.ts';
 import type { Run } from './handling/run.ts';
 import { Runs } from './handling/runs.ts';
 import { Settlement } from './handling/settlement.ts';
 import { type Health, healthOf, type WorkerState } from './health.ts';
 import { LoopLag } from './loop-lag.ts';
+import type { LossCause } from './message/delivery.ts';
+import { type Delivery, toDelivery } from './message/delivery.ts';
 import { Quiet } from './quiet.ts';
 import { type NamedIdentity, withTaskId } from './reporting/identity.ts';
 import { Metrics } from './reporting/metrics.ts';
@@ -22,7 +23,7 @@ import { protectionOf, type TaskProtection } from './task-protection.ts';
 import type { SqsMessage, Transport } from './transport/transport.ts';
 
 /** Safety margin of each lease for the time that the reply was on its way: a tenth of the visibility, at most this. */
-const REPLY_MARGIN_MAX_MS = 2_000;
+const REPLY_MARGIN_MS_MAX = 2_000;
 
 /**
  * Consumes a queue: keeps `concurrency` messages in work, renews their leases, deletes those that succeeded, gives
@@ -281,7 +282,7 @@ export class Worker<T = string> {
 
   /** The latest time at which SQS certainly had leased what has just arrived; the reply may have been unread for a while. */
   #leasedAtMs(nowMs: number, askedAtMs: number): number {
-    const marginMs = Math.min(REPLY_MARGIN_MAX_MS, this.#settings.visibilitySeconds * 100);
+    const marginMs = Math.min(REPLY_MARGIN_MS_MAX, this.#settings.visibilitySeconds * 100);
     return Math.max(askedAtMs, nowMs - marginMs - this.#lag.blockedMs());
   }
 

@@ -44,9 +44,9 @@ const DAY = [24 * HOUR_MS, 'one day'] as const;
  * CodePipeline gives up an invocation of a function after 24 hours, and each of them passes in one. The controller holds
  * every outcome line of a release in memory and judges all of them at each look: it has no memory for more than this.
  */
-export const MAX_OBSERVATION = [12 * HOUR_MS, 'twelve hours'] as const;
+export const OBSERVATION_MAX = [12 * HOUR_MS, 'twelve hours'] as const;
 
-const MAX_OBSERVATION_MINUTES = MAX_OBSERVATION[0] / 60_000;
+const OBSERVATION_MINUTES_MAX = OBSERVATION_MAX[0] / 60_000;
 
 /** The settings of the judge. Times are in milliseconds. */
 export const judgeSettings = {
@@ -113,7 +113,7 @@ tasks are known to differ and stable has few.`,
     text: 'Messages that each track must have finished before a pass.',
   },
   bakeMsMin: {
-    kind: duration(DAY, 'minutes', MAX_OBSERVATION_MINUTES),
+    kind: duration(DAY, 'minutes', OBSERVATION_MINUTES_MAX),
     default: 180_000,
     defaultText: 'the bake',
     text: 'Time that the canary must have been observed before a pass, which also waits for the visibility timeout.',
@@ -125,7 +125,7 @@ tasks are known to differ and stable has few.`,
     text: "The queue's visibility timeout. A message that the canary lost is received again only after it.",
   },
   deadlineMs: {
-    kind: duration(MAX_OBSERVATION, 'minutes', MAX_OBSERVATION_MINUTES),
+    kind: duration(OBSERVATION_MAX, 'minutes', OBSERVATION_MINUTES_MAX),
     default: HOUR_MS,
     defaultText: 'one hour; twice the bake or the visibility timeout if that is longer, within the limit',
     property: 'decideWithin',
@@ -204,13 +204,13 @@ function countersKind(): Kind<Readonly<Record<string, CounterPolicy>>> {
 
 /** A name that the worker counts under. It refuses others, and more than so many. */
 const COUNTER_NAME = /^[A-Za-z0-9 _.:-]{1,64}$/;
-const MAX_COUNTERS = 20;
+const COUNTERS_MAX = 20;
 
 function wrongWithCounters(value: unknown): string | undefined {
   if (!isObject(value)) return `must be an object of counters by name, not ${show(value)}`;
   const names = Object.keys(value);
-  if (names.length > MAX_COUNTERS) {
-    return `must be at most ${MAX_COUNTERS}, which is as many as a worker counts, not ${names.length}`;
+  if (names.length > COUNTERS_MAX) {
+    return `must be at most ${COUNTERS_MAX}, which is as many as a worker counts, not ${names.length}`;
   }
   const misnamed = names.find((name) => !COUNTER_NAME.test(name));
   if (misnamed !== undefined) {

@@ -2,7 +2,8 @@ import { type Block, blockProblem, type Cell } from './block.ts';
 import { Certifications } from './certification.ts';
 import { type Comparison, Comparisons } from './comparison.ts';
 import { Concerns } from './concerns.ts';
-import { count, failuresOf, retriesOf, tally, totalOf } from './counts.ts';
+import { Counters } from './counters.ts';
+import { count, failuresOf, totalOf } from './counts.ts';
 import { CrashLoop } from './crashes.ts';
 import { Difference } from './difference.ts';
 import { effectsOf } from './effect.ts';
@@ -19,13 +20,14 @@ import {
 } from './judge-policy.ts';
 import { QUANTILE_WEIGHTS, type SlowBins, Slower, slowBins } from './latency.ts';
 import { Levels } from './levels.ts';
-import { named } from './named.ts';
+import { Lives } from './lives.ts';
 import { exp, ln } from './numerics.ts';
 import { Pool } from './pool.ts';
 import { projected } from './projection.ts';
-import { duration, odds } from './required-sample.ts';
+import { duration } from './required-sample.ts';
 import { Shortfall } from './shortfall.ts';
 import { Stream } from './stream.ts';
+import { Tallies } from './tallies.ts';
 import { type Situation, verdictOf } from './verdict.ts';
 import { warmUpMsOf } from './warm-up.ts';
 import { latencyWords, part, throughputWords, times } from './words.ts';
@@ -114,34 +116,22 @@ class ReleaseJudge implements Judge {
   /** The median every five seconds: what is blatantly slower need not wait for longer intervals. */
   readonly #blatant: Slower | undefined;
   readonly #crashLoop = new CrashLoop();
+  readonly #lives = new Lives(this.#crashLoop);
   readonly #throughput = new Shortfall(
     ({ finished, saturated }) => (saturated ? finished : undefined),
     ({ finished }) => finished,
     THROUGHPUT,
   );
-  readonly #counters: readonly { readonly words: string; readonly shortfall: Shortfall }[];
+  readonly #counters: Counters;
   readonly #concerns: Concerns;
   readonly #heterogeneity = new Heterogeneity();
   readonly #certifications: Certifications;
   readonly #stable = { units: 0, failed: 0 };
-  readonly #tallies = {
-    canary: tally(),
-    baseline: tally(),
-    retriedCanary: tally(),
-    retriedBaseline: tally(),
-    crashes: { canary: 0, stable: 0, canarySeconds: 0, stableSeconds: 0 },
-  };
-  readonly #successful = new Set<string>();
-  readonly #stillborn = new Set<string>();
-  readonly #lives = new Set<string>();
+  readonly #tallies = new Tallies();
   #blocks = 0;
   #leftOut = 0;
   #problem: string | undefined;
   #untilMs: number;
-  #lastUnitAtMs: number | undefined;
-  #baselineUnitsSinceCanary = 0;
-  #canaryUnitsSinceBaseline = 0;
-  #measured = { durations: false, saturated: false, crashes: false };
   #failed: { readonly atMs: number; readonly evidence: Evidence } | undefined;
 
   constructor(policy: JudgePolicy, startedAtMs: number, past: readonly Block[], starts: readonly Cell[]) {
@@ -177,10 +167,7 @@ class ReleaseJudge implements Judge {
     this.#blatant = slow && new Slower(slow, tolerance, cells, [1]);
     this.#concerns = new Concerns(cells);
     this.#certifications = new Certifications(policy, slow);
-    this.#counters = Object.entries(policy.counters).map(([name, { worse, tolerance: part }]) => ({
-      words: `too ${worse === 'less' ? 'little' : 'much'} of "${name}"`,
-      shortfall: shortfallOf(name, worse, part),
-    }));
+    this.#counters = new Counters(policy.counters);
   }
 
   observe(block: Block): string | undefined {
@@ -188,7 +175,7 @@ class ReleaseJudge implements Judge {
     if (this.#problem !== undefined) return this.#problem;
     this.#blocks += 1;
     this.#untilMs = block.toMs;
-    this.#count(block);
+    this.#tallies.count(block);
     this.#observeCrashes(block);
     const compared = this.#messages.next(block);
     // Also not while stable is in trouble itself: this block has told by now.
@@ -203,7 +190,7 @@ class ReleaseJudge implements Judge {
     const amounts = this.#amounts.next(block);
     if (typeof amounts === 'object' && amounts.warm) {
       this.#throughput.observe(amounts);
-      for (const { shortfall } of this.#counters) shortfall.observe(amounts);
+      this.#counters.observe(amounts);
     }
     this.#failIfSure(block.toMs);
     return undefined;
@@ -229,9 +216,9 @@ class ReleaseJudge implements Judge {
       isCertified: this.isCertified,
       warmUpMs: this.#warmUpMs,
       problem: this.#problem,
-      lastUnitAtMs: this.#lastUnitAtMs,
-      baselineUnitsSinceCanary: this.#baselineUnitsSinceCanary,
-      canaryUnitsSinceBaseline: this.#canaryUnitsSinceBaseline,
+      lastUnitAtMs: this.#tallies.lastUnitAtMs,
+      baselineUnitsSinceCanary: this.#tallies.baselineUnitsSinceCanary,
+      canaryUnitsSinceBaseline: this.#tallies.canaryUnitsSinceBaseline,
     };
     return verdictOf(situation);
   }
@@ -254,50 +241,10 @@ class ReleaseJudge implements Judge {
       : undefined;
   }
 
-  #count({ toMs, canary, stable }: Block): void {
-    const tallies = this.#tallies;
-    const own = totalOf(canary, failuresOf);
-    const others = totalOf(stable, failuresOf);
-    count(tallies.canary, own);
-    count(tallies.baseline, others);
-    count(tallies.retriedCanary, totalOf(canary, retriesOf));
-    count(tallies.retriedBaseline, totalOf(stable, retriesOf));
-    for (const { task, finished, failed, durations, saturated } of canary) {
-      if (finished > failed) this.#successful.add(task);
-      if (durations !== undefined && durations.length > 0) this.#measured.durations = true;
-      if (saturated && finished > 0) this.#measured.saturated = true;
-    }
-    if (own.units + others.units === 0) return;
-    this.#lastUnitAtMs = toMs;
-    this.#baselineUnitsSinceCanary = own.units > 0 ? 0 : this.#baselineUnitsSinceCanary + others.units;
-    this.#canaryUnitsSinceBaseline = others.units > 0 ? 0 : this.#canaryUnitsSinceBaseline + own.units;
-  }
-
-  #observeCrashes({ toMs, canary, crashes }: Block): void {
-    if (crashes === undefined) return;
-    this.#measured.crashes = true;
-    const seen = this.#tallies.crashes;
-    seen.canary += crashes.canary.count;
-    seen.stable += crashes.stable.count;
-    seen.canarySeconds += crashes.canary.taskSeconds;
-    seen.stableSeconds += crashes.stable.taskSeconds;
-    this.#crashLoop.observe(crashes.canary, crashes.stable, this.#elapsed(toMs));
-    for (const { task } of canary) {
-      if (this.#lives.has(task)) continue;
-      this.#lives.add(task);
-      this.#crashLoop.began();
-    }
-    if (crashes.canary.count === 0) return;
-    // A task that dies with messages in hand has one failed message more than it has finished.
-    let died = 0;
-    for (const { task, finished, failed } of canary) {
-      if (died === crashes.canary.count || this.#successful.has(task) || this.#stillborn.has(task)) continue;
-      if (finished > 0 && finished === failed) {
-        this.#stillborn.add(task);
-        this.#crashLoop.diedStillborn();
-        died += 1;
-      }
-    }
+  #observeCrashes(block: Block): void {
+    this.#lives.observe(block);
+    const { crashes, toMs } = block;
+    if (crashes !== undefined) this.#crashLoop.observe(crashes.canary, crashes.stable, this.#elapsed(toMs));
   }
 
   #compare(comparison: Comparison): void {
@@ -352,10 +299,8 @@ class ReleaseJudge implements Judge {
         return this.#crashLoop.value;
       case 'throughput':
         return this.#throughput.value;
-      case 'counters': {
-        const all = this.#counters.map(({ shortfall }) => shortfall.value);
-        return all.length === 0 ? 1 : all.reduce((sum, value) => sum + value, 0) / all.length;
-      }
+      case 'counters':
+        return this.#counters.value;
     }
   }
 
@@ -418,7 +363,7 @@ class ReleaseJudge implements Judge {
 
   /** What was seen of a metric; undefined where it was not measured. */
   #words(metric: JudgedMetric): string | undefined {
-    const { canary, baseline, crashes } = this.#tallies;
+    const { canary, baseline, crashes, measured } = this.#tallies;
     switch (metric) {
       case 'failures':
       case 'broken':
@@ -426,32 +371,17 @@ class ReleaseJudge implements Judge {
           ? undefined
           : `the canary failed ${part(canary)} on first attempts, the baseline ${part(baseline)}`;
       case 'latency':
-        return this.#latency === undefined || !this.#measured.durations
+        return this.#latency === undefined || !measured.durations
           ? undefined
           : latencyWords(this.#durations.compared, this.#slow![1]!);
       case 'crashes':
-        return this.#measured.crashes
+        return measured.crashes
           ? `the canary's tasks crashed ${times(crashes.canary)} while they ran for ${duration(1000 * crashes.canarySeconds)} together, stable's ${times(crashes.stable)} in ${duration(1000 * crashes.stableSeconds)}`
           : undefined;
       case 'throughput':
-        return this.#measured.saturated ? throughputWords(this.#amounts.compared) : undefined;
+        return measured.saturated ? throughputWords(this.#amounts.compared) : undefined;
       case 'counters':
-        return this.#counters.length === 0
-          ? undefined
-          : this.#counters.map(({ words, shortfall }) => `${words} (${odds(shortfall.value)})`).join(', ');
+        return this.#counters.words;
     }
   }
-}
-
-function shortfallOf(name: string, worse: 'less' | 'more', tolerance: number): Shortfall {
-  const amount = perMessage(name, worse);
-  return new Shortfall(amount, amount, 1 / (worse === 'less' ? 1 - tolerance : 1 + tolerance));
-}
-
-function perMessage(name: string, worse: 'less' | 'more'): (cell: Cell) => number | undefined {
-  return ({ counters, finished }) => {
-    if (finished === 0) return undefined;
-    const each = (named(counters, name) ?? 0) / finished;
-    return worse === 'less' ? each : -each;
-  };
 }

@@ -4,7 +4,7 @@ import { addedNamed, type Named } from './named.ts';
 
 /** Intervals wait for each other until they hold so many messages, or span so long: the split of a few says nothing. */
 const MESSAGES = 16;
-const SPAN_MAX_MS = 300_000;
+const SPAN_MS_MAX = 300_000;
 
 /** Adds intervals up where traffic is thin. When it lets go depends on messages and time only, never on failures. */
 export class Pool {
@@ -29,7 +29,7 @@ export class Pool {
     this.#waiting.push(block);
     const fromMs = this.#waiting[0]!.fromMs;
     const spanMs = block.toMs - fromMs;
-    if (spanMs < this.#spanMs || (this.#messages < MESSAGES && spanMs < SPAN_MAX_MS)) return undefined;
+    if (spanMs < this.#spanMs || (this.#messages < MESSAGES && spanMs < SPAN_MS_MAX)) return undefined;
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#messages = 0;

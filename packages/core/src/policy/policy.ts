@@ -2,7 +2,7 @@ import {
   defaultJudgePolicy,
   type JudgePolicy,
   judgeSettings,
-  MAX_OBSERVATION,
+  OBSERVATION_MAX,
   parseJudgePolicy,
 } from '../judge/judge-policy.ts';
 import { duration, messages, oneOf } from '../settings/kinds.ts';
@@ -24,9 +24,9 @@ export type Approval = 'manual' | 'automatic' | 'automatic-then-manual';
 export type OnNewerCommit = 'supersede' | 'wait';
 
 /** The longest bake, watch or time to decide that a policy may ask for, in milliseconds: twelve hours. */
-export const [longestObservationMs] = MAX_OBSERVATION;
+export const [longestObservationMs] = OBSERVATION_MAX;
 
-const observation = duration(MAX_OBSERVATION, 'minutes', longestObservationMs / 60_000);
+const observation = duration(OBSERVATION_MAX, 'minutes', longestObservationMs / 60_000);
 
 /** The settings of a release but for the judge's. Times are in milliseconds. */
 export const releaseSettings = {

@@ -33,7 +33,7 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
   });
 }
 
-const LONGEST_TIMEOUT_MS = 2_147_483_647;
+const TIMEOUT_MS_MAX = 2_147_483_647;
 
 /** Real time. Timers never keep the process alive on their own: the listening socket does. */
 export class SystemClock implements Clock {
@@ -48,7 +48,7 @@ export class SystemClock implements Clock {
   setTimer(delayMs: number, run: () => void): Timer {
     let handle: NodeJS.Timeout;
     const arm = (remainingMs: number) => {
-      const stepMs = Math.min(Math.max(remainingMs, 0), LONGEST_TIMEOUT_MS);
+      const stepMs = Math.min(Math.max(remainingMs, 0), TIMEOUT_MS_MAX);
       handle = setTimeout(() => (remainingMs > stepMs ? arm(remainingMs - stepMs) : run()), stepMs);
     };
     arm(delayMs);

@@ -1,4 +1,4 @@
-import type { Principal } from '../dispatch/service.ts';
+import type { Principal } from '../iam/principal.ts';
 import { BOOTSTRAP_STACK, BOOTSTRAP_TEMPLATE } from './bootstrap-template.ts';
 import type { StackManager } from './stack-manager.ts';
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { sleep } from '../clock/clock.ts';
-import type { Engine, Principal } from '../dispatch/service.ts';
+import type { Engine } from '../dispatch/service.ts';
+import type { Principal } from '../iam/principal.ts';
 import type { CustomResourceAnswer, CustomResourceQuestion } from '../resources/custom-resource-exchange.ts';
 import { isObject, type Json } from '../resources/schema.ts';
 import type { Table } from '../state/state.ts';
@@ -30,7 +31,7 @@ interface Asker {
 }
 
 const PATH = '/custom-resource-response/';
-const MAX_ANSWER_BYTES = 4096;
+const ANSWER_BYTES_MAX = 4096;
 
 /**
  * The requests that CloudFormation makes of custom resources: an asynchronous event for the function, and an address that
@@ -73,7 +74,7 @@ export class CustomResourceRequests {
     let bytes = 0;
     for await (const chunk of request as AsyncIterable<Buffer>) {
       // What is too long is refused by its first bytes; the rest is read and dropped.
-      if (bytes <= MAX_ANSWER_BYTES) chunks.push(chunk);
+      if (bytes <= ANSWER_BYTES_MAX) chunks.push(chunk);
       bytes += chunk.byteLength;
     }
     const answer = Buffer.concat(chunks).toString('utf8');
@@ -194,7 +195,7 @@ function read(text: string, requestId: string, question: CustomResourceQuestion)
     id,
     data: {},
   });
-  if (Buffer.byteLength(text) > MAX_ANSWER_BYTES) return failed('Response object is too long.', question.id);
+  if (Buffer.byteLength(text) > ANSWER_BYTES_MAX) return failed('Response object is too long.', question.id);
   let answer: unknown;
   try {
     answer = JSON.parse(text);

@@ -72,15 +72,15 @@ function evaluate(value: Json, scope: Scope): Resolved {
 }
 
 /** Characters that functions may make of one template: each may double what the one inside it made. */
-const MAX_MADE_CHARACTERS = 32 * 1024 * 1024;
+const MADE_CHARACTERS_MAX = 32 * 1024 * 1024;
 const made = new WeakMap<Scope, number>();
 
 function counted(value: Resolved, scope: Scope): Resolved {
   if (typeof value !== 'string') return value;
   const total = (made.get(scope) ?? 0) + value.length;
-  if (total > MAX_MADE_CHARACTERS) {
+  if (total > MADE_CHARACTERS_MAX) {
     throw templateError(
-      `Template error: the functions of this template make texts of more than ${MAX_MADE_CHARACTERS} characters, which the local engine does not.`,
+      `Template error: the functions of this template make texts of more than ${MADE_CHARACTERS_MAX} characters, which the local engine does not.`,
     );
   }
   made.set(scope, total);

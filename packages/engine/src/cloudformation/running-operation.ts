@@ -1,5 +1,6 @@
-import { type Engine, type Principal, viaService } from '../dispatch/service.ts';
+import type { Engine } from '../dispatch/service.ts';
 import { AwsFault } from '../errors.ts';
+import { type Principal, viaService } from '../iam/principal.ts';
 import { type Existing, type ResourceContext, resourceContext } from '../resources/resource-type.ts';
 import type { JsonObject } from '../resources/schema.ts';
 import type { CustomResourceRequests } from './custom-resource-requests.ts';

@@ -1,6 +1,7 @@
 import { sleep } from '../clock/clock.ts';
-import { type Engine, type Principal, viaService } from '../dispatch/service.ts';
+import type { Engine } from '../dispatch/service.ts';
 import { AwsFault } from '../errors.ts';
+import { type Principal, viaService } from '../iam/principal.ts';
 import { planChanges } from './change-plan.ts';
 import type { CustomResourceRequests } from './custom-resource-requests.ts';
 import { deploy } from './deployment.ts';
@@ -46,7 +47,7 @@ export interface PreparedChange {
  * reply comes at once and a client sees the end when it polls next, five seconds later for the CDK CLI; an
  * operation of milliseconds is better told as finished straight away.
  */
-const LONGEST_HELD_REPLY_MS = 5000;
+const HELD_REPLY_MS_MAX = 5000;
 
 /** AWS shows deleted stacks for 90 days. */
 const DELETED_STACKS_KEPT_MS = 90 * 24 * 3_600_000;
@@ -309,7 +310,7 @@ export class StackManager {
   /** Waits for a started operation, but no longer than a held reply may take. */
   async hold(run: Promise<void>): Promise<void> {
     const over = new AbortController();
-    const limit = sleep(this.#engine.clock, LONGEST_HELD_REPLY_MS, over.signal);
+    const limit = sleep(this.#engine.clock, HELD_REPLY_MS_MAX, over.signal);
     await Promise.race([run, limit]);
     over.abort();
   }

@@ -1,4 +1,4 @@
-import type { Principal } from '../dispatch/service.ts';
+import type { Principal } from '../iam/principal.ts';
 import type { Attributes } from '../resources/resource-type.ts';
 import type { Json, JsonObject } from '../resources/schema.ts';
 import type { State, Table } from '../state/state.ts';

@@ -1,8 +1,8 @@
 import { isCollection, isMap, isScalar, isSeq, LineCounter, parseDocument, type Tags } from 'yaml';
 import { excessOfYaml } from '../bounded-yaml.ts';
+import { parseBoundedJson } from '../document-bounds.ts';
 import { AwsFault } from '../errors.ts';
 import { isObject, type Json, type JsonObject } from '../resources/schema.ts';
-import { parseBoundedJson } from '../wire/document-bounds.ts';
 
 export type DeletionPolicy = 'Delete' | 'Retain' | 'RetainExceptOnCreate' | 'Snapshot';
 
@@ -74,12 +74,12 @@ const RESOURCE_ATTRIBUTES = new Set([
   'UpdateReplacePolicy',
 ]);
 const POLICIES = ['Delete', 'Retain', 'RetainExceptOnCreate', 'Snapshot'];
-const LONGEST_TEMPLATE_BYTES = 1024 * 1024;
+const TEMPLATE_BYTES_MAX = 1024 * 1024;
 
 /** Reads a template in JSON or YAML (with the short forms of intrinsic functions) and checks its form. */
 export function parseTemplate(body: string): Template {
-  if (Buffer.byteLength(body) > LONGEST_TEMPLATE_BYTES) {
-    throw templateError(`Template may not exceed ${LONGEST_TEMPLATE_BYTES} bytes in size.`);
+  if (Buffer.byteLength(body) > TEMPLATE_BYTES_MAX) {
+    throw templateError(`Template may not exceed ${TEMPLATE_BYTES_MAX} bytes in size.`);
   }
   const value = /^\s*\{/.test(body) ? readJson(body) : readYaml(body);
   if (!isObject(value)) throw templateError('Template format error: unsupported structure.');

@@ -1,5 +1,6 @@
-import type { Input } from '../dispatch/sdk.ts';
-import { type Engine, type Principal, servicePrincipal } from '../dispatch/service.ts';
+import type { Engine } from '../dispatch/service.ts';
+import { type Principal, servicePrincipal } from '../iam/principal.ts';
+import type { Input } from '../sdk/services.ts';
 
 type Message = Omit<Input<'sqs', 'SendMessage'>, 'QueueUrl'>;
 

@@ -1,8 +1,8 @@
 import type { Clock } from '../clock/clock.ts';
 import type { Pace } from '../clock/pace.ts';
 import type { Ids } from '../ids.ts';
+import type { ServiceName } from '../sdk/services.ts';
 import type { State } from '../state/state.ts';
-import type { ServiceName } from './sdk.ts';
 
 /** Reads that may answer what was true a moment ago. They run in one go, over tables whose names begin with the service's. */
 const EVENTUALLY_CONSISTENT: Partial<Record<ServiceName, readonly string[]>> = {

@@ -2,35 +2,19 @@ import type { Clock } from '../clock/clock.ts';
 import type { Pace } from '../clock/pace.ts';
 import { AwsFault, InvariantError } from '../errors.ts';
 import type { Authorizer, Origin } from '../iam/authorizer.ts';
+import type { Principal } from '../iam/principal.ts';
 import { requestTags } from '../iam/tags.ts';
 import type { Ids } from '../ids.ts';
 import type { Journal } from '../journal/journal.ts';
+import { loadModel, type ServiceModel } from '../sdk/model.ts';
+import type { ServiceName } from '../sdk/services.ts';
+import type { Shape } from '../sdk/shapes.ts';
 import type { State } from '../state/state.ts';
-import { type Shape, shapeOf } from '../wire/shapes.ts';
 import { Consistency } from './consistency.ts';
 import { RateLimits } from './rate-limits.ts';
-import { SERVICES, type ServiceDescription, type ServiceName } from './sdk.ts';
-import type { Call, CallOptions, Operation, Principal, Service } from './service.ts';
+import type { Call, CallOptions, Operation, Service } from './service.ts';
 import { refuseUnread } from './unread-members.ts';
-import { type Enumerations, enumerationsOf, validate } from './validation.ts';
-
-/** One operation with what its SDK schema says about it. */
-export interface OperationModel {
-  readonly service: ServiceName;
-  readonly name: string;
-  readonly input: Shape;
-  readonly output: Shape;
-  readonly http: readonly [method: string, path: string, status: number] | undefined;
-}
-
-/** A service's operations and modelled errors, read from the SDK package. */
-export interface ServiceModel {
-  readonly description: ServiceDescription;
-  readonly operations: ReadonlyMap<string, OperationModel>;
-  /** Traits of modelled errors by name: `error`, `httpError`, `awsQueryError`. */
-  readonly errors: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
-  readonly enumerations: Enumerations;
-}
+import { validate } from './validation.ts';
 
 interface DispatchOptions extends CallOptions {
   readonly endpoint: string;
@@ -184,31 +168,7 @@ export class Dispatcher {
   }
 }
 
-async function loadModel(name: ServiceName): Promise<ServiceModel> {
-  const description = SERVICES[name];
-  const module = await description.load();
-  const operations = new Map<string, OperationModel>();
-  const errors = new Map<string, Record<string, unknown>>();
-  for (const value of Object.values(module)) {
-    if (!Array.isArray(value)) continue;
-    const [kind, , itemName, traits] = value as [number, string, string, Record<string, unknown> | 0];
-    if (kind === 9) {
-      const http = traits ? (traits.http as OperationModel['http']) : undefined;
-      operations.set(itemName, {
-        service: name,
-        name: itemName,
-        input: shapeOf((value[4] as () => unknown)()),
-        output: shapeOf((value[5] as () => unknown)()),
-        http,
-      });
-    } else if (kind === -3) {
-      errors.set(itemName, traits || {});
-    }
-  }
-  return { description, operations, errors, enumerations: enumerationsOf(name, module) };
-}
-
-const LONGEST_JOURNALED_TEXT = 300;
+const JOURNALED_LENGTH_MAX = 300;
 const CONFIDENTIAL = { confidential: 'not journaled: the input holds a secret' };
 
 /** The journal keeps who did what to what: long texts are cut, binary and sensitive members left out. */
@@ -224,7 +184,7 @@ function describe(call: Call, shape: Shape, input: Record<string, unknown>): Rec
 function redact(shape: Shape | undefined, value: unknown): unknown {
   if (shape?.traits.sensitive) return '(sensitive)';
   if (typeof value === 'string') {
-    return value.length > LONGEST_JOURNALED_TEXT ? `${value.slice(0, LONGEST_JOURNALED_TEXT)}…` : value;
+    return value.length > JOURNALED_LENGTH_MAX ? `${value.slice(0, JOURNALED_LENGTH_MAX)}…` : value;
   }
   if (value instanceof Uint8Array) return `(${value.byteLength} bytes)`;
   if (value instanceof Date) return value.toISOString();

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { Pace } from '../clock/pace.ts';
 import { VirtualClock } from '../clock/virtual-clock.ts';
+import type { Principal } from '../iam/principal.ts';
 import { RATE_LIMITS, RateLimits } from './rate-limits.ts';
-import type { Principal } from './service.ts';
 
 const ROOT: Principal = { kind: 'root', arn: 'arn:aws:iam::0:root', accountId: '0' };
 

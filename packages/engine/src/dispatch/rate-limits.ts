@@ -1,8 +1,8 @@
 import type { Clock } from '../clock/clock.ts';
 import type { Pace } from '../clock/pace.ts';
 import { AwsFault } from '../errors.ts';
-import type { ServiceName } from './sdk.ts';
-import type { Principal } from './service.ts';
+import type { Principal } from '../iam/principal.ts';
+import type { ServiceName } from '../sdk/services.ts';
 
 /** How often an account may call some operations of a service in one region. */
 export interface RateLimit {

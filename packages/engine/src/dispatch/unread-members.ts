@@ -1,5 +1,5 @@
 import { AwsFault } from '../errors.ts';
-import type { ServiceName } from './sdk.ts';
+import type { ServiceName } from '../sdk/services.ts';
 import table from './unread-members.json' with { type: 'json' };
 
 /** Why a member may be left unread: it cannot change the answer here; `only` for some values of it. */

@@ -1,35 +1,7 @@
 import { AwsFault } from '../errors.ts';
-import type { Shape } from '../wire/shapes.ts';
-import enumerations from './enumerations.json' with { type: 'json' };
-import { SERVICES, type ServiceName } from './sdk.ts';
-
-/** The values that a member of a structure may have, by the structure's name and its own. */
-export type Enumerations = ReadonlyMap<string, ReadonlyMap<string, readonly string[]>>;
-
-const TABLE: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, string>>>>>> =
-  enumerations;
-
-/**
- * The enumerations of a service. The SDK's schemas do not say which member has which; a table, made of the SDK's types,
- * does. SQS has none here: it answers an unknown attribute with a code of its own.
- */
-export function enumerationsOf(
-  service: ServiceName,
-  module: Readonly<Record<string, unknown>>,
-): Enumerations {
-  if (service === 'sqs') return new Map();
-  return new Map(
-    Object.entries(TABLE[service] ?? {}).map(([structure, members]) => [
-      structure,
-      new Map(
-        Object.entries(members).map(([member, type]) => [
-          member,
-          Object.values(module[type] as Record<string, string>),
-        ]),
-      ),
-    ]),
-  );
-}
+import type { Enumerations } from '../sdk/enumerations.ts';
+import { SERVICES, type ServiceName } from '../sdk/services.ts';
+import type { Shape } from '../sdk/shapes.ts';
 
 /** Refuses an input that lacks a required member, or has a value that is not of its enumeration. */
 export function validate(

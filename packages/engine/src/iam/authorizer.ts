@@ -1,4 +1,4 @@
-import type { Principal } from '../dispatch/service.ts';
+import type { Principal } from './principal.ts';
 import type { RequestTags } from './tags.ts';
 
 /** The engine listens nowhere else. */

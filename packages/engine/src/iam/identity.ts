@@ -1,12 +1,18 @@
 import type { Clock } from '../clock/clock.ts';
-import type { Credentials, Principal } from '../dispatch/service.ts';
 import { AwsFault } from '../errors.ts';
 import type { Ids } from '../ids.ts';
 import type { State, Table } from '../state/state.ts';
-import type { WireRequest } from '../wire/protocols.ts';
 import { gitPasswordMatches, readGitPassword } from './git-password.ts';
 import { NO_WAY_TO_AWS } from './no-way-to-aws.ts';
-import { readSignature, type SignatureScope, sameText, signedAtMs, verifySignature } from './signature.ts';
+import type { Credentials, Principal } from './principal.ts';
+import {
+  type RequestHead,
+  readSignature,
+  type SignatureScope,
+  sameText,
+  signedAtMs,
+  verifySignature,
+} from './signature.ts';
 
 interface StoredKey {
   readonly secretAccessKey: string;
@@ -143,7 +149,7 @@ export class Identity {
    * Who calls, by the head of a request alone; whoever has no valid credentials is refused. Where the signature does
    * not cover the bytes of the body but at most their stated hash, it is verified as well.
    */
-  authenticate(head: WireRequest): Caller {
+  authenticate(head: RequestHead): Caller {
     const claimed = readSignature(head);
     if (!claimed) {
       throw new AwsFault(

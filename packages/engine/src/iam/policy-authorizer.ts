@@ -1,5 +1,4 @@
 import type { Clock } from '../clock/clock.ts';
-import type { Principal } from '../dispatch/service.ts';
 import { AwsFault } from '../errors.ts';
 import type { State } from '../state/state.ts';
 import { AccessRecord, type Grant } from './access-record.ts';
@@ -17,7 +16,8 @@ import {
 import { parsePolicy } from './policy-grammar.ts';
 import type { PolicyKind } from './policy-kinds.ts';
 import type { Keys } from './policy-variables.ts';
-import type { Caller } from './principals.ts';
+import type { Principal } from './principal.ts';
+import type { Caller } from './principal-element.ts';
 import { requestKeys } from './request-keys.ts';
 import { type Role, RoleStore } from './roles.ts';
 

@@ -3,7 +3,7 @@ import { repeatedKey } from './json-keys.ts';
 import type { PolicyDocument } from './policy.ts';
 import { type PolicyKind, type PolicyRules, rulesOf } from './policy-kinds.ts';
 import { malformedVariable, splitArn } from './policy-variables.ts';
-import { type Directory, invalidPrincipal } from './principals.ts';
+import { type Directory, invalidPrincipal } from './principal-element.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 

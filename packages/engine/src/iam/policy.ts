@@ -1,7 +1,7 @@
 import { type Conditions, conditionsHold } from './conditions.ts';
 import { matches, type Pattern, readPattern } from './pattern.ts';
 import { type Keys, PolicyTexts } from './policy-variables.ts';
-import { type Caller, isExcepted, type Naming, naming, type PrincipalElement } from './principals.ts';
+import { type Caller, isExcepted, type Naming, naming, type PrincipalElement } from './principal-element.ts';
 
 /** IAM policy documents, and the evaluation of their statements against one request. */
 

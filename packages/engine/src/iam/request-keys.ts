@@ -1,6 +1,6 @@
-import type { Principal } from '../dispatch/service.ts';
 import type { Origin } from './authorizer.ts';
 import type { Keys } from './policy-variables.ts';
+import type { Principal } from './principal.ts';
 import type { Role } from './roles.ts';
 
 /** What the engine knows of a request, apart from what its operation says. */

@@ -1,6 +1,6 @@
 import type { State, Table } from '../state/state.ts';
 import { AWS_MANAGED_POLICIES } from './aws-managed-policies.ts';
-import type { Directory } from './principals.ts';
+import type { Directory } from './principal-element.ts';
 
 /** A role as IAM keeps it. Policies are JSON documents. */
 export interface Role {

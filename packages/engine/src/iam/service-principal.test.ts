@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { VirtualClock } from '../clock/virtual-clock.ts';
-import { servicePrincipal } from '../dispatch/service.ts';
 import { State } from '../state/state.ts';
 import { PolicyAuthorizer } from './policy-authorizer.ts';
+import { servicePrincipal } from './principal.ts';
 
 const accountId = '111122223333';
 const queueArn = `arn:aws:sqs:us-east-1:${accountId}:orders`;

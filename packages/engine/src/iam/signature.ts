@@ -1,6 +1,14 @@
 import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import { AwsFault } from '../errors.ts';
-import type { WireRequest } from '../wire/protocols.ts';
+
+/** What of a request is signed, apart from its body. */
+export interface RequestHead {
+  readonly method: string;
+  /** Undecoded path, without the query. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+}
 
 /** For what, by whom and over which headers a request is signed: the same in every request of a client. */
 export interface SignatureScope {
@@ -24,10 +32,10 @@ export interface SignatureClaim {
 
 /** Scopes by the part of the `Authorization` header that states them. */
 const scopes = new Map<string, SignatureScope>();
-const MOST_SCOPES = 500;
+const SCOPES_MAX = 500;
 
 /** Reads the `Authorization` header or the query of a presigned URL; `undefined` for an unsigned request. */
-export function readSignature(request: WireRequest): SignatureClaim | undefined {
+export function readSignature(request: RequestHead): SignatureClaim | undefined {
   const { headers, query } = request;
   const authorization = headers.authorization;
   if (authorization?.startsWith('AWS4-HMAC-SHA256')) {
@@ -87,7 +95,7 @@ function readAuthorization(authorization: string): { scope: SignatureScope; sign
   if (!signature) throw incomplete();
   const scope = readScope(field('Credential'), field('SignedHeaders'));
   if (signature === last && stated.endsWith(SIGNATURE_FIELD)) {
-    if (scopes.size === MOST_SCOPES) scopes.clear();
+    if (scopes.size === SCOPES_MAX) scopes.clear();
     scopes.set(stated, scope);
   }
   return { scope, signature };
@@ -121,7 +129,7 @@ function incomplete(): AwsFault {
 const BLOCK_BYTES = 64;
 const DIGEST_BYTES = 32;
 const ROOM_BYTES = 1024;
-const MOST_BYTES_A_CHARACTER = 3;
+const CHARACTER_BYTES_MAX = 3;
 
 /**
  * A key for HMAC-SHA256, padded once and kept beside room for the text: `createHmac` spends most of its time
@@ -145,7 +153,7 @@ class SigningKey {
   }
 
   #padded(text: string): Buffer {
-    if (text.length * MOST_BYTES_A_CHARACTER > ROOM_BYTES) {
+    if (text.length * CHARACTER_BYTES_MAX > ROOM_BYTES) {
       return Buffer.concat([this.#inner.subarray(0, BLOCK_BYTES), Buffer.from(text)]);
     }
     return this.#inner.subarray(0, BLOCK_BYTES + this.#inner.write(text, BLOCK_BYTES));
@@ -186,7 +194,7 @@ const UNSIGNED_PAYLOAD = /^(UNSIGNED-PAYLOAD|STREAMING-[A-Z0-9-]+)$/;
  * signature is not checked, since loopback clients with a wrong clock are served; that of a presigned URL is.
  */
 export function verifySignature(
-  head: WireRequest,
+  head: RequestHead,
   claimed: SignatureClaim,
   secret: string,
   nowMs: number,
@@ -219,15 +227,15 @@ export function verifySignature(
 }
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html: from 1 s to seven days. */
-const MAX_PRESIGNED_SECONDS = 604_800;
+const PRESIGNED_SECONDS_MAX = 604_800;
 
-function checkPresigned({ query }: WireRequest, claimed: SignatureClaim, nowMs: number): void {
+function checkPresigned({ query }: RequestHead, claimed: SignatureClaim, nowMs: number): void {
   const expires = query.get('X-Amz-Expires');
   const seconds = Number(expires);
-  if (expires === null || !Number.isInteger(seconds) || seconds < 1 || seconds > MAX_PRESIGNED_SECONDS) {
+  if (expires === null || !Number.isInteger(seconds) || seconds < 1 || seconds > PRESIGNED_SECONDS_MAX) {
     throw new AwsFault(
       'AuthorizationQueryParametersError',
-      `X-Amz-Expires must be a number of seconds from 1 to ${MAX_PRESIGNED_SECONDS}`,
+      `X-Amz-Expires must be a number of seconds from 1 to ${PRESIGNED_SECONDS_MAX}`,
     );
   }
   if (!(nowMs < signedAtMs(claimed.timestamp) + seconds * 1000))
@@ -240,7 +248,7 @@ export function signedAtMs(timestamp: string): number {
   return time ? Date.UTC(+time[1]!, +time[2]! - 1, +time[3]!, +time[4]!, +time[5]!, +time[6]!) : Number.NaN;
 }
 
-function compare(request: WireRequest, claimed: SignatureClaim, secret: string, payloadHash: string): void {
+function compare(request: RequestHead, claimed: SignatureClaim, secret: string, payloadHash: string): void {
   const { scope } = claimed;
   let canonical = `${request.method}\n${canonicalPath(request.path, scope.service)}\n${canonicalQuery(request.query)}\n`;
   for (const name of scope.signedHeaders) canonical += `${name}:${folded(request.headers[name] ?? '')}\n`;

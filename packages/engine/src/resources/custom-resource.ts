@@ -4,7 +4,7 @@ import type { Created, ResourceContext, ResourceType } from './resource-type.ts'
 import { isObject, type Json, PropertyError } from './schema.ts';
 
 /** An hour, which is also the longest. */
-const MAX_TIMEOUT_SECONDS = 3600;
+const TIMEOUT_SECONDS_MAX = 3600;
 const FUNCTION = /^arn:aws:lambda:[^:]+:\d{12}:function:.+$/;
 const TYPE = /^(AWS::CloudFormation::CustomResource|Custom::[\w@-]{1,60})$/;
 
@@ -48,10 +48,10 @@ function checkNames(properties: Json): void {
 }
 
 function timeoutOf(timeout: Json | undefined): number {
-  const seconds = Number(timeout ?? MAX_TIMEOUT_SECONDS);
-  if (Number.isInteger(seconds) && seconds >= 1 && seconds <= MAX_TIMEOUT_SECONDS) return seconds;
+  const seconds = Number(timeout ?? TIMEOUT_SECONDS_MAX);
+  if (Number.isInteger(seconds) && seconds >= 1 && seconds <= TIMEOUT_SECONDS_MAX) return seconds;
   throw new PropertyError(
-    `#/ServiceTimeout: ${JSON.stringify(timeout)} is not a number of seconds from 1 to ${MAX_TIMEOUT_SECONDS}`,
+    `#/ServiceTimeout: ${JSON.stringify(timeout)} is not a number of seconds from 1 to ${TIMEOUT_SECONDS_MAX}`,
   );
 }
 

@@ -1,7 +1,8 @@
 import { sleep } from '../clock/clock.ts';
-import type { Input, OperationName, Output, ServiceName } from '../dispatch/sdk.ts';
-import type { Engine, Principal } from '../dispatch/service.ts';
+import type { Engine } from '../dispatch/service.ts';
 import { AwsFault } from '../errors.ts';
+import type { Principal } from '../iam/principal.ts';
+import type { Input, OperationName, Output, ServiceName } from '../sdk/services.ts';
 import type { CustomResourceAnswer, CustomResourceQuestion } from './custom-resource-exchange.ts';
 import { type PhysicalNameOptions, physicalName } from './physical-name.ts';
 import {

@@ -1,4 +1,4 @@
-import { parseBoundedJson } from '../wire/document-bounds.ts';
+import { parseBoundedJson } from '../document-bounds.ts';
 
 /**
  * Property schemas of CloudFormation resource types: what a property may hold, checked before anything is

@@ -1,5 +1,5 @@
+import { parseBoundedJson } from '../document-bounds.ts';
 import { AwsFault } from '../errors.ts';
-import { parseBoundedJson } from '../wire/document-bounds.ts';
 import { defineResource, type ResourceContext, retag, tagList, unlessMissing } from './resource-type.ts';
 import { flag, isObject, number, object, type Properties, tags, text } from './schema.ts';
 

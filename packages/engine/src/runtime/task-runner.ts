@@ -1,4 +1,4 @@
-import type { Principal } from '../dispatch/service.ts';
+import type { Principal } from '../iam/principal.ts';
 
 /** One line that a task or build wrote. */
 export interface OutputLine {

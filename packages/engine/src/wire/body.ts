@@ -5,17 +5,17 @@ import { AwsFault } from '../errors.ts';
 import type { WireRequest } from './protocols.ts';
 
 /** JSON, CBOR and the like. The largest that AWS documents is CodeCommit's file of 6 MB, in base64. */
-export const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024;
+export const DOCUMENT_BYTES_MAX = 8 * 1024 * 1024;
 /** Forms and XML. SQS's batch of 1 MiB takes three times as much when all of it is percent-encoded. */
-export const MAX_FORM_BYTES = 4 * 1024 * 1024;
+export const FORM_BYTES_MAX = 4 * 1024 * 1024;
 /** An object of S3, or a part of one. S3 takes 5 GiB in one request; AWS's tools send more than 8 MiB in parts. */
-export const MAX_OBJECT_BYTES = 64 * 1024 * 1024;
+export const OBJECT_BYTES_MAX = 64 * 1024 * 1024;
 /** All bodies that are in memory at one time. */
-const MAX_TOTAL_BYTES = 512 * 1024 * 1024;
+const TOTAL_BYTES_MAX = 512 * 1024 * 1024;
 /** S3 takes no chunk below 8 KiB but the last. */
-const MAX_CHUNKS = MAX_OBJECT_BYTES / 8192 + 2;
+const CHUNKS_MAX = OBJECT_BYTES_MAX / 8192 + 2;
 /** What a client may still send after it was answered. */
-const MAX_UNREAD_BYTES = 8 * 1024 * 1024;
+const UNREAD_BYTES_MAX = 8 * 1024 * 1024;
 
 const inflate = promisify(gunzip);
 
@@ -41,7 +41,7 @@ export class Bodies {
         this.#bytes += chunk.byteLength;
         chunks.push(chunk);
         if (size > most) refuse(tooLarge(most));
-        else if (this.#bytes > MAX_TOTAL_BYTES) refuse(busy());
+        else if (this.#bytes > TOTAL_BYTES_MAX) refuse(busy());
       });
       incoming.on('end', () => {
         // From now on it is the caller's to release.
@@ -61,7 +61,7 @@ export class Bodies {
 function tooLarge(most: number): AwsFault {
   return new AwsFault(
     'RequestEntityTooLarge',
-    `the local engine reads no such request body of more than ${most} bytes${most === MAX_OBJECT_BYTES ? ': send a larger object in parts' : ''}`,
+    `the local engine reads no such request body of more than ${most} bytes${most === OBJECT_BYTES_MAX ? ': send a larger object in parts' : ''}`,
     413,
   );
 }
@@ -77,7 +77,7 @@ function busy(): AwsFault {
 /** Ends the connection of a client that goes on and on with a body after it was answered. */
 export function boundUnread(incoming: IncomingMessage): void {
   const { socket } = incoming;
-  const most = socket.bytesRead + MAX_UNREAD_BYTES;
+  const most = socket.bytesRead + UNREAD_BYTES_MAX;
   const look = () => {
     if (incoming.complete) socket.off('data', look);
     else if (socket.bytesRead > most) socket.destroy();
@@ -98,9 +98,9 @@ export function decodeBody(request: WireRequest, isDocument: boolean): WireReque
 
 async function unzip(request: WireRequest): Promise<WireRequest> {
   try {
-    return { ...request, body: await inflate(request.body, { maxOutputLength: MAX_DOCUMENT_BYTES }) };
+    return { ...request, body: await inflate(request.body, { maxOutputLength: DOCUMENT_BYTES_MAX }) };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(MAX_DOCUMENT_BYTES);
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(DOCUMENT_BYTES_MAX);
     throw new AwsFault('SerializationException', 'the request body is not valid gzip');
   }
 }
@@ -117,7 +117,7 @@ function unchunk(body: Buffer): Buffer {
     }
     const length = Number.parseInt(size, 16);
     if (length === 0) break;
-    if (parts.length >= MAX_CHUNKS)
+    if (parts.length >= CHUNKS_MAX)
       throw new AwsFault('InvalidChunkSizeError', 'chunks have at least 8 KiB, but the last');
     const start = lineEnd + 2;
     if (start + length > body.length) throw new AwsFault('IncompleteBody', 'the chunked body ends early');

@@ -1,7 +1,7 @@
 import { parseXML } from '@aws-sdk/xml-builder';
+import { boundXml } from '../document-bounds.ts';
 import { AwsFault } from '../errors.ts';
-import { boundXml } from './document-bounds.ts';
-import type { Shape } from './shapes.ts';
+import type { Shape } from '../sdk/shapes.ts';
 
 type Json = Record<string, unknown>;
 
@@ -33,19 +33,17 @@ export function decodeJson(shape: Shape, value: unknown, path = ''): unknown {
       if (typeof value !== 'object' || Array.isArray(value)) throw wrong(path, 'an object');
       const output: Json = {};
       for (const key of Object.keys(value)) {
-        const known = shape.jsonMembers.get(key);
+        const member = shape.members.get(key);
         const item = (value as Json)[key];
-        if (!known || item === undefined || item === null) continue;
-        const [name, member] = known;
-        output[name] = decodeJson(member, item, path ? `${path}.${name}` : name);
+        if (!member || item === undefined || item === null) continue;
+        output[key] = decodeJson(member, item, path ? `${path}.${key}` : key);
       }
       return output;
     }
     case 'list':
       if (!Array.isArray(value)) throw wrong(path, 'a list');
       return value.map((item, index) => {
-        if (item === null && shape.traits.sparse === undefined)
-          throw wrong(`${path}[${index}]`, 'something else than null');
+        if (item === null) throw wrong(`${path}[${index}]`, 'something else than null');
         return decodeJson(shape.value!, item, `${path}[${index}]`);
       });
     case 'map': {
@@ -90,11 +88,7 @@ export function encodeJson(shape: Shape, value: unknown, raw = false): unknown {
       for (const [name, member] of shape.members) {
         const item = (value as Json)[name];
         if (item === undefined || item === null) continue;
-        output[raw ? name : ((member.traits.jsonName as string | undefined) ?? name)] = encodeJson(
-          member,
-          item,
-          raw,
-        );
+        output[name] = encodeJson(member, item, raw);
       }
       return output;
     }
@@ -130,7 +124,7 @@ function encodeTimestamp(
 }
 
 /** How deeply a form parameter's name may nest. */
-const MAX_NAME_PARTS = 32;
+const NAME_PARTS_MAX = 32;
 
 /** Parses `a.1.b=c` form parameters of the Query protocols into the SDK's input values. */
 export function decodeQuery(shape: Shape, form: URLSearchParams, ec2: boolean): unknown {
@@ -138,10 +132,10 @@ export function decodeQuery(shape: Shape, form: URLSearchParams, ec2: boolean): 
   for (const [key, value] of form) {
     let node = tree;
     const parts = key.split('.');
-    if (parts.length > MAX_NAME_PARTS)
+    if (parts.length > NAME_PARTS_MAX)
       throw new AwsFault(
         'MalformedInput',
-        `the local engine does not read a parameter whose name has more than ${MAX_NAME_PARTS} parts`,
+        `the local engine does not read a parameter whose name has more than ${NAME_PARTS_MAX} parts`,
       );
     for (const part of parts) {
       let child = node.children.get(part);
@@ -178,16 +172,14 @@ function decodeForm(shape: Shape, node: FormNode, ec2: boolean, path: string): u
       const flat = ec2 || shape.traits.xmlFlattened !== undefined;
       const items = flat
         ? node
-        : (node.children.get((shape.value!.traits.xmlName as string | undefined) ?? 'member') ??
-          node.children.get('member') ??
-          node);
+        : (node.children.get(shape.value!.traits.xmlName ?? 'member') ?? node.children.get('member') ?? node);
       return numbered(items).map((item, index) => decodeForm(shape.value!, item, ec2, `${path}[${index}]`));
     }
     case 'map': {
       const flat = shape.traits.xmlFlattened !== undefined;
       const entries = flat ? node : (node.children.get('entry') ?? node);
-      const keyName = (shape.key!.traits.xmlName as string | undefined) ?? 'key';
-      const valueName = (shape.value!.traits.xmlName as string | undefined) ?? 'value';
+      const keyName = shape.key!.traits.xmlName ?? 'key';
+      const valueName = shape.value!.traits.xmlName ?? 'value';
       const output: Json = {};
       for (const entry of numbered(entries)) {
         const key = entry.children.get(keyName)?.value;
@@ -202,9 +194,9 @@ function decodeForm(shape: Shape, node: FormNode, ec2: boolean, path: string): u
 }
 
 function formKey(name: string, member: Shape, ec2: boolean): string {
-  if (!ec2) return (member.traits.xmlName as string | undefined) ?? name;
+  if (!ec2) return member.traits.xmlName ?? name;
   if (typeof member.traits.ec2QueryName === 'string') return member.traits.ec2QueryName;
-  const key = (member.traits.xmlName as string | undefined) ?? name;
+  const key = member.traits.xmlName ?? name;
   return key.charAt(0).toUpperCase() + key.slice(1);
 }
 
@@ -266,16 +258,14 @@ function decodeXmlNode(shape: Shape, node: unknown, path: string): unknown {
       const output: Json = {};
       if (typeof node !== 'object') return output;
       for (const [name, member] of shape.members) {
-        const item = (node as Json)[(member.traits.xmlName as string | undefined) ?? name];
+        const item = (node as Json)[member.traits.xmlName ?? name];
         if (item !== undefined) output[name] = decodeXmlNode(member, item, path ? `${path}.${name}` : name);
       }
       return output;
     }
     case 'list': {
       const flat = shape.traits.xmlFlattened !== undefined;
-      const items = flat
-        ? node
-        : (node as Json)[(shape.value!.traits.xmlName as string | undefined) ?? 'member'];
+      const items = flat ? node : (node as Json)[shape.value!.traits.xmlName ?? 'member'];
       if (items === undefined) return [];
       return (Array.isArray(items) ? items : [items]).map((item, index) =>
         decodeXmlNode(shape.value!, item, `${path}[${index}]`),
@@ -285,10 +275,10 @@ function decodeXmlNode(shape: Shape, node: unknown, path: string): unknown {
       const entries = shape.traits.xmlFlattened !== undefined ? node : (node as Json).entry;
       const output: Json = {};
       for (const entry of Array.isArray(entries) ? entries : entries ? [entries] : []) {
-        const key = (entry as Json)[(shape.key!.traits.xmlName as string | undefined) ?? 'key'];
+        const key = (entry as Json)[shape.key!.traits.xmlName ?? 'key'];
         output[String(key)] = decodeXmlNode(
           shape.value!,
-          (entry as Json)[(shape.value!.traits.xmlName as string | undefined) ?? 'value'],
+          (entry as Json)[shape.value!.traits.xmlName ?? 'value'],
           path,
         );
       }
@@ -318,7 +308,7 @@ export function encodeXmlMembers(shape: Shape, value: Json, ec2 = false): string
     if (item === undefined || item === null) continue;
     if (member.traits.httpHeader || member.traits.httpPrefixHeaders || member.traits.httpResponseCode)
       continue;
-    xml += encodeXmlNode((member.traits.xmlName as string | undefined) ?? name, member, item, ec2);
+    xml += encodeXmlNode(member.traits.xmlName ?? name, member, item, ec2);
   }
   return xml;
 }
@@ -339,12 +329,12 @@ export function encodeXmlNode(
       if (shape.traits.xmlFlattened !== undefined) {
         return items.map((item) => encodeXmlNode(tag, shape.value!, item, ec2)).join('');
       }
-      const element = (shape.value!.traits.xmlName as string | undefined) ?? (ec2 ? 'item' : 'member');
+      const element = shape.value!.traits.xmlName ?? (ec2 ? 'item' : 'member');
       return `<${tag}${attributes}>${items.map((item) => encodeXmlNode(element, shape.value!, item, ec2)).join('')}</${tag}>`;
     }
     case 'map': {
-      const keyName = (shape.key!.traits.xmlName as string | undefined) ?? 'key';
-      const valueName = (shape.value!.traits.xmlName as string | undefined) ?? 'value';
+      const keyName = shape.key!.traits.xmlName ?? 'key';
+      const valueName = shape.value!.traits.xmlName ?? 'value';
       const flat = shape.traits.xmlFlattened !== undefined;
       const entries = Object.entries(value as Json)
         .filter(([, item]) => item !== undefined && item !== null)

@@ -1,5 +1,5 @@
-import { SERVICES, type ServiceName } from '../dispatch/sdk.ts';
 import { AwsFault } from '../errors.ts';
+import { SERVICES, type ServiceName } from '../sdk/services.ts';
 import type { Protocol, WireRequest } from './protocols.ts';
 
 const byTarget = new Map<string, ServiceName>();

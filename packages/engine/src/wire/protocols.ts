@@ -1,7 +1,9 @@
 import { cbor } from '@smithy/core/cbor';
-import type { OperationModel, ServiceModel } from '../dispatch/dispatcher.ts';
-import type { ServiceName } from '../dispatch/sdk.ts';
+import { boundCbor, boundJson } from '../document-bounds.ts';
 import { AwsFault } from '../errors.ts';
+import type { RequestHead } from '../iam/signature.ts';
+import type { OperationModel, ServiceModel } from '../sdk/model.ts';
+import type { Shape } from '../sdk/shapes.ts';
 import {
   decodeJson,
   decodeQuery,
@@ -13,17 +15,9 @@ import {
   encodeXmlNode,
   escapeXml,
 } from './codecs.ts';
-import { boundCbor, boundJson } from './document-bounds.ts';
-import { percentDecoded } from './request-target.ts';
-import type { Shape } from './shapes.ts';
 
 /** A request as the server read it. */
-export interface WireRequest {
-  readonly method: string;
-  /** Undecoded path, without the query. */
-  readonly path: string;
-  readonly query: URLSearchParams;
-  readonly headers: Readonly<Record<string, string | undefined>>;
+export interface WireRequest extends RequestHead {
   readonly body: Buffer;
 }
 
@@ -98,19 +92,17 @@ export function readRestInput(
     const { traits } = member;
     if (traits.httpLabel) {
       if (labels[name] !== undefined) input[name] = decodeText(member, labels[name], name);
-    } else if (typeof traits.httpQuery === 'string') {
+    } else if (traits.httpQuery !== undefined) {
       const values = request.query.getAll(traits.httpQuery);
       if (values.length === 0) continue;
       input[name] =
         member.kind === 'list'
           ? values.map((value) => decodeText(member.value!, value, name))
           : decodeText(member, values[0]!, name);
-    } else if (traits.httpQueryParams) {
-      input[name] = Object.fromEntries(request.query);
-    } else if (typeof traits.httpHeader === 'string') {
+    } else if (traits.httpHeader !== undefined) {
       const value = request.headers[traits.httpHeader.toLowerCase()];
       if (value !== undefined) input[name] = decodeText(member, value, name);
-    } else if (typeof traits.httpPrefixHeaders === 'string') {
+    } else if (traits.httpPrefixHeaders !== undefined) {
       const prefix = traits.httpPrefixHeaders.toLowerCase();
       input[name] = Object.fromEntries(
         Object.entries(request.headers)
@@ -202,9 +194,8 @@ function writeRest(
     const value = output[name];
     if (value === undefined || value === null) continue;
     const { traits } = member;
-    if (typeof traits.httpHeader === 'string')
-      headers[traits.httpHeader.toLowerCase()] = encodeText(member, value);
-    else if (typeof traits.httpPrefixHeaders === 'string') {
+    if (traits.httpHeader !== undefined) headers[traits.httpHeader.toLowerCase()] = encodeText(member, value);
+    else if (traits.httpPrefixHeaders !== undefined) {
       for (const [key, item] of Object.entries(value as Record<string, string>)) {
         headers[`${traits.httpPrefixHeaders}${key}`.toLowerCase()] = item;
       }
@@ -214,14 +205,14 @@ function writeRest(
       else if (member.kind === 'string') body = String(value);
       else if (xml) {
         headers['content-type'] = 'application/xml';
-        body = encodeXmlNode((member.traits.xmlName as string | undefined) ?? member.name, member, value);
+        body = encodeXmlNode(member.traits.xmlName ?? member.name, member, value);
       } else body = JSON.stringify(encodeJson(member, value));
     } else inBody[name] = value;
   }
   if (body === undefined) {
     if (xml && Object.keys(inBody).length > 0) {
       headers['content-type'] = 'application/xml';
-      const root = (model.output.traits.xmlName as string | undefined) ?? model.output.name;
+      const root = model.output.traits.xmlName ?? model.output.name;
       const namespace = ` xmlns="${service.description.xmlNamespace ?? ''}"`;
       body = `<?xml version="1.0" encoding="UTF-8"?>\n<${root}${namespace}>${encodeXmlMembers(model.output, inBody)}</${root}>`;
     } else if (!xml && status !== 204) {
@@ -240,8 +231,8 @@ export function writeFault(
   requestId: string,
 ): WireReply {
   const traits = service?.errors.get(fault.code) ?? {};
-  const query = traits.awsQueryError as [code: string, status: number] | undefined;
-  const status = (traits.httpError as number | undefined) ?? fault.status;
+  const query = traits.awsQueryError;
+  const status = traits.httpError ?? fault.status;
   const headers: Record<string, string> = { 'x-amzn-requestid': requestId };
   const namespace = service?.errors.has(fault.code) && service.description.errorNamespace;
   const type = namespace ? `${namespace}#${fault.code}` : fault.code;
@@ -287,115 +278,4 @@ export function writeFault(
       return { status: query?.[1] ?? status, headers, body };
     }
   }
-}
-
-interface Route {
-  readonly model: OperationModel;
-  readonly method: string;
-  readonly segments: readonly string[];
-  readonly query: ReadonlyArray<[string, string]>;
-  /** Headers and query parameters without which the route does not apply. */
-  readonly requiredHeaders: readonly string[];
-  readonly requiredQuery: readonly string[];
-  /** Whether the body is taken as it is, and is no document. */
-  readonly takesBytes: boolean;
-}
-
-const routeCache = new Map<ServiceName, Route[]>();
-
-/** Finds the operation of a REST request. S3 paths carry the bucket as their first segment. */
-export function route(
-  name: ServiceName,
-  service: ServiceModel,
-  request: WireRequest,
-): { model: OperationModel; labels: Record<string, string>; takesBytes: boolean } | undefined {
-  let routes = routeCache.get(name);
-  if (!routes) {
-    routes = compileRoutes(name, service);
-    routeCache.set(name, routes);
-  }
-  const path = request.path.replace(/^\//, '').replace(/\/$/, '');
-  const segments = path === '' ? [] : path.split('/');
-  for (const candidate of routes) {
-    const labels = match(candidate, segments, request);
-    if (labels) return { model: candidate.model, labels, takesBytes: candidate.takesBytes };
-  }
-  return undefined;
-}
-
-function compileRoutes(name: ServiceName, service: ServiceModel): Route[] {
-  const routes: Route[] = [];
-  for (const model of service.operations.values()) {
-    if (!model.http) continue;
-    const [method, uri] = model.http;
-    const [path = '', query = ''] = uri.split('?');
-
-    const bucket = name === 's3' && model.input.members.has('Bucket') ? ['{Bucket}'] : [];
-    const own = path.replace(/^\//, '').replace(/\/$/, '');
-    const segments = [...bucket, ...(own === '' ? [] : own.split('/'))];
-    const required = model.input.required.map((member) => model.input.members.get(member)!);
-    routes.push({
-      model,
-      method,
-      segments,
-      query: [...new URLSearchParams(query)],
-      requiredHeaders: required
-        .map((member) => member.traits.httpHeader)
-        .filter((header): header is string => typeof header === 'string')
-        .map((header) => header.toLowerCase()),
-      requiredQuery: required
-        .map((member) => member.traits.httpQuery)
-        .filter((parameter): parameter is string => typeof parameter === 'string'),
-      takesBytes: [...model.input.members.values()].some(
-        ({ kind, traits }) => kind === 'blob' && traits.httpPayload !== undefined,
-      ),
-    });
-  }
-  const specificity = (candidate: Route) =>
-    candidate.query.filter(([key]) => key !== 'x-id').length * 100 +
-    candidate.requiredQuery.length * 100 +
-    candidate.requiredHeaders.length * 10 +
-    candidate.segments.filter((segment) => !segment.startsWith('{')).length * 5 +
-    candidate.segments.length;
-  return routes.sort((a, b) => specificity(b) - specificity(a));
-}
-
-function match(
-  candidate: Route,
-  segments: string[],
-  request: WireRequest,
-): Record<string, string> | undefined {
-  if (candidate.method !== request.method) return undefined;
-  for (const [key, value] of candidate.query) {
-    const actual = request.query.get(key);
-    if (
-      key === 'x-id'
-        ? actual !== null && actual !== value
-        : actual === null || (value !== '' && actual !== value)
-    ) {
-      return undefined;
-    }
-  }
-  if (candidate.requiredHeaders.some((header) => request.headers[header] === undefined)) return undefined;
-  if (candidate.requiredQuery.some((parameter) => !request.query.has(parameter))) return undefined;
-  const labels: Record<string, string> = {};
-  for (const [index, segment] of candidate.segments.entries()) {
-    if (segment.startsWith('{') && segment.endsWith('+}')) {
-      const rest = segments.slice(index);
-      if (rest.length === 0 || rest.join('/') === '') return undefined;
-      labels[segment.slice(1, -2)] = decodeLabel(rest.join('/'));
-      return labels;
-    }
-    const actual = segments[index];
-    if (actual === undefined || actual === '') return undefined;
-    if (segment.startsWith('{')) labels[segment.slice(1, -1)] = decodeLabel(actual);
-    else if (segment !== actual) return undefined;
-  }
-  return segments.length === candidate.segments.length ? labels : undefined;
-}
-
-function decodeLabel(text: string): string {
-  const decoded = percentDecoded(text);
-  if (decoded === undefined) throw new AwsFault('InvalidURI', "Couldn't parse the specified URI.");
-  return decoded;
 }

@@ -1,40 +1,41 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Dispatcher, ServiceModel } from '../dispatch/dispatcher.ts';
+import type { Dispatcher } from '../dispatch/dispatcher.ts';
+import { readForm } from '../document-bounds.ts';
 import { AwsFault, UserError } from '../errors.ts';
 import { LOOPBACK } from '../iam/authorizer.ts';
 import type { Identity } from '../iam/identity.ts';
 import type { Ids } from '../ids.ts';
+import type { ServiceModel } from '../sdk/model.ts';
 import {
   Bodies,
   boundUnread,
+  DOCUMENT_BYTES_MAX,
   decodeBody,
-  MAX_DOCUMENT_BYTES,
-  MAX_FORM_BYTES,
-  MAX_OBJECT_BYTES,
+  FORM_BYTES_MAX,
+  OBJECT_BYTES_MAX,
 } from './body.ts';
-import { readForm } from './document-bounds.ts';
 import { findService, protocolOf } from './find-service.ts';
 import {
   type Protocol,
   readFormInput,
   readRestInput,
   readRpcInput,
-  route,
   type WireReply,
   type WireRequest,
   writeFault,
   writeOutput,
 } from './protocols.ts';
 import { splitTarget } from './request-target.ts';
+import { route } from './routes.ts';
 
 /** Serves requests that are not AWS API calls (image registry, git, credentials); `true` when it took one. */
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>;
 
 /** Until when a client must have sent the head of a request. A connection that waits between two is kept for longer. */
-const MAX_HEAD_MS = 15_000;
+const HEAD_MS_MAX = 15_000;
 /** For how long nothing may come of a body that is not complete. */
-const MAX_IDLE_MS = 60_000;
+const IDLE_MS_MAX = 60_000;
 const KEEP_ALIVE_MS = 60_000;
 
 interface Connection {
@@ -73,7 +74,7 @@ export class WireServer {
     this.#identity = parts.identity;
     this.#requestIdPrefix = parts.ids.uuid().slice(0, -12);
     this.#onCrash = parts.onCrash;
-    const { headMs, idleMs } = parts.patience ?? { headMs: MAX_HEAD_MS, idleMs: MAX_IDLE_MS };
+    const { headMs, idleMs } = parts.patience ?? { headMs: HEAD_MS_MAX, idleMs: IDLE_MS_MAX };
     const options = {
       headersTimeout: headMs,
       // An image's layer or a long push may take its time, as long as something comes.
@@ -233,8 +234,8 @@ export class WireServer {
 }
 
 function mostBytes(protocol: Protocol, isDocument: boolean): number {
-  if (protocol === 'rest-xml' && !isDocument) return MAX_OBJECT_BYTES;
-  return protocol === 'query' || protocol === 'rest-xml' ? MAX_FORM_BYTES : MAX_DOCUMENT_BYTES;
+  if (protocol === 'rest-xml' && !isDocument) return OBJECT_BYTES_MAX;
+  return protocol === 'query' || protocol === 'rest-xml' ? FORM_BYTES_MAX : DOCUMENT_BYTES_MAX;
 }
 
 const NO_QUERY = new URLSearchParams();

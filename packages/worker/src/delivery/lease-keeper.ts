@@ -1,16 +1,7 @@
 import { type BackoffShape, backoffMs, type Random } from '../backoff.ts';
 import type { Clock, Timer } from '../clock.ts';
+import type { Delivery, LossCause } from '../message/delivery.ts';
 import { asFault, type SqsFault, type Transport } from '../transport/transport.ts';
-import type { Delivery } from './delivery.ts';
-
-/** Why a lease was lost. */
-export type LossCause =
-  /** The event loop was blocked when the lease should have been renewed: the version's own doing. */
-  | 'blocked'
-  /** The message was held for as long as is allowed: the handler is too slow. */
-  | 'maximum'
-  /** Renewals failed or were refused. */
-  | 'sqs';
 
 interface LeaseSettings {
   readonly visibilitySeconds: number;
@@ -31,7 +22,7 @@ export interface LeaseKeeperParts {
 const RENEWAL_BACKOFF: BackoffShape = { firstMs: 500, maxMs: 5_000 };
 const ENTRIES_MAX = 10;
 /** Visibility is set in whole seconds, and setting zero would give the message away. */
-const RENEWAL_MIN_MS = 1_000;
+const RENEWAL_MS_MIN = 1_000;
 
 /**
  * Renews the leases of all messages in work, in batches, and says when one is lost.
@@ -80,7 +71,7 @@ export class LeaseKeeper {
     // Half of the time left for renewing: a block this long took the attempts away that would have helped.
     const significantMs = ((visibilitySeconds - renewEverySeconds) * 1000) / 2;
     if (delivery.loopLagMs >= significantMs) return 'blocked';
-    return delivery.leaseLimitMs - delivery.leaseEndMs <= RENEWAL_MIN_MS ? 'maximum' : 'sqs';
+    return delivery.leaseLimitMs - delivery.leaseEndMs <= RENEWAL_MS_MIN ? 'maximum' : 'sqs';
   }
 
   close(): void {
@@ -107,7 +98,7 @@ export class LeaseKeeper {
         this.#lose(delivery, this.causeOf(delivery));
         continue;
       }
-      if (delivery.leaseLimitMs - nowMs < RENEWAL_MIN_MS) delivery.renewAtMs = Number.POSITIVE_INFINITY;
+      if (delivery.leaseLimitMs - nowMs < RENEWAL_MS_MIN) delivery.renewAtMs = Number.POSITIVE_INFINITY;
       if (nowMs >= delivery.renewAtMs && delivery.renewing === undefined) due.push(delivery);
       nextMs = Math.min(
         nextMs,

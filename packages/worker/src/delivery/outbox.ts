@@ -1,12 +1,12 @@
 import { backoffMs, type Random } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
-import type { Lane } from '../handling/fifo-lanes.ts';
 import type { LoopLag } from '../loop-lag.ts';
+import type { Delivery } from '../message/delivery.ts';
 import type { OutcomeBook } from '../reporting/outcome-book.ts';
-import { type Settings, VISIBILITY_MAX_SECONDS } from '../settings.ts';
+import { type Settings, VISIBILITY_SECONDS_MAX } from '../settings.ts';
 import { asFault, type SendMessageInput, type SqsFault, type Transport } from '../transport/transport.ts';
 import { type BatchEntry, BatchSender } from './batch-sender.ts';
-import type { Delivery } from './delivery.ts';
+import type { Lane } from './fifo-lanes.ts';
 import type { LeaseKeeper } from './lease-keeper.ts';
 
 interface DeleteEntry extends BatchEntry {
@@ -86,7 +86,7 @@ export class Outbox {
   /** Gives a failed message back, visible again after a delay; by default the backoff of its receive count. */
   retry(delivery: Delivery, delaySeconds?: number): void {
     const seconds = delaySeconds ?? this.#backoffSeconds(delivery.message.receiveCount);
-    this.#giveBack(delivery, Math.min(Math.max(Math.ceil(seconds), 0), VISIBILITY_MAX_SECONDS));
+    this.#giveBack(delivery, Math.min(Math.max(Math.ceil(seconds), 0), VISIBILITY_SECONDS_MAX));
   }
 
   /** Sends a copy of a poison message to the dead-letter queue, and then deletes the message. */

@@ -1,6 +1,6 @@
+import type { Delivery } from '../message/delivery.ts';
 import type { Identity } from '../reporting/identity.ts';
 import type { MessageAttribute, SendMessageInput } from '../transport/transport.ts';
-import type { Delivery } from './delivery.ts';
 
 const ATTRIBUTES_MAX = 10;
 

@@ -1,7 +1,7 @@
 import { type BackoffShape, backoffMs, type Random } from '../backoff.ts';
 import { type Clock, pause } from '../clock.ts';
-import type { Permits } from '../handling/permits.ts';
 import { asFault, SqsFault, type SqsMessage, type Transport } from '../transport/transport.ts';
+import type { Permits } from './permits.ts';
 
 export interface ReceiverParts {
   readonly queueUrl: string;

@@ -1,6 +1,6 @@
 import { classOf, textOf } from '../errors.ts';
+import type { Outcome } from '../message/handler.ts';
 import { type EndingDetails, thrown } from '../reporting/outcome-book.ts';
-import type { Outcome } from './handler.ts';
 
 /** The result of a handler call for one message, whatever the handler did. */
 export type HandlerResult =

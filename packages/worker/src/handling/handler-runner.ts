@@ -1,11 +1,11 @@
-import type { Delivery } from '../delivery/delivery.ts';
-import type { Message } from '../delivery/message.ts';
+import { groupOf, Lane } from '../delivery/fifo-lanes.ts';
 import type { Outbox } from '../delivery/outbox.ts';
+import type { Permits } from '../delivery/permits.ts';
+import type { Delivery } from '../message/delivery.ts';
+import type { BatchHandler, Decode, Handler, Item, MessageType } from '../message/handler.ts';
+import type { Message } from '../message/message.ts';
 import { thrown } from '../reporting/outcome-book.ts';
-import { groupOf, Lane } from './fifo-lanes.ts';
-import type { BatchHandler, Decode, Handler, Item, MessageType } from './handler.ts';
 import { failure, type HandlerResult, resultOf, resultsOf } from './handler-result.ts';
-import type { Permits } from './permits.ts';
 import type { Run } from './run.ts';
 import type { Runs } from './runs.ts';
 import type { LaneStep, Settlement } from './settlement.ts';

@@ -1,6 +1,6 @@
 import type { Timer } from '../clock.ts';
-import type { Delivery } from '../delivery/delivery.ts';
-import { type AbortCause, HandlerAborted, type HandlerContext } from './handler.ts';
+import type { Delivery } from '../message/delivery.ts';
+import { type AbortCause, HandlerAborted, type HandlerContext } from '../message/handler.ts';
 
 /** One call of a handler, with the messages that it was given; also what the handler sees of it. */
 export class Run implements HandlerContext {

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../clock.ts';
-import type { Delivery } from '../delivery/delivery.ts';
+import type { Delivery } from '../message/delivery.ts';
+import type { AbortCause } from '../message/handler.ts';
 import type { Metrics } from '../reporting/metrics.ts';
-import type { AbortCause } from './handler.ts';
 import { Run } from './run.ts';
 
 export interface RunsParts {

@@ -1,12 +1,12 @@
 import type { Clock } from '../clock.ts';
-import type { Delivery } from '../delivery/delivery.ts';
+import type { Lane } from '../delivery/fifo-lanes.ts';
 import type { LeaseKeeper } from '../delivery/lease-keeper.ts';
 import type { Outbox } from '../delivery/outbox.ts';
 import { parkedMessage } from '../delivery/parking.ts';
+import type { Delivery } from '../message/delivery.ts';
 import type { NamedIdentity } from '../reporting/identity.ts';
 import type { EndingDetails, OutcomeBook } from '../reporting/outcome-book.ts';
 import type { Parking } from '../settings.ts';
-import type { Lane } from './fifo-lanes.ts';
 import type { HandlerResult } from './handler-result.ts';
 import type { Run } from './run.ts';
 

@@ -1,7 +1,6 @@
 import type { Clock } from '../clock.ts';
-import type { Delivery, Ending } from '../delivery/delivery.ts';
-import type { LossCause } from '../delivery/lease-keeper.ts';
 import { classOf, textOf } from '../errors.ts';
+import type { Delivery, Ending, LossCause } from '../message/delivery.ts';
 import { type Attribution, attributionOf, type SqsFault } from '../transport/transport.ts';
 import type { NamedIdentity } from './identity.ts';
 import type { Metrics } from './metrics.ts';

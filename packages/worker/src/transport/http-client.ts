@@ -23,7 +23,7 @@ export interface HttpReply {
 }
 
 /** A connection that was idle for longer is not used again: a device in between may have dropped it silently. */
-const IDLE_MAX_MS = 60_000;
+const IDLE_MS_MAX = 60_000;
 /** Safety margin subtracted from the time for which a server says that it keeps a connection. */
 const KEPT_MARGIN_MS = 1_000;
 /** A timer that is later than this was blocked, and so was the reading of replies. */
@@ -130,7 +130,7 @@ export class HttpClient {
   }
 
   #keep(connection: Connection, keptForMs: number): void {
-    const idleMs = Math.min(IDLE_MAX_MS, keptForMs - KEPT_MARGIN_MS);
+    const idleMs = Math.min(IDLE_MS_MAX, keptForMs - KEPT_MARGIN_MS);
     connection.idleUntilMs = this.#clock.nowMs() + idleMs;
     if (idleMs > 0) this.#idle.push(connection);
     else connection.cut(new SqsFault('IdleConnection', 'the server keeps it too briefly'));

@@ -1,8 +1,8 @@
 import { SqsFault } from './transport.ts';
 
 /** More than any server sends; what is larger is not a reply. */
-const HEAD_MAX_BYTES = 65_536;
-const CHUNK_LINE_MAX_BYTES = 4_096;
+const HEAD_BYTES_MAX = 65_536;
+const CHUNK_LINE_BYTES_MAX = 4_096;
 
 const STATUS_LINE = /^HTTP\/1\.([01]) (\d{3})(?: |$)/;
 const HEADER_LINE = /^([!#$%&'*+\-.^`|~\w]+):[ \t]*(.*?)[ \t]*$/;
@@ -35,7 +35,7 @@ export class HttpReplyReader {
     this.#held = undefined;
     while (this.#part === 'head') {
       const end = rest.indexOf('\r\n\r\n', 0, 'latin1');
-      if ((end < 0 ? rest.length : end) > HEAD_MAX_BYTES) throw malformed('a head without an end');
+      if ((end < 0 ? rest.length : end) > HEAD_BYTES_MAX) throw malformed('a head without an end');
       if (end < 0) {
         this.#held = rest;
         return false;
@@ -127,7 +127,7 @@ export class HttpReplyReader {
       rest = this.#takeMissing(rest);
       if (this.#missing > 0) return false;
       const end = rest.indexOf('\r\n', 0, 'latin1');
-      if ((end < 0 ? rest.length : end) > CHUNK_LINE_MAX_BYTES) throw malformed('a chunk without a size');
+      if ((end < 0 ? rest.length : end) > CHUNK_LINE_BYTES_MAX) throw malformed('a chunk without a size');
       if (end < 0) {
         this.#held = rest;
         return false;

@@ -31,7 +31,7 @@ export interface RawTransportOptions {
 }
 
 /** A smaller difference of the clocks may come from the date's whole seconds and the reply's time in flight. */
-const OFFSET_MIN_MS = 2_000;
+const OFFSET_MS_MIN = 2_000;
 
 const SKEWED = /RequestTimeTooSkewed|RequestExpired|RequestInTheFuture/;
 const MAYBE_SKEWED = /InvalidSignature|SignatureDoesNotMatch|AuthFailure/;
@@ -148,7 +148,7 @@ export class RawTransport implements Transport {
     this.#date = date;
     const offsetMs = Date.parse(date) - this.#clock.nowMs();
     if (Number.isNaN(offsetMs)) return;
-    this.clockOffsetMs = Math.abs(offsetMs) < OFFSET_MIN_MS ? 0 : offsetMs;
+    this.clockOffsetMs = Math.abs(offsetMs) < OFFSET_MS_MIN ? 0 : offsetMs;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { DrainReport } from '../../src/drain.ts';
-import type { HandlerContext } from '../../src/handling/handler.ts';
+import type { HandlerContext } from '../../src/message/handler.ts';
 import type { WorkerOptions } from '../../src/settings.ts';
 import type { SqsOperations } from '../../src/transport/in-process-transport.ts';
 import { InProcessTransport } from '../../src/transport/in-process-transport.ts';

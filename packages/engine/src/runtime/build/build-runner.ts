@@ -1,8 +1,8 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../clock/clock.ts';
-import type { Principal } from '../../dispatch/service.ts';
 import { UserError } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
 import type { Ids } from '../../ids.ts';
 import type { ArtifactFile } from './artifacts.ts';
 import { selectArtifacts } from './artifacts.ts';

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock/clock.ts';
-import type { Principal } from '../../dispatch/service.ts';
+import type { Principal } from '../../iam/principal.ts';
 import { LineSplitter } from '../processes/line-splitter.ts';
 import { SupervisedProcess } from '../processes/supervised-process.ts';
 import type { FunctionIdentity, FunctionMessage, InvokeMessage, LambdaError } from './protocol.ts';

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { Clock, Timer } from '../../clock/clock.ts';
-import type { Principal } from '../../dispatch/service.ts';
+import type { Principal } from '../../iam/principal.ts';
 import type { Ids } from '../../ids.ts';
 import { isLogged, type LogSettings, type PlatformEvent, platformLines } from './function-log.ts';
 import type { Outcome } from './function-process.ts';

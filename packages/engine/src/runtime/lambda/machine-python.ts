@@ -11,7 +11,7 @@ export interface MachinePython {
 }
 
 /** What the bootstrap needs of the language and its library. */
-const MIN_MINOR = 8;
+const MINOR_MIN = 8;
 
 /** A launcher that hangs is none. */
 const PROBE_LIMIT_MS = 10_000;
@@ -66,7 +66,7 @@ async function probe(candidate: string, PATH: string): Promise<MachinePython | u
       timeout: PROBE_LIMIT_MS,
     });
     const found = /^(?<path>.+) (?<version>3\.(?<minor>\d+)\.\d+)$/.exec(stdout.trim())?.groups;
-    if (found === undefined || Number(found.minor) < MIN_MINOR) return undefined;
+    if (found === undefined || Number(found.minor) < MINOR_MIN) return undefined;
     return { path: found.path!, version: found.version! };
   } catch {
     // A launcher without that version, or a broken installation.

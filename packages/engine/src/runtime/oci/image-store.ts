@@ -46,7 +46,7 @@ interface RepositoryIndex {
 
 type SavedIndex = Omit<RepositoryIndex, 'tags'> & { tags: [string, string][] };
 
-const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
+const MANIFEST_BYTES_MAX = 4 * 1024 * 1024;
 
 /**
  * The images of all repositories: what the registry serves, ECR lists and tasks run.
@@ -134,7 +134,7 @@ export class ImageStore {
     } else if (!isTag(reference)) {
       throw new ImageStoreError('TAG_INVALID', `"${reference}" is not a valid tag.`);
     }
-    if (content.length > MAX_MANIFEST_BYTES)
+    if (content.length > MANIFEST_BYTES_MAX)
       throw new ImageStoreError('MANIFEST_INVALID', 'The manifest is larger than 4 MiB.');
     const { references, sizeBytes } = checkManifest(this, repository, mediaType, content);
     const index = this.#open(repository);

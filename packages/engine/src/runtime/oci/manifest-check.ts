@@ -1,4 +1,4 @@
-import { parseBoundedJson } from '../../wire/document-bounds.ts';
+import { parseBoundedJson } from '../../document-bounds.ts';
 import { type Descriptor, isDigest, isManifestList, isManifestType, MEDIA_TYPES } from './image-format.ts';
 import { ImageStoreError } from './image-store-error.ts';
 

@@ -41,7 +41,7 @@ interface Target {
   readonly query: URLSearchParams;
 }
 
-const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
+const MANIFEST_BYTES_MAX = 4 * 1024 * 1024;
 const ROUTE = /^\/v2\/(.+)\/(?:(blobs\/uploads)\/?([^/]*)|(blobs|manifests)\/([^/]+)|(tags)\/list)$/;
 
 /**
@@ -227,7 +227,7 @@ export class Registry {
     repository: string,
     reference: string,
   ): Promise<void> {
-    const content = await readBody(request, MAX_MANIFEST_BYTES);
+    const content = await readBody(request, MANIFEST_BYTES_MAX);
     const mediaType = (request.headers['content-type'] ?? '').split(';')[0]!.trim();
     const immutableTags = !isDigest(reference) && (await this.#policy.tagIsImmutable(repository, reference));
     const image = this.#store.putManifest(repository, reference, mediaType, content, { immutableTags });

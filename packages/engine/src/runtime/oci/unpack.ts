@@ -21,8 +21,8 @@ import { UserError } from '../../errors.ts';
 import { confineLinkTarget, normaliseImagePath } from './rootfs-path.ts';
 
 /** What all layers of an image may hold together. Fargate gives a task 20 GiB of storage unless more is asked for. */
-const MAX_UNPACKED_BYTES = 20 * 1024 ** 3;
-const MAX_ENTRIES = 500_000;
+const UNPACKED_BYTES_MAX = 20 * 1024 ** 3;
+const ENTRIES_MAX = 500_000;
 
 const WHITEOUT = '.wh.';
 const OPAQUE = '.wh..wh..opq';
@@ -51,8 +51,8 @@ export async function unpackLayers(
 ): Promise<void> {
   const fileMode = options.readOnly === true ? 0o555 : 0o777;
   const room: Room = {
-    bytes: options.maxBytes ?? MAX_UNPACKED_BYTES,
-    entries: options.maxEntries ?? MAX_ENTRIES,
+    bytes: options.maxBytes ?? UNPACKED_BYTES_MAX,
+    entries: options.maxEntries ?? ENTRIES_MAX,
   };
   for (const layer of layers) {
     try {
@@ -147,7 +147,7 @@ class LayerUnpacker {
   }
 
   #begin(entry: ReadEntry): void {
-    if (--this.#room.entries < 0) throw tooMuch(`more than ${MAX_ENTRIES} files`);
+    if (--this.#room.entries < 0) throw tooMuch(`more than ${ENTRIES_MAX} files`);
     const path = this.#checked(entry.path);
     if (path === '') return;
     const name = path.slice(path.lastIndexOf('/') + 1);
@@ -160,7 +160,7 @@ class LayerUnpacker {
 
   #continue(chunk: Buffer): void {
     this.#room.bytes -= chunk.length;
-    if (this.#room.bytes < 0) throw tooMuch(`more than ${MAX_UNPACKED_BYTES / 1024 ** 3} GiB`);
+    if (this.#room.bytes < 0) throw tooMuch(`more than ${UNPACKED_BYTES_MAX / 1024 ** 3} GiB`);
     if (this.#file !== undefined) writeFileSync(this.#file.descriptor, chunk);
   }
 

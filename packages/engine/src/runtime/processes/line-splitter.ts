@@ -1,7 +1,7 @@
 import { StringDecoder } from 'node:string_decoder';
 
 /** The largest CloudWatch log event is 256 KiB; a longer line arrives in pieces of this many characters. */
-const LONGEST_LINE = 256 * 1024 - 26;
+const LINE_LENGTH_MAX = 256 * 1024 - 26;
 
 /** Turns chunks of UTF-8 output into lines without their ends. A last line without an end counts. */
 export class LineSplitter {
@@ -28,17 +28,17 @@ export class LineSplitter {
     const lines = (this.#rest + text).split('\n');
     this.#rest = lines.pop()!;
     for (const line of lines) this.#emit(line.endsWith('\r') ? line.slice(0, -1) : line);
-    while (this.#rest.length > LONGEST_LINE) {
-      this.#emit(this.#rest.slice(0, LONGEST_LINE));
-      this.#rest = this.#rest.slice(LONGEST_LINE);
+    while (this.#rest.length > LINE_LENGTH_MAX) {
+      this.#emit(this.#rest.slice(0, LINE_LENGTH_MAX));
+      this.#rest = this.#rest.slice(LINE_LENGTH_MAX);
     }
   }
 
   #emit(line: string): void {
     let rest = line;
-    while (rest.length > LONGEST_LINE) {
-      this.#onLine(rest.slice(0, LONGEST_LINE));
-      rest = rest.slice(LONGEST_LINE);
+    while (rest.length > LINE_LENGTH_MAX) {
+      this.#onLine(rest.slice(0, LINE_LENGTH_MAX));
+      rest = rest.slice(LINE_LENGTH_MAX);
     }
     this.#onLine(rest);
   }

@@ -1,7 +1,7 @@
 import type { TargetTrackingScalingPolicyConfiguration } from '@aws-sdk/client-application-auto-scaling';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import type { StoredPolicy } from './model.ts';
 import { readPolicy } from './policy-rules.ts';
 import { conditions, DIMENSION, NAMESPACE, page, requireNamespace, resourceOf } from './request.ts';

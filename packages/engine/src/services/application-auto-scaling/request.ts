@@ -1,6 +1,6 @@
 import { AwsFault } from '../../errors.ts';
 
-const MAX_PAGE = 50;
+const PAGE_MAX = 50;
 
 export const NAMESPACE = 'ecs';
 
@@ -41,7 +41,7 @@ export function page<T>(
   if (!Number.isInteger(from) || from < 0) {
     throw new AwsFault('InvalidNextTokenException', 'The next token supplied was invalid.');
   }
-  const end = from + Math.min(Math.max(MaxResults ?? MAX_PAGE, 1), MAX_PAGE);
+  const end = from + Math.min(Math.max(MaxResults ?? PAGE_MAX, 1), PAGE_MAX);
   return { items: all.slice(from, end), NextToken: end < all.length ? String(end) : undefined };
 }
 

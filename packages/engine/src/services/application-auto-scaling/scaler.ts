@@ -1,5 +1,6 @@
-import { type Engine, servicePrincipal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { servicePrincipal } from '../../iam/principal.ts';
 import type { Table } from '../../state/state.ts';
 import type { RecentScaling, StoredActivity, StoredPolicy, StoredTarget } from './model.ts';
 import { boundedCapacity, steppedCapacity, trackedCapacity } from './scaling-math.ts';

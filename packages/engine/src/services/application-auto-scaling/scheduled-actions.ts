@@ -1,11 +1,11 @@
 import type { ScheduledAction } from '@aws-sdk/client-application-auto-scaling';
 import type { Timer } from '../../clock/clock.ts';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine } from '../../dispatch/service.ts';
-import { AwsFault } from '../../errors.ts';
 import { nextDueMs, parseSchedule, type Schedule } from '../../schedule.ts';
+import type { Input } from '../../sdk/services.ts';
 import type { Table } from '../../state/state.ts';
 import type { StoredScheduledAction, StoredTarget } from './model.ts';
+import { invalid } from './request.ts';
 
 interface Parts {
   readonly targets: Table<StoredTarget>;
@@ -146,8 +146,4 @@ export function shownAction(action: StoredScheduledAction): ScheduledAction {
     ScalableTargetAction: { MinCapacity: action.minCapacity, MaxCapacity: action.maxCapacity },
     CreationTime: new Date(action.createdAtMs),
   };
-}
-
-function invalid(message: string): AwsFault {
-  return new AwsFault('ValidationException', message);
 }

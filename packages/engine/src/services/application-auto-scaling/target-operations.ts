@@ -1,5 +1,5 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
+import type { Input } from '../../sdk/services.ts';
 import { conditions, invalid, page, requireNamespace, resourceOf } from './request.ts';
 import type { Scaler } from './scaler.ts';
 import type { ScheduledActions } from './scheduled-actions.ts';

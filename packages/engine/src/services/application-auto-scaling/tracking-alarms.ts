@@ -1,5 +1,6 @@
 import type { Dimension, MetricDataQuery, PutMetricAlarmInput } from '@aws-sdk/client-cloudwatch';
-import { type Engine, servicePrincipal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
+import { servicePrincipal } from '../../iam/principal.ts';
 import type { StoredPolicy } from './model.ts';
 
 const PERIOD_SECONDS = 60;

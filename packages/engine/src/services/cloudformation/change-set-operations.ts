@@ -1,9 +1,10 @@
 import type { PreparedChange, StackManager } from '../../cloudformation/stack-manager.ts';
 import type { ChangeSetRecord, PlannedChange } from '../../cloudformation/stack-store.ts';
 import { parseTemplate } from '../../cloudformation/template.ts';
-import type { Input, Output } from '../../dispatch/sdk.ts';
-import type { Engine, OperationTable, Principal } from '../../dispatch/service.ts';
+import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
+import type { Input, Output } from '../../sdk/services.ts';
 import { ChangeSets } from './change-sets.ts';
 import { onStack, readRequest } from './request.ts';
 import { shownParameters, shownTags } from './shown.ts';

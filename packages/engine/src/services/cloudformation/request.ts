@@ -1,8 +1,9 @@
 import type { StackManager, StackRequest } from '../../cloudformation/stack-manager.ts';
 import type { StackRecord } from '../../cloudformation/stack-store.ts';
 import { templateError } from '../../cloudformation/template.ts';
-import { type Engine, type Principal, viaService } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { type Principal, viaService } from '../../iam/principal.ts';
 import { percentDecoded } from '../../wire/request-target.ts';
 
 /** Members that CreateStack, UpdateStack and CreateChangeSet share. */

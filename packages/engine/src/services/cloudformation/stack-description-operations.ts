@@ -1,8 +1,8 @@
 import type { StackManager } from '../../cloudformation/stack-manager.ts';
 import type { ResourceRecord, StackRecord } from '../../cloudformation/stack-store.ts';
-import type { Output } from '../../dispatch/sdk.ts';
 import type { OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Output } from '../../sdk/services.ts';
 import { shownParameters, shownTags } from './shown.ts';
 
 type Capabilities = NonNullable<

@@ -1,7 +1,8 @@
 import type { StackManager } from '../../cloudformation/stack-manager.ts';
-import type { Input } from '../../dispatch/sdk.ts';
-import type { Engine, OperationTable, Principal } from '../../dispatch/service.ts';
+import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
+import type { Input } from '../../sdk/services.ts';
 import { onStack, readRequest } from './request.ts';
 
 /** Operations that change stacks directly, without a change set. */

@@ -1,6 +1,7 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import type { AlarmCondition, AlarmStateValue, MissingDataTreatment } from './alarm-evaluation.ts';
+import { invalid } from './faults.ts';
 import { metricNameOf } from './metric-data.ts';
 import {
   checkSingleSeries,
@@ -49,8 +50,8 @@ const UNSUPPORTED = [
   'EvaluationInterval',
 ] as const;
 const METRICS_MAX = 10;
-const LONGEST_SECONDS = 86_400;
-const LONGEST_SECONDS_OF_HOURS = 604_800;
+const WINDOW_SECONDS_MAX = 86_400;
+const HOURS_WINDOW_SECONDS_MAX = 604_800;
 
 /** Checks a `PutMetricAlarm` request as AWS does and returns what it defines. */
 export function defineAlarm(input: PutMetricAlarmInput, arn: string, nowMs: number): AlarmDefinition {
@@ -68,10 +69,10 @@ export function defineAlarm(input: PutMetricAlarmInput, arn: string, nowMs: numb
   const { periodSeconds } = watched;
   checkAlarmPeriod(periodSeconds);
   const spanSeconds = periodSeconds * condition.evaluationPeriods;
-  const longest = periodSeconds >= 3600 ? LONGEST_SECONDS_OF_HOURS : LONGEST_SECONDS;
+  const longest = periodSeconds >= 3600 ? HOURS_WINDOW_SECONDS_MAX : WINDOW_SECONDS_MAX;
   if (spanSeconds > longest) {
     throw invalid(
-      `Metrics cannot be checked across more than a ${longest === LONGEST_SECONDS ? 'day' : 'week'} (EvaluationPeriods * Period must be <= ${longest}).`,
+      `Metrics cannot be checked across more than a ${longest === WINDOW_SECONDS_MAX ? 'day' : 'week'} (EvaluationPeriods * Period must be <= ${longest}).`,
     );
   }
   const lowSample = input.EvaluateLowSampleCountPercentile;
@@ -249,8 +250,4 @@ function actionsOf(arns: readonly string[] | undefined, field: string): readonly
     );
   }
   return actions;
-}
-
-function invalid(message: string): AwsFault {
-  return new AwsFault('ValidationError', message);
 }

@@ -1,7 +1,8 @@
 import { page } from '../../dispatch/paging.ts';
-import type { Input, Output } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { tagMap } from '../../iam/tags.ts';
+import type { Input, Output } from '../../sdk/services.ts';
 import { alarmArn } from './alarm-arn.ts';
 import { alarmQueries, defineAlarm } from './alarm-definition.ts';
 import type { Alarm, Alarms } from './alarms.ts';
@@ -24,10 +25,7 @@ export function alarmOperations(engine: Engine, alarms: Alarms) {
       resources: (input) => [arnOf(input.AlarmName ?? '')],
       run: (input) => {
         const definition = defineAlarm(input, arnOf(input.AlarmName ?? ''), engine.clock.nowMs());
-        alarms.put(
-          definition,
-          Object.fromEntries((input.Tags ?? []).map(({ Key, Value }) => [Key ?? '', Value ?? ''])),
-        );
+        alarms.put(definition, tagMap(input.Tags));
         return {};
       },
     },

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { Input } from '../../dispatch/sdk.ts';
-import type { Principal, Service } from '../../dispatch/service.ts';
+import type { Service } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
+import type { Input } from '../../sdk/services.ts';
 import { MemoryEngine } from '../test/memory-engine.ts';
 import { createCloudWatch } from './cloudwatch.ts';
 

@@ -1,6 +1,7 @@
 import type { Timer } from '../../clock/clock.ts';
-import { type Engine, servicePrincipal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { servicePrincipal } from '../../iam/principal.ts';
 import type { Table } from '../../state/state.ts';
 import { type AlarmDefinition, actionKind, alarmQueries } from './alarm-definition.ts';
 import {

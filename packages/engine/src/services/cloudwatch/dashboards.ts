@@ -1,7 +1,7 @@
 import { page } from '../../dispatch/paging.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
+import { parseBoundedJson } from '../../document-bounds.ts';
 import { AwsFault } from '../../errors.ts';
-import { parseBoundedJson } from '../../wire/document-bounds.ts';
 
 interface StoredDashboard {
   readonly name: string;

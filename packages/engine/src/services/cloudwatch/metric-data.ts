@@ -1,5 +1,6 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import { AwsFault } from '../../errors.ts';
+import { DIMENSIONS_MAX, isMetricTime, isMetricValue, isNamespace } from '../../metric-limits.ts';
+import type { Input } from '../../sdk/services.ts';
 import type { MetricName, Observation } from './metric-store.ts';
 
 type PutMetricDataInput = Input<'cloudwatch', 'PutMetricData'>;
@@ -8,10 +9,6 @@ type Dimensions = ReadonlyArray<{ Name?: string | undefined; Value?: string | un
 
 const DATA_MAX = 1000;
 const VALUES_MAX = 150;
-const DIMENSIONS_MAX = 30;
-const OLDEST_MS = 14 * 24 * 3_600_000;
-const FURTHEST_AHEAD_MS = 2 * 3_600_000;
-const LARGEST_VALUE = 2 ** 360;
 
 /** The values of a `PutMetricData` call, checked as AWS checks them. */
 export function observationsOf(input: PutMetricDataInput, vended: boolean, nowMs: number): Observation[] {
@@ -31,7 +28,7 @@ export function observationsOf(input: PutMetricDataInput, vended: boolean, nowMs
 }
 
 function checkNamespace(namespace: string, vended: boolean): void {
-  if (namespace.length === 0 || namespace.length > 255 || !/^[^:].*$/s.test(namespace)) {
+  if (!isNamespace(namespace)) {
     throw invalid(
       'The parameter Namespace must be 1 to 255 characters long and must not begin with a colon.',
     );
@@ -46,7 +43,7 @@ function observationOf(namespace: string, datum: MetricDatum, where: string, now
     throw new AwsFault('MissingRequiredParameterException', `The parameter ${where}.MetricName is required.`);
   }
   const atMs = datum.Timestamp?.getTime() ?? nowMs;
-  if (atMs < nowMs - OLDEST_MS || atMs > nowMs + FURTHEST_AHEAD_MS) {
+  if (!isMetricTime(atMs, nowMs)) {
     throw invalid(
       `The parameter ${where}.Timestamp must specify a time within the past two weeks and no more than two hours in the future.`,
     );
@@ -132,7 +129,7 @@ function dataOf(datum: MetricDatum, where: string): Observation['data'] {
 }
 
 function checkValue(value: number, where: string): void {
-  if (!Number.isFinite(value) || Math.abs(value) > LARGEST_VALUE) {
+  if (!isMetricValue(value)) {
     throw invalid(`The value ${value} for parameter ${where} is invalid: it must be a number within ±2^360.`);
   }
 }

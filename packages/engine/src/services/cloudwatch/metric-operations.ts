@@ -1,7 +1,8 @@
 import { page } from '../../dispatch/paging.ts';
-import type { Input, Output } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input, Output } from '../../sdk/services.ts';
+import { invalid } from './faults.ts';
 import type { Grid, TimeSeries } from './math-evaluator.ts';
 import { metricNameOf, observationsOf } from './metric-data.ts';
 import { checkPeriod, longestPeriod, parseQueries, runQueries } from './metric-query.ts';
@@ -180,8 +181,4 @@ function labelled(label: string, series: TimeSeries): string {
 
 function invalidToken(): AwsFault {
   return new AwsFault('InvalidNextToken', 'The next token is invalid.');
-}
-
-function invalid(message: string): AwsFault {
-  return new AwsFault('ValidationError', message);
 }

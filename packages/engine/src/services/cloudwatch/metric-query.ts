@@ -1,5 +1,5 @@
-import type { Input } from '../../dispatch/sdk.ts';
-import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
+import { invalid } from './faults.ts';
 import {
   evaluateMath,
   type Grid,
@@ -213,8 +213,4 @@ export function runQueries(
       const series = value.kind === 'series' ? [value.series] : value.list;
       return { id: query.id, label: query.label, series };
     });
-}
-
-function invalid(message: string): AwsFault {
-  return new AwsFault('ValidationError', message);
 }

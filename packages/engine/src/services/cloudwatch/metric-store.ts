@@ -40,7 +40,7 @@ export const SUMMARIES_KEPT_MS = 15 * 24 * HOUR_MS;
 const SECOND_MS = 1000;
 /** Bound on single values; when there are more, the oldest are summarised by the second before their time. */
 const VALUES_MAX = 1_500_000;
-const SHORTEST_KEPT_MS = 10 * MINUTE_MS;
+const KEPT_MS_MIN = 10 * MINUTE_MS;
 
 /**
  * Metric values, durable. Instants keep their milliseconds (AWS rounds standard metrics to minutes), so that
@@ -200,7 +200,7 @@ export class MetricStore {
     let keptMs = VALUES_KEPT_MS;
     this.#summarise(nowMs - keptMs, MINUTE_MS);
     this.#mergeSummaries(nowMs - keptMs);
-    while (this.#values > this.#valuesMax && keptMs > SHORTEST_KEPT_MS) {
+    while (this.#values > this.#valuesMax && keptMs > KEPT_MS_MIN) {
       keptMs /= 2;
       this.#summarise(nowMs - keptMs, SECOND_MS);
     }

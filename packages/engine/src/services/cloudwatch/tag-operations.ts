@@ -1,4 +1,5 @@
 import type { OperationTable } from '../../dispatch/service.ts';
+import { tagMap } from '../../iam/tags.ts';
 import { alarmNameOf } from './alarm-arn.ts';
 import type { Alarms } from './alarms.ts';
 
@@ -10,8 +11,7 @@ export function tagOperations(alarms: Alarms) {
     TagResource: {
       resources,
       run: (input) => {
-        const added = (input.Tags ?? []).map(({ Key, Value }) => [Key ?? '', Value ?? ''] as const);
-        alarms.tag(alarmNameOf(input.ResourceARN), (tags) => ({ ...tags, ...Object.fromEntries(added) }));
+        alarms.tag(alarmNameOf(input.ResourceARN), (tags) => ({ ...tags, ...tagMap(input.Tags) }));
         return {};
       },
     },

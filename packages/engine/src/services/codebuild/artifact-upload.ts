@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import type { ProjectArtifacts } from '@aws-sdk/client-codebuild';
-import type { Engine, Principal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
+import type { Principal } from '../../iam/principal.ts';
 import { type ArtifactFile, zipArtifacts } from '../../runtime/build/artifacts.ts';
 import { buildUuid, type StoredBuild } from './store.ts';
 

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Engine, Principal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { UserError } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
 import { readSecret, secretPlace, splitReference } from '../../secret-place.ts';
 import { encryptionKeyOf } from './artifact-upload.ts';
 import type { StoredBuild } from './store.ts';

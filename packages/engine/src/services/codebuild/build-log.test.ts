@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../../clock/virtual-clock.ts';
-import type { Input, OperationName, Output, ServiceName } from '../../dispatch/sdk.ts';
-import type { Engine, Principal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
+import type { Input, OperationName, Output, ServiceName } from '../../sdk/services.ts';
 import { BuildLog } from './build-log.ts';
 
 const BUILDER: Principal = { kind: 'role', arn: 'builder', accountId: '0' };

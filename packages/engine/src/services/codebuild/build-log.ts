@@ -1,7 +1,8 @@
-import type { Engine, Principal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
+import type { Principal } from '../../iam/principal.ts';
 
-const MOST_EVENTS_PER_CALL = 1000;
-const LONGEST_LINE = 100_000;
+const CALL_EVENTS_MAX = 1000;
+const LINE_LENGTH_MAX = 100_000;
 
 type LogEngine = Pick<Engine, 'call' | 'clock'>;
 
@@ -56,7 +57,7 @@ export class BuildLog {
 
   line(line: string): void {
     const text = this.#concealed.reduce((shown, value) => shown.replaceAll(value, '***'), line);
-    const message = text.length > LONGEST_LINE ? `${text.slice(0, LONGEST_LINE)}…` : text;
+    const message = text.length > LINE_LENGTH_MAX ? `${text.slice(0, LINE_LENGTH_MAX)}…` : text;
     this.#pending.push({ timestamp: this.#engine.clock.nowMs(), message: message === '' ? ' ' : message });
     this.#sending ??= this.#send();
   }
@@ -71,8 +72,8 @@ export class BuildLog {
     // Lines of one turn go together.
     await Promise.resolve();
     while (this.#pending.length > 0) {
-      const logEvents = this.#pending.slice(0, MOST_EVENTS_PER_CALL);
-      this.#pending = this.#pending.slice(MOST_EVENTS_PER_CALL);
+      const logEvents = this.#pending.slice(0, CALL_EVENTS_MAX);
+      this.#pending = this.#pending.slice(CALL_EVENTS_MAX);
       try {
         await this.#engine.call(this.#principal, 'logs', 'PutLogEvents', {
           logGroupName: this.#groupName,

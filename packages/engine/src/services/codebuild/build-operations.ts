@@ -1,6 +1,6 @@
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
-import { MAX_BATCH, requireBatch } from './batch.ts';
+import { BATCH_MAX, requireBatch } from './batch.ts';
 import type { Builder } from './builder.ts';
 import { passesRole } from './project-rules.ts';
 import { startBuild } from './start-build.ts';
@@ -61,14 +61,14 @@ export function buildOperations(engine: Engine, store: CodeBuildStore, builder: 
       },
     },
     ListBuilds: {
-      run: (input) => ({ ids: newestFirst([...store.builds.values()], input.sortOrder).slice(0, MAX_BATCH) }),
+      run: (input) => ({ ids: newestFirst([...store.builds.values()], input.sortOrder).slice(0, BATCH_MAX) }),
     },
     ListBuildsForProject: {
       resources: (input) => store.byName(input.projectName),
       run: (input) => {
         const { name } = store.project(input.projectName);
         const list = [...store.builds.values()].filter(({ projectName }) => projectName === name);
-        return { ids: newestFirst(list, input.sortOrder).slice(0, MAX_BATCH) };
+        return { ids: newestFirst(list, input.sortOrder).slice(0, BATCH_MAX) };
       },
     },
   } satisfies OperationTable<'codebuild'>;

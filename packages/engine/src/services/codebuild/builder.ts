@@ -2,8 +2,9 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BuildPhaseType, StatusType } from '@aws-sdk/client-codebuild';
 import type { Timer } from '../../clock/clock.ts';
-import type { Engine, Principal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
 import type { BuildResult, BuildRunner } from '../../runtime/build/build-runner.ts';
 import { type Buildspec, parseBuildspec } from '../../runtime/build/buildspec.ts';
 import type { Table } from '../../state/state.ts';
@@ -18,7 +19,7 @@ import { type CommitCheckouts, downloadSource, readBuildspec } from './source.ts
 import { buildUuid, currentPhase, projectArn, type StoredBuild, type StoredPhase } from './store.ts';
 
 /** Builds that run at once on this machine; others wait in phase QUEUED. */
-const MAX_AT_ONCE = 2;
+const BUILDS_AT_ONCE_MAX = 2;
 const MINUTE_MS = 60_000;
 
 interface BuilderParts {
@@ -131,7 +132,7 @@ export class Builder {
   #next(): void {
     if (this.#closing) return;
     for (const build of this.#parts.builds.values()) {
-      if (this.#running.size >= MAX_AT_ONCE) return;
+      if (this.#running.size >= BUILDS_AT_ONCE_MAX) return;
       const waiting = build.status === 'IN_PROGRESS' && currentPhase(build) === 'QUEUED';
       if (waiting && !this.#running.has(build.id)) this.#start(build);
     }

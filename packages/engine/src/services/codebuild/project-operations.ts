@@ -1,6 +1,6 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { tagMap } from '../../iam/tags.ts';
 import { requireBatch } from './batch.ts';
 import type { Builder } from './builder.ts';
 import {
@@ -30,7 +30,7 @@ export function projectOperations(engine: Engine, store: CodeBuildStore, builder
         const stored = store.projects.put(name, {
           name,
           project: withDefaults(project),
-          tags: tagsOf(tags),
+          tags: tagMap(tags),
           createdAtMs: atMs,
           modifiedAtMs: atMs,
           builds: 0,
@@ -50,7 +50,7 @@ export function projectOperations(engine: Engine, store: CodeBuildStore, builder
         const stored = store.projects.put(before.name, {
           ...before,
           project,
-          tags: tags === undefined ? before.tags : tagsOf(tags),
+          tags: tags === undefined ? before.tags : tagMap(tags),
           modifiedAtMs: atMs,
         });
         return { project: shownProject(engine, stored) };
@@ -86,10 +86,6 @@ export function projectOperations(engine: Engine, store: CodeBuildStore, builder
       },
     },
   } satisfies OperationTable<'codebuild'>;
-}
-
-function tagsOf(tags: Input<'codebuild', 'CreateProject'>['tags']): Record<string, string> {
-  return Object.fromEntries((tags ?? []).map(({ key, value }) => [key ?? '', value ?? '']));
 }
 
 function withDefaults(project: StoredProject['project']): StoredProject['project'] {

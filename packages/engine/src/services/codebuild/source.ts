@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { isAbsolute, join, relative } from 'node:path';
-import type { Engine, Principal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { UserError } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
 import type { StoredBuild } from './store.ts';
 import { unzipTree } from './unzip-tree.ts';
 

@@ -1,7 +1,8 @@
 import type { EnvironmentVariable } from '@aws-sdk/client-codebuild';
-import type { Input } from '../../dispatch/sdk.ts';
-import type { Call, Engine, Principal } from '../../dispatch/service.ts';
+import type { Call, Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
+import type { Input } from '../../sdk/services.ts';
 import type { Builder } from './builder.ts';
 import {
   checkArtifacts,

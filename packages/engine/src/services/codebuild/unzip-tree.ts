@@ -5,7 +5,7 @@ import { UserError } from '../../errors.ts';
 
 const END_OF_DIRECTORY = 0x06054b50;
 const DIRECTORY_ENTRY = 0x02014b50;
-const LONGEST_COMMENT = 65_535;
+const COMMENT_BYTES_MAX = 65_535;
 const STORED = 0;
 const DEFLATED = 8;
 const FILE_TYPE = 0o170000;
@@ -50,7 +50,7 @@ interface Entry {
 
 function* entries(zip: Buffer): Generator<Entry> {
   let end = zip.length - 22;
-  const first = Math.max(0, end - LONGEST_COMMENT);
+  const first = Math.max(0, end - COMMENT_BYTES_MAX);
   while (end >= first && zip.readUInt32LE(end) !== END_OF_DIRECTORY) end--;
   if (end < first || end < 0) throw broken('it has no directory');
   const count = zip.readUInt16LE(end + 10);

@@ -1,6 +1,6 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Call, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import type { Commits } from './commits.ts';
 import type { Repositories } from './repositories.ts';
 import { gitMode } from './trees.ts';

@@ -1,5 +1,5 @@
-import type { Principal } from '../../dispatch/service.ts';
 import type { Authorizer } from '../../iam/authorizer.ts';
+import type { Principal } from '../../iam/principal.ts';
 import type { Commits } from './commits.ts';
 import type { Repositories } from './repositories.ts';
 

@@ -1,11 +1,11 @@
-import type { Input, Output } from '../../dispatch/sdk.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input, Output } from '../../sdk/services.ts';
 import { GitError } from './git.ts';
 import type { Repositories, Repository } from './repositories.ts';
 import { cleanPath, FILE_MODES, type GitMode, type TreeEntry, Trees } from './trees.ts';
 
 /** Largest file that GetFile returns, as on AWS: 6 MB. */
-const MAX_FILE_BYTES = 6 * 1024 * 1024;
+const FILE_BYTES_MAX = 6 * 1024 * 1024;
 
 /** Reads and writes commits and files of one engine's repositories. */
 export class Commits {
@@ -75,7 +75,7 @@ export class Commits {
       );
     }
     const fileSize = Number(await this.#text(repository, ['cat-file', '-s', entry.id]));
-    if (fileSize > MAX_FILE_BYTES) {
+    if (fileSize > FILE_BYTES_MAX) {
       throw new AwsFault('FileTooLargeException', `${filePath} exceeds the maximum size of 6 MB`);
     }
     return {

@@ -1,16 +1,16 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Principal } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { type Authorizer, LOOPBACK } from '../../iam/authorizer.ts';
 import type { Identity } from '../../iam/identity.ts';
+import type { Principal } from '../../iam/principal.ts';
 import type { State } from '../../state/state.ts';
 import { percentDecoded, splitTarget } from '../../wire/request-target.ts';
 import type { Repositories, Repository } from './repositories.ts';
 
 export const GIT_PATH = '/git/v1/repos/';
 
-const LONGEST_HEADER_BYTES = 64 * 1024;
+const HEADER_BYTES_MAX = 64 * 1024;
 
 interface GitHttpParts {
   readonly repositories: Repositories;
@@ -185,7 +185,7 @@ async function relay(output: AsyncIterable<Buffer>, response: ServerResponse): P
       head = Buffer.concat([head, chunk]);
       const end = head.indexOf('\r\n\r\n');
       if (end < 0) {
-        if (head.length > LONGEST_HEADER_BYTES) throw new Error('git http-backend sent no headers');
+        if (head.length > HEADER_BYTES_MAX) throw new Error('git http-backend sent no headers');
         continue;
       }
       writeHead(response, head.toString('latin1', 0, end));

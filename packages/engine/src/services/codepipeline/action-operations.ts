@@ -1,6 +1,6 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Call, Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import type { PipelineRunner } from './pipeline-runner.ts';
 import { type Pipelines, stageOf } from './pipelines.ts';
 import type { PipelineStore } from './store.ts';

@@ -1,6 +1,7 @@
 import type { Timer } from '../../clock/clock.ts';
-import type { Engine, Principal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
 import { type ActionContext, ActionFailure, type ActionOutcome, type Executor } from './actions/action.ts';
 import { newArtifact } from './artifacts.ts';
 import { actionTimeoutMs, actionType } from './declaration.ts';
@@ -15,7 +16,7 @@ import type {
 } from './store.ts';
 import { type Namespaces, resolveVariables, UnresolvedVariable } from './variables.ts';
 
-const MAX_SESSION_NAME_LENGTH = 64;
+const SESSION_NAME_LENGTH_MAX = 64;
 
 export interface ActionRunnerParts {
   readonly store: PipelineStore;
@@ -234,7 +235,7 @@ export class ActionRunner {
   /** The pipeline's role takes on the action's role, if it has one: trust and permission are both checked. */
   async #principal(pipeline: StoredPipeline, action: StoredAction): Promise<Principal> {
     // The name of a session has two characters at least, that of a pipeline one.
-    const sessionName = pipeline.name.slice(0, MAX_SESSION_NAME_LENGTH).padEnd(2, '-');
+    const sessionName = pipeline.name.slice(0, SESSION_NAME_LENGTH_MAX).padEnd(2, '-');
     const own = this.#engine.assumeRole(
       pipeline.declaration.roleArn ?? '',
       'codepipeline.amazonaws.com',

@@ -1,6 +1,7 @@
 import type { ArtifactStore } from '@aws-sdk/client-codepipeline';
 import { unzipSync } from 'fflate';
-import type { Engine, Principal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
+import type { Principal } from '../../iam/principal.ts';
 import type { StoredArtifact } from './store.ts';
 
 /** S3 metadata that tells a build which commit its source is; on AWS the services know it internally. */

@@ -1,6 +1,7 @@
-import type { Input } from '../../dispatch/sdk.ts';
-import type { OperationTable, Principal } from '../../dispatch/service.ts';
+import type { OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
+import type { Input } from '../../sdk/services.ts';
 import type { PipelineRunner } from './pipeline-runner.ts';
 import { executionMode, type Pipelines } from './pipelines.ts';
 import type { PipelineStore, StoredPipeline, TriggerType } from './store.ts';

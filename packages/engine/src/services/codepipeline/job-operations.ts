@@ -4,7 +4,7 @@ import type { PipelineRunner } from './pipeline-runner.ts';
 import type { Pipelines } from './pipelines.ts';
 import type { PipelineStore, StoredJob } from './store.ts';
 
-const MAX_OUTPUT_VARIABLES_BYTES = 122_880;
+const OUTPUT_VARIABLES_BYTES_MAX = 122_880;
 
 /** The jobs that a Lambda function works off for an action, and the results that it reports. */
 export function jobOperations(
@@ -32,7 +32,7 @@ export function jobOperations(
     PutJobSuccessResult: {
       run: (input, call) => {
         const outputVariables = input.outputVariables ?? {};
-        if (Buffer.byteLength(JSON.stringify(outputVariables)) > MAX_OUTPUT_VARIABLES_BYTES) {
+        if (Buffer.byteLength(JSON.stringify(outputVariables)) > OUTPUT_VARIABLES_BYTES_MAX) {
           throw new AwsFault(
             'OutputVariablesSizeExceededException',
             'The total size of the output variables exceeds 122880 bytes.',

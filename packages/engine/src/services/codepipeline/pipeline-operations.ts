@@ -1,12 +1,12 @@
 import type { PipelineDeclaration } from '@aws-sdk/client-codepipeline';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Call, Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { tagMap } from '../../iam/tags.ts';
+import type { Input } from '../../sdk/services.ts';
 import { checkDeclaration } from './declaration.ts';
 import type { PipelineRunner } from './pipeline-runner.ts';
 import { executionMode, type Pipelines } from './pipelines.ts';
 import type { PipelineStore, StoredPipeline } from './store.ts';
-import { tagsOf } from './tag-operations.ts';
 import { pipelineVariables } from './variables.ts';
 import { page } from './views.ts';
 
@@ -111,7 +111,7 @@ function createPipeline(
     version: 1,
     createdAtMs: atMs,
     updatedAtMs: atMs,
-    tags: tagsOf(input.tags),
+    tags: tagMap(input.tags),
     started: 0,
     latest: {},
     latestActions: {},

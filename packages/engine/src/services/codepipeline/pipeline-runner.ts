@@ -14,7 +14,7 @@ import { Notices } from './notices.ts';
 import type { PipelineStore, StoredExecution, StoredPipeline, TriggerType } from './store.ts';
 
 /** Most executions of one pipeline at a time, as on AWS for QUEUED and PARALLEL. */
-const MAX_EXECUTIONS = 50;
+const EXECUTIONS_MAX = 50;
 
 interface StartRequest {
   readonly trigger: { readonly type: TriggerType; readonly detail: string };
@@ -74,10 +74,10 @@ export class PipelineRunner {
             .history(pipeline.name)
             .find(({ clientRequestToken }) => clientRequestToken === request.clientRequestToken);
     if (same) return same.run.id;
-    if (this.#store.live(pipeline.name).length >= MAX_EXECUTIONS) {
+    if (this.#store.live(pipeline.name).length >= EXECUTIONS_MAX) {
       throw new AwsFault(
         'ConcurrentPipelineExecutionsLimitExceededException',
-        `The pipeline ${pipeline.name} has reached the limit of ${MAX_EXECUTIONS} concurrent executions.`,
+        `The pipeline ${pipeline.name} has reached the limit of ${EXECUTIONS_MAX} concurrent executions.`,
       );
     }
     const id = this.#engine.ids.uuid();

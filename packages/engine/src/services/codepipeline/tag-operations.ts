@@ -1,4 +1,5 @@
 import type { OperationTable } from '../../dispatch/service.ts';
+import { tagMap } from '../../iam/tags.ts';
 import type { Pipelines } from './pipelines.ts';
 import type { PipelineStore } from './store.ts';
 
@@ -13,7 +14,7 @@ export function tagOperations({ store, pipelines }: { store: PipelineStore; pipe
         const pipeline = pipelines.findByArn(input.resourceArn);
         store.pipelines.put(pipeline.name, {
           ...pipeline,
-          tags: { ...pipeline.tags, ...tagsOf(input.tags) },
+          tags: { ...pipeline.tags, ...tagMap(input.tags) },
         });
         return {};
       },
@@ -40,11 +41,4 @@ export function tagOperations({ store, pipelines }: { store: PipelineStore; pipe
       }),
     },
   } satisfies OperationTable<'codepipeline'>;
-}
-
-/** Tags by their keys, from the list in which the API takes them. */
-export function tagsOf(
-  tags: ReadonlyArray<{ key?: string | undefined; value?: string | undefined }> | undefined,
-): Record<string, string> {
-  return Object.fromEntries((tags ?? []).map(({ key, value }) => [key ?? '', value ?? '']));
 }

@@ -1,5 +1,5 @@
-import type { Output } from '../../dispatch/sdk.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Output } from '../../sdk/services.ts';
 import type { PipelineStore, StoredAction, StoredExecution, StoredPipeline } from './store.ts';
 
 type StageState = NonNullable<Output<'codepipeline', 'GetPipelineState'>['stageStates']>[number];

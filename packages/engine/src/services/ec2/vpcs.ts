@@ -1,5 +1,5 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
+import type { Input } from '../../sdk/services.ts';
 import { type Networks, text } from './networks.ts';
 import { selected } from './selection.ts';
 

@@ -1,11 +1,11 @@
 import type { ImageDetail, ImageFailure, ImageIdentifier } from '@aws-sdk/client-ecr';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
+import { parseBoundedJson } from '../../document-bounds.ts';
 import { AwsFault } from '../../errors.ts';
 import { digestOf, MEDIA_TYPES } from '../../runtime/oci/image-format.ts';
 import type { ImageStore, StoredImage } from '../../runtime/oci/image-store.ts';
 import { ImageStoreError } from '../../runtime/oci/image-store-error.ts';
-import { parseBoundedJson } from '../../wire/document-bounds.ts';
+import type { Input } from '../../sdk/services.ts';
 import { page } from './paging.ts';
 import type { Repositories } from './repositories.ts';
 

@@ -1,8 +1,8 @@
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
+import { parseBoundedJson } from '../../document-bounds.ts';
 import { AwsFault } from '../../errors.ts';
 import { parsePolicy } from '../../iam/policy-grammar.ts';
 import { directoryOf } from '../../iam/roles.ts';
-import { parseBoundedJson } from '../../wire/document-bounds.ts';
 import type { Repositories } from './repositories.ts';
 
 /** A repository's own policy, and its lifecycle policy. */

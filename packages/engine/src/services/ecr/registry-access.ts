@@ -1,6 +1,7 @@
-import type { Engine, Principal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { type Authorizer, LOOPBACK } from '../../iam/authorizer.ts';
+import type { Principal } from '../../iam/principal.ts';
 import { digestOf } from '../../runtime/oci/image-format.ts';
 import type { RegistryAction } from '../../runtime/oci/registry.ts';
 import type { Table } from '../../state/state.ts';

@@ -1,7 +1,7 @@
 import type { CapacityProviderStrategyItem, Cluster, ClusterSetting } from '@aws-sdk/client-ecs';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import type { StoredCluster } from './model.ts';
 import { page } from './paging.ts';
 import { type EcsStore, nameOf } from './store.ts';

@@ -1,6 +1,6 @@
 import type { Engine } from '../../dispatch/service.ts';
-import { servicePrincipal } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { servicePrincipal } from '../../iam/principal.ts';
 import type { StoredDeployment, StoredService } from './model.ts';
 
 /** Names of the alarms that watch the service's deployments. */

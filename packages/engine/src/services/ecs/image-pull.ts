@@ -1,5 +1,6 @@
-import type { Engine, Principal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
 import { ecrHost, type ImageReference, parseImageReference } from '../../runtime/oci/image-reference.ts';
 import { TaskStartError } from './task-start-error.ts';
 

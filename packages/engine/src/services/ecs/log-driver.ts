@@ -1,11 +1,12 @@
 import type { InputLogEvent } from '@aws-sdk/client-cloudwatch-logs';
 import type { Timer } from '../../clock/clock.ts';
-import type { Engine, Principal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
 import { TaskStartError } from './task-start-error.ts';
 
-const LARGEST_BATCH_EVENTS = 10_000;
-const LARGEST_BATCH_BYTES = 1_048_576;
+const BATCH_EVENTS_MAX = 10_000;
+const BATCH_BYTES_MAX = 1_048_576;
 const EVENT_OVERHEAD_BYTES = 26;
 
 /** Lines that the driver itself holds while it sends others. */
@@ -96,7 +97,7 @@ export class AwsLogs {
 
   /** Sends at the next tick, or at once if there is a whole batch. */
   #sendInTime(): void {
-    if (this.#waitingBytes > LARGEST_BATCH_BYTES || this.#waiting.length >= LARGEST_BATCH_EVENTS) {
+    if (this.#waitingBytes > BATCH_BYTES_MAX || this.#waiting.length >= BATCH_EVENTS_MAX) {
       this.#sendNow();
     }
     if (this.#flush !== undefined || this.#sending !== undefined || this.#waiting.length === 0) return;
@@ -149,7 +150,7 @@ function batchOf(events: InputLogEvent[]): InputLogEvent[] {
   let count = 0;
   for (const { message } of events) {
     bytes += Buffer.byteLength(message ?? '') + EVENT_OVERHEAD_BYTES;
-    if (count > 0 && (bytes > LARGEST_BATCH_BYTES || count === LARGEST_BATCH_EVENTS)) break;
+    if (count > 0 && (bytes > BATCH_BYTES_MAX || count === BATCH_EVENTS_MAX)) break;
     count++;
   }
   return events.splice(0, count);

@@ -1,7 +1,7 @@
 import type { MetricDatum } from '@aws-sdk/client-cloudwatch';
 import type { Timer } from '../../clock/clock.ts';
 import type { Engine } from '../../dispatch/service.ts';
-import { servicePrincipal } from '../../dispatch/service.ts';
+import { servicePrincipal } from '../../iam/principal.ts';
 import type { StoredService, StoredTask } from './model.ts';
 import { readGroupUsage } from './process-usage.ts';
 import { isPending, isRunning } from './shown-service.ts';

@@ -360,7 +360,7 @@ export function failureThreshold(
 }
 
 const IMMEDIATE_RESTARTS = 3;
-const LONGEST_RESTART_STEPS = 162;
+const RESTART_STEPS_MAX = 162;
 
 /**
  * Wait before the next start after `failures` consecutive failures: none for the first three, then one step,
@@ -368,7 +368,7 @@ const LONGEST_RESTART_STEPS = 162;
  */
 export function restartDelayMs(failures: number, stepMs: number): number {
   if (failures < IMMEDIATE_RESTARTS) return 0;
-  return stepMs * Math.min(2 ** (failures - IMMEDIATE_RESTARTS), LONGEST_RESTART_STEPS);
+  return stepMs * Math.min(2 ** (failures - IMMEDIATE_RESTARTS), RESTART_STEPS_MAX);
 }
 
 /** One provider of a capacity provider strategy. */

@@ -11,7 +11,7 @@ import { type EcsStore, isForFargate, nameOf } from './store.ts';
 import type { TaskLifecycle } from './task-lifecycle.ts';
 
 const IMPAIRED_AFTER_FAILURES = 3;
-const MAX_PASSES = 20;
+const PASSES_MAX = 20;
 
 /**
  * Brings services to what they are told to be: asks the pure scheduler what to do, does it, and records and
@@ -119,7 +119,7 @@ export class ServiceController {
   #reconcileNow(serviceArn: string): void {
     this.#wakes.get(serviceArn)?.cancel();
     this.#wakes.delete(serviceArn);
-    for (let pass = 0; pass < MAX_PASSES; pass++) {
+    for (let pass = 0; pass < PASSES_MAX; pass++) {
       const service = this.#store.services.get(serviceArn);
       if (!service || service.status === 'INACTIVE' || service.deployments.length === 0) return;
       const nowMs = this.#engine.clock.nowMs();

@@ -1,7 +1,8 @@
 import type { Service } from '@aws-sdk/client-ecs';
-import type { Input } from '../../dispatch/sdk.ts';
-import type { Engine, OperationTable, Principal } from '../../dispatch/service.ts';
+import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
+import type { Input } from '../../sdk/services.ts';
 import type { RevisionSettings, StoredService } from './model.ts';
 import { page } from './paging.ts';
 import type { ServiceController } from './service-controller.ts';
@@ -28,7 +29,7 @@ type ServiceOperations =
   | 'DescribeServices'
   | 'ListServices';
 
-const MAX_DESCRIBE = 10;
+const DESCRIBE_MAX = 10;
 
 /** Services: what is to run, how many, and how a new version replaces the old one. */
 export function serviceOperations(
@@ -83,8 +84,8 @@ export function serviceOperations(
       run: (input) => {
         const references = input.services ?? [];
         if (references.length === 0) throw invalid('Services cannot be empty.');
-        if (references.length > MAX_DESCRIBE) {
-          throw invalid(`The number of services exceeds the limit of ${MAX_DESCRIBE}.`);
+        if (references.length > DESCRIBE_MAX) {
+          throw invalid(`The number of services exceeds the limit of ${DESCRIBE_MAX}.`);
         }
         store.cluster(input.cluster);
         const services: Service[] = [];

@@ -16,7 +16,7 @@ const FARGATE_SIZES: Readonly<Record<number, readonly number[]>> = {
   16384: range(32, 120, 8),
 };
 
-const LONGEST_FARGATE_STOP_SECONDS = 120;
+const FARGATE_STOP_SECONDS_MAX = 120;
 
 function range(fromGib: number, toGib: number, stepGib: number): number[] {
   return Array.from(
@@ -178,9 +178,9 @@ function checkForFargate(input: RegisterTaskDefinitionRequest, container: Contai
       );
     }
   }
-  if (stopTimeout !== undefined && (stopTimeout < 0 || stopTimeout > LONGEST_FARGATE_STOP_SECONDS)) {
+  if (stopTimeout !== undefined && (stopTimeout < 0 || stopTimeout > FARGATE_STOP_SECONDS_MAX)) {
     throw client(
-      `Invalid stopTimeout ${stopTimeout} of container '${name}': Fargate allows at most ${LONGEST_FARGATE_STOP_SECONDS} seconds.`,
+      `Invalid stopTimeout ${stopTimeout} of container '${name}': Fargate allows at most ${FARGATE_STOP_SECONDS_MAX} seconds.`,
     );
   }
   const reference = parseImageReference(container.image ?? '');

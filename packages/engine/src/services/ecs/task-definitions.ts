@@ -1,7 +1,8 @@
 import type { Tag, TaskDefinition } from '@aws-sdk/client-ecs';
-import type { Input } from '../../dispatch/sdk.ts';
-import type { Engine, OperationTable, Principal } from '../../dispatch/service.ts';
+import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
+import type { Input } from '../../sdk/services.ts';
 import type { StoredTaskDefinition } from './model.ts';
 import { page } from './paging.ts';
 import { compatibilityOf, type EcsStore } from './store.ts';

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Credentials, Engine, Principal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { NO_WAY_TO_AWS } from '../../iam/no-way-to-aws.ts';
+import type { Credentials, Principal } from '../../iam/principal.ts';
 import { sameText } from '../../iam/signature.ts';
 import { splitTarget } from '../../wire/request-target.ts';
 import type { StoredTask, StoredTaskDefinition } from './model.ts';
@@ -16,7 +17,7 @@ interface RegisteredTask {
 
 const PREFIX = '/ecs-agent/';
 const RENEW_BEFORE_MS = 30 * 60_000;
-const LARGEST_BODY_BYTES = 4_096;
+const BODY_BYTES_MAX = 4_096;
 
 /**
  * What a task reaches under the addresses in its environment: metadata (version 4), credentials of its task
@@ -233,7 +234,7 @@ async function readBody(request: IncomingMessage): Promise<string> {
   let body = '';
   for await (const chunk of request as AsyncIterable<Buffer>) {
     body += chunk.toString('utf8');
-    if (body.length > LARGEST_BODY_BYTES)
+    if (body.length > BODY_BYTES_MAX)
       throw new AwsFault('InvalidParameterException', 'the body is too large');
   }
   return body;

@@ -1,6 +1,7 @@
 import type { Timer } from '../../clock/clock.ts';
-import type { Engine, Principal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
 import type { RunningTask, TaskExit, TaskRunner, TaskSpec } from '../../runtime/task-runner.ts';
 import { containerSecrets } from './container-secrets.ts';
 import { HealthMonitor } from './health-check.ts';

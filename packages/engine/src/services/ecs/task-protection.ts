@@ -1,13 +1,13 @@
 import type { ProtectedTask } from '@aws-sdk/client-ecs';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
-import { AwsFault } from '../../errors.ts';
 import type { StoredTask } from './model.ts';
 import type { ServiceController } from './service-controller.ts';
+import { invalid } from './service-settings.ts';
 import { type EcsStore, nameOf } from './store.ts';
 import type { TaskLifecycle } from './task-lifecycle.ts';
 
 const PROTECTION_DEFAULT_MINUTES = 120;
-const PROTECTION_MAX_MINUTES = 2880;
+const PROTECTION_MINUTES_MAX = 2880;
 
 /** Protection of tasks from being stopped by the service scheduler. */
 export function taskProtectionOperations(
@@ -64,8 +64,8 @@ export function taskProtectionOperations(
       run: (input) => {
         store.cluster(input.cluster);
         const minutes = input.expiresInMinutes ?? PROTECTION_DEFAULT_MINUTES;
-        if (!Number.isInteger(minutes) || minutes < 1 || minutes > PROTECTION_MAX_MINUTES) {
-          throw invalid(`expiresInMinutes must be between 1 and ${PROTECTION_MAX_MINUTES}.`);
+        if (!Number.isInteger(minutes) || minutes < 1 || minutes > PROTECTION_MINUTES_MAX) {
+          throw invalid(`expiresInMinutes must be between 1 and ${PROTECTION_MINUTES_MAX}.`);
         }
         const { found, failures } = protectable(input.cluster, input.tasks ?? []);
         const nowMs = engine.clock.nowMs();
@@ -98,8 +98,4 @@ function shownProtection({ arn, protectedUntilMs }: StoredTask, nowMs: number): 
     protectionEnabled: enabled,
     ...(enabled ? { expirationDate: new Date(protectedUntilMs) } : {}),
   };
-}
-
-function invalid(message: string): AwsFault {
-  return new AwsFault('InvalidParameterException', message);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Principal } from '../../dispatch/service.ts';
+import type { Principal } from '../../iam/principal.ts';
 import { type EcsWorld, ecsWorld } from './test/ecs-world.ts';
 
 const logging = {

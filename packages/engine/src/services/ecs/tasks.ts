@@ -1,12 +1,11 @@
 import type { RunTaskRequest, Task, TaskOverride } from '@aws-sdk/client-ecs';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
-import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import { checkStrategy } from './clusters.ts';
 import type { FargateTaskDefinition, StoredTask } from './model.ts';
 import { page } from './paging.ts';
 import { nextProvider } from './scheduler.ts';
-import { platform } from './service-settings.ts';
+import { invalid, platform } from './service-settings.ts';
 import { shownTask } from './shown-task.ts';
 import { type EcsStore, nameOf } from './store.ts';
 import { parseFargateSize } from './task-definition-rules.ts';
@@ -15,8 +14,8 @@ import type { TaskLifecycle } from './task-lifecycle.ts';
 
 type TaskOperations = 'RunTask' | 'StopTask' | 'DescribeTasks' | 'ListTasks';
 
-const MAX_RUN = 10;
-const MAX_DESCRIBE = 100;
+const RUN_TASKS_MAX = 10;
+const DESCRIBE_MAX = 100;
 
 /** Tasks: run by hand, looked at and stopped. */
 export function taskOperations(
@@ -61,8 +60,8 @@ export function taskOperations(
       run: (input) => {
         const references = input.tasks ?? [];
         if (references.length === 0) throw invalid('Tasks cannot be empty.');
-        if (references.length > MAX_DESCRIBE) {
-          throw invalid(`The number of tasks exceeds the limit of ${MAX_DESCRIBE}.`);
+        if (references.length > DESCRIBE_MAX) {
+          throw invalid(`The number of tasks exceeds the limit of ${DESCRIBE_MAX}.`);
         }
         store.cluster(input.cluster);
         const tasks: Task[] = [];
@@ -115,7 +114,7 @@ function runTask(engine: Engine, store: EcsStore, lifecycle: TaskLifecycle, inpu
   );
   if (before.length > 0) return asShown(before);
   const count = input.count ?? 1;
-  if (count < 1 || count > MAX_RUN) throw invalid(`Count must be between 1 and ${MAX_RUN}.`);
+  if (count < 1 || count > RUN_TASKS_MAX) throw invalid(`Count must be between 1 and ${RUN_TASKS_MAX}.`);
   checkRunnable(input);
   const definition = store.usableTaskDefinition(input.taskDefinition ?? '');
   const overrides = readOverrides(input.overrides, definition);
@@ -181,8 +180,4 @@ function readOverrides(overrides: TaskOverride | undefined, definition: FargateT
   if (overrides.cpu === undefined && overrides.memory === undefined) return overrides;
   const size = parseFargateSize(overrides.cpu ?? definition.cpu, overrides.memory ?? definition.memory);
   return { ...overrides, cpu: String(size.cpu), memory: String(size.memory) };
-}
-
-function invalid(message: string): AwsFault {
-  return new AwsFault('InvalidParameterException', message);
 }

@@ -1,7 +1,8 @@
 import { DeliveryQueue, type Progress } from '../../delivery/delivery-queue.ts';
 import { sendToQueue } from '../../delivery/send-to-queue.ts';
-import { type Engine, type Principal, servicePrincipal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { type Principal, servicePrincipal } from '../../iam/principal.ts';
 import { type Rule, type Target, targetKind } from './rule.ts';
 import { renderInput } from './target-input.ts';
 
@@ -20,7 +21,7 @@ interface Failure {
 }
 
 const FIRST_RETRY_MS = 1000;
-const LONGEST_RETRY_MS = 60_000;
+const RETRY_MS_MAX = 60_000;
 
 /**
  * Carries matched events to their targets, at least once; durable from the turn in which they were journaled.
@@ -40,7 +41,7 @@ export class Deliveries {
     this.#queue = new DeliveryQueue<Delivery>(engine, 'events.deliveries', {
       deliver: (delivery) => this.#deliver(delivery),
       pauseMs: (failedBefore) =>
-        Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** failedBefore) * (0.75 + engine.ids.random() / 2),
+        Math.min(RETRY_MS_MAX, FIRST_RETRY_MS * 2 ** failedBefore) * (0.75 + engine.ids.random() / 2),
       givesUp: (delivery, fault, nextAtMs) => this.#givesUp(delivery, fault, nextAtMs),
     });
   }

@@ -1,6 +1,6 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
-import { parseBoundedJson } from '../../wire/document-bounds.ts';
+import { parseBoundedJson } from '../../document-bounds.ts';
+import type { Input } from '../../sdk/services.ts';
 import type { EventBus } from './event-bus.ts';
 import { compilePattern, invalid } from './request.ts';
 

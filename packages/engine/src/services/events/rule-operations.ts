@@ -1,7 +1,8 @@
 import { page } from '../../dispatch/paging.ts';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
+import { tagMap } from '../../iam/tags.ts';
 import { parseSchedule } from '../../schedule.ts';
+import type { Input } from '../../sdk/services.ts';
 import type { EventBus } from './event-bus.ts';
 import { compilePattern, invalid, invalidToken, PAGE } from './request.ts';
 import type { Rule } from './rule.ts';
@@ -61,7 +62,7 @@ export function ruleOperations(engine: Engine, bus: EventBus) {
       resources: (input) => [input.ResourceARN ?? '*'],
       run: (input) => {
         const rule = bus.findByArn(input.ResourceARN);
-        bus.rules.put(rule.name, { ...rule, tags: { ...rule.tags, ...tagsOf(input.Tags) } });
+        bus.rules.put(rule.name, { ...rule, tags: { ...rule.tags, ...tagMap(input.Tags) } });
         return {};
       },
     },
@@ -110,7 +111,7 @@ function putRule(bus: EventBus, input: Input<'events', 'PutRule'>, atMs: number)
     enabled: input.State !== 'DISABLED',
     createdAtMs: existing?.createdAtMs ?? atMs,
     targets: existing?.targets ?? [],
-    tags: existing?.tags ?? tagsOf(input.Tags),
+    tags: existing?.tags ?? tagMap(input.Tags),
   });
   return { RuleArn: bus.ruleArn(name) };
 }
@@ -127,10 +128,4 @@ function shown(rule: Rule) {
     RoleArn: rule.roleArn,
     EventBusName: 'default',
   };
-}
-
-function tagsOf(
-  tags: ReadonlyArray<{ Key?: string | undefined; Value?: string | undefined }> | undefined,
-): Record<string, string> {
-  return Object.fromEntries((tags ?? []).map(({ Key, Value }) => [Key ?? '', Value ?? '']));
 }

@@ -1,5 +1,5 @@
-import type { Input } from '../../dispatch/sdk.ts';
-import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
+import { invalid } from './request.ts';
 import { checkTargetInput, type TargetInput } from './target-input.ts';
 
 /** A target of a rule. */
@@ -121,8 +121,4 @@ function bounded(value: number | undefined, most: number, least: number, field: 
   const bound = value ?? most;
   if (bound < least || bound > most) throw invalid(`${field} must be between ${least} and ${most}.`);
   return bound;
-}
-
-function invalid(message: string): AwsFault {
-  return new AwsFault('ValidationException', message);
 }

@@ -1,6 +1,6 @@
-import { AwsFault } from '../../errors.ts';
+import { parseBoundedJson } from '../../document-bounds.ts';
 import { atJsonPath, parseJsonPath } from '../../json-path.ts';
-import { parseBoundedJson } from '../../wire/document-bounds.ts';
+import { invalid } from './request.ts';
 
 type Json = Record<string, unknown>;
 
@@ -119,8 +119,4 @@ function isJson(text: string): boolean {
   } catch {
     return false;
   }
-}
-
-function invalid(message: string): AwsFault {
-  return new AwsFault('ValidationException', message);
 }

@@ -1,7 +1,7 @@
 import { AwsFault } from '../../errors.ts';
 import { parsePolicy } from '../../iam/policy-grammar.ts';
 import { iamSize, type PolicyKind } from '../../iam/policy-kinds.ts';
-import type { Directory } from '../../iam/principals.ts';
+import type { Directory } from '../../iam/principal-element.ts';
 import type { Role } from '../../iam/roles.ts';
 
 /** Characters that are not white space (IAM User Guide, "IAM and AWS STS quotas"). */

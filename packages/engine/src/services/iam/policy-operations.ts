@@ -1,9 +1,10 @@
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import type { ManagedPolicy, Role } from '../../iam/roles.ts';
+import { tagMap } from '../../iam/tags.ts';
 import { checkPolicyName, type Documents } from './documents.ts';
 import { type Entities, noSuchEntity } from './entities.ts';
-import { tagList, tagsOf } from './tags.ts';
+import { tagList } from './tags.ts';
 
 /** Managed policies of the account. Each has one version, `v1`. */
 export function policyOperations(engine: Engine, entities: Entities, documents: Documents) {
@@ -30,7 +31,7 @@ export function policyOperations(engine: Engine, entities: Entities, documents: 
           document: documents.managed(input.PolicyDocument),
           createdAtMs: engine.clock.nowMs(),
           description: input.Description,
-          tags: tagsOf(input.Tags),
+          tags: tagMap(input.Tags),
         });
         // AWS shows the description in GetPolicy only.
         return { Policy: { ...shown(policy), Description: undefined } };

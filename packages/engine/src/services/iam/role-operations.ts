@@ -1,10 +1,11 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import type { Role } from '../../iam/roles.ts';
+import { tagMap } from '../../iam/tags.ts';
+import type { Input } from '../../sdk/services.ts';
 import { checkMaxSession, type Documents } from './documents.ts';
 import { type Entities, noSuchEntity } from './entities.ts';
-import { tagList, tagsOf } from './tags.ts';
+import { tagList } from './tags.ts';
 
 /** Making, describing, changing and deleting roles. */
 export function roleOperations(engine: Engine, entities: Entities, documents: Documents) {
@@ -76,7 +77,7 @@ export function roleOperations(engine: Engine, entities: Entities, documents: Do
       resources: onRole,
       run: (input) => {
         const role = entities.role(input.RoleName);
-        entities.update(role, { tags: { ...role.tags, ...tagsOf(input.Tags) } });
+        entities.update(role, { tags: { ...role.tags, ...tagMap(input.Tags) } });
         return {};
       },
     },
@@ -117,7 +118,7 @@ function newRole(
     description: input.Description,
     maxSessionSeconds: checkMaxSession(input.MaxSessionDuration ?? 3600),
     createdAtMs: engine.clock.nowMs(),
-    tags: tagsOf(input.Tags),
+    tags: tagMap(input.Tags),
     ...(input.PermissionsBoundary === undefined
       ? {}
       : { permissionsBoundary: entities.boundary(input.PermissionsBoundary) }),

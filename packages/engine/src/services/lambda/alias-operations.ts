@@ -1,8 +1,8 @@
 import type { AliasConfiguration } from '@aws-sdk/client-lambda';
 import { page } from '../../dispatch/paging.ts';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import { functionArn, readReference } from './function-reference.ts';
 import { invalidParameter } from './function-settings.ts';
 import type { Functions } from './functions.ts';

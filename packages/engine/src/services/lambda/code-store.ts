@@ -6,7 +6,7 @@ import type { Ids } from '../../ids.ts';
 import { invalidParameter } from './function-settings.ts';
 import type { FunctionCode } from './store.ts';
 
-const LARGEST_UNPACKED_BYTES = 250 * 1024 * 1024;
+const UNPACKED_BYTES_MAX = 250 * 1024 * 1024;
 /** What the file system says to an archive whose names contradict each other or fit nowhere. */
 const CLASHES = new Set<unknown>(['EEXIST', 'EISDIR', 'ENAMETOOLONG', 'ENOTDIR']);
 
@@ -38,14 +38,14 @@ export class CodeStore {
       files = unzipSync(zip, {
         filter: ({ name, originalSize }) => {
           unpackedBytes += originalSize;
-          return !name.endsWith('/') && unpackedBytes <= LARGEST_UNPACKED_BYTES;
+          return !name.endsWith('/') && unpackedBytes <= UNPACKED_BYTES_MAX;
         },
       });
     } catch {
       throw notAZip();
     }
-    if (unpackedBytes > LARGEST_UNPACKED_BYTES) {
-      throw invalidParameter(`Unzipped size must be smaller than ${LARGEST_UNPACKED_BYTES} bytes`);
+    if (unpackedBytes > UNPACKED_BYTES_MAX) {
+      throw invalidParameter(`Unzipped size must be smaller than ${UNPACKED_BYTES_MAX} bytes`);
     }
     const names = Object.keys(files);
     if (names.length === 0) throw invalidParameter('Uploaded file must be a non-empty zip');

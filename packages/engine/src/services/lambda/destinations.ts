@@ -1,5 +1,6 @@
-import { type Engine, type Principal, servicePrincipal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { type Principal, servicePrincipal } from '../../iam/principal.ts';
 import type { FunctionMetrics } from './function-metrics.ts';
 import { functionArn } from './function-reference.ts';
 import { invalidParameter } from './function-settings.ts';

@@ -1,5 +1,6 @@
-import type { Engine, Principal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
 
 interface LogEvent {
   readonly timestamp: number;
@@ -14,11 +15,11 @@ interface Stream {
   created: boolean;
 }
 
-const LARGEST_BATCH_EVENTS = 10_000;
-const LARGEST_BATCH_BYTES = 1_048_576;
+const BATCH_EVENTS_MAX = 10_000;
+const BATCH_BYTES_MAX = 1_048_576;
 /** What CloudWatch Logs counts for each event beside its text. */
 const EVENT_OVERHEAD_BYTES = 26;
-const LARGEST_EVENT_BYTES = 256 * 1024 - EVENT_OVERHEAD_BYTES;
+const EVENT_BYTES_MAX = 256 * 1024 - EVENT_OVERHEAD_BYTES;
 
 /**
  * Delivers what functions write to CloudWatch Logs with the functions' own roles, in order within each stream.
@@ -112,7 +113,7 @@ function takeBatch(waiting: LogEvent[]): LogEvent[] {
   let count = 0;
   for (const { message } of waiting) {
     bytes += Buffer.byteLength(message) + EVENT_OVERHEAD_BYTES;
-    if (count === LARGEST_BATCH_EVENTS || bytes > LARGEST_BATCH_BYTES) break;
+    if (count === BATCH_EVENTS_MAX || bytes > BATCH_BYTES_MAX) break;
     count++;
   }
   return waiting.splice(0, count);
@@ -121,9 +122,9 @@ function takeBatch(waiting: LogEvent[]): LogEvent[] {
 /** Logs takes no empty events, and cuts none itself. */
 function cut(message: string): string {
   if (message === '') return ' ';
-  if (Buffer.byteLength(message) <= LARGEST_EVENT_BYTES) return message;
+  if (Buffer.byteLength(message) <= EVENT_BYTES_MAX) return message;
   // A character cut in half at the end becomes a replacement character, three bytes long.
   return Buffer.from(message)
-    .subarray(0, LARGEST_EVENT_BYTES - 3)
+    .subarray(0, EVENT_BYTES_MAX - 3)
     .toString('utf8');
 }

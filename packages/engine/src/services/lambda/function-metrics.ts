@@ -1,6 +1,7 @@
 import type { StandardUnit } from '@aws-sdk/client-cloudwatch';
-import { type Engine, servicePrincipal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { servicePrincipal } from '../../iam/principal.ts';
 
 type Values = Readonly<Record<string, number>>;
 

@@ -1,8 +1,9 @@
 import { page } from '../../dispatch/paging.ts';
-import type { Input } from '../../dispatch/sdk.ts';
-import type { Engine, OperationTable, Principal } from '../../dispatch/service.ts';
+import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
 import type { Runtimes } from '../../runtime/lambda/runtimes.ts';
+import type { Input } from '../../sdk/services.ts';
 import { pointsTo } from './alias-operations.ts';
 import type { CodeStore } from './code-store.ts';
 import { functionArn, readReference } from './function-reference.ts';

@@ -1,6 +1,6 @@
 import type { Architecture, VpcConfig } from '@aws-sdk/client-lambda';
-import type { Input } from '../../dispatch/sdk.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import { checkedLogging } from './logging-config.ts';
 import type { FunctionSettings } from './store.ts';
 
@@ -9,8 +9,8 @@ type SettingsInput = Omit<
   'FunctionName'
 >;
 
-const LONGEST_TIMEOUT_SECONDS = 900;
-const LARGEST_ENVIRONMENT_BYTES = 4096;
+const TIMEOUT_SECONDS_MAX = 900;
+const ENVIRONMENT_BYTES_MAX = 4096;
 
 /** Variables that Lambda sets itself and lets nobody configure. */
 const RESERVED_VARIABLES = new Set([
@@ -85,12 +85,7 @@ export function mergeSettings(input: SettingsInput, before: FunctionSettings | u
     variables,
     loggingConfig,
     description: longest('Description', input.Description ?? before?.description ?? '', 256),
-    timeoutSeconds: between(
-      'Timeout',
-      input.Timeout ?? before?.timeoutSeconds ?? 3,
-      1,
-      LONGEST_TIMEOUT_SECONDS,
-    ),
+    timeoutSeconds: between('Timeout', input.Timeout ?? before?.timeoutSeconds ?? 3, 1, TIMEOUT_SECONDS_MAX),
     memoryMiB: between('MemorySize', input.MemorySize ?? before?.memoryMiB ?? 128, 128, 10_240),
     ephemeralStorageMiB: between(
       'EphemeralStorage.Size',
@@ -144,7 +139,7 @@ function checkVariables(variables: Readonly<Record<string, string>>): void {
     );
   }
   const bytes = Buffer.byteLength(JSON.stringify(variables));
-  if (bytes > LARGEST_ENVIRONMENT_BYTES) {
+  if (bytes > ENVIRONMENT_BYTES_MAX) {
     throw invalidParameter(
       `Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit. String measured: ${bytes} bytes`,
     );

@@ -1,6 +1,7 @@
-import type { Input } from '../../dispatch/sdk.ts';
-import { type Engine, type Principal, viaService } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { type Principal, viaService } from '../../iam/principal.ts';
+import type { Input } from '../../sdk/services.ts';
 import type { CodeStore } from './code-store.ts';
 import { type FunctionReference, functionArn } from './function-reference.ts';
 import { invalidParameter } from './function-settings.ts';

@@ -1,7 +1,7 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Call, Engine, OperationTable } from '../../dispatch/service.ts';
+import { parseBoundedJson } from '../../document-bounds.ts';
 import { AwsFault, InvariantError } from '../../errors.ts';
-import { parseBoundedJson } from '../../wire/document-bounds.ts';
+import type { Input } from '../../sdk/services.ts';
 import type { AsyncEvents } from './async-events.ts';
 import { checkDestination } from './destinations.ts';
 import { functionArn, readReference } from './function-reference.ts';
@@ -11,9 +11,9 @@ import type { Invoker } from './invoker.ts';
 import { type EventInvokeConfig, LATEST, type LambdaStore } from './store.ts';
 import { shownEventInvokeConfig } from './views.ts';
 
-const MAX_PAYLOAD_BYTES = 6 * 1024 * 1024;
-const MAX_EVENT_BYTES = 1024 * 1024;
-const MAX_RESERVED_CONCURRENCY = 1000;
+const PAYLOAD_BYTES_MAX = 6 * 1024 * 1024;
+const EVENT_BYTES_MAX = 1024 * 1024;
+const RESERVED_CONCURRENCY_MAX = 1000;
 const NOTHING = new Uint8Array();
 
 interface InvocationParts {
@@ -66,9 +66,9 @@ export function invocationOperations(engine: Engine, parts: InvocationParts) {
       run: (input) => {
         const { name } = functions.find(named(input));
         const limit = input.ReservedConcurrentExecutions ?? 0;
-        if (!Number.isInteger(limit) || limit < 0 || limit > MAX_RESERVED_CONCURRENCY) {
+        if (!Number.isInteger(limit) || limit < 0 || limit > RESERVED_CONCURRENCY_MAX) {
           throw invalidParameter(
-            `ReservedConcurrentExecutions: ${limit} is not a whole number from 0 to ${MAX_RESERVED_CONCURRENCY}.`,
+            `ReservedConcurrentExecutions: ${limit} is not a whole number from 0 to ${RESERVED_CONCURRENCY_MAX}.`,
           );
         }
         functions.putExtras(name, { reservedConcurrency: limit });
@@ -180,7 +180,7 @@ function payloadOf(payload: Input<'lambda', 'Invoke'>['Payload'], type: string):
   }
   const bytes = Buffer.from(payload);
   if (bytes.byteLength === 0) return '{}';
-  const largestBytes = type === 'Event' ? MAX_EVENT_BYTES : MAX_PAYLOAD_BYTES;
+  const largestBytes = type === 'Event' ? EVENT_BYTES_MAX : PAYLOAD_BYTES_MAX;
   if (bytes.byteLength > largestBytes) {
     throw new AwsFault(
       'RequestTooLargeException',

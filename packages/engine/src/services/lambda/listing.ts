@@ -1,11 +1,11 @@
 import { invalidParameter } from './function-settings.ts';
 
-const MAX_PAGE = 50;
+const PAGE_MAX = 50;
 
 export function invalidMarker() {
   return invalidParameter('Marker: not a marker of this listing.');
 }
 
 export function pageSize(maxItems: number | undefined): number {
-  return Math.min(maxItems ?? MAX_PAGE, MAX_PAGE);
+  return Math.min(maxItems ?? PAGE_MAX, PAGE_MAX);
 }

@@ -1,15 +1,15 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { parsePolicy } from '../../iam/policy-grammar.ts';
-import type { Directory } from '../../iam/principals.ts';
+import type { Directory } from '../../iam/principal-element.ts';
 import { directoryOf } from '../../iam/roles.ts';
+import type { Input } from '../../sdk/services.ts';
 import { type FunctionReference, functionArn, readReference } from './function-reference.ts';
 import { invalidParameter } from './function-settings.ts';
 import type { Functions } from './functions.ts';
 import type { LambdaStore, StoredPolicy } from './store.ts';
 
-const POLICY_MAX_BYTES = 20_480;
+const POLICY_BYTES_MAX = 20_480;
 
 const keyOf = ({ name, qualifier }: FunctionReference) =>
   qualifier === undefined ? name : `${name}:${qualifier}`;
@@ -96,10 +96,10 @@ function checkStatement(statement: object, directory: Directory): void {
 }
 
 function checkSize(document: string): void {
-  if (Buffer.byteLength(document) <= POLICY_MAX_BYTES) return;
+  if (Buffer.byteLength(document) <= POLICY_BYTES_MAX) return;
   throw new AwsFault(
     'PolicyLengthExceededException',
-    `The final policy size is bigger than the limit (${POLICY_MAX_BYTES}).`,
+    `The final policy size is bigger than the limit (${POLICY_BYTES_MAX}).`,
   );
 }
 

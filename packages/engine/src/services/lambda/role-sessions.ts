@@ -1,5 +1,6 @@
-import type { Credentials, Engine, Principal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Credentials, Principal } from '../../iam/principal.ts';
 import { functionArn } from './function-reference.ts';
 import { invalidParameter } from './function-settings.ts';
 import type { StoredFunction } from './store.ts';

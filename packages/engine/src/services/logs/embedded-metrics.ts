@@ -1,3 +1,4 @@
+import { DIMENSIONS_MAX, isMetricTime, isMetricValue, isNamespace } from '../../metric-limits.ts';
 import { isUnit, type Unit } from './units.ts';
 
 /** One value, or several of one instant, that a log event carries for a metric. */
@@ -18,12 +19,8 @@ export interface Embedded {
 }
 
 const METRICS_MAX = 100;
-const DIMENSIONS_MAX = 30;
 const VALUES_MAX = 100;
 const NAME_LENGTH_MAX = 1024;
-const LARGEST_VALUE = 2 ** 360;
-const OLDEST_MS = 14 * 24 * 3_600_000;
-const FURTHEST_AHEAD_MS = 2 * 3_600_000;
 const NOTHING: Embedded = { metrics: [], rejections: [] };
 
 type Json = Record<string, unknown>;
@@ -52,7 +49,7 @@ export function readEmbeddedMetrics(message: string, nowMs: number): Embedded {
   if (typeof atMs !== 'number' || !Number.isInteger(atMs) || atMs < 0) {
     return rejected('_aws.Timestamp must be a number of milliseconds since 1970');
   }
-  if (atMs < nowMs - OLDEST_MS || atMs > nowMs + FURTHEST_AHEAD_MS) {
+  if (!isMetricTime(atMs, nowMs)) {
     return rejected('_aws.Timestamp must be within the past two weeks and at most two hours ahead');
   }
   if (!Array.isArray(directives)) return rejected('_aws.CloudWatchMetrics must be an array');
@@ -74,7 +71,7 @@ function readDirective(
 ): string | undefined {
   if (!isObject(directive)) return 'an element of _aws.CloudWatchMetrics must be an object';
   const { Namespace: namespace, Metrics: definitions, Dimensions: sets } = directive;
-  if (typeof namespace !== 'string' || !/^[^:].{0,254}$/s.test(namespace)) {
+  if (typeof namespace !== 'string' || !isNamespace(namespace)) {
     return 'Namespace must be a string of 1 to 255 characters that does not begin with a colon';
   }
   if (namespace.startsWith('AWS/')) return 'Namespace must not begin with AWS/, which is reserved';
@@ -155,9 +152,4 @@ function isObject(value: unknown): value is Json {
 
 function isStringList(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string');
-}
-
-/** Whether CloudWatch takes the value. */
-export function isMetricValue(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && Math.abs(value) <= LARGEST_VALUE;
 }

@@ -1,6 +1,6 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import { invalid, streamNotFound } from './faults.ts';
 import { parseFilterPattern } from './filter-pattern.ts';
 import { limitOf } from './group-operations.ts';

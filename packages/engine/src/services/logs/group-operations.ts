@@ -1,7 +1,7 @@
 import { page } from '../../dispatch/paging.ts';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import { invalid, unsupported } from './faults.ts';
 import { checkedArn, groupArn, nameInArn } from './log-arn.ts';
 import type { LogGroup, LogStore } from './log-store.ts';

@@ -4,9 +4,9 @@ import { eventBytes } from './log-store.ts';
 
 const EVENTS_MAX = 10_000;
 const BYTES_MAX = 1_048_576;
-const SPAN_MAX_MS = 24 * 3_600_000;
-const OLDEST_MS = 14 * 24 * 3_600_000;
-const FURTHEST_AHEAD_MS = 2 * 3_600_000;
+const SPAN_MS_MAX = 24 * 3_600_000;
+const AGE_MS_MAX = 14 * 24 * 3_600_000;
+const AHEAD_MS_MAX = 2 * 3_600_000;
 
 /**
  * The events of a batch that can be stored, and what AWS says about the others: too old, too new or already
@@ -24,8 +24,8 @@ export function acceptBatch(
 } {
   const events = checked(batch);
   const expired = events.filter(({ atMs }) => atMs < oldestKeptMs).length;
-  const tooOld = events.filter(({ atMs }) => atMs < nowMs - OLDEST_MS).length;
-  const notTooNew = events.filter(({ atMs }) => atMs <= nowMs + FURTHEST_AHEAD_MS).length;
+  const tooOld = events.filter(({ atMs }) => atMs < nowMs - AGE_MS_MAX).length;
+  const notTooNew = events.filter(({ atMs }) => atMs <= nowMs + AHEAD_MS_MAX).length;
   const rejected = {
     ...(expired === 0 ? {} : { expiredLogEventEndIndex: expired }),
     ...(tooOld === 0 ? {} : { tooOldLogEventEndIndex: tooOld }),
@@ -65,7 +65,7 @@ function checked(batch: readonly InputLogEvent[]): Array<{ atMs: number; message
   if (events.some(({ atMs }, index) => atMs < (events[index - 1]?.atMs ?? 0))) {
     throw invalid('Log events in a single PutLogEvents request must be in chronological order.');
   }
-  if ((events.at(-1)?.atMs ?? 0) - (events[0]?.atMs ?? 0) > SPAN_MAX_MS) {
+  if ((events.at(-1)?.atMs ?? 0) - (events[0]?.atMs ?? 0) > SPAN_MS_MAX) {
     throw invalid('The batch of log events in a single PutLogEvents request cannot span more than 24 hours.');
   }
   return events;

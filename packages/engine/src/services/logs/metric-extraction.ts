@@ -1,7 +1,8 @@
 import type { Timer } from '../../clock/clock.ts';
-import type { Input } from '../../dispatch/sdk.ts';
-import { type Engine, servicePrincipal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { servicePrincipal } from '../../iam/principal.ts';
+import type { Input } from '../../sdk/services.ts';
 import type { Table } from '../../state/state.ts';
 import { type EmbeddedMetric, readEmbeddedMetrics } from './embedded-metrics.ts';
 import type { LogGroup, LogStream } from './log-store.ts';

@@ -1,6 +1,7 @@
 import { atJsonPath, type JsonPath, parseJsonPath } from '../../json-path.ts';
+import { isMetricValue } from '../../metric-limits.ts';
 import type { State, Table } from '../../state/state.ts';
-import { type EmbeddedMetric, isMetricValue } from './embedded-metrics.ts';
+import type { EmbeddedMetric } from './embedded-metrics.ts';
 import { type FilterPattern, parseFilterPattern } from './filter-pattern.ts';
 import { jsonObject } from './json-pattern.ts';
 import type { Unit } from './units.ts';

@@ -1,13 +1,13 @@
 import { page } from '../../dispatch/paging.ts';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { directoryOf } from '../../iam/roles.ts';
+import type { Input } from '../../sdk/services.ts';
 import { checkBucketPolicy } from './bucket-policy.ts';
 import { onBucket, type S3Store } from './store.ts';
 
 /** As many as ListBuckets returns at once. */
-const MAX_BUCKETS = 10_000;
+const BUCKETS_MAX = 10_000;
 
 /** Buckets, their versioning and their policies. */
 export function bucketOperations(engine: Engine, store: S3Store) {
@@ -121,11 +121,11 @@ function createBucket(engine: Engine, store: S3Store, input: Input<'s3', 'Create
 
 function listBuckets(engine: Engine, store: S3Store, input: Input<'s3', 'ListBuckets'>) {
   const prefix = input.Prefix ?? '';
-  const size = input.MaxBuckets ?? MAX_BUCKETS;
-  if (!(size >= 1 && size <= MAX_BUCKETS)) {
+  const size = input.MaxBuckets ?? BUCKETS_MAX;
+  if (!(size >= 1 && size <= BUCKETS_MAX)) {
     throw new AwsFault(
       'InvalidArgument',
-      `Argument max-buckets must be an integer between 1 and ${MAX_BUCKETS}`,
+      `Argument max-buckets must be an integer between 1 and ${BUCKETS_MAX}`,
     );
   }
   const elsewhere = input.BucketRegion !== undefined && input.BucketRegion !== engine.region;

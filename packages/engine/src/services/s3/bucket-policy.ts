@@ -1,6 +1,6 @@
 import { AwsFault } from '../../errors.ts';
 import { parsePolicy } from '../../iam/policy-grammar.ts';
-import type { Directory } from '../../iam/principals.ts';
+import type { Directory } from '../../iam/principal-element.ts';
 
 /**
  * Checks a bucket's policy and gives it back. Its statements may be about this bucket and its objects only (Amazon S3

@@ -1,6 +1,6 @@
 import type { NotificationConfiguration } from '@aws-sdk/client-s3';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { OperationTable } from '../../dispatch/service.ts';
+import type { Input } from '../../sdk/services.ts';
 import { BucketSettings } from './bucket-settings.ts';
 import type { BucketNotifications } from './notifications.ts';
 import { onBucket, type S3Store } from './store.ts';

@@ -1,6 +1,6 @@
-import type { Input, OperationName, Output } from '../../dispatch/sdk.ts';
 import type { Operation } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input, OperationName, Output } from '../../sdk/services.ts';
 import { type Bucket, type OfBucket, onBucket, type S3Store } from './store.ts';
 
 /** Configurations without effect on the engine's own behaviour: stored, returned, and missing with AWS's error. */

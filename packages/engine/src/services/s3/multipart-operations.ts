@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Call, Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import {
   defaultEncryption,
   encryptionConditions,
@@ -14,7 +14,7 @@ import { md5 } from './object-store.ts';
 import { encryptionOf, isVersioned, onObject, type S3Store } from './store.ts';
 
 /** S3's own limit is 5 TiB. An object is in memory while it is read. */
-const MAX_OBJECT_BYTES = 512 * 1024 * 1024;
+const OBJECT_BYTES_MAX = 512 * 1024 * 1024;
 
 /** Objects that are uploaded in parts. */
 export function multipartOperations(engine: Engine, store: S3Store, notifications: BucketNotifications) {
@@ -111,10 +111,10 @@ async function completeUpload(
   });
   const encryption = upload.encryption ?? defaultEncryption(bucket.settings.Encryption);
   const size = listed.reduce((sum, part) => sum + part.size, 0);
-  if (size > MAX_OBJECT_BYTES) {
+  if (size > OBJECT_BYTES_MAX) {
     throw new AwsFault(
       'EntityTooLarge',
-      `The local engine keeps objects of up to ${MAX_OBJECT_BYTES} bytes.`,
+      `The local engine keeps objects of up to ${OBJECT_BYTES_MAX} bytes.`,
     );
   }
   store.checkWritable(input);

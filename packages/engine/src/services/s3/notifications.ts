@@ -1,8 +1,9 @@
 import type { NotificationConfiguration } from '@aws-sdk/client-s3';
 import { DeliveryQueue } from '../../delivery/delivery-queue.ts';
 import { sendToQueue } from '../../delivery/send-to-queue.ts';
-import { type Call, type Engine, servicePrincipal } from '../../dispatch/service.ts';
+import type { Call, Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { servicePrincipal } from '../../iam/principal.ts';
 import { checkRules, matches, rulesOf, withIds } from './notification-config.ts';
 import type { ObjectVersion } from './object-store.ts';
 
@@ -26,7 +27,7 @@ interface Notification {
 
 /** Part of the notifications that come twice. AWS says that it happens, and not how often. */
 const REPEATED = 0.001;
-const LONGEST_PAUSE_MS = 60_000;
+const PAUSE_MS_MAX = 60_000;
 /** How long a receiver that is out of order is tried. */
 const GIVEN_UP_AFTER_MS = 24 * 3_600_000;
 const REASONS: Readonly<Record<string, string>> = {
@@ -51,7 +52,7 @@ export class BucketNotifications {
     this.#configOf = configOf;
     this.#queue = new DeliveryQueue(engine, 's3.notifications', {
       deliver: (notification) => this.#deliver(notification),
-      pauseMs: (failedBefore) => Math.min(1000 * 2 ** failedBefore, LONGEST_PAUSE_MS),
+      pauseMs: (failedBefore) => Math.min(1000 * 2 ** failedBefore, PAUSE_MS_MAX),
       givesUp: async (notification, fault, nextAtMs) => {
         const mayPass = fault.status >= 500 || fault.status === 429;
         if (mayPass && nextAtMs - notification.sinceMs < GIVEN_UP_AFTER_MS) return false;

@@ -1,4 +1,4 @@
-import type { Input } from '../../dispatch/sdk.ts';
+import type { Input } from '../../sdk/services.ts';
 import { shownEncryption } from './encryption.ts';
 import type { ObjectDescription, ObjectVersion } from './object-store.ts';
 

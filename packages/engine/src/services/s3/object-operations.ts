@@ -1,6 +1,6 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Call, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import { encryptionConditions, shownEncryption } from './encryption.ts';
 import type { BucketNotifications } from './notifications.ts';
 import { describedBy, shownObject, shownVersion } from './object-headers.ts';

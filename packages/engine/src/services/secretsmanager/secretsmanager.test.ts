@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Input } from '../../dispatch/sdk.ts';
+import type { Input } from '../../sdk/services.ts';
 import { MemoryEngine } from '../test/memory-engine.ts';
 import { createSecretsManager } from './secretsmanager.ts';
 

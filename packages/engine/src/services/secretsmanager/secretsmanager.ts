@@ -2,6 +2,7 @@ import type { Filter } from '@aws-sdk/client-secrets-manager';
 import { page } from '../../dispatch/paging.ts';
 import type { Engine, OperationTable, Service } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { tagMap } from '../../iam/tags.ts';
 import { invalidParameter, SecretStore, type StoredSecret } from './store.ts';
 import { valueOperations } from './value-operations.ts';
 
@@ -81,10 +82,7 @@ function secretOperations(engine: Engine, store: SecretStore) {
       resources,
       run: (input) => {
         const secret = store.find(input.SecretId);
-        const added = Object.fromEntries(
-          (input.Tags ?? []).map(({ Key, Value }) => [Key ?? '', Value ?? '']),
-        );
-        store.put({ ...secret, tags: { ...secret.tags, ...added } });
+        store.put({ ...secret, tags: { ...secret.tags, ...tagMap(input.Tags) } });
         return {};
       },
     },

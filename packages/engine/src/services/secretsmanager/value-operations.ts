@@ -1,6 +1,7 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { tagMap } from '../../iam/tags.ts';
+import type { Input } from '../../sdk/services.ts';
 import { randomPassword } from './random-password.ts';
 import {
   CURRENT,
@@ -13,7 +14,7 @@ import {
   withVersion,
 } from './store.ts';
 
-const VALUE_MAX_BYTES = 65_536;
+const VALUE_BYTES_MAX = 65_536;
 
 interface ValueInput {
   readonly ClientRequestToken?: string | undefined;
@@ -134,7 +135,7 @@ function createSecret(engine: Engine, store: SecretStore, input: Input<'secretsm
     arn: store.newArn(name),
     description: input.Description,
     kmsKeyId: input.KmsKeyId,
-    tags: Object.fromEntries((input.Tags ?? []).map(({ Key, Value }) => [Key ?? '', Value ?? ''])),
+    tags: tagMap(input.Tags),
     versions: [],
     createdAtMs: nowMs,
     changedAtMs: nowMs,
@@ -180,8 +181,8 @@ function givenValue({
   }
   const binary = SecretBinary === undefined ? undefined : Buffer.from(SecretBinary).toString('base64');
   const bytes = SecretBinary?.byteLength ?? Buffer.byteLength(text ?? '');
-  if (bytes > VALUE_MAX_BYTES) {
-    throw invalidParameter(`The secret value has ${bytes} bytes; the limit is ${VALUE_MAX_BYTES}.`);
+  if (bytes > VALUE_BYTES_MAX) {
+    throw invalidParameter(`The secret value has ${bytes} bytes; the limit is ${VALUE_BYTES_MAX}.`);
   }
   return { text, binary };
 }

@@ -1,6 +1,6 @@
-import type { Input } from '../../dispatch/sdk.ts';
+import { parseBoundedJson } from '../../document-bounds.ts';
 import { compileEventPattern } from '../../event-pattern.ts';
-import { parseBoundedJson } from '../../wire/document-bounds.ts';
+import type { Input } from '../../sdk/services.ts';
 import { invalid, type Protocol, type Subscription } from './topic.ts';
 
 type PublishInput = Input<'sns', 'Publish'>;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { Principal, Service } from '../../dispatch/service.ts';
+import type { Service } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
 import { MemoryEngine } from '../test/memory-engine.ts';
 import { createSns } from './sns.ts';
 

@@ -1,7 +1,8 @@
 import { DeliveryQueue } from '../../delivery/delivery-queue.ts';
 import { sendToQueue } from '../../delivery/send-to-queue.ts';
-import { type Engine, servicePrincipal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { servicePrincipal } from '../../iam/principal.ts';
 import type { Inbox } from './inbox.ts';
 import { bodyFor, envelope, type Message } from './message.ts';
 import { deadLetterArn, type Subscription } from './topic.ts';
@@ -14,7 +15,7 @@ interface Notification {
 
 const SERVICE = 'sns.amazonaws.com';
 const FIRST_RETRY_MS = 1000;
-const LONGEST_RETRY_MS = 20_000;
+const RETRY_MS_MAX = 20_000;
 /** SNS tries for 23 days to reach a queue or a function that fails on AWS's side. */
 const TRIED_FOR_MS = 23 * 24 * 3_600_000;
 
@@ -35,7 +36,7 @@ export class Notifications {
     this.#inbox = inbox;
     this.#queue = new DeliveryQueue<Notification>(engine, 'sns.notifications', {
       deliver: (notification) => this.#deliver(notification),
-      pauseMs: (failedBefore) => Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** failedBefore),
+      pauseMs: (failedBefore) => Math.min(RETRY_MS_MAX, FIRST_RETRY_MS * 2 ** failedBefore),
       givesUp: async (notification, fault, nextAtMs) => {
         const retriable = fault.status >= 500 || /Throttl|TooManyRequests/.test(fault.code);
         if (retriable && nextAtMs - notification.message.atMs < TRIED_FOR_MS) return false;

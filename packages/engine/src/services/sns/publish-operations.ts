@@ -1,6 +1,6 @@
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Input } from '../../sdk/services.ts';
 import { messageOf, passesFilter } from './message.ts';
 import type { Notifications } from './notifications.ts';
 import { onTopic, type SnsStore } from './store.ts';
@@ -8,7 +8,7 @@ import { invalid, type Topic } from './topic.ts';
 
 const BATCH_MAX = 10;
 const BATCH_BYTES_MAX = 256 * 1024;
-const MAX_JOURNALED_CHARACTERS = 4096;
+const JOURNALED_CHARACTERS_MAX = 4096;
 
 /** Messages that are published to topics. */
 export function publishOperations(engine: Engine, store: SnsStore, notifications: Notifications) {
@@ -41,7 +41,7 @@ export function publishOperations(engine: Engine, store: SnsStore, notifications
       topicArn: topic.arn,
       messageId: message.id,
       subject: message.subject,
-      message: (message.bodies.default ?? '').slice(0, MAX_JOURNALED_CHARACTERS),
+      message: (message.bodies.default ?? '').slice(0, JOURNALED_CHARACTERS_MAX),
       receivers: receivers.length,
     });
     return message.id;

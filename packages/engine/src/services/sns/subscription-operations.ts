@@ -1,6 +1,6 @@
 import { page } from '../../dispatch/paging.ts';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
+import type { Input } from '../../sdk/services.ts';
 import { invalidToken, onTopic, PAGE, type SnsStore } from './store.ts';
 import { checkSubscriptionAttribute, invalid, PROTOCOLS, type Protocol, type Subscription } from './topic.ts';
 

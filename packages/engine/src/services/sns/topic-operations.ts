@@ -1,9 +1,10 @@
 import { page } from '../../dispatch/paging.ts';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
-import type { Directory } from '../../iam/principals.ts';
+import type { Directory } from '../../iam/principal-element.ts';
 import { directoryOf } from '../../iam/roles.ts';
+import { tagMap } from '../../iam/tags.ts';
+import type { Input } from '../../sdk/services.ts';
 import { invalidToken, onTopic, PAGE, type SnsStore } from './store.ts';
 import { checkTopicAttribute, invalid, type Topic } from './topic.ts';
 
@@ -69,7 +70,7 @@ export function topicOperations(engine: Engine, store: SnsStore) {
       resources: (input) => [input.ResourceArn ?? '*'],
       run: (input) => {
         const topic = findTagged(store, input.ResourceArn);
-        store.topics.put(topic.arn, { ...topic, tags: { ...topic.tags, ...tagsOf(input.Tags) } });
+        store.topics.put(topic.arn, { ...topic, tags: { ...topic.tags, ...tagMap(input.Tags) } });
         return {};
       },
     },
@@ -116,7 +117,7 @@ function createTopic(store: SnsStore, input: Input<'sns', 'CreateTopic'>, direct
     store.topics.put(store.topicArn(name), {
       arn: store.topicArn(name),
       attributes,
-      tags: tagsOf(input.Tags),
+      tags: tagMap(input.Tags),
     });
   return { TopicArn: store.topicArn(name) };
 }
@@ -125,10 +126,4 @@ function findTagged(store: SnsStore, arn: string | undefined): Topic {
   const topic = store.topics.get(arn ?? '');
   if (!topic) throw new AwsFault('ResourceNotFoundException', 'Resource does not exist', 404);
   return topic;
-}
-
-function tagsOf(
-  tags: ReadonlyArray<{ Key?: string | undefined; Value?: string | undefined }> | undefined,
-): Record<string, string> {
-  return Object.fromEntries((tags ?? []).map(({ Key, Value }) => [Key ?? '', Value ?? '']));
 }

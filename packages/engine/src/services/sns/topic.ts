@@ -1,8 +1,8 @@
+import { parseBoundedJson } from '../../document-bounds.ts';
 import { AwsFault } from '../../errors.ts';
 import { compileEventPattern, EventPatternError } from '../../event-pattern.ts';
 import { parsePolicy } from '../../iam/policy-grammar.ts';
-import type { Directory } from '../../iam/principals.ts';
-import { parseBoundedJson } from '../../wire/document-bounds.ts';
+import type { Directory } from '../../iam/principal-element.ts';
 
 /** A topic. */
 export interface Topic {

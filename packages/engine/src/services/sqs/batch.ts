@@ -1,7 +1,7 @@
 import type { BatchResultErrorEntry } from '@aws-sdk/client-sqs';
 import { AwsFault } from '../../errors.ts';
 
-const MOST_ENTRIES = 10;
+const ENTRIES_MAX = 10;
 
 /**
  * Runs an operation for every entry of a batch: an entry that fails is reported and stops nothing. A batch
@@ -36,10 +36,10 @@ function checkEntries(operation: string, entries: ReadonlyArray<{ Id?: string | 
       `There should be at least one ${operation}RequestEntry in the request.`,
     );
   }
-  if (entries.length > MOST_ENTRIES) {
+  if (entries.length > ENTRIES_MAX) {
     throw new AwsFault(
       'TooManyEntriesInBatchRequest',
-      `Maximum number of entries per request are ${MOST_ENTRIES}. You have sent ${entries.length}.`,
+      `Maximum number of entries per request are ${ENTRIES_MAX}. You have sent ${entries.length}.`,
     );
   }
   const ids = new Set<string>();

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { Message, MessageAttributeValue } from '@aws-sdk/client-sqs';
 import { AwsFault } from '../../errors.ts';
 
-const MOST_ATTRIBUTES = 10;
+const ATTRIBUTES_MAX = 10;
 /** XML 1.0's characters, which are all that a message may contain. */
 const FORBIDDEN = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u;
 const NAME = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/;
@@ -16,7 +16,7 @@ export interface Content {
   readonly MessageSystemAttributes?: Partial<Record<string, MessageAttributeValue>> | undefined;
 }
 
-function invalid(message: string): AwsFault {
+export function invalid(message: string): AwsFault {
   return new AwsFault('InvalidParameterValue', message);
 }
 
@@ -55,9 +55,9 @@ export function sizeOf(content: Content): number {
 
 function checkMessageAttributes(attributes: MessageAttributes): void {
   const entries = Object.entries(attributes);
-  if (entries.length > MOST_ATTRIBUTES) {
+  if (entries.length > ATTRIBUTES_MAX) {
     throw invalid(
-      `Number of message attributes [${entries.length}] exceeds the allowed maximum [${MOST_ATTRIBUTES}].`,
+      `Number of message attributes [${entries.length}] exceeds the allowed maximum [${ATTRIBUTES_MAX}].`,
     );
   }
   for (const [name, value] of entries) {

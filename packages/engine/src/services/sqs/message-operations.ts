@@ -1,8 +1,9 @@
 import { hash } from 'node:crypto';
 import type { Message, MessageAttributeValue } from '@aws-sdk/client-sqs';
-import type { Input, Output } from '../../dispatch/sdk.ts';
-import type { Call, Engine, OperationTable, Principal } from '../../dispatch/service.ts';
+import type { Call, Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import type { Principal } from '../../iam/principal.ts';
+import type { Input, Output } from '../../sdk/services.ts';
 import { runBatch } from './batch.ts';
 import {
   checkContent,
@@ -16,7 +17,7 @@ import {
 } from './message-content.ts';
 import { MessageIds } from './message-ids.ts';
 import type { Queue } from './queue.ts';
-import { MAX_MESSAGE_BYTES } from './queue-settings.ts';
+import { MESSAGE_BYTES_MAX } from './queue-settings.ts';
 import type { Queues } from './queues.ts';
 import { readReceiptHandle, writeReceiptHandle } from './receipt-handle.ts';
 import type { Delivery } from './waiters.ts';
@@ -313,9 +314,9 @@ function requireHandle(handle: string | undefined): string {
 
 function checkBatchSize(entries: readonly Entry[]): void {
   const bytes = entries.reduce((sum, entry) => sum + sizeOf(entry), 0);
-  if (bytes <= MAX_MESSAGE_BYTES) return;
+  if (bytes <= MESSAGE_BYTES_MAX) return;
   throw new AwsFault(
     'BatchRequestTooLong',
-    `Batch requests cannot be longer than ${MAX_MESSAGE_BYTES} bytes. You have sent ${bytes} bytes.`,
+    `Batch requests cannot be longer than ${MESSAGE_BYTES_MAX} bytes. You have sent ${bytes} bytes.`,
   );
 }

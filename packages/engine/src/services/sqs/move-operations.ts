@@ -1,7 +1,8 @@
 import type { OperationTable } from '../../dispatch/service.ts';
+import { parseBoundedJson } from '../../document-bounds.ts';
 import { AwsFault } from '../../errors.ts';
-import { parseBoundedJson } from '../../wire/document-bounds.ts';
-import { MOST_MOVED_PER_SECOND, type MoveTask, type MoveTasks } from './move-tasks.ts';
+import { invalid } from './message-content.ts';
+import { MOVED_PER_SECOND_MAX, type MoveTask, type MoveTasks } from './move-tasks.ts';
 import type { Queue } from './queue.ts';
 import type { Queues } from './queues.ts';
 
@@ -40,10 +41,10 @@ export function moveOperations(queues: Queues, tasks: MoveTasks) {
         const perSecond = input.MaxNumberOfMessagesPerSecond;
         if (
           perSecond !== undefined &&
-          !(Number.isInteger(perSecond) && perSecond >= 1 && perSecond <= MOST_MOVED_PER_SECOND)
+          !(Number.isInteger(perSecond) && perSecond >= 1 && perSecond <= MOVED_PER_SECOND_MAX)
         ) {
           throw invalid(
-            `Value ${perSecond} for parameter MaxNumberOfMessagesPerSecond is invalid. Reason: Must be an integer from 1 to ${MOST_MOVED_PER_SECOND}.`,
+            `Value ${perSecond} for parameter MaxNumberOfMessagesPerSecond is invalid. Reason: Must be an integer from 1 to ${MOVED_PER_SECOND_MAX}.`,
           );
         }
         if (tasks.of(source.arn).some(({ status }) => status === 'RUNNING')) {
@@ -113,8 +114,4 @@ function readHandle(handle: string | undefined): { taskId: string; sourceArn: st
     // Not JSON: reported below like any other text that is not a handle.
   }
   throw invalid('Value for parameter TaskHandle is invalid.');
-}
-
-function invalid(message: string): AwsFault {
-  return new AwsFault('InvalidParameterValue', message);
 }

@@ -18,7 +18,7 @@ export interface MoveTask {
 }
 
 /** AWS's upper limit, and what it may use when the caller sets none. */
-export const MOST_MOVED_PER_SECOND = 500;
+export const MOVED_PER_SECOND_MAX = 500;
 const STEPS_PER_SECOND = 10;
 const PROGRESS_EVERY = 500;
 const KEPT_TASKS = 10;
@@ -93,7 +93,7 @@ export class MoveTasks {
       this.#end(task, { status: 'FAILED', failureReason: 'AWS.SimpleQueueService.NonExistentQueue' });
       return;
     }
-    const rate = task.perSecond ?? MOST_MOVED_PER_SECOND;
+    const rate = task.perSecond ?? MOVED_PER_SECOND_MAX;
     const most = Math.min(Math.ceil(rate / STEPS_PER_SECOND), task.toMove - task.moved);
     let { moved } = task;
     for (let count = 0; count < most; count++) {

@@ -1,7 +1,8 @@
 import type { MetricDatum } from '@aws-sdk/client-cloudwatch';
 import type { Timer } from '../../clock/clock.ts';
-import { type Engine, servicePrincipal } from '../../dispatch/service.ts';
+import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { servicePrincipal } from '../../iam/principal.ts';
 import type { Queue } from './queue.ts';
 import type { Queues } from './queues.ts';
 

@@ -7,7 +7,7 @@ import { isQueueAttribute } from './queue-settings.ts';
 import { type Queues, queueDoesNotExist } from './queues.ts';
 
 const PURGE_INTERVAL_MS = 60_000;
-const MAX_PAGE = 1000;
+const PAGE_MAX = 1000;
 
 /** Making, describing, changing and deleting queues. */
 export function queueOperations(engine: Engine, queues: Queues) {
@@ -131,15 +131,15 @@ function pageOf(
   input: { MaxResults?: number | undefined; NextToken?: string | undefined },
 ): { page: readonly Queue[]; nextToken: string | undefined } {
   const most = input.MaxResults;
-  if (most !== undefined && !(Number.isInteger(most) && most >= 1 && most <= MAX_PAGE)) {
+  if (most !== undefined && !(Number.isInteger(most) && most >= 1 && most <= PAGE_MAX)) {
     throw new AwsFault(
       'InvalidParameterValue',
-      `Value ${most} for parameter MaxResults is invalid. Reason: Must be an integer from 1 to ${MAX_PAGE}.`,
+      `Value ${most} for parameter MaxResults is invalid. Reason: Must be an integer from 1 to ${PAGE_MAX}.`,
     );
   }
   const after = input.NextToken === undefined ? '' : readToken(input.NextToken);
   const rest = found.filter(({ name }) => name > after);
-  const page = rest.slice(0, most ?? MAX_PAGE);
+  const page = rest.slice(0, most ?? PAGE_MAX);
   const last = page.at(-1);
   const more = most !== undefined && last !== undefined && rest.length > page.length;
   return { page, nextToken: more ? Buffer.from(`after:${last.name}`).toString('base64') : undefined };

@@ -1,7 +1,7 @@
+import { parseBoundedJson } from '../../document-bounds.ts';
 import { AwsFault } from '../../errors.ts';
 import { parsePolicy } from '../../iam/policy-grammar.ts';
-import type { Directory } from '../../iam/principals.ts';
-import { parseBoundedJson } from '../../wire/document-bounds.ts';
+import type { Directory } from '../../iam/principal-element.ts';
 
 /** Where a queue's messages go that were received too often. */
 interface RedrivePolicy {
@@ -31,7 +31,7 @@ export interface QueueSettings {
 }
 
 /** Largest message and largest batch, in bytes. */
-export const MAX_MESSAGE_BYTES = 1_048_576;
+export const MESSAGE_BYTES_MAX = 1_048_576;
 
 interface AttributeRule {
   /** Inclusive range of an integer. */
@@ -50,7 +50,7 @@ interface AttributeRule {
 
 const RULES: Readonly<Record<string, AttributeRule>> = {
   DelaySeconds: { range: [0, 900], initial: '0' },
-  MaximumMessageSize: { range: [1024, MAX_MESSAGE_BYTES], initial: String(MAX_MESSAGE_BYTES) },
+  MaximumMessageSize: { range: [1024, MESSAGE_BYTES_MAX], initial: String(MESSAGE_BYTES_MAX) },
   MessageRetentionPeriod: { range: [60, 1_209_600], initial: '345600' },
   ReceiveMessageWaitTimeSeconds: { range: [0, 20], initial: '0' },
   VisibilityTimeout: { range: [0, 43_200], initial: '30' },
@@ -172,7 +172,7 @@ export function readSettings(attributes: Readonly<Record<string, string>>): Queu
   const seconds = (name: string) => Number(attributes[name] ?? RULES[name]?.initial ?? 0) * 1000;
   return {
     delayMs: seconds('DelaySeconds'),
-    maximumBytes: Number(attributes.MaximumMessageSize ?? MAX_MESSAGE_BYTES),
+    maximumBytes: Number(attributes.MaximumMessageSize ?? MESSAGE_BYTES_MAX),
     retentionMs: seconds('MessageRetentionPeriod'),
     waitMs: seconds('ReceiveMessageWaitTimeSeconds'),
     visibilityMs: seconds('VisibilityTimeout'),
@@ -202,13 +202,13 @@ function checkPolicy(text: string, directory: Directory | undefined): string | u
   return 'error' in policy ? policy.error : undefined;
 }
 
-const DEFAULT_MAX_RECEIVES = 10;
+const DEFAULT_RECEIVES = 10;
 
 function readRedrivePolicy(text: string): RedrivePolicy {
   const policy = parseObject(text) ?? {};
   return {
     deadLetterTargetArn: String(policy.deadLetterTargetArn),
-    maxReceiveCount: Number(policy.maxReceiveCount ?? DEFAULT_MAX_RECEIVES),
+    maxReceiveCount: Number(policy.maxReceiveCount ?? DEFAULT_RECEIVES),
   };
 }
 
@@ -223,7 +223,7 @@ function checkRedrivePolicy(text: string): string | undefined {
   if (!/^arn:aws:sqs:[^:]+:\d{12}:[^:]+$/.test(policy.deadLetterTargetArn)) {
     return 'deadLetterTargetArn is not the ARN of a queue.';
   }
-  const count = policy.maxReceiveCount ?? DEFAULT_MAX_RECEIVES;
+  const count = policy.maxReceiveCount ?? DEFAULT_RECEIVES;
   if (!/^\d{1,4}$/.test(String(count)) || Number(count) < 1 || Number(count) > 1000) {
     return 'Redrive policy: maxReceiveCount must be an integer from 1 to 1000.';
   }

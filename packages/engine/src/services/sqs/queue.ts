@@ -30,9 +30,9 @@ export interface QueueParts {
 export type Posted = Omit<NewMessage, 'sentAtMs' | 'visibleFromMs' | 'sourceArn'>;
 
 /** AWS allows about this many messages in flight. */
-const MAX_IN_FLIGHT = 120_000;
+const IN_FLIGHT_MAX = 120_000;
 /** The longest that one receive may keep a message from others, however often it is extended. */
-const MAX_LEASE_MS = 43_200_000;
+const LEASE_MS_MAX = 43_200_000;
 
 /**
  * One queue: which messages are visible, in flight and delayed, and who is waiting for them.
@@ -173,7 +173,7 @@ export class Queue {
    */
   receive(request: ReceiveRequest): Delivery[] | Promise<Delivery[]> {
     this.#messages.settle();
-    if (request.waitMs === 0 && !this.fifo && this.#messages.inFlight >= MAX_IN_FLIGHT) {
+    if (request.waitMs === 0 && !this.fifo && this.#messages.inFlight >= IN_FLIGHT_MAX) {
       throw new AwsFault(
         'OverLimit',
         `Too many messages in flight: ${this.arn} has ${this.#messages.inFlight} received and not deleted.`,
@@ -244,7 +244,7 @@ export class Queue {
       );
     }
     const dueMs = this.#messages.nowMs + visibilityMs;
-    if (dueMs > lease.leasedAtMs + MAX_LEASE_MS) {
+    if (dueMs > lease.leasedAtMs + LEASE_MS_MAX) {
       throw new AwsFault(
         'InvalidParameterValue',
         `Value ${visibilityMs / 1000} for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the limit [43200 seconds].`,
@@ -343,7 +343,7 @@ export class Queue {
     while (
       deliveries.length < request.most &&
       this.#messages.visible > 0 &&
-      this.#messages.inFlight < MAX_IN_FLIGHT
+      this.#messages.inFlight < IN_FLIGHT_MAX
     ) {
       const message = this.#messages.next();
       if (!message) break;

@@ -1,6 +1,6 @@
 import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
-import type { Directory } from '../../iam/principals.ts';
+import type { Directory } from '../../iam/principal-element.ts';
 import { directoryOf } from '../../iam/roles.ts';
 import type { Table } from '../../state/state.ts';
 import { MessageStore } from './message-store.ts';
@@ -11,7 +11,7 @@ import { changedAttributes, checkAttributes, initialAttributes, sameAttribute } 
 const NAME = /^[A-Za-z0-9_-]{1,80}$/;
 const FIFO_NAME = /^[A-Za-z0-9_-]{1,75}\.fifo$/;
 
-const MAX_ADDRESSES = 1_000;
+const ADDRESSES_MAX = 1_000;
 
 interface QueueAddress {
   readonly accountId: string;
@@ -208,7 +208,7 @@ export class Queues {
       throw new AwsFault('InvalidAddress', `The address ${url} is not valid for this endpoint.`, 404);
     const [, accountId = '', name = ''] = match;
     const arn = `arn:aws:sqs:${this.#engine.region}:${accountId}:${name}`;
-    if (this.#addresses.size === MAX_ADDRESSES) this.#addresses.clear();
+    if (this.#addresses.size === ADDRESSES_MAX) this.#addresses.clear();
     this.#addresses.set(url, { accountId, name, arn });
     return { accountId, name, arn };
   }

@@ -1,7 +1,7 @@
 import type { MessageRow } from './message-row.ts';
 
-const MOST_MESSAGES = 1_000;
-const MOST_CHARACTERS = 500_000;
+const MESSAGES_MAX = 1_000;
+const CHARACTERS_MAX = 500_000;
 
 /**
  * Messages that were just sent and not yet received, so that a queue whose receivers keep up reads nothing back
@@ -14,7 +14,7 @@ export class RecentMessages {
   add(row: MessageRow): void {
     this.#rows.set(row.seq, row);
     this.#characters += lengthOf(row);
-    while (this.#rows.size > MOST_MESSAGES || this.#characters > MOST_CHARACTERS) {
+    while (this.#rows.size > MESSAGES_MAX || this.#characters > CHARACTERS_MAX) {
       this.take(this.#rows.keys().next().value!);
     }
   }

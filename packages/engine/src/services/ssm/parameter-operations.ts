@@ -1,10 +1,11 @@
 import { matchesWithin } from '../../bounded-match.ts';
 import { page } from '../../dispatch/paging.ts';
-import type { Input } from '../../dispatch/sdk.ts';
 import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
+import { tagMap } from '../../iam/tags.ts';
+import type { Input } from '../../sdk/services.ts';
 import { parameterFilter } from './parameter-filters.ts';
-import { type FoundParameter, invalid, type ParameterStore, tagsOf } from './parameter-store.ts';
+import { type FoundParameter, invalid, type ParameterStore } from './parameter-store.ts';
 
 const NAMES_MAX = 10;
 const PAGE_MAX = 50;
@@ -166,7 +167,7 @@ function putParameter(engine: Engine, store: ParameterStore, input: Input<'ssm',
     tier,
     dataType: input.DataType ?? existing?.dataType ?? 'text',
     allowedPattern,
-    tags: existing?.tags ?? tagsOf(input.Tags),
+    tags: existing?.tags ?? tagMap(input.Tags),
   });
   return { Version: parameter.version, Tier: tier as 'Standard' | 'Advanced' };
 }

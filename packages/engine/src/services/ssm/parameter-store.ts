@@ -102,9 +102,3 @@ function split(nameOrArn: string) {
 export function invalid(message: string): AwsFault {
   return new AwsFault('ValidationException', message);
 }
-
-export function tagsOf(
-  tags: ReadonlyArray<{ Key: string | undefined; Value: string | undefined }> | undefined,
-) {
-  return Object.fromEntries((tags ?? []).map(({ Key, Value }) => [Key ?? '', Value ?? '']));
-}

@@ -1,5 +1,6 @@
 import type { OperationTable } from '../../dispatch/service.ts';
-import { type ParameterStore, tagsOf } from './parameter-store.ts';
+import { tagMap } from '../../iam/tags.ts';
+import type { ParameterStore } from './parameter-store.ts';
 
 /** Tags of parameters. */
 export function tagOperations(store: ParameterStore) {
@@ -10,7 +11,7 @@ export function tagOperations(store: ParameterStore) {
         const parameter = store.tagged(input.ResourceType, input.ResourceId);
         store.parameters.put(parameter.name, {
           ...parameter,
-          tags: { ...parameter.tags, ...tagsOf(input.Tags) },
+          tags: { ...parameter.tags, ...tagMap(input.Tags) },
         });
         return {};
       },

@@ -1,15 +1,15 @@
-import type { Input } from '../../dispatch/sdk.ts';
-import type { Principal } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import type { SessionDetails } from '../../iam/policy-authorizer.ts';
 import { parsePolicy } from '../../iam/policy-grammar.ts';
+import type { Principal } from '../../iam/principal.ts';
 import type { Role, RoleStore } from '../../iam/roles.ts';
 import { tagMap } from '../../iam/tags.ts';
+import type { Input } from '../../sdk/services.ts';
 
 type Request = Input<'sts', 'AssumeRole'>;
 
-const CHAINED_MAX_SECONDS = 3_600;
-const POLICY_MAX_CHARACTERS = 2_048;
+const CHAINED_SECONDS_MAX = 3_600;
+const POLICY_CHARACTERS_MAX = 2_048;
 const POLICIES_MAX = 10;
 const TAGS_MAX = 50;
 
@@ -43,7 +43,7 @@ export function checkAssumeRole(input: Request): void {
 /** How long the session lasts, in seconds: no longer than the role allows, and an hour for a role that takes a role. */
 export function sessionSeconds(input: Request, role: Role, caller: Principal): number {
   const seconds = input.DurationSeconds ?? 3_600;
-  if (caller.kind === 'role' && seconds > CHAINED_MAX_SECONDS) {
+  if (caller.kind === 'role' && seconds > CHAINED_SECONDS_MAX) {
     throw invalid(
       'The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.',
     );
@@ -67,11 +67,11 @@ export function sessionDetails(input: Request, store: RoleStore): SessionDetails
   const missing = arns.find((arn) => store.managed(arn) === undefined);
   if (missing !== undefined) throw malformed(`Policy ${missing} does not exist or is not attachable.`);
   const size = [input.Policy ?? '', ...arns].join('').length;
-  if (size > POLICY_MAX_CHARACTERS) {
+  if (size > POLICY_CHARACTERS_MAX) {
     throw constrained(
       'policy',
       `${size} characters`,
-      `Member must have length less than or equal to ${POLICY_MAX_CHARACTERS}`,
+      `Member must have length less than or equal to ${POLICY_CHARACTERS_MAX}`,
     );
   }
   const parsed = input.Policy === undefined ? undefined : parsePolicy(input.Policy, 'session');

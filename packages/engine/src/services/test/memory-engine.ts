@@ -1,11 +1,12 @@
 import { Pace } from '../../clock/pace.ts';
 import { VirtualClock } from '../../clock/virtual-clock.ts';
 import { Dispatcher } from '../../dispatch/dispatcher.ts';
-import type { Input, OperationName, Output, ServiceName } from '../../dispatch/sdk.ts';
-import type { Engine, Principal, Service } from '../../dispatch/service.ts';
+import type { Engine, Service } from '../../dispatch/service.ts';
 import { PolicyAuthorizer } from '../../iam/policy-authorizer.ts';
+import type { Principal } from '../../iam/principal.ts';
 import { ByteIds } from '../../ids.ts';
 import { Journal, type JournalEntry } from '../../journal/journal.ts';
+import type { Input, OperationName, Output, ServiceName } from '../../sdk/services.ts';
 import { State } from '../../state/state.ts';
 
 const ACCOUNT = '111122223333';

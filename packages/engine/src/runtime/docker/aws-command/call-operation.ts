@@ -1,6 +1,7 @@
-import { SERVICES, type ServiceName } from '../../../dispatch/sdk.ts';
 import { UserError } from '../../../errors.ts';
-import { type Shape, shapeOf } from '../../../wire/shapes.ts';
+import { inputSchemaOf } from '../../../sdk/schemas.ts';
+import { SERVICES, type ServiceName } from '../../../sdk/services.ts';
+import { type Shape, shapeOf } from '../../../sdk/shapes.ts';
 import { optionName, readValue } from './values.ts';
 
 /** Where calls go, and who makes them. */
@@ -54,8 +55,7 @@ export async function callOperation(
       'Usage',
       `"aws ${call.service} ${call.operation}" is not an operation. Commands of the AWS CLI that stand for several (wait, deploy, tail, …) need the AWS CLI: install it, 2.13 or later`,
     );
-  const schema = sdk[`${name}$`] as readonly unknown[];
-  const input = readInput(call, shapeOf(schema[4]));
+  const input = readInput(call, shapeOf(inputSchemaOf(sdk, name)));
   const make = Object.entries(sdk).find(([key]) => /Client$/.test(key) && key !== '__Client')![1];
   const client = new (make as Constructor<Client>)({
     ...settings,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UserError } from '../../../errors.ts';
-import type { Shape } from '../../../wire/shapes.ts';
+import type { Shape } from '../../../sdk/shapes.ts';
 
 /** A name of the SDK as the AWS CLI writes it: `repositoryName` is `repository-name`, `KMSKeyId` is `kms-key-id`. */
 export function optionName(name: string): string {

@@ -1,7 +1,7 @@
 import type { FunctionIdentity, InvokeMessage } from '../protocol.ts';
 import type { Handler } from './load-handler.ts';
 
-const LARGEST_RESPONSE_BYTES = 6 * 1024 * 1024 + 100;
+const RESPONSE_BYTES_MAX = 6 * 1024 * 1024 + 100;
 
 /** Calls the handler as Lambda does and resolves to the JSON text of its result. */
 export async function invokeHandler(
@@ -13,10 +13,10 @@ export async function invokeHandler(
   const result = await call(handler, JSON.parse(message.payload), createContext(message, identity, nowMs));
   const text = JSON.stringify(result === undefined ? null : result);
   if (text === undefined) throw named('Runtime.MarshalError', 'Unable to stringify response body');
-  if (Buffer.byteLength(text) > LARGEST_RESPONSE_BYTES) {
+  if (Buffer.byteLength(text) > RESPONSE_BYTES_MAX) {
     throw named(
       'Function.ResponseSizeTooLarge',
-      `Response payload size exceeded maximum allowed payload size (${LARGEST_RESPONSE_BYTES} bytes).`,
+      `Response payload size exceeded maximum allowed payload size (${RESPONSE_BYTES_MAX} bytes).`,
     );
   }
   return text;

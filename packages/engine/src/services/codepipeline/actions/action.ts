@@ -1,4 +1,5 @@
-import type { Engine, Principal } from '../../../dispatch/service.ts';
+import type { Engine } from '../../../dispatch/service.ts';
+import type { Principal } from '../../../iam/principal.ts';
 import type { StoredAction, StoredArtifact, StoredExecution, StoredJob, StoredRevision } from '../store.ts';
 
 /** How an action ended. */

@@ -1,4 +1,4 @@
-import type { Input, Output } from '../../../dispatch/sdk.ts';
+import type { Input, Output } from '../../../sdk/services.ts';
 import { readArtifactFile } from '../artifacts.ts';
 import { type ImageDefinition, parseImageDefinitions } from '../image-definitions.ts';
 import {

@@ -1,4 +1,4 @@
-import type { Principal } from '../../../dispatch/service.ts';
+import type { Principal } from '../../../iam/principal.ts';
 import { writeArtifact } from '../artifacts.ts';
 import { ActionFailure, type Executor } from './action.ts';
 

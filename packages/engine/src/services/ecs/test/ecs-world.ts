@@ -2,14 +2,15 @@ import type { TaskDefinition } from '@aws-sdk/client-ecs';
 import { Pace } from '../../../clock/pace.ts';
 import { VirtualClock } from '../../../clock/virtual-clock.ts';
 import { Dispatcher } from '../../../dispatch/dispatcher.ts';
-import type { Input, OperationName, Output } from '../../../dispatch/sdk.ts';
-import type { Engine, Principal, Service } from '../../../dispatch/service.ts';
+import type { Engine, Service } from '../../../dispatch/service.ts';
 import { AwsFault } from '../../../errors.ts';
 import { PolicyAuthorizer } from '../../../iam/policy-authorizer.ts';
+import type { Principal } from '../../../iam/principal.ts';
 import { ByteIds } from '../../../ids.ts';
 import { Journal, type JournalEntry } from '../../../journal/journal.ts';
 import { digestOf } from '../../../runtime/oci/image-format.ts';
 import type { RunningTask, TaskExit, TaskRunner, TaskSpec } from '../../../runtime/task-runner.ts';
+import type { Input, OperationName, Output } from '../../../sdk/services.ts';
 import { State } from '../../../state/state.ts';
 import { createEcs } from '../ecs.ts';
 

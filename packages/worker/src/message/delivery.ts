@@ -1,4 +1,3 @@
-import type { Settings } from '../settings.ts';
 import type { SqsMessage } from '../transport/transport.ts';
 import { type Message, toMessage } from './message.ts';
 
@@ -11,6 +10,15 @@ export type Ending =
   | 'Released'
   | 'Expired'
   | 'DeleteFailed';
+
+/** Why a lease was lost. */
+export type LossCause =
+  /** The event loop was blocked when the lease should have been renewed: the version's own doing. */
+  | 'blocked'
+  /** The message was held for as long as is allowed: the handler is too slow. */
+  | 'maximum'
+  /** Renewals failed or were refused. */
+  | 'sqs';
 
 /** A message in the worker's hands: its lease, its handler and its end. */
 export interface Delivery {
@@ -37,18 +45,21 @@ export interface Delivery {
   ending: Ending | undefined;
 }
 
+/** For how long a message is kept, and when it is renewed. */
+export interface LeaseTimes {
+  readonly visibilitySeconds: number;
+  readonly renewEverySeconds: number;
+  readonly leaseMaximumSeconds: number;
+}
+
 /** A message that has just been received, with a lease that began at `leasedAtMs`. */
-export function toDelivery(
-  message: SqsMessage,
-  leasedAtMs: number,
-  settings: Pick<Settings, 'visibilitySeconds' | 'renewEverySeconds' | 'leaseMaximumSeconds'>,
-): Delivery {
+export function toDelivery(message: SqsMessage, leasedAtMs: number, times: LeaseTimes): Delivery {
   return {
     message: toMessage(message),
     receiptHandle: message.ReceiptHandle ?? '',
-    leaseEndMs: leasedAtMs + settings.visibilitySeconds * 1000,
-    renewAtMs: leasedAtMs + settings.renewEverySeconds * 1000,
-    leaseLimitMs: leasedAtMs + settings.leaseMaximumSeconds * 1000,
+    leaseEndMs: leasedAtMs + times.visibilitySeconds * 1000,
+    renewAtMs: leasedAtMs + times.renewEverySeconds * 1000,
+    leaseLimitMs: leasedAtMs + times.leaseMaximumSeconds * 1000,
     renewalFailures: 0,
     renewing: undefined,
     loopLagMs: 0,

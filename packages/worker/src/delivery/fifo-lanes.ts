@@ -1,4 +1,4 @@
-import type { Delivery } from '../delivery/delivery.ts';
+import type { Delivery } from '../message/delivery.ts';
 
 /** The FIFO group of a delivery. */
 export function groupOf({ message: { groupId = '' } }: Delivery): string {

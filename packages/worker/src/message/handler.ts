@@ -1,4 +1,4 @@
-import type { Message } from '../delivery/message.ts';
+import type { Message } from './message.ts';
 
 /** The outcome of a message, as its handler reports it. */
 export type Outcome =

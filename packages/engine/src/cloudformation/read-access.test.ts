@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { VirtualClock } from '../clock/virtual-clock.ts';
-import { servicePrincipal } from '../dispatch/service.ts';
+import { PolicyAuthorizer } from '../iam/policy-authorizer.ts';
+import { servicePrincipal } from '../iam/principal.ts';
+import type { Role } from '../iam/roles.ts';
 import { State } from '../state/state.ts';
-import { PolicyAuthorizer } from './policy-authorizer.ts';
 import { readAccess } from './read-access.ts';
-import type { Role } from './roles.ts';
 
 const accountId = '111122223333';
 const queue = (name: string) => `arn:aws:sqs:us-east-1:${accountId}:${name}`;

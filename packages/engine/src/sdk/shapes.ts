@@ -1,4 +1,13 @@
-import { NormalizedSchema } from '@smithy/core/schema';
+import type { NormalizedSchema } from '@smithy/core/schema';
+import { InvariantError } from '../errors.ts';
+import {
+  normalized,
+  requiredOf,
+  type TimestampFormat,
+  type Traits,
+  timestampFormatOf,
+  traitsOf,
+} from './schemas.ts';
 
 /** How a value is represented, derived once from the SDK's schema and then reused by every codec. */
 export interface Shape {
@@ -14,26 +23,18 @@ export interface Shape {
     | 'document'
     | 'unit';
   readonly name: string;
-  readonly traits: Readonly<Record<string, unknown>>;
+  readonly traits: Traits;
   /** Timestamp format fixed by the model, if any. */
-  readonly timestampFormat: 'date-time' | 'http-date' | 'epoch-seconds' | undefined;
+  readonly timestampFormat: TimestampFormat | undefined;
   /** Members of a struct or union, by name, in the model's order. */
   readonly members: ReadonlyMap<string, Shape>;
-  /** The same members by the name that they have in JSON. */
-  readonly jsonMembers: ReadonlyMap<string, readonly [name: string, shape: Shape]>;
   readonly required: readonly string[];
   /** Element of a list or value of a map. */
   readonly value: Shape | undefined;
   readonly key: Shape | undefined;
-  /** True when a JSON document needs no conversion below this point (no blobs, timestamps or renames). */
+  /** True when a JSON document needs no conversion below this point (no blobs or timestamps). */
   readonly plainJson: boolean;
 }
-
-const FORMATS: Readonly<Record<number, Shape['timestampFormat']>> = {
-  5: 'date-time',
-  6: 'http-date',
-  7: 'epoch-seconds',
-};
 
 const cache = new Map<unknown, Shape>();
 
@@ -41,15 +42,13 @@ const cache = new Map<unknown, Shape>();
 export function shapeOf(schema: unknown): Shape {
   const known = cache.get(schema);
   if (known) return known;
-  const shape = build(NormalizedSchema.of(schema as Parameters<typeof NormalizedSchema.of>[0]));
+  const shape = build(normalized(schema));
   cache.set(schema, shape);
   return shape;
 }
 
 function build(ns: NormalizedSchema): Shape {
   const kind = kindOf(ns);
-  const schema = ns.getSchema();
-  const traits = ns.getMergedTraits() as Record<string, unknown>;
   const lazy = <T>(make: () => T) => {
     let made: { value: T } | undefined;
     return () => {
@@ -63,19 +62,7 @@ function build(ns: NormalizedSchema): Shape {
       for (const [name, member] of ns.structIterator()) map.set(name, memberShape(member));
     return map;
   });
-  const jsonMembers = lazy(
-    () =>
-      new Map(
-        [...members()].map(([name, member]) => [
-          (member.traits.jsonName as string | undefined) ?? name,
-          [name, member] as const,
-        ]),
-      ),
-  );
-  const required = lazy(() => {
-    const count = Array.isArray(schema) && typeof schema[6] === 'number' ? schema[6] : 0;
-    return kind === 'struct' ? [...members().keys()].slice(0, count) : [];
-  });
+  const required = lazy(() => (kind === 'struct' ? [...members().keys()].slice(0, requiredOf(ns)) : []));
   const value = lazy(() =>
     kind === 'list' || kind === 'map' ? memberShape(ns.getValueSchema()) : undefined,
   );
@@ -84,13 +71,10 @@ function build(ns: NormalizedSchema): Shape {
   const shape: Shape = {
     kind,
     name: ns.getName() ?? '',
-    traits,
-    timestampFormat: typeof schema === 'number' ? FORMATS[schema] : undefined,
+    traits: traitsOf(ns),
+    timestampFormat: timestampFormatOf(ns),
     get members() {
       return members();
-    },
-    get jsonMembers() {
-      return jsonMembers();
     },
     get required() {
       return required();
@@ -113,7 +97,7 @@ const memberCache = new Map<unknown, Array<{ traits: string; shape: Shape }>>();
 /** Members with the same target and traits share one shape, so that recursive models terminate. */
 function memberShape(ns: NormalizedSchema): Shape {
   const schema = ns.getSchema();
-  const traits = JSON.stringify(ns.getMergedTraits());
+  const traits = JSON.stringify(traitsOf(ns));
   const known = memberCache.get(schema) ?? [];
   memberCache.set(schema, known);
   const found = known.find((entry) => entry.traits === traits);
@@ -133,14 +117,14 @@ function kindOf(ns: NormalizedSchema): Shape['kind'] {
   if (ns.isBooleanSchema()) return 'boolean';
   if (ns.isNumericSchema() || ns.isBigIntegerSchema() || ns.isBigDecimalSchema()) return 'number';
   if (ns.isDocumentSchema()) return 'document';
-  return 'string';
+  if (ns.isStringSchema()) return 'string';
+  throw new InvariantError(`the SDK has a kind of schema that is not known here: ${ns.getName(true)}`);
 }
 
 function isPlain(shape: Shape, seen: Set<Shape>): boolean {
   if (seen.has(shape)) return true;
   seen.add(shape);
-  if (shape.kind === 'blob' || shape.kind === 'timestamp' || shape.traits.jsonName !== undefined)
-    return false;
+  if (shape.kind === 'blob' || shape.kind === 'timestamp') return false;
   if (shape.value && !isPlain(shape.value, seen)) return false;
   for (const member of shape.members.values()) if (!isPlain(member, seen)) return false;
   return true;

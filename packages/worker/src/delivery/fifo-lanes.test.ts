@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { always, type Plan, TroubledOperations } from '../../test/support/faults.ts';
 import { Gate, World } from '../../test/support/world.ts';
-import { type Delivery, toDelivery } from '../delivery/delivery.ts';
 import type { Outcome } from '../index.ts';
+import { type Delivery, toDelivery } from '../message/delivery.ts';
 import { FifoLanes, type Lane } from './fifo-lanes.ts';
 
 test('messages of a group are handled one after the other, and groups at the same time', async () => {

@@ -1,19 +1,19 @@
-import { AwsFault } from '../errors.ts';
+import { AwsFault } from './errors.ts';
 
 /*
  * What a document may ask of its parser. Parsers take time and memory by the number of values, not by bytes, and
  * recurse by depth: these bounds are checked in one pass over the bytes before anything is built. They are the
  * engine's own, above what AWS's largest calls need, and keep each parse well below 100 ms.
  */
-const MAX_DEPTH = 128;
+const DEPTH_MAX = 128;
 /** Objects and lists together. PutLogEvents has ten thousand events. */
-const MAX_CONTAINERS = 50_000;
+const CONTAINERS_MAX = 50_000;
 /** PutMetricData has a thousand metrics of 150 values, with a count each. */
-const MAX_VALUES = 400_000;
-const MAX_MEMBERS = 100_000;
-const MAX_PARAMETERS = 10_000;
+const VALUES_MAX = 400_000;
+const MEMBERS_MAX = 100_000;
+const PARAMETERS_MAX = 10_000;
 /** A multipart upload has ten thousand parts of a few elements each. */
-const MAX_MARKS = 150_000;
+const MARKS_MAX = 150_000;
 
 /** As much as a document of this size can ask of its parser is no matter: most requests are smaller. */
 const SMALL_BYTES = 2_048;
@@ -24,17 +24,17 @@ class Count {
   #members = 0;
 
   container(depth: number): void {
-    if (depth > MAX_DEPTH) throw tooLarge(`nested more than ${MAX_DEPTH} levels deep`);
-    if (++this.#containers > MAX_CONTAINERS)
-      throw tooLarge(`of more than ${MAX_CONTAINERS} objects and lists`);
+    if (depth > DEPTH_MAX) throw tooLarge(`nested more than ${DEPTH_MAX} levels deep`);
+    if (++this.#containers > CONTAINERS_MAX)
+      throw tooLarge(`of more than ${CONTAINERS_MAX} objects and lists`);
   }
 
   value(): void {
-    if (++this.#values > MAX_VALUES) throw tooLarge(`of more than ${MAX_VALUES} values`);
+    if (++this.#values > VALUES_MAX) throw tooLarge(`of more than ${VALUES_MAX} values`);
   }
 
   member(): void {
-    if (++this.#members > MAX_MEMBERS) throw tooLarge(`of more than ${MAX_MEMBERS} members`);
+    if (++this.#members > MEMBERS_MAX) throw tooLarge(`of more than ${MEMBERS_MAX} members`);
   }
 }
 
@@ -158,10 +158,10 @@ function malformed(): RangeError {
 
 /** Reads a form of which it is known that it has few enough parameters. */
 export function readForm(body: Buffer): URLSearchParams {
-  if (occursMoreThan(body, '&', MAX_PARAMETERS - 1)) {
+  if (occursMoreThan(body, '&', PARAMETERS_MAX - 1)) {
     throw new AwsFault(
       'MalformedInput',
-      `the local engine does not read a form of more than ${MAX_PARAMETERS} parameters`,
+      `the local engine does not read a form of more than ${PARAMETERS_MAX} parameters`,
     );
   }
   return new URLSearchParams(body.toString('utf8'));
@@ -169,8 +169,8 @@ export function readForm(body: Buffer): URLSearchParams {
 
 /** Throws when an XML document has more tags, references or attributes than any call needs. */
 export function boundXml(body: Buffer): void {
-  if (['<', '&', '='].some((mark) => occursMoreThan(body, mark, MAX_MARKS))) {
-    throw new AwsFault('MalformedXML', `the local engine does not read XML of more than ${MAX_MARKS} tags`);
+  if (['<', '&', '='].some((mark) => occursMoreThan(body, mark, MARKS_MAX))) {
+    throw new AwsFault('MalformedXML', `the local engine does not read XML of more than ${MARKS_MAX} tags`);
   }
 }
 

@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { BOOTSTRAP_STACK } from '../cloudformation/bootstrap-template.ts';
-import type { ResourceRecord } from '../cloudformation/stack-store.ts';
 import { UserError } from '../errors.ts';
+import type { Denial, Grant, UsedGrant } from '../iam/access-record.ts';
+import { grantsOf } from '../iam/policy.ts';
+import { parsePolicy } from '../iam/policy-grammar.ts';
+import type { ManagedPolicy, Role } from '../iam/roles.ts';
 import { stateFailure } from '../state/state-failure.ts';
-import type { Denial, Grant, UsedGrant } from './access-record.ts';
-import { grantsOf } from './policy.ts';
-import { parsePolicy } from './policy-grammar.ts';
-import type { ManagedPolicy, Role } from './roles.ts';
+import { BOOTSTRAP_STACK } from './bootstrap-template.ts';
+import type { ResourceRecord } from './stack-store.ts';
 
 /** A grant of a role, and whether a call was ever allowed by it. */
 export interface GrantUse extends Grant {
