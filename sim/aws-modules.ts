@@ -22,7 +22,7 @@ const CALL_MEDIAN_MS = 25;
 /** Of the SDK, in its standard mode: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html */
 const ATTEMPTS_MAX = 5;
 const THROTTLED_FIRST_MS = 500;
-const BACKOFF_MAX_MS = 20_000;
+const BACKOFF_MS_MAX = 20_000;
 const THROTTLED = /Throttl|TooManyRequests|RequestLimitExceeded|Rate ?exceeded/i;
 
 /** SDK clients that call the engine as `principal`, each call taking its time in the world's. */
@@ -42,7 +42,7 @@ export function awsModules({ clock, call }: Surroundings, principal: Principal, 
       } catch (error) {
         if (!(error instanceof AwsFault)) throw error;
         if (attempt === ATTEMPTS_MAX || !THROTTLED.test(error.code)) throw sdkError(error);
-        const backoffMs = Math.min(THROTTLED_FIRST_MS * 2 ** attempt, BACKOFF_MAX_MS);
+        const backoffMs = Math.min(THROTTLED_FIRST_MS * 2 ** attempt, BACKOFF_MS_MAX);
         await sleep(clock, random.uniform() * backoffMs);
       }
     }

@@ -29,7 +29,7 @@ export interface End {
 }
 
 /** A release is over by then, or it hangs. */
-const RELEASE_MAX_MS = 6 * 3_600_000;
+const RELEASE_MS_MAX = 6 * 3_600_000;
 
 /** Both stacks, deployed in an engine whose time is virtual, with traffic. Everything in it is drawn from the seed. */
 export class World {
@@ -151,7 +151,7 @@ export class World {
   /** Lets time pass until the pipeline's newest execution has ended. `meanwhile` is called every few seconds. */
   async untilEnd(meanwhile: () => Promise<void> = async () => {}): Promise<End> {
     const pipelineName = this.pipeline.PipelineName;
-    const deadlineMs = this.clock.nowMs() + RELEASE_MAX_MS;
+    const deadlineMs = this.clock.nowMs() + RELEASE_MS_MAX;
     await this.clock.advanceBy(60_000);
     for (;;) {
       const { pipelineExecutionSummaries = [] } = await this.call('codepipeline', 'ListPipelineExecutions', {
@@ -166,7 +166,7 @@ export class World {
         return { executionId, promoted: status === 'Succeeded', by: decision?.by, reason: decision?.reason };
       }
       if (this.clock.nowMs() > deadlineMs) {
-        throw new Error(`execution ${executionId} is ${status} after ${RELEASE_MAX_MS / 3_600_000} hours`);
+        throw new Error(`execution ${executionId} is ${status} after ${RELEASE_MS_MAX / 3_600_000} hours`);
       }
       await meanwhile();
       await this.clock.advanceBy(5_000);

@@ -1,6 +1,7 @@
 import { onTestFinished } from 'vitest';
 import { ByteIds, type Clock, SystemClock } from '../src/index.ts';
-import { type LambdaFunction, LambdaRunner } from '../src/runtime/lambda/lambda-runner.ts';
+import type { LambdaFunction } from '../src/runtime/lambda/lambda-function.ts';
+import { LambdaRunner } from '../src/runtime/lambda/lambda-runner.ts';
 import { Runtimes } from '../src/runtime/lambda/runtimes.ts';
 import { temporaryDirectory } from '../src/runtime/test/temporary-directory.ts';
 

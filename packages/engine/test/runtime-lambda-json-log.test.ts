@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { LambdaFunction } from '../src/runtime/lambda/lambda-runner.ts';
+import type { LambdaFunction } from '../src/runtime/lambda/lambda-function.ts';
 import { MachinePythons } from '../src/runtime/lambda/machine-python.ts';
 import { bench } from './lambda-bench.ts';
 

@@ -1,7 +1,7 @@
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { LambdaFunction } from '../src/runtime/lambda/lambda-runner.ts';
+import type { LambdaFunction } from '../src/runtime/lambda/lambda-function.ts';
 import { MachinePythons } from '../src/runtime/lambda/machine-python.ts';
 import { temporaryDirectory } from '../src/runtime/test/temporary-directory.ts';
 import { bench } from './lambda-bench.ts';

@@ -1,6 +1,7 @@
 import type { Engine } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
-import type { LambdaReport, LambdaRunner } from '../../runtime/lambda/lambda-runner.ts';
+import type { LambdaReport } from '../../runtime/lambda/lambda-function.ts';
+import type { LambdaRunner } from '../../runtime/lambda/lambda-runner.ts';
 import type { CodeStore } from './code-store.ts';
 import type { FunctionLogs } from './function-logs.ts';
 import type { FunctionMetrics } from './function-metrics.ts';
