@@ -40,7 +40,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       if (isSame) await world.releaseAgain();
       else await world.commit(version);
       const coming = disturbances.filter(({ moment }) => moment !== 'before');
-      const end = await world.untilEnd(async () => {
+      const end = await world.untilEnd(true, async () => {
         const due = coming.findIndex(
           ({ moment, afterMs }) => (world.sinceStageMs(STAGES[moment]) ?? -1) >= afterMs,
         );
@@ -63,7 +63,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       const version = { name: `bad ${number}`, ...fault };
       const startedAtMs = world.clock.nowMs();
       await world.commit(version);
-      const end = await world.untilEnd();
+      const end = await world.untilEnd(false);
       const disturbances = [
         Object.entries(fault ?? {})
           .map(([name, value]) => `${name} ${value}`)

@@ -59,7 +59,7 @@ async function play(seed: number): Promise<void> {
   const beganMs = world.clock.nowMs();
   const before = problems.length;
   try {
-    const first = await world.untilEnd();
+    const first = await world.untilEnd(true);
     if (!first.promoted) problems.push(`seed ${seed}: the first release was not promoted: ${first.reason}`);
     for (let number = 1; number <= RELEASES; number += 1) {
       const release = await scenario!.release(world, number);
@@ -94,13 +94,10 @@ async function play(seed: number): Promise<void> {
   await world.close();
 }
 
-function progress(
-  seed: number,
-  number: number,
-  { version, promoted, by, tookMs, disturbances }: Release,
-): void {
+function progress(seed: number, number: number, release: Release): void {
+  const { version, promoted, by, undecided, tookMs, disturbances } = release;
   const seconds = Math.round((performance.now() - startedMs) / 1000);
-  const how = promoted ? 'promoted' : `rolled back by ${by}`;
+  const how = undecided ? 'left to a person' : promoted ? 'promoted' : `rolled back by ${by}`;
   const minutes = `${Math.round(tookMs / 60_000)} min`;
   console.error(
     `${`${seconds} s`.padStart(7)}  seed ${seed}, release ${number}/${RELEASES}  ${version.name.padEnd(8)} ${how.padEnd(22)} ${minutes.padStart(7)}  ${disturbances.join(', ')}`,
@@ -110,6 +107,7 @@ function progress(
 function report(): void {
   const total = releases.length;
   const rolledBack = releases.filter(({ promoted }) => !promoted);
+  const undecided = releases.filter((release) => release.undecided !== undefined);
   const byOthers = rolledBack.filter(({ by }) => by !== 'judge');
   const realMs = performance.now() - startedMs;
   const atMost = (count: number) =>
@@ -121,6 +119,7 @@ function report(): void {
     promoted: total - rolledBack.length,
     rolledBack: rolledBack.length,
     notByJudge: byOthers.length,
+    leftToPerson: undecided.length,
     messages,
     virtualHours: virtualMs / 3_600_000,
     timesRealTime: virtualMs / realMs,
@@ -134,6 +133,7 @@ releases          ${total}, seeds ${FIRST} to ${FIRST + SEEDS - 1}
 promoted          ${total - rolledBack.length}; ${atMost(total - rolledBack.length)}
 rolled back       ${rolledBack.length}; ${atMost(rolledBack.length)}
   not by judge    ${byOthers.length}; ${atMost(byOthers.length)}
+left to a person  ${undecided.length}
 messages          ${messages}, ${problems.some((problem) => problem.includes('lost')) ? 'NOT ALL ACCOUNTED FOR' : 'all processed or dead-lettered'}
 virtual time      ${(virtualMs / 3_600_000).toFixed(1)} hours in ${Math.round(realMs / 1000)} s, ${Math.round(virtualMs / realMs)} times real time
 problems          ${problems.length}`);

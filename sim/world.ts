@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ImageOutputs, PipelineOutputs, ReleaseRecord } from '@queue-canary/core';
+import { type ImageOutputs, type PipelineOutputs, type ReleaseRecord, stages } from '@queue-canary/core';
 import { ByteIds, type RunningEngine, startEngine, VirtualClock } from '@queue-canary/engine';
 import { Random } from '../bench/judge/random.ts';
 import { buildsInProcess } from './builds.ts';
@@ -26,6 +26,8 @@ export interface End {
   /** Who or what ended one that was not promoted. */
   readonly by: string | undefined;
   readonly reason: string | undefined;
+  /** What the judge said, when it left the decision to a person. */
+  readonly undecided: string | undefined;
 }
 
 /** A release is over by then, or it hangs. */
@@ -148,14 +150,17 @@ export class World {
     await deploy(this.call, this.clock, PIPELINE_STACK, await synthesize(this.#context));
   }
 
-  /** Lets time pass until the pipeline's newest execution has ended. `meanwhile` is called every few seconds. */
-  async untilEnd(meanwhile: () => Promise<void> = async () => {}): Promise<End> {
-    const pipelineName = this.pipeline.PipelineName;
+  /**
+   * Lets time pass until the pipeline's newest execution has ended. `meanwhile` is called every few seconds. What the judge
+   * leaves open is answered by a person, who knows whether the version is good.
+   */
+  async untilEnd(isGood: boolean, meanwhile: () => Promise<void> = async () => {}): Promise<End> {
     const deadlineMs = this.clock.nowMs() + RELEASE_MS_MAX;
+    let undecided: string | undefined;
     await this.clock.advanceBy(60_000);
     for (;;) {
       const { pipelineExecutionSummaries = [] } = await this.call('codepipeline', 'ListPipelineExecutions', {
-        pipelineName,
+        pipelineName: this.pipeline.PipelineName,
         maxResults: 1,
       });
       const [newest] = pipelineExecutionSummaries;
@@ -163,7 +168,16 @@ export class World {
       const record = await this.record();
       const decision = record.decision?.executionId === executionId ? record.decision : undefined;
       if (status !== 'InProgress' && (decision === undefined || decision.restoredAt !== undefined)) {
-        return { executionId, promoted: status === 'Succeeded', by: decision?.by, reason: decision?.reason };
+        const { by, reason } = decision ?? {};
+        return { executionId, promoted: status === 'Succeeded', by, reason, undecided };
+      }
+      const { verdict } = record;
+      if (
+        verdict?.executionId === executionId &&
+        verdict.kind === 'inconclusive' &&
+        undecided === undefined
+      ) {
+        if (await this.#answer(isGood)) undecided = verdict.summary;
       }
       if (this.clock.nowMs() > deadlineMs) {
         throw new Error(`execution ${executionId} is ${status} after ${RELEASE_MS_MAX / 3_600_000} hours`);
@@ -172,6 +186,27 @@ export class World {
       await this.clock.advanceBy(5_000);
       this.#throwCrash();
     }
+  }
+
+  /** A person answers the approval, if one is asked for. */
+  async #answer(isGood: boolean): Promise<boolean> {
+    const name = this.pipeline.PipelineName;
+    const { stage: stageName, action: actionName } = stages.approval;
+    const { stageStates = [] } = await this.call('codepipeline', 'GetPipelineState', { name });
+    const { status, token } =
+      stageStates
+        .find((stage) => stage.stageName === stageName)
+        ?.actionStates?.find((action) => action.actionName === actionName)?.latestExecution ?? {};
+    if (status !== 'InProgress' || token === undefined) return false;
+    const result = { status: isGood ? 'Approved' : 'Rejected', summary: 'looked at' } as const;
+    await this.call('codepipeline', 'PutApprovalResult', {
+      pipelineName: name,
+      stageName,
+      actionName,
+      token,
+      result,
+    });
+    return true;
   }
 
   /** The controller's record. */
