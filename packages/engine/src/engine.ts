@@ -127,6 +127,10 @@ async function startOwner(
     }
     state.flush();
     closeToOthers(directory);
+    const { accessKeyId, secretAccessKey } = identity.rootCredentials();
+    // What `queue-canary env` gives to tools that read files rather than variables.
+    keep('aws-config', `[default]\nregion = ${region}\n`);
+    keep('git-credentials', `${endpoint.replace('://', `://${accessKeyId}:${secretAccessKey}@`)}\n`);
     const file = { endpoint, region, accountId, pid: process.pid, ...identity.rootCredentials() };
     keep('engine.json', JSON.stringify(file, null, 2));
   } catch (error) {
