@@ -4,7 +4,7 @@ import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { invalid, unsupported } from './faults.ts';
 import { checkedArn, groupArn, nameInArn } from './log-arn.ts';
-import type { LogGroup, LogStore } from './log-store.ts';
+import { type LogGroup, type LogStore, TAGS_MAX } from './log-store.ts';
 import type { MetricFilters } from './metric-filters.ts';
 
 const RETENTIONS = new Set([
@@ -36,6 +36,11 @@ export function groupOperations(engine: Engine, store: LogStore, filters: Metric
         if (!/^[.\-_/#A-Za-z0-9]{1,512}$/.test(name)) {
           throw invalid(
             `1 validation error detected: Value '${name}' at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+ and have 1 to 512 characters`,
+          );
+        }
+        if (Object.keys(input.tags ?? {}).length > TAGS_MAX) {
+          throw invalid(
+            `1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must have length less than or equal to ${TAGS_MAX}`,
           );
         }
         if (store.group(name)) {
