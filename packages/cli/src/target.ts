@@ -40,7 +40,8 @@ export async function resolveTarget(
   options: TargetOptions,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<Target> {
-  const { AWS_ENDPOINT_URL: endpoint, AWS_REGION: region } = environment;
+  const { AWS_ENDPOINT_URL: endpoint } = environment;
+  const region = environment.AWS_REGION || environment.AWS_DEFAULT_REGION || undefined;
   if (options.aws) return aws(region);
   const path = join(options.state, 'engine.json');
   if (existsSync(path)) {
@@ -68,8 +69,9 @@ function aws(region: string | undefined): Target {
   return {
     kind: 'aws',
     description: `AWS${region ? ` in ${region}` : ''}, with the credentials of your environment`,
-    connection: {},
-    environment: {},
+    // The SDK for JavaScript reads AWS_REGION alone.
+    connection: region === undefined ? {} : { region },
+    environment: region === undefined ? {} : { AWS_REGION: region },
   };
 }
 

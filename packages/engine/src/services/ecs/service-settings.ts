@@ -5,8 +5,8 @@ import type {
 } from '@aws-sdk/client-ecs';
 import { AwsFault } from '../../errors.ts';
 import { checkStrategy } from './clusters.ts';
-import type { RevisionSettings, StoredCluster, StoredService } from './model.ts';
-import type { EcsStore } from './store.ts';
+import type { RevisionSettings, StoredCluster, StoredService, StoredTaskDefinition } from './model.ts';
+import { compatibilityOf, type EcsStore } from './store.ts';
 
 const PLATFORM_VERSION = '1.4.0';
 
@@ -71,6 +71,16 @@ export function readConfiguration(
   return merged;
 }
 
+/** Refuses tasks with network interfaces of their own that are not told which subnets those are in. */
+export function checkNetwork(
+  definition: StoredTaskDefinition,
+  network: RevisionSettings['networkConfiguration'],
+): void {
+  if (compatibilityOf(definition).networkMode === 'awsvpc' && !network?.awsvpcConfiguration) {
+    throw invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified.");
+  }
+}
+
 export function updatedSettings(
   store: EcsStore,
   service: StoredService,
@@ -79,10 +89,10 @@ export function updatedSettings(
 ): RevisionSettings {
   const { settings } = service;
   const network = input.networkConfiguration ?? settings.networkConfiguration;
+  const changed = input.taskDefinition ? store.usableTaskDefinition(input.taskDefinition) : undefined;
+  if (changed) checkNetwork(changed, network);
   return {
-    taskDefinitionArn: input.taskDefinition
-      ? store.usableTaskDefinition(input.taskDefinition).arn
-      : settings.taskDefinitionArn,
+    taskDefinitionArn: changed?.arn ?? settings.taskDefinitionArn,
     capacityProviderStrategy: input.capacityProviderStrategy
       ? readStrategy(input, cluster)
       : settings.capacityProviderStrategy,

@@ -6,7 +6,7 @@ import { checkStrategy } from './clusters.ts';
 import type { FargateTaskDefinition, StoredTask } from './model.ts';
 import { page } from './paging.ts';
 import { nextProvider } from './scheduler.ts';
-import { platform } from './service-settings.ts';
+import { checkNetwork, platform } from './service-settings.ts';
 import { shownTask } from './shown-task.ts';
 import { type EcsStore, nameOf } from './store.ts';
 import { parseFargateSize } from './task-definition-rules.ts';
@@ -118,6 +118,7 @@ function runTask(engine: Engine, store: EcsStore, lifecycle: TaskLifecycle, inpu
   if (count < 1 || count > MAX_RUN) throw invalid(`Count must be between 1 and ${MAX_RUN}.`);
   checkRunnable(input);
   const definition = store.usableTaskDefinition(input.taskDefinition ?? '');
+  checkNetwork(definition, input.networkConfiguration);
   const overrides = readOverrides(input.overrides, definition);
   const enableExecuteCommand = execFlag(input.enableExecuteCommand, {
     taskRoleArn: overrides.taskRoleArn ?? definition.taskRoleArn,
