@@ -80,7 +80,7 @@ function counted(value: Resolved, scope: Scope): Resolved {
   const total = (made.get(scope) ?? 0) + value.length;
   if (total > MAX_MADE_CHARACTERS) {
     throw templateError(
-      `Template error: the functions of this template make texts of more than ${MAX_MADE_CHARACTERS} characters, which the local engine does not.`,
+      `Template error: the functions of this template make texts of more than ${MAX_MADE_CHARACTERS} characters, more than the local engine makes: shorten them.`,
     );
   }
   made.set(scope, total);

@@ -35,7 +35,7 @@ export function checkSupported(input: CreateServiceRequest | UpdateServiceReques
   if (controller !== undefined && controller !== 'ECS')
     throw unsupported(`deploymentController ${controller}`);
   if ('launchType' in input && input.launchType !== undefined && input.launchType !== 'FARGATE') {
-    throw unsupported(`launchType ${input.launchType} (FARGATE is)`);
+    throw unsupported(`launchType ${input.launchType} (it runs FARGATE)`);
   }
 }
 
@@ -180,5 +180,7 @@ export function invalid(message: string): AwsFault {
 }
 
 function unsupported(what: string): AwsFault {
-  return invalid(`the local engine does not support ${what}: it would change how the service runs.`);
+  return invalid(
+    `the local engine does not support ${what}: it would change how the service runs. Leave it out here, or deploy to AWS.`,
+  );
 }

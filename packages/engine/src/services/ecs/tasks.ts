@@ -156,17 +156,18 @@ function runTask(engine: Engine, store: EcsStore, lifecycle: TaskLifecycle, inpu
 
 function checkRunnable(input: RunTaskRequest): void {
   if (input.launchType !== undefined && input.launchType !== 'FARGATE') {
-    throw invalid(`the local engine does not support launchType ${input.launchType} (FARGATE is)`);
+    throw invalid(`the local engine does not support launchType ${input.launchType}: use FARGATE`);
   }
   for (const member of ['placementConstraints', 'placementStrategy', 'volumeConfigurations'] as const) {
-    if (input[member]?.length) throw invalid(`the local engine does not support ${member}`);
+    if (input[member]?.length)
+      throw invalid(`the local engine does not support ${member}: leave it out here, or run the task on AWS`);
   }
 }
 
 function readOverrides(overrides: TaskOverride | undefined, definition: FargateTaskDefinition): TaskOverride {
   if (!overrides) return {};
   if (overrides.inferenceAcceleratorOverrides?.length) {
-    throw invalid('the local engine does not support overrides.inferenceAcceleratorOverrides');
+    throw invalid('the local engine does not support overrides.inferenceAcceleratorOverrides: leave it out');
   }
   for (const override of overrides.containerOverrides ?? []) {
     if (override.name !== definition.container.name) {
@@ -176,7 +177,9 @@ function readOverrides(overrides: TaskOverride | undefined, definition: FargateT
     }
     for (const member of ['environmentFiles', 'resourceRequirements'] as const) {
       if (override[member]?.length)
-        throw invalid(`the local engine does not support containerOverrides.${member}`);
+        throw invalid(
+          `the local engine does not support containerOverrides.${member}: leave it out here, or run the task on AWS`,
+        );
     }
   }
   if (overrides.cpu === undefined && overrides.memory === undefined) return overrides;

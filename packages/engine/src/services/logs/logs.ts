@@ -27,8 +27,8 @@ export function createLogs(engine: Engine): Service<'logs'> {
     store.expire(engine.clock.nowMs());
     expiry = engine.clock.setTimer(EXPIRY_INTERVAL_MS, expire);
   };
-  const refuse = (what: string) => () => {
-    throw unsupported(what);
+  const refuse = (what: string, instead: string) => () => {
+    throw unsupported(what, instead);
   };
 
   return {
@@ -41,7 +41,7 @@ export function createLogs(engine: Engine): Service<'logs'> {
       ...tagOperations(engine, store),
       ...policies.operations(),
       PutSubscriptionFilter: {
-        run: refuse('subscription filters: read the log group with FilterLogEvents'),
+        run: refuse('subscription filters', 'read the log group with FilterLogEvents'),
       },
       DescribeSubscriptionFilters: {
         run: (input) => {
@@ -49,7 +49,7 @@ export function createLogs(engine: Engine): Service<'logs'> {
           return { subscriptionFilters: [] };
         },
       },
-      StartQuery: { run: refuse('Logs Insights queries: search the log group with FilterLogEvents') },
+      StartQuery: { run: refuse('Logs Insights queries', 'search the log group with FilterLogEvents') },
     },
     resourcePolicy: () => policies.together(),
     resourceTags: (arn) => store.group(arn.split(':log-group:')[1]?.split(':')[0] ?? '')?.tags,
