@@ -1,9 +1,12 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { policySettings } from '@queue-canary/core';
 import { SystemClock } from '@queue-canary/engine';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import type { Command } from 'commander';
+import { RootConstruct } from 'constructs';
 import { addQueueCanary } from '../examples/app/queue-canary-app.ts';
 import { readSettings, SettingsError } from '../examples/app/settings.ts';
 import { createCommand } from '../packages/cli/src/program.ts';
@@ -172,7 +175,7 @@ function findMember(name: string, member: string): Member | undefined {
 /** The context values that the app reads, each with what it accepts. */
 export function contextValues(): ReadonlyMap<string, string> {
   const values = new Map<string, string>();
-  const { node } = new App();
+  const { node } = new RootConstruct();
   node.tryGetContext = (name: string) => {
     values.set(name, '');
     return '?';
@@ -262,7 +265,16 @@ interface Environment {
 }
 
 function stacksPage(): string {
-  const { imageStack, pipelineStack } = addQueueCanary(new App({ context: { retryDelaySeconds: '1' } }));
+  // CDK leaves what it synthesizes in the system's temporary directory unless it is told where.
+  const outdir = mkdtempSync(join(tmpdir(), 'queue-canary-reference-'));
+  try {
+    return pageOf(addQueueCanary(new App({ outdir, context: { retryDelaySeconds: '1' } })));
+  } finally {
+    rmSync(outdir, { recursive: true, force: true });
+  }
+}
+
+function pageOf({ imageStack, pipelineStack }: ReturnType<typeof addQueueCanary>): string {
   const [image, pipeline] = [Template.fromStack(imageStack), Template.fromStack(pipelineStack)];
   const outputs = (template: Template) =>
     Object.keys(template.findOutputs('*')).filter((name) => !name.startsWith('ExportsOutput'));

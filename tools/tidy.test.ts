@@ -148,6 +148,19 @@ test('no file silences the type checker or the linter, or is left for later', ()
   expect(found).toEqual([]);
 });
 
+test('what the engine refuses comes with what to do, and nobody is sent to the pages for developers', () => {
+  const ending = /(?:not supported by the local engine|local engine does not support [^:;'"`]*)\.?['"`]\)/;
+  const found = sources
+    .filter(({ path }) => path.startsWith('packages/'))
+    .flatMap(({ path, text }) =>
+      text
+        .split('\n')
+        .filter((line) => ending.test(line) || /['"`][^'"`]*CONTRIBUTING/.test(line))
+        .map((line) => `${path}: ${line.trim()}`),
+    );
+  expect(found).toEqual([]);
+});
+
 test('files are kebab-case and none is a drawer of leftovers', () => {
   const names = files.map(({ path }) => path.split('/').at(-1)!);
   expect(

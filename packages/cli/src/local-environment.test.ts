@@ -27,6 +27,7 @@ test('programs that a command runs have the variables of other credentials and e
     accountId: '000000000000',
     accessKeyId: 'key',
     secretAccessKey: 'secret',
+    state: directory,
   };
   const target = local(engine, environment);
   const context = { target, environment, signal: new AbortController().signal };

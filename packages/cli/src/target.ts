@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type EngineAccess, type EnvironmentChanges, localEnvironment } from './local-environment.ts';
 import { CliError } from './user-error.ts';
 
@@ -40,7 +40,8 @@ export async function resolveTarget(
   options: TargetOptions,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<Target> {
-  const { AWS_ENDPOINT_URL: endpoint, AWS_REGION: region } = environment;
+  const { AWS_ENDPOINT_URL: endpoint } = environment;
+  const region = environment.AWS_REGION || environment.AWS_DEFAULT_REGION || undefined;
   if (options.aws) return aws(region);
   const path = join(options.state, 'engine.json');
   if (existsSync(path)) {
@@ -68,8 +69,9 @@ function aws(region: string | undefined): Target {
   return {
     kind: 'aws',
     description: `AWS${region ? ` in ${region}` : ''}, with the credentials of your environment`,
-    connection: {},
-    environment: {},
+    // The SDK for JavaScript reads AWS_REGION alone.
+    connection: region === undefined ? {} : { region },
+    environment: region === undefined ? {} : { AWS_REGION: region },
   };
 }
 
@@ -89,7 +91,7 @@ export function readEngineFile(state: string): EngineFile {
   const path = join(state, 'engine.json');
   if (!existsSync(path)) throw noEngine(state);
   try {
-    return checked(JSON.parse(readFileSync(path, 'utf8')));
+    return { ...checked(JSON.parse(readFileSync(path, 'utf8'))), state: resolve(state) };
   } catch (error) {
     throw new CliError(
       `${path} is not readable (${(error as Error).message}): remove this file and run "queue-canary up --state ${state}" with the --port that the engine had; the state itself is kept in engine.db`,
@@ -97,13 +99,13 @@ export function readEngineFile(state: string): EngineFile {
   }
 }
 
-function checked(content: unknown): EngineFile {
+function checked(content: unknown): Omit<EngineFile, 'state'> {
   const file = (content ?? {}) as Partial<Record<keyof EngineFile, unknown>>;
   for (const key of ['endpoint', 'region', 'accountId', 'accessKeyId', 'secretAccessKey'] as const) {
     if (typeof file[key] !== 'string') throw new Error(`it has no ${key}`);
   }
   if (!URL.canParse(String(file.endpoint))) throw new Error(`its endpoint is no address: ${file.endpoint}`);
-  return file as EngineFile;
+  return file as Omit<EngineFile, 'state'>;
 }
 
 function noEngine(state: string): CliError {

@@ -9,7 +9,7 @@ import { diagnose } from '../src/commands/doctor.ts';
 import type { Context } from '../src/context.ts';
 import type { Check } from '../src/doctor/check.ts';
 import { type StackNeeds, stackNeeds } from '../src/doctor/stack-needs.ts';
-import type { Target } from '../src/target.ts';
+import { resolveTarget, type Target } from '../src/target.ts';
 import { run, start } from './program.ts';
 import { type Answer, ScriptedAccount } from './scripted-account.ts';
 
@@ -414,13 +414,22 @@ describe('the command', () => {
   test('without a region and with settings that make no sense, says both', async () => {
     const { status, output } = await run(
       ['doctor', '--aws', '--cdk-app', 'echo no such setting >&2; exit 1'],
-      { env: { AWS_DEFAULT_REGION: 'eu-west-1', AWS_CONFIG_FILE: '/dev/null' } },
+      { env: { AWS_CONFIG_FILE: '/dev/null' } },
     );
     expect(status).toBe(1);
     expect(output).toMatch(/failure +templates .*\n(.*\n)*.*no such setting/);
-    expect(output).toMatch(
-      /failure +region .*AWS_DEFAULT_REGION is eu-west-1.*\n +fix: export AWS_REGION=eu-west-1/,
-    );
+    expect(output).toMatch(/failure +region +none is set\n +fix: export AWS_REGION=eu-central-1/);
+  });
+
+  test.each([
+    [{ AWS_DEFAULT_REGION: 'eu-west-1' }, 'eu-west-1'],
+    [{ AWS_DEFAULT_REGION: 'eu-west-1', AWS_REGION: '' }, 'eu-west-1'],
+    [{ AWS_DEFAULT_REGION: 'eu-west-1', AWS_REGION: 'us-west-2' }, 'us-west-2'],
+  ])('takes the region of %j, as the AWS CLI does', async (env, region) => {
+    const target = await resolveTarget({ state: 'unused', aws: true }, env);
+    expect(target.connection).toEqual({ region });
+    expect(target.environment).toEqual({ AWS_REGION: region });
+    expect(target.description).toContain(region);
   });
 
   test('without credentials, says how to have them', async () => {

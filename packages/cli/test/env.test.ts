@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { CodeCommit } from '@aws-sdk/client-codecommit';
 import { STS } from '@aws-sdk/client-sts';
 import { expect, onTestFinished, test } from 'vitest';
 import { run, start } from './program.ts';
@@ -111,6 +112,52 @@ test.each<[string, Knows]>([
     nowhere: /^The aws on your PATH does not use AWS_ENDPOINT_URL: .*add --endpoint-url.*2\.13/,
   }[aws];
   expect(stderr).toMatch(warning);
+});
+
+test('scripts for bash call the engine too, and learn the region from the configuration', async () => {
+  const state = await engine();
+  const { path, left } = machine({ aws: 'nowhere' });
+  const { endpoint } = JSON.parse(readFileSync(join(state, 'engine.json'), 'utf8')) as { endpoint: string };
+  writeFileSync(join(path, 'ask.sh'), '#!/usr/bin/env bash\naws sqs list-queues\ncat "$AWS_CONFIG_FILE"\n', {
+    mode: 0o755,
+  });
+  const { stdout } = await inShell('bash', state, path, 'ask.sh');
+  expect(stdout).toBe(`sqs reached ${endpoint}\n[default]\nregion = us-east-1\n`);
+  expect(existsSync(left)).toBe(false);
+});
+
+test("git finds AWS's addresses of repositories at the engine and signs in, beside settings of the user's own", async () => {
+  const state = await engine();
+  const { path } = machine({});
+  const settings = async (env: Record<string, string | undefined>) =>
+    JSON.parse(
+      (await run(['env', '--state', state, '--json'], { env: { PATH: path, ...env } })).output,
+    ) as Record<string, string>;
+  const mine = { GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: 'user.name', GIT_CONFIG_VALUE_0: 'Ada' };
+  const once: Record<string, string> = { ...mine, ...(await settings(mine)) };
+  expect({ ...once, ...(await settings(once)) }).toEqual(once);
+  const { AWS_ENDPOINT_URL: endpoint, AWS_REGION: region } = once;
+  const codecommit = new CodeCommit({
+    endpoint: endpoint!,
+    region: region!,
+    credentials: { accessKeyId: once.AWS_ACCESS_KEY_ID!, secretAccessKey: once.AWS_SECRET_ACCESS_KEY! },
+  });
+  await codecommit.createRepository({ repositoryName: 'worker' });
+  const { commitId } = await codecommit.putFile({
+    ...{ repositoryName: 'worker', branchName: 'main', filePath: 'a', fileContent: Buffer.from('1') },
+  });
+  const env = Object.fromEntries(Object.entries(once).filter(([, value]) => value !== null));
+  const git = async (...args: string[]) =>
+    (await promisify(execFile)('git', args, { env: { ...env, PATH: process.env.PATH, HOME: path } })).stdout;
+  for (const address of [
+    `codecommit::${region}://worker`,
+    'codecommit://worker',
+    `https://git-codecommit.${region}.amazonaws.com/v1/repos/worker`,
+    `${endpoint}/git/v1/repos/worker`,
+  ]) {
+    expect(await git('ls-remote', address, 'main')).toBe(`${commitId}\trefs/heads/main\n`);
+  }
+  expect(await git('config', 'user.name')).toBe('Ada\n');
 });
 
 test.each<[Knows | undefined, RegExp]>([

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { bundleController } from '../../../tools/bundle-controller.ts';
 import { ImageStack, type ImageStackProps, PipelineStack, type PipelineStackProps } from '../src/index.ts';
+import { temporaryApp } from './temporary-app.ts';
 
 // The validator takes seconds; the example app's integration test runs it.
 process.env.CDK_VALIDATION = 'false';
@@ -28,7 +28,7 @@ export function synthesize(
   prefix = 'Test',
   references = 'strong',
 ): Synthesized {
-  const app = new App({
+  const app = temporaryApp({
     analyticsReporting: false,
     context: { '@aws-cdk/core:defaultCrossStackReferences': references },
   });

@@ -148,8 +148,8 @@ async function startOwner(
     }
     state.flush();
     closeToOthers(directory);
-    const file = { endpoint, region, accountId, pid: process.pid, ...identity.rootCredentials() };
-    keep('engine.json', JSON.stringify(file, null, 2));
+    const owner = { endpoint, region, accountId, ...identity.rootCredentials() };
+    for (const [name, content] of Object.entries(filesFor(owner))) keep(name, content);
   } catch (error) {
     for (const service of started.reverse()) await service.stop?.();
     await server.close();
@@ -171,5 +171,22 @@ async function startOwner(
       state.close();
       lock.release();
     },
+  };
+}
+
+/** What tools and commands of the owner read of a running engine. */
+function filesFor(owner: {
+  readonly endpoint: string;
+  readonly region: string;
+  readonly accountId: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}): Record<string, string> {
+  const { endpoint, region, accessKeyId, secretAccessKey } = owner;
+  return {
+    // What `queue-canary env` gives to tools that read files rather than variables.
+    'aws-config': `[default]\nregion = ${region}\n`,
+    'git-credentials': `${endpoint.replace('://', `://${accessKeyId}:${secretAccessKey}@`)}\n`,
+    'engine.json': JSON.stringify({ ...owner, pid: process.pid }, null, 2),
   };
 }

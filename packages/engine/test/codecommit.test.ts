@@ -141,6 +141,22 @@ test('an empty repository can be cloned; a large history goes through both ways'
   expect(readFileSync(join(elsewhere, 'full', 'big.bin')).equals(big)).toBe(true);
 });
 
+test('a fetch whose request is so long that git compresses it brings every branch', async () => {
+  const engine = await testEngine();
+  const { metadata, work } = await repository(engine);
+  const branches = Array.from({ length: 60 }, (_, number) => `branch-${number}`);
+  const tree = await git(work, 'rev-parse', 'HEAD^{tree}');
+  for (const branch of branches) {
+    await git(work, 'branch', branch, await git(work, 'commit-tree', tree, '-m', branch));
+  }
+  await git(work, 'push', '-q', 'origin', ...branches);
+  const { accessKeyId, secretAccessKey } = engine.rootCredentials;
+  const url = withCredentials(metadata.cloneUrlHttp!, accessKeyId, secretAccessKey);
+  const copy = scratch();
+  await git(copy, 'clone', '-q', '--mirror', url, '.');
+  expect((await git(copy, 'for-each-ref', '--format=%(refname:short)')).split('\n')).toEqual(branches.sort());
+});
+
 test('other branches, tags, force pushes and deletions are accepted and each named in its event', async () => {
   const engine = await testEngine();
   const { client, work, first, commit } = await repository(engine);

@@ -65,6 +65,7 @@ async function world() {
     taskDefinition: taskDefinition!.taskDefinitionArn!,
     desiredCount: 1,
     launchType: 'FARGATE',
+    networkConfiguration: { awsvpcConfiguration: { subnets: ['subnet-1'] } },
     deploymentConfiguration: { deploymentCircuitBreaker: { enable: true, rollback: true } },
   });
   await steady;

@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { watch } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,7 +10,7 @@ import { S3 } from '@aws-sdk/client-s3';
 import { expect, onTestFinished, test } from 'vitest';
 import type { JournalEntry } from '../src/index.ts';
 import { processIdentity } from '../src/runtime/processes/process-identity.ts';
-import { promptIds, type TestEngine, testEngine } from './harness.ts';
+import { mortalEngine, promptIds, type TestEngine, testEngine } from './harness.ts';
 
 const ACCOUNT = '000000000000';
 const roleArn = (name: string) => `arn:aws:iam::${ACCOUNT}:role/${name}`;
@@ -402,22 +400,8 @@ test('after a restart an approval still waits with the same token, and the build
 test('a kill -9 during a build leaves no process behind and a stage that can be retried', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'queue-canary-pipeline-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-  const program = join(import.meta.dirname, 'engine-process.ts');
-  const doomed = spawn(process.execPath, ['--conditions=@queue-canary/source', program, directory], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  onTestFinished(() => void doomed.kill('SIGKILL'));
-  const killed = once(doomed, 'exit');
-  await once(doomed.stdout, 'data');
-  const facts = JSON.parse(readFileSync(join(directory, 'engine.json'), 'utf8')) as {
-    endpoint: string;
-    accessKeyId: string;
-    secretAccessKey: string;
-  };
-  const { endpoint, ...credentials } = facts;
-  const { client, commit } = await world({
-    client: { endpoint, region: 'us-east-1', credentials, maxAttempts: 1 },
-  });
+  const doomed = await mortalEngine(directory);
+  const { client, commit } = await world(doomed);
   const signs = mkdtempSync(join(tmpdir(), 'queue-canary-signs-'));
   onTestFinished(() => rmSync(signs, { recursive: true, force: true }));
   await commit(
@@ -431,8 +415,7 @@ test('a kill -9 during a build leaves no process behind and a stage that can be 
   await client.createPipeline({ pipeline: RELEASE });
   for await (const _change of seen) if (existsSync(join(signs, 'pid'))) break;
   const pid = Number(readFileSync(join(signs, 'pid'), 'utf8'));
-  doomed.kill('SIGKILL');
-  await killed;
+  await doomed.kill();
 
   const engine = await testEngine({ directory, ids: promptIds() });
   const failed = await happened(engine, 'action.failed', { action: 'Image' });

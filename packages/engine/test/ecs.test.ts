@@ -155,6 +155,7 @@ async function createService(
     taskDefinition,
     desiredCount,
     launchType: 'FARGATE',
+    networkConfiguration: { awsvpcConfiguration: { subnets: ['subnet-1'] } },
     deploymentConfiguration: { deploymentCircuitBreaker: { enable: true, rollback: true } },
   });
   await reached;

@@ -1,4 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -55,5 +57,37 @@ export async function testEngine(options: Partial<EngineOptions> = {}): Promise<
       credentials: engine.rootCredentials,
       maxAttempts: 1,
     },
+  };
+}
+
+/** An engine in a process of its own, for tests that kill it; killed when the test ends. */
+export interface MortalEngine {
+  readonly accountId: string;
+  readonly client: ClientConfig;
+  /** Kills it with SIGKILL and waits until it is gone. */
+  kill(): Promise<void>;
+}
+
+/** Starts a {@link MortalEngine} and waits until it is ready. `path` is its search path for programs. */
+export async function mortalEngine(directory: string, path = process.env.PATH): Promise<MortalEngine> {
+  const program = join(import.meta.dirname, 'engine-process.ts');
+  const child = spawn(process.execPath, ['--conditions=@queue-canary/source', program, directory], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, PATH: path },
+  });
+  const exited = once(child, 'exit');
+  const kill = async () => {
+    child.kill('SIGKILL');
+    await exited;
+  };
+  onTestFinished(kill);
+  await once(child.stdout, 'data');
+  const { endpoint, region, accountId, accessKeyId, secretAccessKey } = JSON.parse(
+    readFileSync(join(directory, 'engine.json'), 'utf8'),
+  ) as Record<'endpoint' | 'region' | 'accountId' | 'accessKeyId' | 'secretAccessKey', string>;
+  return {
+    accountId,
+    client: { endpoint, region, credentials: { accessKeyId, secretAccessKey }, maxAttempts: 1 },
+    kill,
   };
 }

@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { mortalEngine } from './harness.ts';
 import { LambdaWorld } from './lambda-world.ts';
 
 /** Tells that it runs, and hangs. */
@@ -17,35 +16,6 @@ exports.handler = async ({ QueueName }, { awsRequestId }) => {
   await new Promise(() => require('node:net').createServer().listen(0, '127.0.0.1'));
 };`;
 
-/** A world in an engine of another process, which can be killed. */
-async function killableWorld(directory: string) {
-  const child = spawn(
-    process.execPath,
-    [
-      '--conditions=@queue-canary/source',
-      new URL('./engine-process.ts', import.meta.url).pathname,
-      directory,
-    ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  const died = once(child, 'exit');
-  onTestFinished(() => {
-    child.kill('SIGKILL');
-  });
-  await once(child.stdout, 'data');
-  const { endpoint, region, accountId, accessKeyId, secretAccessKey } = JSON.parse(
-    readFileSync(join(directory, 'engine.json'), 'utf8'),
-  ) as Record<'endpoint' | 'region' | 'accountId' | 'accessKeyId' | 'secretAccessKey', string>;
-  const client = { endpoint, region, credentials: { accessKeyId, secretAccessKey }, maxAttempts: 1 };
-  return {
-    world: new LambdaWorld({ accountId, client }),
-    kill: async () => {
-      child.kill('SIGKILL');
-      await died;
-    },
-  };
-}
-
 const isAlive = (pid: number) => {
   try {
     return process.kill(pid, 0);
@@ -57,7 +27,8 @@ const isAlive = (pid: number) => {
 test('an event that was being worked on runs again after kill -9 and after a stop, which ends the function', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'queue-canary-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-  const { world, kill } = await killableWorld(directory);
+  const doomed = await mortalEngine(directory);
+  const world = new LambdaWorld(doomed);
   const queue = await world.queue('attempts');
   await world.create('hang', HANG, await world.role('hang', ['sqs:GetQueueUrl', 'sqs:SendMessage']), {
     Timeout: 900,
@@ -66,7 +37,7 @@ test('an event that was being worked on runs again after kill -9 and after a sto
     JSON.parse((await from.receive(queue.url)).Body!) as { awsRequestId: string; pid: number };
   await world.invoke('hang', { QueueName: 'attempts' }, { InvocationType: 'Event' });
   const first = await read(world);
-  await kill();
+  await doomed.kill();
   const second = await LambdaWorld.start({ directory });
   const again = await read(second);
   expect(again.awsRequestId).toBe(first.awsRequestId);

@@ -1,6 +1,4 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CloudWatch } from '@aws-sdk/client-cloudwatch';
@@ -8,30 +6,13 @@ import { CloudWatchLogs } from '@aws-sdk/client-cloudwatch-logs';
 import { expect, onTestFinished, test } from 'vitest';
 import { VirtualClock } from '../src/clock/virtual-clock.ts';
 import { SystemClock } from '../src/index.ts';
-import { testEngine } from './harness.ts';
+import { mortalEngine, testEngine } from './harness.ts';
 
 test('acknowledged lines and the metrics in them survive kill -9', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'queue-canary-logs-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-  const child = spawn(
-    process.execPath,
-    ['--conditions=@queue-canary/source', join(import.meta.dirname, 'engine-process.ts'), directory],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  const exited = once(child, 'exit');
-  onTestFinished(() => {
-    child.kill('SIGKILL');
-  });
-  await once(child.stdout, 'data');
-  const { endpoint, region, accessKeyId, secretAccessKey } = JSON.parse(
-    readFileSync(join(directory, 'engine.json'), 'utf8'),
-  ) as Record<'endpoint' | 'region' | 'accessKeyId' | 'secretAccessKey', string>;
-  const doomed = new CloudWatchLogs({
-    endpoint,
-    region,
-    credentials: { accessKeyId, secretAccessKey },
-    maxAttempts: 1,
-  });
+  const engine = await mortalEngine(directory);
+  const doomed = new CloudWatchLogs(engine.client);
   await doomed.createLogGroup({ logGroupName: 'g' });
   await doomed.createLogStream({ logGroupName: 'g', logStreamName: 's' });
   const startedAt = new SystemClock().nowMs();
@@ -54,11 +35,11 @@ test('acknowledged lines and the metrics in them survive kill -9', async () => {
         logEvents: [{ timestamp: startedAt, message: line(number) }],
       });
       acknowledged.push(number);
-      if (number === 50) child.kill('SIGKILL');
+      if (number === 50) void engine.kill();
     }
   })();
   await expect(writer).rejects.toThrow();
-  await exited;
+  await engine.kill();
 
   const clock = new VirtualClock(new SystemClock().nowMs());
   const revived = await testEngine({ directory, clock });

@@ -43,6 +43,7 @@ async function roleWith(actions: readonly string[], resource: string) {
   });
   const now = new SystemClock().nowMs();
   return {
+    engine,
     role,
     put: (logGroupName: string, logStreamName = 'one') =>
       role.putLogEvents({ logGroupName, logStreamName, logEvents: [{ timestamp: now, message: 'x' }] }),
@@ -101,5 +102,54 @@ test('a request without a required member is an invalid parameter, as Logs calls
   ).rejects.toMatchObject({
     name: 'InvalidParameterException',
     message: expect.stringContaining("'logStreamName'") as string,
+  });
+});
+
+test('a resource policy of the account lets the roles that it names write to the groups that it names', async () => {
+  const { engine, put } = await roleWith(['logs:DescribeLogGroups'], '*');
+  const owner = new CloudWatchLogs(engine.client);
+  const allow = (action: string, group: string) =>
+    JSON.stringify({
+      Version: '2012-10-17',
+      Statement: {
+        Effect: 'Allow',
+        Principal: { AWS: `arn:aws:iam::${engine.accountId}:role/worker` },
+        Action: action,
+        Resource: arn(group),
+      },
+    });
+  await owner.putResourcePolicy({ policyName: 'a', policyDocument: allow('logs:PutLogEvents', 'mine:*') });
+  await owner.putResourcePolicy({
+    policyName: 'b',
+    policyDocument: allow('logs:CreateLogStream', 'other:*'),
+  });
+  await put('mine');
+  await expect(put('other')).rejects.toMatchObject({ name: 'AccessDeniedException' });
+  const { resourcePolicies } = await owner.describeResourcePolicies({});
+  expect(resourcePolicies!.map(({ policyName }) => policyName)).toEqual(['a', 'b']);
+  await owner.deleteResourcePolicy({ policyName: 'a' });
+  await expect(put('mine')).rejects.toMatchObject({ name: 'AccessDeniedException' });
+  await expect(owner.deleteResourcePolicy({ policyName: 'a' })).rejects.toMatchObject({
+    name: 'ResourceNotFoundException',
+  });
+});
+
+test('a resource policy is checked, and an account has at most ten', async () => {
+  const logs = new CloudWatchLogs((await testEngine()).client);
+  const put = (policyName: string, Action: string) =>
+    logs.putResourcePolicy({
+      policyName,
+      policyDocument: JSON.stringify({
+        Version: '2012-10-17',
+        Statement: { Effect: 'Allow', Principal: { Service: 'es.amazonaws.com' }, Action, Resource: '*' },
+      }),
+    });
+  for (let number = 0; number < 10; number += 1) await put(`policy-${number}`, 'logs:PutLogEvents');
+  await put('policy-0', 'logs:CreateLogStream');
+  await expect(put('another', 'logs:PutLogEvents')).rejects.toMatchObject({
+    name: 'LimitExceededException',
+  });
+  await expect(put('policy-0', 'sqs:SendMessage')).rejects.toMatchObject({
+    name: 'InvalidParameterException',
   });
 });

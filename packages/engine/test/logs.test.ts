@@ -488,6 +488,17 @@ describe('embedded metrics', () => {
   });
 });
 
+test('a log group begins with at most 50 tags', async () => {
+  const logs = new CloudWatchLogs((await testEngine()).client);
+  const tags = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, number) => [`key-${number}`, '']));
+  await logs.createLogGroup({ logGroupName: 'full', tags: tags(50) });
+  await expect(logs.createLogGroup({ logGroupName: 'over', tags: tags(51) })).rejects.toMatchObject({
+    name: 'InvalidParameterException',
+    message: expect.stringContaining("'tags'") as string,
+  });
+});
+
 describe('metric filters', () => {
   test('count matching events, with values and dimensions out of JSON', async () => {
     const { logs, put, engine } = await world();

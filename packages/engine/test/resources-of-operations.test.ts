@@ -35,6 +35,38 @@ test('AWS::KMS: keys and their aliases are recorded, say so, and encrypt nothing
   }
 });
 
+test('AWS::Logs::ResourcePolicy: a policy that is put, changed, renamed and taken away', async () => {
+  const world = await CloudFormationWorld.start();
+  const logs = new CloudWatchLogs(world.engine.client);
+  const document = (Action: string) =>
+    JSON.stringify({
+      Version: '2012-10-17',
+      Statement: [{ Effect: 'Allow', Principal: { Service: 'es.amazonaws.com' }, Action, Resource: '*' }],
+    });
+  const template = (PolicyName: string, action: string) => ({
+    Resources: {
+      Policy: {
+        Type: 'AWS::Logs::ResourcePolicy',
+        Properties: { PolicyName, PolicyDocument: document(action) },
+      },
+      Group: { Type: 'AWS::Logs::LogGroup' },
+    },
+  });
+  const read = async () =>
+    (await logs.describeResourcePolicies({})).resourcePolicies!.map((policy) => [
+      policy.policyName,
+      policy.policyDocument,
+    ]);
+  await world.create('app', template('search', 'logs:PutLogEvents'));
+  expect(await read()).toEqual([['search', document('logs:PutLogEvents')]]);
+  await world.update('app', template('search', 'logs:CreateLogStream'));
+  expect(await read()).toEqual([['search', document('logs:CreateLogStream')]]);
+  await world.update('app', template('find', 'logs:CreateLogStream'));
+  expect(await read()).toEqual([['find', document('logs:CreateLogStream')]]);
+  await world.update('app', { Resources: { Group: { Type: 'AWS::Logs::LogGroup' } } });
+  expect(await read()).toEqual([]);
+});
+
 test('AWS::Logs::MetricFilter: a filter that is put, changed and taken away', async () => {
   const world = await CloudFormationWorld.start();
   const logs = new CloudWatchLogs(world.engine.client);

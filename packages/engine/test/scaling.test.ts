@@ -33,6 +33,7 @@ async function serviceOf(desiredCount: number) {
     taskDefinition: 'worker',
     desiredCount,
     launchType: 'FARGATE',
+    networkConfiguration: { awsvpcConfiguration: { subnets: ['subnet-1'] } },
   });
   const scaling = new ApplicationAutoScaling(engine.client);
   const desired = async () => {

@@ -1,33 +1,19 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SNS } from '@aws-sdk/client-sns';
 import { SQS } from '@aws-sdk/client-sqs';
 import { expect, onTestFinished, test } from 'vitest';
-import { testEngine } from './harness.ts';
+import { mortalEngine, testEngine } from './harness.ts';
 
 test('every acknowledged message reaches the queue, though the engine dies while it delivers', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'queue-canary-sns-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-  const child = spawn(
-    process.execPath,
-    ['--conditions=@queue-canary/source', join(import.meta.dirname, 'engine-process.ts'), directory],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  const exited = once(child, 'exit');
-  onTestFinished(() => {
-    child.kill('SIGKILL');
-  });
-  await once(child.stdout, 'data');
-  const { endpoint, region, accountId, accessKeyId, secretAccessKey } = JSON.parse(
-    readFileSync(join(directory, 'engine.json'), 'utf8'),
-  ) as Record<'endpoint' | 'region' | 'accountId' | 'accessKeyId' | 'secretAccessKey', string>;
-  const client = { endpoint, region, credentials: { accessKeyId, secretAccessKey }, maxAttempts: 1 };
+  const engine = await mortalEngine(directory);
+  const { accountId, client } = engine;
   const doomed = new SNS(client);
   const { TopicArn } = await doomed.createTopic({ Name: 'releases' });
-  const queueArn = `arn:aws:sqs:${region}:${accountId}:copies`;
+  const queueArn = `arn:aws:sqs:${client.region}:${accountId}:copies`;
   await new SQS(client).createQueue({
     QueueName: 'copies',
     Attributes: {
@@ -55,11 +41,11 @@ test('every acknowledged message reaches the queue, though the engine dies while
       const Message = `${publisher}-${number}`;
       await doomed.publish({ TopicArn, Message });
       acknowledged.push(Message);
-      if (acknowledged.length === 60) child.kill('SIGKILL');
+      if (acknowledged.length === 60) void engine.kill();
     }
   });
   for (const { status } of await Promise.allSettled(publishers)) expect(status).toBe('rejected');
-  await exited;
+  await engine.kill();
 
   const revived = await testEngine({ directory });
   const sqs = new SQS(revived.client);

@@ -1,6 +1,4 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CloudWatch } from '@aws-sdk/client-cloudwatch';
@@ -8,7 +6,7 @@ import { IAM } from '@aws-sdk/client-iam';
 import { type QueueAttributeName, QueueDoesNotExist, SQS } from '@aws-sdk/client-sqs';
 import { STS } from '@aws-sdk/client-sts';
 import { expect, onTestFinished, test } from 'vitest';
-import { type ClientConfig, type TestEngine, testEngine } from './harness.ts';
+import { mortalEngine, type TestEngine, testEngine } from './harness.ts';
 import { signer } from './sigv4.ts';
 
 const LEDGER: string = 'QueueCanary.Ledger';
@@ -252,39 +250,10 @@ test('queue metrics arrive in CloudWatch', async () => {
   expect(engine.journal.read().filter(({ type }) => type === 'metrics.refused')).toEqual([]);
 });
 
-/** An engine in its own process, to be killed. */
-async function engineProcess(
-  directory: string,
-): Promise<{ client: ClientConfig; kill: () => Promise<void> }> {
-  const program = join(import.meta.dirname, 'engine-process.ts');
-  const child = spawn(process.execPath, ['--conditions=@queue-canary/source', program, directory], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const exited = once(child, 'exit');
-  const kill = async () => {
-    child.kill('SIGKILL');
-    await exited;
-  };
-  onTestFinished(kill);
-  await once(child.stdout, 'data');
-  const { endpoint, region, accessKeyId, secretAccessKey } = JSON.parse(
-    readFileSync(join(directory, 'engine.json'), 'utf8'),
-  ) as Record<string, string>;
-  return {
-    client: {
-      endpoint: endpoint ?? '',
-      region: region ?? '',
-      credentials: { accessKeyId: accessKeyId ?? '', secretAccessKey: secretAccessKey ?? '' },
-      maxAttempts: 1,
-    },
-    kill,
-  };
-}
-
 test('what was acknowledged survives kill -9: sends, deletes and leases', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'queue-canary-sqs-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-  const doomed = await engineProcess(directory);
+  const doomed = await mortalEngine(directory);
   const before = new SQS(doomed.client);
   const QueueUrl = await makeQueue(before, 'orders', { VisibilityTimeout: '3600' });
   const acknowledged = { sent: new Set<string>(), deleted: new Set<string>(), leased: new Set<string>() };

@@ -61,7 +61,13 @@ test('an engine closes its state to others', async () => {
   const engine = await testEngine();
   const mode = (name: string) => (statSync(join(engine.directory, name)).mode & 0o777).toString(8);
   expect(['', 'images', 's3'].map(mode)).toEqual(['700', '700', '700']);
-  expect(['engine.json', 'engine.db', 'engine.db-wal', 'package.json'].map(mode)).toEqual(
-    Array.from({ length: 4 }, () => '600'),
-  );
+  const files = [
+    'engine.json',
+    'engine.db',
+    'engine.db-wal',
+    'package.json',
+    'aws-config',
+    'git-credentials',
+  ];
+  expect(files.map(mode)).toEqual(files.map(() => '600'));
 });

@@ -31,6 +31,7 @@ const target = local({
   accountId: '123456789012',
   accessKeyId: 'AKIA',
   secretAccessKey: 'secret',
+  state: '/nowhere',
 });
 const clients = createClients(target);
 

@@ -36,7 +36,7 @@ export async function env(
   const warn = (text: string) => terminal.line(terminal.style('bad', text));
   if (aws && aws.length > 0) {
     warn(
-      `${passesBy('aws', aws)}. ${wrapped ? 'In this shell, "aws" now adds --endpoint-url by itself. ' : ''}In scripts, add --endpoint-url "$AWS_ENDPOINT_URL" to each call. AWS CLI 2.13 or later needs neither.`,
+      `${passesBy('aws', aws)}. ${wrapped ? 'In this shell, and in bash also in scripts for bash, "aws" now adds --endpoint-url by itself. ' : ''}In other scripts, add --endpoint-url "$AWS_ENDPOINT_URL" to each call. AWS CLI 2.13 or later needs neither.`,
     );
   }
   if (boto3 && boto3.length > 0) {

@@ -25,7 +25,12 @@ const sh: Syntax = {
     }),
     // An alias of that name would be put in place of the word in the definition, so it goes first.
     ...(wrapAws
-      ? ['unalias aws 2>/dev/null || true', `aws() { command aws \${AWS_ENDPOINT_URL:+${OPTION}} "$@"; }`]
+      ? [
+          'unalias aws 2>/dev/null || true',
+          `aws() { command aws \${AWS_ENDPOINT_URL:+${OPTION}} "$@"; }`,
+          // Scripts for bash get it from bash.
+          `if [ -n "\${BASH_VERSION:-}" ]; then export -f aws; fi`,
+        ]
       : []),
   ],
 };

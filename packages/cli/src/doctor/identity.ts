@@ -9,7 +9,7 @@ export async function identity(context: Context): Promise<{ checks: Check[]; acc
   try {
     region = await sts.config.region();
   } catch (error) {
-    return { checks: [withoutRegion(context, error), skipped('credentials', 'not checked: no region')] };
+    return { checks: [withoutRegion(error), skipped('credentials', 'not checked: no region')] };
   }
   try {
     const { Account: id = '', Arn = '' } = await sts.getCallerIdentity({});
@@ -22,17 +22,12 @@ export async function identity(context: Context): Promise<{ checks: Check[]; acc
   }
 }
 
-function withoutRegion({ environment }: Context, error: unknown): Check {
-  const { AWS_DEFAULT_REGION: other } = environment;
-  if ((error as Error).message !== 'Region is missing') {
-    return failure('region', (error as Error).message, 'export AWS_REGION=eu-central-1, or another region');
-  }
+function withoutRegion(error: unknown): Check {
+  const { message } = error as Error;
   return failure(
     'region',
-    other === undefined
-      ? 'none is set'
-      : `AWS_DEFAULT_REGION is ${other}, but this command reads AWS_REGION, or the profile's region`,
-    `export AWS_REGION=${other ?? 'eu-central-1'}`,
+    message === 'Region is missing' ? 'none is set' : message,
+    'export AWS_REGION=eu-central-1, or another region',
   );
 }
 

@@ -80,7 +80,7 @@ function counted(value: Resolved, scope: Scope): Resolved {
   const total = (made.get(scope) ?? 0) + value.length;
   if (total > MADE_CHARACTERS_MAX) {
     throw templateError(
-      `Template error: the functions of this template make texts of more than ${MADE_CHARACTERS_MAX} characters, which the local engine does not.`,
+      `Template error: the functions of this template make texts of more than ${MADE_CHARACTERS_MAX} characters, more than the local engine makes: shorten them.`,
     );
   }
   made.set(scope, total);

@@ -63,7 +63,6 @@ export const HARMLESS: Readonly<Partial<Record<ServiceName, HarmlessMembers>>> =
     UpdateService: {
       availabilityZoneRebalancing: 'tasks run on one machine, which has no zones',
     },
-    RunTask: { networkConfiguration: 'tasks run in the network of this machine' },
   },
   events: { '*': { Force: 'it is for rules that AWS manages, of which there are none' } },
   lambda: {

@@ -18,6 +18,7 @@ const SOUND: Readonly<Record<PolicyKind, Document>> = {
   s3: { Action: 's3:GetObject', Resource: 'arn:aws:s3:::b/*', Principal: { AWS: accountId } },
   ecr: { Action: ['ecr:BatchGetImage'], Principal: { AWS: `arn:aws:iam::${accountId}:root` } },
   lambda: { Action: 'lambda:InvokeFunction', Resource: '*', Principal: { Service: 's3.amazonaws.com' } },
+  logs: { Action: 'logs:PutLogEvents', Resource: '*', Principal: { Service: 'es.amazonaws.com' } },
   resource: { Action: 'sqs:SendMessage', Principal: '*' },
 };
 const KINDS = Object.keys(SOUND) as PolicyKind[];

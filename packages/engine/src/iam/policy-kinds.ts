@@ -70,6 +70,7 @@ const KINDS = {
   s3: { ...ofService('s3'), uniqueSids: false, maxBytes: 20_480 },
   ecr: { ...ofService('ecr'), resource: 'forbidden', maxBytes: 10_240 },
   lambda: ofService('lambda'),
+  logs: { ...ofService('logs'), maxBytes: 5_120 },
   /** The policy of any resource, once its service has taken it. */
   resource: {
     principal: 'required',

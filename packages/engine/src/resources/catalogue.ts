@@ -24,6 +24,7 @@ import { lambdaPermission } from './lambda-permission.ts';
 import { lambdaVersion } from './lambda-version.ts';
 import { logsLogGroup } from './logs-log-group.ts';
 import { logsMetricFilter } from './logs-metric-filter.ts';
+import { logsResourcePolicy } from './logs-resource-policy.ts';
 import { RECORDED_ONLY } from './recorded-only.ts';
 import type { ResourceType } from './resource-type.ts';
 import { s3Bucket } from './s3-bucket.ts';
@@ -60,6 +61,7 @@ const TYPES = new Map<string, ResourceType>(
     lambdaVersion,
     logsLogGroup,
     logsMetricFilter,
+    logsResourcePolicy,
     s3Bucket,
     s3BucketPolicy,
     scalableTarget,

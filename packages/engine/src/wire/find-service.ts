@@ -46,11 +46,18 @@ export function findService(request: WireRequest, signedFor: string): Addressee 
     const dot = target.lastIndexOf('.');
     const name = byTarget.get(target.slice(0, dot));
     if (name) return { name, protocol, operation: target.slice(dot + 1) };
-    throw new AwsFault('UnknownOperationException', `the local engine has no service for target ${target}`);
+    throw new AwsFault(
+      'UnknownOperationException',
+      `the local engine has no service for target ${target}: leave the call out here, or make it on AWS`,
+    );
   }
   const name = bySigningName.get(signedFor);
   if (!name) {
-    throw new AwsFault('UnknownOperationException', `the local engine has no service "${signedFor}"`, 404);
+    throw new AwsFault(
+      'UnknownOperationException',
+      `the local engine has no service "${signedFor}": leave the call out here, or make it on AWS`,
+      404,
+    );
   }
   const described = SERVICES[name].protocol;
   if (described === 'rest-json' || described === 'rest-xml') return { name, protocol: described };

@@ -209,6 +209,8 @@ function writeRest(
       } else body = JSON.stringify(encodeJson(member, value));
     } else inBody[name] = value;
   }
+  // The schemas do not say so, but S3 answers a part of an object as HTTP wants it.
+  if (status === 200 && headers['content-range'] !== undefined) status = 206;
   if (body === undefined) {
     if (xml && Object.keys(inBody).length > 0) {
       headers['content-type'] = 'application/xml';

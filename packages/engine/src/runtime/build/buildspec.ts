@@ -82,7 +82,10 @@ class Reader {
     this.#file = file;
     const excess = excessOfYaml(text);
     if (excess !== undefined)
-      throw new UserError('InvalidBuildspec', `${file} ${excess}, which the local engine does not read.`);
+      throw new UserError(
+        'InvalidBuildspec',
+        `${file} ${excess}, which the local engine does not read: move long commands into scripts.`,
+      );
     this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
   }
 

@@ -16,7 +16,7 @@ export function readPolicy(input: PutScalingPolicyRequest): Pick<StoredPolicy, '
   }
   throw invalid(
     PolicyType === 'PredictiveScaling'
-      ? 'the local engine does not support PredictiveScaling'
+      ? 'the local engine does not support PredictiveScaling: use TargetTrackingScaling or StepScaling'
       : `A policy of type ${PolicyType} needs ${PolicyType}PolicyConfiguration.`,
   );
 }
@@ -66,7 +66,9 @@ function readTracking(
     type !== 'ECSServiceAverageCPUUtilization' &&
     type !== 'ECSServiceAverageMemoryUtilization'
   ) {
-    throw invalid(`the local engine does not support the predefined metric ${type}`);
+    throw invalid(
+      `the local engine does not support the predefined metric ${type}: use ECSServiceAverageCPUUtilization, ECSServiceAverageMemoryUtilization or a metric of your own`,
+    );
   }
   if (own && !own.Metrics?.length && !(own.MetricName && own.Namespace && own.Statistic)) {
     throw invalid('A customized metric needs MetricName, Namespace and Statistic, or Metrics.');

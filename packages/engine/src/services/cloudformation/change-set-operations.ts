@@ -126,7 +126,10 @@ function changeSetType(input: Input<'cloudformation', 'CreateChangeSet'>): 'CREA
     );
   }
   if (input.DeploymentMode !== undefined) {
-    throw new AwsFault('ValidationError', 'The local engine does not support DeploymentMode REVERT_DRIFT.');
+    throw new AwsFault(
+      'ValidationError',
+      'The local engine does not support DeploymentMode REVERT_DRIFT: leave it out.',
+    );
   }
   return type;
 }

@@ -27,10 +27,10 @@ export function checkProject({ name, project }: Pick<StoredProject, 'name' | 'pr
     fileSystemLocations: project.fileSystemLocations,
   };
   for (const [field, list] of Object.entries(lists)) {
-    if ((list?.length ?? 0) > 0) throw invalid(`${field}: not supported by the local engine`);
+    if ((list?.length ?? 0) > 0) throw invalid(`${field}: not supported by the local engine; leave it out`);
   }
   if (project.buildBatchConfig !== undefined)
-    throw invalid('buildBatchConfig: not supported by the local engine');
+    throw invalid('buildBatchConfig: not supported by the local engine; leave it out');
   if (project.logsConfig?.s3Logs?.status === 'ENABLED') {
     throw invalid('logsConfig.s3Logs: not supported by the local engine; use cloudWatchLogs');
   }

@@ -41,7 +41,7 @@ export function startBuild(
   for (const field of UNSUPPORTED_OVERRIDES) {
     const value = input[field];
     if (value === undefined || value === false || (Array.isArray(value) && value.length === 0)) continue;
-    throw new AwsFault('InvalidInputException', `${field}: not supported by the local engine`);
+    throw new AwsFault('InvalidInputException', `${field}: not supported by the local engine; leave it out`);
   }
   const type = input.sourceTypeOverride ?? project.source?.type ?? 'NO_SOURCE';
   const changedType =

@@ -81,13 +81,16 @@ async function createCommit(
   { principal, atMs }: Call,
 ) {
   if (input.setFileModes !== undefined && input.setFileModes.length > 0) {
-    throw new AwsFault('FileModeRequiredException', 'setFileModes: not supported by the local engine');
+    throw new AwsFault(
+      'FileModeRequiredException',
+      'setFileModes: not supported by the local engine; give the file with its fileMode in putFiles',
+    );
   }
   const put = (input.putFiles ?? []).map((entry) => {
     if (entry.fileContent === undefined) {
       throw new AwsFault(
         'FileContentRequiredException',
-        `putFiles: ${entry.filePath} needs fileContent; sourceFile is not supported by the local engine`,
+        `putFiles: ${entry.filePath} needs fileContent: the local engine does not read sourceFile`,
       );
     }
     return { path: entry.filePath ?? '', mode: gitMode(entry.fileMode), content: entry.fileContent };

@@ -128,9 +128,10 @@ async function serveGit(
     const value = request.headers[name];
     return typeof value === 'string' ? value : undefined;
   };
-  const contentLength = header('content-length');
   const contentEncoding = header('content-encoding');
   const gitProtocol = header('git-protocol');
+  // Without CONTENT_LENGTH git reads until its input ends. With it, http-backend waits for the rest for ever, and with
+  // a whole core, when its input ends early because the engine was killed.
   const child = repositories.git.spawn(['http-backend'], {
     cwd: repositories.root,
     env: {
@@ -142,7 +143,6 @@ async function serveGit(
       CONTENT_TYPE: header('content-type') ?? '',
       REMOTE_USER: principal.arn,
       REMOTE_ADDR: '127.0.0.1',
-      ...(contentLength === undefined ? {} : { CONTENT_LENGTH: contentLength }),
       ...(contentEncoding === undefined ? {} : { HTTP_CONTENT_ENCODING: contentEncoding }),
       ...(gitProtocol === undefined ? {} : { GIT_PROTOCOL: gitProtocol }),
     },

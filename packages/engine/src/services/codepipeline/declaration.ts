@@ -116,7 +116,7 @@ export function checkDeclaration(pipeline: PipelineDeclaration, region: string):
   }
   if (pipeline.artifactStores !== undefined || pipeline.artifactStore === undefined) {
     throw structure(
-      'artifactStore is required; artifactStores (several regions) is not supported by the local engine',
+      'artifactStore is required; artifactStores (several regions) is not supported by the local engine; leave it out',
     );
   }
   const stages = pipeline.stages ?? [];
@@ -199,10 +199,13 @@ function checkAction(action: ActionDeclaration, stageName: string, place: StageP
     throw invalid(`timeoutInMinutes must be 5 to 86400, got ${minutes}`);
   }
   if (action.region !== undefined && action.region !== place.region) {
-    throw invalid(`region ${action.region}: the local engine is one region, ${place.region}`);
+    throw invalid(
+      `region ${action.region}: the local engine is one region, ${place.region}; leave region out`,
+    );
   }
   for (const field of ['commands', 'environmentVariables', 'outputVariables'] as const) {
-    if ((action[field]?.length ?? 0) > 0) throw invalid(`${field}: not supported by the local engine`);
+    if ((action[field]?.length ?? 0) > 0)
+      throw invalid(`${field}: not supported by the local engine; leave it out`);
   }
   checkConfiguration(type, action.configuration ?? {}, invalid);
   checkArtifacts(action, rule, place.artifacts, invalid);

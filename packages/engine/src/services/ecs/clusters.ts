@@ -205,7 +205,10 @@ export function checkStrategy(
 }
 
 function unsupported(field: string): AwsFault {
-  return new AwsFault('InvalidParameterException', `the local engine does not support ${field}`);
+  return new AwsFault(
+    'InvalidParameterException',
+    `the local engine does not support ${field}: leave it out here, or make the call on AWS`,
+  );
 }
 
 function deleteCluster(engine: Engine, store: EcsStore, input: Input<'ecs', 'DeleteCluster'>) {

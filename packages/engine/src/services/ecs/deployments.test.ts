@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { EcsWorld, ecsWorld } from './test/ecs-world.ts';
+import { EcsWorld, ecsWorld, NETWORK } from './test/ecs-world.ts';
 
 const breaker = { deploymentConfiguration: { deploymentCircuitBreaker: { enable: true, rollback: true } } };
 
@@ -125,7 +125,7 @@ test('ECS Exec is recorded of a service and its tasks, and needs a task role', a
   await expect(
     world.update({ enableExecuteCommand: true, taskDefinition: taskDefinition!.taskDefinitionArn! }),
   ).rejects.toThrow('a valid taskRoleArn is not being used');
-  const run = { cluster: 'main', enableExecuteCommand: true };
+  const run = { cluster: 'main', enableExecuteCommand: true, networkConfiguration: NETWORK };
   await expect(world.ecs('RunTask', { ...run, taskDefinition: 'bare' })).rejects.toThrow(
     'a valid taskRoleArn',
   );

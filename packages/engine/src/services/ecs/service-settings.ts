@@ -5,8 +5,8 @@ import type {
 } from '@aws-sdk/client-ecs';
 import { AwsFault } from '../../errors.ts';
 import { checkStrategy } from './clusters.ts';
-import type { RevisionSettings, StoredCluster, StoredService } from './model.ts';
-import type { EcsStore } from './store.ts';
+import type { RevisionSettings, StoredCluster, StoredService, StoredTaskDefinition } from './model.ts';
+import { compatibilityOf, type EcsStore } from './store.ts';
 
 const PLATFORM_VERSION = '1.4.0';
 
@@ -35,7 +35,7 @@ export function checkSupported(input: CreateServiceRequest | UpdateServiceReques
   if (controller !== undefined && controller !== 'ECS')
     throw unsupported(`deploymentController ${controller}`);
   if ('launchType' in input && input.launchType !== undefined && input.launchType !== 'FARGATE') {
-    throw unsupported(`launchType ${input.launchType} (FARGATE is)`);
+    throw unsupported(`launchType ${input.launchType} (it runs FARGATE)`);
   }
 }
 
@@ -71,6 +71,16 @@ export function readConfiguration(
   return merged;
 }
 
+/** Refuses tasks with network interfaces of their own that are not told which subnets those are in. */
+export function checkNetwork(
+  definition: StoredTaskDefinition,
+  network: RevisionSettings['networkConfiguration'],
+): void {
+  if (compatibilityOf(definition).networkMode === 'awsvpc' && !network?.awsvpcConfiguration) {
+    throw invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified.");
+  }
+}
+
 export function updatedSettings(
   store: EcsStore,
   service: StoredService,
@@ -79,10 +89,10 @@ export function updatedSettings(
 ): RevisionSettings {
   const { settings } = service;
   const network = input.networkConfiguration ?? settings.networkConfiguration;
+  const changed = input.taskDefinition ? store.usableTaskDefinition(input.taskDefinition) : undefined;
+  if (changed) checkNetwork(changed, network);
   return {
-    taskDefinitionArn: input.taskDefinition
-      ? store.usableTaskDefinition(input.taskDefinition).arn
-      : settings.taskDefinitionArn,
+    taskDefinitionArn: changed?.arn ?? settings.taskDefinitionArn,
     capacityProviderStrategy: input.capacityProviderStrategy
       ? readStrategy(input, cluster)
       : settings.capacityProviderStrategy,
@@ -170,5 +180,7 @@ export function invalid(message: string): AwsFault {
 }
 
 function unsupported(what: string): AwsFault {
-  return invalid(`the local engine does not support ${what}: it would change how the service runs.`);
+  return invalid(
+    `the local engine does not support ${what}: it would change how the service runs. Leave it out here, or deploy to AWS.`,
+  );
 }

@@ -8,6 +8,7 @@ import { page } from './paging.ts';
 import type { ServiceController } from './service-controller.ts';
 import {
   checkForced,
+  checkNetwork,
   checkSupported,
   count,
   DEFAULT_CONFIGURATION,
@@ -140,6 +141,7 @@ function createService(
   const desiredCount = count(input.desiredCount);
   if (!input.taskDefinition) throw invalid('TaskDefinition can not be blank.');
   const definition = store.usableTaskDefinition(input.taskDefinition);
+  checkNetwork(definition, input.networkConfiguration);
   const settings: RevisionSettings = {
     taskDefinitionArn: definition.arn,
     capacityProviderStrategy: readStrategy(input, cluster),

@@ -226,3 +226,18 @@ describe('a service is refused when', () => {
     );
   });
 });
+
+test('tasks with network interfaces of their own are told where those are', async () => {
+  const world = await ecsWorld();
+  const taskDefinition = await world.register();
+  const refusal = {
+    code: 'InvalidParameterException',
+    message: "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
+  };
+  const refused = (call: Promise<unknown>) => expect(call).rejects.toMatchObject(refusal);
+  await refused(world.createService(taskDefinition, { networkConfiguration: undefined }));
+  await refused(world.createService(taskDefinition, { networkConfiguration: {} }));
+  await refused(world.ecs('RunTask', { cluster: 'main', taskDefinition }));
+  await world.createService(taskDefinition, { desiredCount: 0 });
+  await world.update({ taskDefinition: await world.register({ command: ['other'] }) });
+});

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Principal } from '../../iam/principal.ts';
-import { type EcsWorld, ecsWorld } from './test/ecs-world.ts';
+import { type EcsWorld, ecsWorld, NETWORK } from './test/ecs-world.ts';
 
 const logging = {
   logDriver: 'awslogs' as const,
@@ -11,6 +11,7 @@ async function run(world: EcsWorld, more: Parameters<EcsWorld['register']>[0] = 
   const { tasks } = await world.ecs('RunTask', {
     cluster: 'main',
     taskDefinition: await world.register(more),
+    networkConfiguration: NETWORK,
   });
   await world.settled();
   return { taskArn: tasks![0]!.taskArn!, id: tasks![0]!.taskArn!.split('/').at(-1)! };
@@ -31,14 +32,15 @@ async function failure(world: EcsWorld, more: Parameters<EcsWorld['register']>[0
 test('a call to run a task that is repeated with its token runs no other', async () => {
   const world = await ecsWorld();
   const taskDefinition = await world.register();
+  const run = { cluster: 'main', taskDefinition, networkConfiguration: NETWORK };
   const again = async (clientToken: string) =>
-    (await world.ecs('RunTask', { cluster: 'main', taskDefinition, clientToken })).tasks![0]!.taskArn;
+    (await world.ecs('RunTask', { ...run, clientToken })).tasks![0]!.taskArn;
   const first = await again('one');
   expect(await again('one')).toBe(first);
   expect(await again('two')).not.toBe(first);
-  await expect(
-    world.ecs('RunTask', { cluster: 'main', taskDefinition, platformVersion: '9.9.9' }),
-  ).rejects.toMatchObject({ code: 'PlatformUnknownException' });
+  await expect(world.ecs('RunTask', { ...run, platformVersion: '9.9.9' })).rejects.toMatchObject({
+    code: 'PlatformUnknownException',
+  });
 });
 
 test('a cluster keeps how its commands would be run, and shows it to who asks', async () => {
@@ -104,6 +106,7 @@ describe('a task', () => {
     await world.ecs('RunTask', {
       cluster: 'main',
       taskDefinition: 'worker',
+      networkConfiguration: NETWORK,
       overrides: {
         containerOverrides: [
           { name: 'worker', command: ['once'], environment: [{ name: 'B', value: 'override' }] },

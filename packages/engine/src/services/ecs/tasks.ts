@@ -5,7 +5,7 @@ import { checkStrategy } from './clusters.ts';
 import type { FargateTaskDefinition, StoredTask } from './model.ts';
 import { page } from './paging.ts';
 import { nextProvider } from './scheduler.ts';
-import { invalid, platform } from './service-settings.ts';
+import { checkNetwork, invalid, platform } from './service-settings.ts';
 import { shownTask } from './shown-task.ts';
 import { type EcsStore, nameOf } from './store.ts';
 import { parseFargateSize } from './task-definition-rules.ts';
@@ -117,6 +117,7 @@ function runTask(engine: Engine, store: EcsStore, lifecycle: TaskLifecycle, inpu
   if (count < 1 || count > RUN_TASKS_MAX) throw invalid(`Count must be between 1 and ${RUN_TASKS_MAX}.`);
   checkRunnable(input);
   const definition = store.usableTaskDefinition(input.taskDefinition ?? '');
+  checkNetwork(definition, input.networkConfiguration);
   const overrides = readOverrides(input.overrides, definition);
   const enableExecuteCommand = execFlag(input.enableExecuteCommand, {
     taskRoleArn: overrides.taskRoleArn ?? definition.taskRoleArn,
@@ -154,17 +155,18 @@ function runTask(engine: Engine, store: EcsStore, lifecycle: TaskLifecycle, inpu
 
 function checkRunnable(input: RunTaskRequest): void {
   if (input.launchType !== undefined && input.launchType !== 'FARGATE') {
-    throw invalid(`the local engine does not support launchType ${input.launchType} (FARGATE is)`);
+    throw invalid(`the local engine does not support launchType ${input.launchType}: use FARGATE`);
   }
   for (const member of ['placementConstraints', 'placementStrategy', 'volumeConfigurations'] as const) {
-    if (input[member]?.length) throw invalid(`the local engine does not support ${member}`);
+    if (input[member]?.length)
+      throw invalid(`the local engine does not support ${member}: leave it out here, or run the task on AWS`);
   }
 }
 
 function readOverrides(overrides: TaskOverride | undefined, definition: FargateTaskDefinition): TaskOverride {
   if (!overrides) return {};
   if (overrides.inferenceAcceleratorOverrides?.length) {
-    throw invalid('the local engine does not support overrides.inferenceAcceleratorOverrides');
+    throw invalid('the local engine does not support overrides.inferenceAcceleratorOverrides: leave it out');
   }
   for (const override of overrides.containerOverrides ?? []) {
     if (override.name !== definition.container.name) {
@@ -174,7 +176,9 @@ function readOverrides(overrides: TaskOverride | undefined, definition: FargateT
     }
     for (const member of ['environmentFiles', 'resourceRequirements'] as const) {
       if (override[member]?.length)
-        throw invalid(`the local engine does not support containerOverrides.${member}`);
+        throw invalid(
+          `the local engine does not support containerOverrides.${member}: leave it out here, or run the task on AWS`,
+        );
     }
   }
   if (overrides.cpu === undefined && overrides.memory === undefined) return overrides;

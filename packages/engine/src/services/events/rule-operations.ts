@@ -98,7 +98,9 @@ function putRule(bus: EventBus, input: Input<'events', 'PutRule'>, atMs: number)
   if (EventPattern !== undefined) compilePattern(EventPattern);
   if (ScheduleExpression !== undefined) parseSchedule(ScheduleExpression);
   if (input.State !== undefined && input.State !== 'ENABLED' && input.State !== 'DISABLED') {
-    throw invalid(`The local engine does not support the rule state ${input.State}.`);
+    throw invalid(
+      `The local engine does not support the rule state ${input.State}: use ENABLED or DISABLED.`,
+    );
   }
   const existing = bus.rules.get(name);
   bus.put({

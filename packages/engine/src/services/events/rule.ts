@@ -67,7 +67,7 @@ export function defineTarget(given: PutTarget): Target {
   }
   for (const field of UNSUPPORTED) {
     if (given[field] !== undefined) {
-      throw invalid(`The local engine does not support ${field} (target ${id}).`);
+      throw invalid(`The local engine does not support ${field} (target ${id}): leave it out.`);
     }
   }
   const kind = targetKind(arn);

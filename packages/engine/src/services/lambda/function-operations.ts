@@ -161,7 +161,7 @@ async function updateCode(
   const { name } = readReference(engine, input.FunctionName);
   functions.checkRevision(input.RevisionId, functions.find({ name, qualifier: undefined }).revisionId);
   if (input.PublishTo !== undefined) {
-    throw invalidParameter('PublishTo: not supported by the local engine.');
+    throw invalidParameter('PublishTo: not supported by the local engine; leave it out.');
   }
   const zip = await functions.zipOf(principal, input);
   const before = functions.find({ name, qualifier: undefined });

@@ -118,7 +118,7 @@ function refuseUnsupported(input: SettingsInput): void {
   for (const field of UNSUPPORTED) {
     const value = input[field];
     if (value === undefined || value === '' || (Array.isArray(value) && value.length === 0)) continue;
-    throw invalidParameter(`${field}: not supported by the local engine.`);
+    throw invalidParameter(`${field}: not supported by the local engine; leave it out.`);
   }
   if (input.SnapStart?.ApplyOn === 'PublishedVersions') {
     throw invalidParameter('SnapStart: not supported by the local engine, with any runtime.');

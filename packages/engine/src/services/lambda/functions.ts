@@ -66,7 +66,7 @@ export class Functions {
       throw invalidParameter('ImageUri: the local engine runs functions from zip files only.');
     }
     if (code.SourceKMSKeyArn !== undefined) {
-      throw invalidParameter('SourceKMSKeyArn: not supported by the local engine.');
+      throw invalidParameter('SourceKMSKeyArn: not supported by the local engine; leave it out.');
     }
     if (code.ZipFile !== undefined) {
       if (code.S3Bucket !== undefined || code.S3Key !== undefined) {

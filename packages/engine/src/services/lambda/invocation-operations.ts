@@ -135,7 +135,8 @@ async function invoke(
   { requestId, atMs }: Call,
 ) {
   for (const field of ['DurableExecutionName', 'TenantId'] as const) {
-    if (input[field] !== undefined) throw invalidParameter(`${field}: not supported by the local engine.`);
+    if (input[field] !== undefined)
+      throw invalidParameter(`${field}: not supported by the local engine; leave it out.`);
   }
   const reference = readReference(engine, input.FunctionName, input.Qualifier);
   const fn = functions.find(reference, () => engine.ids.random());

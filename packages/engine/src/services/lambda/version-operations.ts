@@ -38,7 +38,7 @@ export function versionOperations(
         const fn = functions.find({ ...named(input), qualifier: undefined });
         functions.checkRevision(input.RevisionId, fn.revisionId);
         if (input.PublishTo !== undefined) {
-          throw invalidParameter('PublishTo: not supported by the local engine.');
+          throw invalidParameter('PublishTo: not supported by the local engine; leave it out.');
         }
         const { CodeSha256 } = shownFunction(engine, fn);
         if (input.CodeSha256 !== undefined && input.CodeSha256 !== CodeSha256) {

@@ -12,6 +12,7 @@ export function streamNotFound(): AwsFault {
   return new AwsFault('ResourceNotFoundException', 'The specified log stream does not exist.');
 }
 
-export function unsupported(field: string): AwsFault {
-  return invalid(`The local engine does not support ${field}.`);
+/** @param instead what the caller can do */
+export function unsupported(what: string, instead = 'leave it out'): AwsFault {
+  return invalid(`The local engine does not support ${what}: ${instead}.`);
 }

@@ -22,7 +22,9 @@ export function parseFilterPattern(pattern: string): FilterPattern {
   if (text === '') return () => true;
   if (text.startsWith('{')) return parseJsonPattern(text);
   if (text.startsWith('[')) {
-    throw invalidPattern('the local engine does not support space-delimited patterns in square brackets');
+    throw invalidPattern(
+      'the local engine does not support space-delimited patterns in square brackets: use terms or a JSON pattern',
+    );
   }
   return matchTerms(termsOf(text));
 }
@@ -38,7 +40,7 @@ function termsOf(text: string): Term[] {
     if (!match) {
       throw invalidPattern(
         text.includes('%', at)
-          ? 'the local engine does not support regular expressions'
+          ? 'the local engine does not support regular expressions: use terms or a JSON pattern'
           : `cannot be read at "${text.slice(at, at + 20)}"; put terms with characters other than letters, digits and underscores in double quotes`,
       );
     }

@@ -4,7 +4,7 @@ import { AwsFault } from '../../errors.ts';
 import type { Input } from '../../sdk/services.ts';
 import { invalid, unsupported } from './faults.ts';
 import { checkedArn, groupArn, nameInArn } from './log-arn.ts';
-import type { LogGroup, LogStore } from './log-store.ts';
+import { type LogGroup, type LogStore, TAGS_MAX } from './log-store.ts';
 import type { MetricFilters } from './metric-filters.ts';
 
 const RETENTIONS = new Set([
@@ -31,26 +31,7 @@ export function groupOperations(engine: Engine, store: LogStore, filters: Metric
   return {
     CreateLogGroup: {
       resources: byName,
-      run: (input, { atMs }) => {
-        const name = input.logGroupName ?? '';
-        if (!/^[.\-_/#A-Za-z0-9]{1,512}$/.test(name)) {
-          throw invalid(
-            `1 validation error detected: Value '${name}' at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+ and have 1 to 512 characters`,
-          );
-        }
-        if (store.group(name)) {
-          throw new AwsFault('ResourceAlreadyExistsException', 'The specified log group already exists');
-        }
-        store.addGroup({
-          name,
-          createdAtMs: atMs,
-          logGroupClass: input.logGroupClass ?? 'STANDARD',
-          deletionProtected: input.deletionProtectionEnabled ?? false,
-          ...(input.kmsKeyId === undefined ? {} : { kmsKeyId: input.kmsKeyId }),
-          tags: input.tags ?? {},
-        });
-        return {};
-      },
+      run: (input, { atMs }) => createGroup(store, input, atMs),
     },
     DeleteLogGroup: {
       resources: byName,
@@ -112,6 +93,32 @@ export function groupOperations(engine: Engine, store: LogStore, filters: Metric
       },
     },
   } satisfies OperationTable<'logs'>;
+}
+
+function createGroup(store: LogStore, input: Input<'logs', 'CreateLogGroup'>, createdAtMs: number) {
+  const name = input.logGroupName ?? '';
+  if (!/^[.\-_/#A-Za-z0-9]{1,512}$/.test(name)) {
+    throw invalid(
+      `1 validation error detected: Value '${name}' at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+ and have 1 to 512 characters`,
+    );
+  }
+  if (Object.keys(input.tags ?? {}).length > TAGS_MAX) {
+    throw invalid(
+      `1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must have length less than or equal to ${TAGS_MAX}`,
+    );
+  }
+  if (store.group(name)) {
+    throw new AwsFault('ResourceAlreadyExistsException', 'The specified log group already exists');
+  }
+  store.addGroup({
+    name,
+    createdAtMs,
+    logGroupClass: input.logGroupClass ?? 'STANDARD',
+    deletionProtected: input.deletionProtectionEnabled ?? false,
+    ...(input.kmsKeyId === undefined ? {} : { kmsKeyId: input.kmsKeyId }),
+    tags: input.tags ?? {},
+  });
+  return {};
 }
 
 function matchingGroups(store: LogStore, input: Input<'logs', 'DescribeLogGroups'>): LogGroup[] {

@@ -86,7 +86,10 @@ class Parser {
     if (kind !== 'selector')
       throw invalidPattern(`a condition begins with a selector such as $.name, not "${text}"`);
     const path = parseJsonPath(text);
-    if (!path) throw invalidPattern(`the local engine does not support the selector ${text}`);
+    if (!path)
+      throw invalidPattern(
+        `the local engine does not support the selector ${text}: write it as $.name, $.name[0] or $.name.other`,
+      );
     return this.#comparison(path);
   }
 
@@ -160,7 +163,10 @@ class Parser {
 }
 
 function equals(path: JsonPath, { kind, text }: Token): Condition {
-  if (/^%.*%$/s.test(text)) throw invalidPattern('the local engine does not support regular expressions');
+  if (/^%.*%$/s.test(text))
+    throw invalidPattern(
+      'the local engine does not support regular expressions: compare with = and * instead',
+    );
   if (text === '*') return (document) => atJsonPath(document, path) !== undefined;
   const number = kind === 'word' && text.trim() !== '' ? Number(text) : Number.NaN;
   const pieces = text.split('*');

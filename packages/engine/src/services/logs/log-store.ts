@@ -1,6 +1,9 @@
 import type { State, Table } from '../../state/state.ts';
 import { groupNotFound, streamNotFound } from './faults.ts';
 
+/** Tags that a log group can have at most. */
+export const TAGS_MAX = 50;
+
 export interface LogGroup {
   readonly id: number;
   readonly name: string;

@@ -7,6 +7,7 @@ import { LogStore } from './log-store.ts';
 import { MetricExtraction } from './metric-extraction.ts';
 import { metricFilterOperations } from './metric-filter-operations.ts';
 import { MetricFilters } from './metric-filters.ts';
+import { ResourcePolicies } from './resource-policies.ts';
 import { streamOperations } from './stream-operations.ts';
 import { tagOperations } from './tag-operations.ts';
 
@@ -19,14 +20,15 @@ const EXPIRY_INTERVAL_MS = 3_600_000;
 export function createLogs(engine: Engine): Service<'logs'> {
   const store = new LogStore(engine.state);
   const filters = new MetricFilters(engine.state);
+  const policies = new ResourcePolicies(engine.state);
   const extraction = new MetricExtraction(engine, filters);
   let expiry: Timer | undefined;
   const expire = () => {
     store.expire(engine.clock.nowMs());
     expiry = engine.clock.setTimer(EXPIRY_INTERVAL_MS, expire);
   };
-  const refuse = (what: string) => () => {
-    throw unsupported(what);
+  const refuse = (what: string, instead: string) => () => {
+    throw unsupported(what, instead);
   };
 
   return {
@@ -37,8 +39,9 @@ export function createLogs(engine: Engine): Service<'logs'> {
       ...eventOperations(engine, store, extraction),
       ...metricFilterOperations(engine, store, filters),
       ...tagOperations(engine, store),
+      ...policies.operations(),
       PutSubscriptionFilter: {
-        run: refuse('subscription filters: read the log group with FilterLogEvents'),
+        run: refuse('subscription filters', 'read the log group with FilterLogEvents'),
       },
       DescribeSubscriptionFilters: {
         run: (input) => {
@@ -46,8 +49,9 @@ export function createLogs(engine: Engine): Service<'logs'> {
           return { subscriptionFilters: [] };
         },
       },
-      StartQuery: { run: refuse('Logs Insights queries: search the log group with FilterLogEvents') },
+      StartQuery: { run: refuse('Logs Insights queries', 'search the log group with FilterLogEvents') },
     },
+    resourcePolicy: () => policies.together(),
     resourceTags: (arn) => store.group(arn.split(':log-group:')[1]?.split(':')[0] ?? '')?.tags,
     start: () => {
       extraction.start();

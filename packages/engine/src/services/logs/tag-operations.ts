@@ -2,9 +2,7 @@ import type { Engine, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import { invalid } from './faults.ts';
 import { checkedArn, nameInArn } from './log-arn.ts';
-import type { LogGroup, LogStore } from './log-store.ts';
-
-const TAGS_MAX = 50;
+import { type LogGroup, type LogStore, TAGS_MAX } from './log-store.ts';
 
 /** Tags of log groups, by today's operations and by the older ones. */
 export function tagOperations(engine: Engine, store: LogStore) {

@@ -1,6 +1,7 @@
 import type { OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import type { Input } from '../../sdk/services.ts';
+import type { ObjectVersion } from './object-store.ts';
 import { onBucket, type S3Store } from './store.ts';
 
 /** Objects of a bucket and their versions, listed. */
@@ -21,41 +22,45 @@ export function listOperations(store: S3Store) {
 
 function listObjects(store: S3Store, input: Input<'s3', 'ListObjectsV2'>) {
   const { name } = store.bucket(input);
-  const prefix = input.Prefix ?? '';
-  const after = input.ContinuationToken
-    ? Buffer.from(input.ContinuationToken, 'base64').toString('utf8')
-    : (input.StartAfter ?? '');
-  const matching = store.objects
-    .list(name)
-    .filter(({ key, versions }) => key.startsWith(prefix) && key > after && versions[0]?.blob !== undefined);
+  const {
+    Prefix: prefix = '',
+    Delimiter: delimiter,
+    ContinuationToken: token,
+    StartAfter: start = '',
+  } = input;
   if ((input.MaxKeys ?? 0) < 0) {
     throw new AwsFault('InvalidArgument', 'Argument maxKeys must be an integer between 0 and 2147483647');
   }
   const limit = Math.min(input.MaxKeys ?? 1000, 1000);
-  const page = matching.slice(0, limit);
-  const folders = new Set<string>();
-  const contents = page.filter(({ key }) => {
-    const cut = input.Delimiter ? key.indexOf(input.Delimiter, prefix.length) : -1;
-    if (cut >= 0) folders.add(key.slice(0, cut + input.Delimiter!.length));
-    return cut < 0;
-  });
+  // An entry is a key, or a folder that stands for all keys in it; the token is the last entry of the page before.
+  const after = token ? Buffer.from(token, 'base64').toString('utf8') : '';
+  const entries = new Map<string, ObjectVersion | undefined>();
+  for (const { key, versions } of store.objects.list(name)) {
+    if (!key.startsWith(prefix) || key <= start || versions[0]?.blob === undefined) continue;
+    const cut = delimiter ? key.indexOf(delimiter, prefix.length) : -1;
+    const entry = cut < 0 ? key : key.slice(0, cut + delimiter!.length);
+    if (entry > after) entries.set(entry, cut < 0 ? versions[0] : undefined);
+  }
+  const page = [...entries].slice(0, limit);
+  const contents = page.flatMap(([key, version]) => (version ? [{ key, version }] : []));
+  const folders = page.filter(([, version]) => version === undefined).map(([folder]) => folder);
   // Who asks for no key is told that there are no more.
-  const truncated = limit > 0 && matching.length > page.length;
+  const truncated = limit > 0 && entries.size > page.length;
   return {
     Name: name,
     Prefix: prefix,
     MaxKeys: limit,
-    KeyCount: contents.length + folders.size,
+    KeyCount: page.length,
     IsTruncated: truncated,
-    Contents: contents.map(({ key, versions }) => ({
+    Contents: contents.map(({ key, version }) => ({
       Key: key,
-      Size: versions[0]!.size,
-      ETag: `"${versions[0]!.etag}"`,
-      LastModified: new Date(versions[0]!.modifiedAtMs),
+      Size: version.size,
+      ETag: `"${version.etag}"`,
+      LastModified: new Date(version.modifiedAtMs),
       StorageClass: 'STANDARD' as const,
     })),
-    CommonPrefixes: [...folders].map((Prefix) => ({ Prefix })),
-    ...(truncated ? { NextContinuationToken: Buffer.from(page.at(-1)!.key).toString('base64') } : {}),
+    CommonPrefixes: folders.map((Prefix) => ({ Prefix })),
+    ...(truncated ? { NextContinuationToken: Buffer.from(page.at(-1)![0]).toString('base64') } : {}),
   };
 }
 

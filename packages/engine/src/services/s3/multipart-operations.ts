@@ -11,7 +11,7 @@ import {
 import type { BucketNotifications } from './notifications.ts';
 import { describedBy, shownVersion } from './object-headers.ts';
 import { md5 } from './object-store.ts';
-import { encryptionOf, isVersioned, onObject, type S3Store } from './store.ts';
+import { encryptionOf, isVersioned, noSuchUpload, onObject, type S3Store } from './store.ts';
 
 /** S3's own limit is 5 TiB. An object is in memory while it is read. */
 const OBJECT_BYTES_MAX = 512 * 1024 * 1024;
@@ -62,8 +62,13 @@ export function multipartOperations(engine: Engine, store: S3Store, notification
         const body = input.Body instanceof Uint8Array ? input.Body : Buffer.from(String(input.Body ?? ''));
         const etag = await md5(body);
         const part = { blob: await store.objects.writeBlob(body), etag, size: body.byteLength };
-        // Read now, since other parts may have come meanwhile.
-        const upload = store.upload(input);
+        // Read now, since other parts may have come meanwhile, or the upload may have ended.
+        const upload = store.uploads.get(input.UploadId!);
+        if (!upload) {
+          store.objects.removeBlob(part.blob);
+          throw noSuchUpload();
+        }
+        store.objects.removeBlob(upload.parts[String(input.PartNumber)]?.blob);
         store.uploads.put(input.UploadId!, {
           ...upload,
           parts: { ...upload.parts, [String(input.PartNumber)]: part },
@@ -118,8 +123,12 @@ async function completeUpload(
     );
   }
   store.checkWritable(input);
-  const digests = Buffer.concat(listed.map(({ etag }) => Buffer.from(etag, 'hex')));
+  // Taken away before anything is waited for, so that nobody else completes it or adds to it.
   store.uploads.delete(input.UploadId!);
+  for (const part of Object.values(upload.parts)) {
+    if (!listed.includes(part)) store.objects.removeBlob(part.blob);
+  }
+  const digests = Buffer.concat(listed.map(({ etag }) => Buffer.from(etag, 'hex')));
   const blob = await store.objects.joinBlobs(listed.map((part) => part.blob));
   const version = store.objects.put(
     bucket.name,
@@ -133,7 +142,6 @@ async function completeUpload(
     },
     isVersioned(bucket),
   );
-  store.uploads.delete(input.UploadId!);
   const name = 'ObjectCreated:CompleteMultipartUpload';
   notifications.publish({ bucket: bucket.name, key: upload.key, name, version, call });
   return {

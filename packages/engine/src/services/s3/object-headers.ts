@@ -1,6 +1,6 @@
 import type { Input } from '../../sdk/services.ts';
 import { shownEncryption } from './encryption.ts';
-import type { ObjectDescription, ObjectVersion } from './object-store.ts';
+import { NO_VERSION, type ObjectDescription, type ObjectVersion } from './object-store.ts';
 
 export function describedBy(
   input: Pick<
@@ -37,11 +37,11 @@ export function shownObject(version: ObjectVersion) {
     LastModified: new Date(version.modifiedAtMs),
     Metadata: { ...version.metadata },
     ...shownEncryption(version.encryption),
-    ...(version.versionId === 'null' ? {} : { VersionId: version.versionId }),
+    ...(version.versionId === NO_VERSION ? {} : { VersionId: version.versionId }),
   };
 }
 
 /** The id of a version, where the bucket had versions when it was made. */
 export function shownVersion(version: ObjectVersion): { VersionId?: string } {
-  return version.versionId === 'null' ? {} : { VersionId: version.versionId };
+  return version.versionId === NO_VERSION ? {} : { VersionId: version.versionId };
 }

@@ -7,6 +7,14 @@ import { describedBy, shownObject, shownVersion } from './object-headers.ts';
 import { md5, type ObjectVersion } from './object-store.ts';
 import { type Bucket, bucketArn, encryptionOf, isVersioned, onObject, type S3Store } from './store.ts';
 
+type Versioned = { readonly VersionId?: string | undefined };
+const reading = ({ VersionId }: Versioned) => [
+  VersionId === undefined ? 's3:GetObject' : 's3:GetObjectVersion',
+];
+const deleting = ({ VersionId }: Versioned) => [
+  VersionId === undefined ? 's3:DeleteObject' : 's3:DeleteObjectVersion',
+];
+
 /** Objects: their bytes, headers and versions. */
 export function objectOperations(store: S3Store, notifications: BucketNotifications) {
   const remove = (
@@ -14,9 +22,9 @@ export function objectOperations(store: S3Store, notifications: BucketNotificati
     { Key: key = '', VersionId }: { Key?: string | undefined; VersionId?: string | undefined },
     call: Call,
   ): ObjectVersion | undefined => {
-    const version = store.objects.delete(bucket.name, key, VersionId, isVersioned(bucket));
-    const isMarker = VersionId === undefined && isVersioned(bucket);
-    const name = `ObjectRemoved:${isMarker ? 'DeleteMarkerCreated' : 'Delete'}`;
+    const version = store.objects.delete(bucket.name, key, VersionId, bucket.versioning);
+    const made = VersionId === undefined && bucket.versioning !== undefined;
+    const name = `ObjectRemoved:${made ? 'DeleteMarkerCreated' : 'Delete'}`;
     if (version) notifications.publish({ bucket: bucket.name, key, name, version, call });
     return version;
   };
@@ -28,9 +36,9 @@ export function objectOperations(store: S3Store, notifications: BucketNotificati
       journaled: false,
       run: (input, call) => putObject(store, notifications, input, call),
     },
-    GetObject: { resources: onObject, run: (input) => getObject(store, input) },
+    GetObject: { actions: reading, resources: onObject, run: (input) => getObject(store, input) },
     HeadObject: {
-      actions: () => ['s3:GetObject'],
+      actions: reading,
       resources: onObject,
       run: (input) => {
         const version = store.objects.get(input.Bucket ?? '', input.Key ?? '', input.VersionId);
@@ -40,24 +48,37 @@ export function objectOperations(store: S3Store, notifications: BucketNotificati
       },
     },
     DeleteObject: {
+      actions: deleting,
       resources: onObject,
       journaled: false,
       run: (input, call) => {
-        const version = remove(store.bucket(input), input, call);
-        return version ? shownVersion(version) : {};
+        const bucket = store.bucket(input);
+        const version = remove(bucket, input, call);
+        if (!version || bucket.versioning === undefined) return {};
+        return {
+          VersionId: version.versionId,
+          ...(version.blob === undefined ? { DeleteMarker: true } : {}),
+        };
       },
     },
     DeleteObjects: {
-      actions: () => ['s3:DeleteObject'],
+      actions: (input) => [...new Set((input.Delete?.Objects ?? []).flatMap(deleting))],
       resources: (input) =>
         (input.Delete?.Objects ?? []).map(({ Key }) => `${bucketArn(input.Bucket)}/${Key}`),
       run: (input, call) => {
         const bucket = store.bucket(input);
         const listed = input.Delete?.Objects ?? [];
-        for (const object of listed) remove(bucket, object, call);
-        return {
-          Deleted: input.Delete?.Quiet ? [] : listed.map(({ Key, VersionId }) => ({ Key, VersionId })),
-        };
+        const Deleted = listed.map((object) => {
+          const { Key, VersionId } = object;
+          const version = remove(bucket, object, call);
+          const marker = version && version.blob === undefined;
+          return {
+            Key,
+            VersionId,
+            ...(marker ? { DeleteMarker: true, DeleteMarkerVersionId: version.versionId } : {}),
+          };
+        });
+        return { Deleted: input.Delete?.Quiet ? [] : Deleted };
       },
     },
   } satisfies OperationTable<'s3'>;

@@ -7,6 +7,12 @@ import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Engine } from '../../dispatch/service.ts';
 
+/** Whether a bucket keeps versions; once it has, this can only be suspended. */
+export type Versioning = 'Enabled' | 'Suspended' | undefined;
+
+/** Id of the one version of an object that was written while its bucket kept no versions. */
+export const NO_VERSION = 'null';
+
 /** One version of an object; a delete marker has no blob. */
 export interface ObjectVersion {
   readonly versionId: string;
@@ -89,7 +95,7 @@ export class ObjectStore {
     versioned: boolean,
   ): ObjectVersion {
     const version: ObjectVersion = {
-      versionId: versioned ? this.#engine.ids.hex(32) : 'null',
+      versionId: versioned ? this.#engine.ids.hex(32) : NO_VERSION,
       blob,
       size: attributes.size,
       etag: attributes.etag,
@@ -104,28 +110,24 @@ export class ObjectStore {
     return version;
   }
 
-  /** Deletes the object, or with versioning puts a delete marker on top; with `versionId` removes that version. */
+  /**
+   * With `versionId` removes that version. Without it deletes the object; in a bucket that keeps versions, or kept some
+   * before, by a delete marker on top.
+   *
+   * @returns what was removed, or the marker
+   */
   delete(
     bucket: string,
     key: string,
     versionId: string | undefined,
-    versioned: boolean,
+    versioning: Versioning,
   ): ObjectVersion | undefined {
-    const id = objectId(bucket, key);
-    const stored = this.#objects.get(id);
-    if (!stored) return undefined;
-    if (versionId !== undefined || !versioned) {
-      const gone = stored.versions.filter(
-        (version) => versionId === undefined || version.versionId === versionId,
-      );
-      const kept = stored.versions.filter((version) => !gone.includes(version));
-      if (kept.length > 0) this.#objects.put(id, { ...stored, versions: kept });
-      else this.#objects.delete(id);
-      for (const version of gone) this.removeBlob(version.blob);
-      return gone[0];
+    if (versionId !== undefined || versioning === undefined) {
+      return this.#remove(bucket, key, versionId ?? NO_VERSION);
     }
+    const versioned = versioning === 'Enabled';
     const marker: ObjectVersion = {
-      versionId: this.#engine.ids.hex(32),
+      versionId: versioned ? this.#engine.ids.hex(32) : NO_VERSION,
       blob: undefined,
       size: 0,
       etag: '',
@@ -134,8 +136,20 @@ export class ObjectStore {
       metadata: {},
       modifiedAtMs: this.#engine.clock.nowMs(),
     };
-    this.#push(bucket, key, marker, true);
+    this.#push(bucket, key, marker, versioned);
     return marker;
+  }
+
+  #remove(bucket: string, key: string, versionId: string): ObjectVersion | undefined {
+    const id = objectId(bucket, key);
+    const stored = this.#objects.get(id);
+    const gone = stored?.versions.find((version) => version.versionId === versionId);
+    if (!stored || !gone) return undefined;
+    const versions = stored.versions.filter((version) => version !== gone);
+    if (versions.length > 0) this.#objects.put(id, { ...stored, versions });
+    else this.#objects.delete(id);
+    this.removeBlob(gone.blob);
+    return gone;
   }
 
   get(bucket: string, key: string, versionId?: string): ObjectVersion | undefined {
@@ -202,8 +216,10 @@ export class ObjectStore {
   #push(bucket: string, key: string, version: ObjectVersion, versioned: boolean): void {
     const id = objectId(bucket, key);
     const old = this.#objects.get(id)?.versions ?? [];
-    this.#objects.put(id, { bucket, key, versions: versioned ? [version, ...old] : [version] });
-    if (!versioned) for (const { blob } of old) this.removeBlob(blob);
+    const replaced = versioned ? [] : old.filter(({ versionId }) => versionId === NO_VERSION);
+    const kept = old.filter((each) => !replaced.includes(each));
+    this.#objects.put(id, { bucket, key, versions: [version, ...kept] });
+    for (const { blob } of replaced) this.removeBlob(blob);
   }
 
   removeBlob(blob: string | undefined): void {

@@ -7,12 +7,13 @@ import {
   type ObjectEncryption,
   ObjectStore,
   type ObjectVersion,
+  type Versioning,
 } from './object-store.ts';
 
 export interface Bucket {
   readonly name: string;
   readonly createdAtMs: number;
-  readonly versioning: 'Enabled' | 'Suspended' | undefined;
+  readonly versioning: Versioning;
   readonly policy: string | undefined;
   /** Configurations that the engine keeps and returns, by operation suffix, such as `Encryption`. */
   readonly settings: Readonly<Record<string, unknown>>;
@@ -72,6 +73,12 @@ export class S3Store {
   ): ObjectVersion {
     this.bucket(input);
     const version = this.objects.get(input.Bucket ?? '', input.Key ?? '', input.VersionId);
+    if (!version && input.VersionId !== undefined) {
+      throw new AwsFault('NoSuchVersion', 'The specified version does not exist.', 404, {
+        Key: input.Key,
+        VersionId: input.VersionId,
+      });
+    }
     if (!version?.blob)
       throw new AwsFault('NoSuchKey', 'The specified key does not exist.', 404, { Key: input.Key });
     if (input.IfMatch !== undefined && !isTagOf(input.IfMatch, version)) throw preconditionFailed('If-Match');
@@ -108,10 +115,13 @@ export class S3Store {
   upload(input: OfBucket & { Key?: string | undefined; UploadId?: string | undefined }): Upload {
     const bucket = this.bucket(input);
     const upload = this.uploads.get(input.UploadId ?? '');
-    if (upload?.bucket !== bucket.name || upload.key !== input.Key)
-      throw new AwsFault('NoSuchUpload', 'The specified multipart upload does not exist.', 404);
+    if (upload?.bucket !== bucket.name || upload.key !== input.Key) throw noSuchUpload();
     return upload;
   }
+}
+
+export function noSuchUpload(): AwsFault {
+  return new AwsFault('NoSuchUpload', 'The specified multipart upload does not exist.', 404);
 }
 
 export function isVersioned(bucket: Bucket): boolean {

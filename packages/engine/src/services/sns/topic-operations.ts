@@ -98,10 +98,11 @@ export function topicOperations(engine: Engine, store: SnsStore) {
 
 function createTopic(store: SnsStore, input: Input<'sns', 'CreateTopic'>, directory: Directory) {
   const name = input.Name ?? '';
-  if (name.endsWith('.fifo')) throw invalid('The local engine does not support FIFO topics.');
+  if (name.endsWith('.fifo'))
+    throw invalid('The local engine does not support FIFO topics: use a standard topic.');
   if (!/^[A-Za-z0-9_-]{1,256}$/.test(name)) throw invalid('Invalid parameter: Topic Name');
   if (input.DataProtectionPolicy !== undefined) {
-    throw invalid('The local engine does not support DataProtectionPolicy.');
+    throw invalid('The local engine does not support DataProtectionPolicy: leave it out.');
   }
   const given = Object.entries(input.Attributes ?? {});
   for (const [key, value] of given) checkTopicAttribute(key, value, directory);

@@ -45,7 +45,7 @@ const SUBSCRIPTION_ATTRIBUTES = new Set([
 export function checkTopicAttribute(name: string, value: string, directory: Directory): void {
   if (name === 'FifoTopic' || name === 'ContentBasedDeduplication') {
     if (value === 'false') return;
-    throw invalid('The local engine does not support FIFO topics.');
+    throw invalid('The local engine does not support FIFO topics: use a standard topic.');
   }
   if (!TOPIC_ATTRIBUTES.has(name)) throw invalid(`Invalid parameter: AttributeName: ${name}`);
   if (name === 'Policy' && value !== '') {

@@ -1,9 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import { UserError } from '../../../errors.ts';
 
 export type Expression = (data: unknown) => unknown;
 
 export function compare(operator: string, left: unknown, right: unknown): unknown {
-  const equal = JSON.stringify(left ?? null) === JSON.stringify(right ?? null);
+  const equal = isDeepStrictEqual(left ?? null, right ?? null);
   if (operator === '==') return equal;
   if (operator === '!=') return !equal;
   if (typeof left !== 'number' || typeof right !== 'number') return null;

@@ -84,7 +84,10 @@ class Transfer {
   async copy(from: string, to: string): Promise<void> {
     const [source, target] = [place(from), place(to)];
     if (source !== undefined && target !== undefined)
-      throw new UserError('Usage', 'aws s3 cp from bucket to bucket is not supported by the local engine');
+      throw new UserError(
+        'Usage',
+        'aws s3 cp from bucket to bucket is not supported by the local engine; copy to a file first, and from there',
+      );
     if (source === undefined && target === undefined)
       throw new UserError('Usage', 'aws s3 cp needs a path that begins with s3://');
     const recursive = this.#flags.has('recursive');

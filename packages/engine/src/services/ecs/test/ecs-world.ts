@@ -75,6 +75,9 @@ export class FakeRunner implements TaskRunner {
   }
 }
 
+/** Where tasks with network interfaces of their own are. */
+export const NETWORK = { awsvpcConfiguration: { subnets: ['subnet-1'] } };
+
 /** ECS in virtual time, with just enough of its neighbours to answer it. */
 export class EcsWorld {
   readonly clock = new VirtualClock();
@@ -226,6 +229,7 @@ export class EcsWorld {
       serviceName: 'stable',
       taskDefinition,
       desiredCount: 2,
+      networkConfiguration: NETWORK,
       ...more,
     });
   }
