@@ -12,6 +12,8 @@ const shared = {
  */
 export default defineConfig({
   test: {
+    // The main process mostly waits for them.
+    maxWorkers: '100%',
     coverage: {
       provider: 'v8',
       include: ['packages/*/src/**/*.ts'],
@@ -25,6 +27,8 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'unit',
+          // A worker loads modules once, not once for each file: no test changes what another one sees.
+          isolate: false,
           // Ends what hangs. No test depends on how busy the machine is.
           testTimeout: 60_000,
           setupFiles: ['tools/property-seed.ts'],
