@@ -14,6 +14,15 @@ export async function ensureControllerBundle(): Promise<void> {
   if (!existsSync(bundle)) await bundleController();
 }
 
+/** An app whose templates are looked at: without the tree and the stack traces that it would write beside them. */
+export function appOf(context: Readonly<Record<string, string>> = {}): App {
+  return new App({
+    analyticsReporting: false,
+    treeMetadata: false,
+    context: { 'aws:cdk:disable-stack-trace': true, ...context },
+  });
+}
+
 export interface Synthesized {
   readonly imageStack: ImageStack;
   readonly pipelineStack: PipelineStack;
@@ -28,10 +37,7 @@ export function synthesize(
   prefix = 'Test',
   references = 'strong',
 ): Synthesized {
-  const app = new App({
-    analyticsReporting: false,
-    context: { '@aws-cdk/core:defaultCrossStackReferences': references },
-  });
+  const app = appOf({ '@aws-cdk/core:defaultCrossStackReferences': references });
   const imageStack = new ImageStack(app, `${prefix}Image`, imageProps);
   const pipelineStack = new PipelineStack(app, `${prefix}Pipeline`, { image: imageStack.image, ...props });
   return {
