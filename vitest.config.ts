@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 const conditions = ['@queue-canary/source', 'node', 'import', 'default'];
@@ -5,6 +6,9 @@ const shared = {
   resolve: { conditions },
   ssr: { resolve: { conditions } },
 };
+
+/** A worker loads modules once, not once for each file: no test leaves anything behind that another one sees. */
+const isolate = false;
 
 /**
  * `unit`: beside the sources, no sockets beyond loopback, milliseconds each. `integration`: real SDK
@@ -27,8 +31,7 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'unit',
-          // A worker loads modules once, not once for each file: no test changes what another one sees.
-          isolate: false,
+          isolate,
           // Ends what hangs. No test depends on how busy the machine is.
           testTimeout: 60_000,
           setupFiles: ['tools/property-seed.ts'],
@@ -40,6 +43,13 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'integration',
+          isolate,
+          env: {
+            // An engine asks the machine's `aws` what it can do before the first build, for seconds. Tests of that bring one.
+            PATH: `${join(import.meta.dirname, 'tools', 'no-aws')}:${process.env.PATH}`,
+            // Engines and commands that tests start compile their modules once.
+            NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules', '.cache', 'compiled'),
+          },
           setupFiles: ['tools/property-seed.ts'],
           include: ['packages/*/test/**/*.test.ts', 'examples/app/test/**/*.test.ts'],
           exclude: ['**/node_modules/**'],
