@@ -23,8 +23,8 @@ export default defineConfig({
       include: ['packages/*/src/**/*.ts'],
       exclude: ['**/*.test.ts', '**/test/**'],
       reporter: ['text-summary', 'html'],
-      // Of the unit tests alone. Raise it when coverage has grown.
-      thresholds: { lines: 50, functions: 50, branches: 50, statements: 50 },
+      // Of the unit tests alone, a few points below what they reach. Raise it when coverage has grown.
+      thresholds: { lines: 61, functions: 58, branches: 52, statements: 60 },
     },
     projects: [
       {
