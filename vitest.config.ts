@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 const conditions = ['@queue-canary/source', 'node', 'import', 'default'];
@@ -6,25 +7,31 @@ const shared = {
   ssr: { resolve: { conditions } },
 };
 
+/** A worker loads modules once, not once for each file: no test leaves anything behind that another one sees. */
+const isolate = false;
+
 /**
  * `unit`: beside the sources, no sockets beyond loopback, milliseconds each. `integration`: real SDK
  * clients, real processes, real git, `cdk deploy`.
  */
 export default defineConfig({
   test: {
+    // The main process mostly waits for them.
+    maxWorkers: '100%',
     coverage: {
       provider: 'v8',
       include: ['packages/*/src/**/*.ts'],
       exclude: ['**/*.test.ts', '**/test/**'],
       reporter: ['text-summary', 'html'],
-      // Of the unit tests alone. Raise it when coverage has grown.
-      thresholds: { lines: 50, functions: 50, branches: 50, statements: 50 },
+      // Of the unit tests alone, a few points below what they reach. Raise it when coverage has grown.
+      thresholds: { lines: 61, functions: 58, branches: 52, statements: 60 },
     },
     projects: [
       {
         ...shared,
         test: {
           name: 'unit',
+          isolate,
           // Ends what hangs. No test depends on how busy the machine is.
           testTimeout: 60_000,
           setupFiles: ['tools/property-seed.ts'],
@@ -36,6 +43,13 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'integration',
+          isolate,
+          env: {
+            // An engine asks the machine's `aws` what it can do before the first build, for seconds. Tests of that bring one.
+            PATH: `${join(import.meta.dirname, 'tools', 'no-aws')}:${process.env.PATH}`,
+            // Engines and commands that tests start compile their modules once.
+            NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules', '.cache', 'compiled'),
+          },
           setupFiles: ['tools/property-seed.ts'],
           include: ['packages/*/test/**/*.test.ts', 'examples/app/test/**/*.test.ts', 'sim/*.test.ts'],
           exclude: ['**/node_modules/**'],

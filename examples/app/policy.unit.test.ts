@@ -11,7 +11,7 @@ beforeAll(ensureControllerBundle);
 
 /** The policy by which the controller goes when the app is deployed with `-c name=value` for each of these. */
 function policyOf(context: Record<string, string>): ReleasePolicy {
-  const { pipelineStack } = addQueueCanary(temporaryApp({ context, analyticsReporting: false }));
+  const { pipelineStack } = addQueueCanary(temporaryApp({ context }));
   const functions = Template.fromStack(pipelineStack).findResources('AWS::Lambda::Function');
   const [controller] = Object.values(functions);
   const parsed = parsePolicy(JSON.parse(controller?.Properties.Environment.Variables.QC_POLICY));

@@ -28,10 +28,7 @@ export function synthesize(
   prefix = 'Test',
   references = 'strong',
 ): Synthesized {
-  const app = temporaryApp({
-    analyticsReporting: false,
-    context: { '@aws-cdk/core:defaultCrossStackReferences': references },
-  });
+  const app = temporaryApp({ context: { '@aws-cdk/core:defaultCrossStackReferences': references } });
   const imageStack = new ImageStack(app, `${prefix}Image`, imageProps);
   const pipelineStack = new PipelineStack(app, `${prefix}Pipeline`, { image: imageStack.image, ...props });
   return {

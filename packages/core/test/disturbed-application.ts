@@ -90,8 +90,7 @@ export class DisturbedApplication {
   }
 
   #failed(): number {
-    const lines = tracks.flatMap((track) => this.world.tasks.lines(track));
-    return lines.reduce((sum, { failed }) => sum + failed, 0);
+    return tracks.reduce((sum, track) => sum + this.world.tasks.failed(track), 0);
   }
 
   #comes(what: keyof typeof CHANCES): boolean {

@@ -100,6 +100,11 @@ export class SimulatedTasks {
     return this.#tasks[track].flatMap(({ lines }) => lines.written);
   }
 
+  /** First deliveries that have failed on a track's tasks, all in all. */
+  failed(track: Track): number {
+    return this.#tasks[track].reduce((sum, { lines }) => sum + lines.failed, 0);
+  }
+
   /** What the controller measures of the current release; undefined without one, or when nothing was ever reported. */
   measurement(pipeline: PipelineState, nowMs: number): Measurement | undefined {
     const release = currentRelease(pipeline);
@@ -127,10 +132,8 @@ export class SimulatedTasks {
 
   #failedBefore(promotedAt: number): FailedBefore {
     const fromMs = promotedAt - failedBeforeMs;
-    const lines = this.#tasks.stable.flatMap((task) => since(task, fromMs));
-    const hasFailed = ({ toMs, failed, retriedFailed, deadLettered }: Line) =>
-      toMs <= promotedAt && failed + retriedFailed + deadLettered > 0;
-    return { fromMs, lines: lines.filter(hasFailed) };
+    const failing = this.#tasks.stable.flatMap(({ lines }) => lines.failing);
+    return { fromMs, lines: failing.filter(({ toMs }) => toMs > fromMs && toMs <= promotedAt) };
   }
 
   /** The first minutes of stable's tasks that are older than the release and have reported since it began. */

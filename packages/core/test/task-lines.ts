@@ -37,6 +37,10 @@ const AROUND = [0.8, 0.9, 1, 1.1, 1.3];
  */
 export class TaskLines {
   readonly written: Line[] = [];
+  /** First deliveries that failed, in all lines. */
+  failed = 0;
+  /** Positions of the lines by which deliveries failed. */
+  readonly #failing: number[] = [];
   readonly #writer: Writer;
   #reportedMs: number;
   #finished: Tally;
@@ -69,15 +73,13 @@ export class TaskLines {
 
   /** The last deliveries of so many messages failed by `atMs`, each after others. */
   failLast(atMs: number, count: number): this {
-    this.#write(atMs, {}, false);
-    const last = this.written.length - 1;
-    this.written[last] = {
-      ...this.written[last]!,
-      retried: count,
-      retriedFailed: count,
-      deadLettered: count,
-    };
+    this.#write(atMs, {}, false, { retried: count, retriedFailed: count, deadLettered: count });
     return this;
+  }
+
+  /** The lines by which deliveries failed. */
+  get failing(): readonly Line[] {
+    return this.#failing.map((position) => this.written[position]!);
   }
 
   #nextMs(): number {
@@ -86,7 +88,7 @@ export class TaskLines {
     return (Math.floor(this.#reportedMs / stepMs) + 1) * stepMs;
   }
 
-  #write(toMs: number, work: WorkByAge, final: boolean): void {
+  #write(toMs: number, work: WorkByAge, final: boolean, again: Partial<Line> = {}): void {
     const { task, track, startedAt } = this.#writer;
     const fromMs = this.#reportedMs;
     const does = typeof work === 'function' ? work(toMs - startedAt) : work;
@@ -102,6 +104,8 @@ export class TaskLines {
     const finished = grow(this.#finished, (perSecond * (toMs - fromMs)) / 1000);
     const failed = Math.min(finished, grow(this.#failed, finished * failing));
     const deadLettered = Math.round(failed * deadLettering);
+    this.failed += failed;
+    if (failed > 0 || again.retriedFailed) this.#failing.push(this.written.length);
     this.written.push({
       task,
       track,
@@ -124,6 +128,7 @@ export class TaskLines {
       errors: failed === 0 ? {} : { [errorClass]: failed },
       types: {},
       counters: {},
+      ...again,
     });
     this.#reportedMs = toMs;
   }

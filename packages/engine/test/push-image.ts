@@ -70,7 +70,12 @@ async function packLayer(files: Readonly<Record<string, string>>): Promise<Buffe
   const directory = mkdtempSync(join(tmpdir(), 'queue-canary-layer-'));
   try {
     for (const [name, content] of Object.entries(files)) writeFileSync(join(directory, name), content);
-    const archive = create({ cwd: directory, gzip: true, portable: true, prefix: 'app' }, Object.keys(files));
+    // The same files give the same digest, whenever they are pushed.
+    const mtime = new Date(0);
+    const archive = create(
+      { cwd: directory, gzip: true, portable: true, mtime, prefix: 'app' },
+      Object.keys(files),
+    );
     return await archive.concat();
   } finally {
     rmSync(directory, { recursive: true, force: true });

@@ -15,6 +15,10 @@ const STILLBORN = 0.1;
 /** How many of a bad version's lives end so, by bet. */
 const DYING = [0.5, 0.9];
 
+/** What a life that ends so wins, and what another one loses, by bet, as logarithms. */
+const WON = DYING.map((dying) => ln(dying / STILLBORN));
+const LOST = DYING.map((dying) => ln((1 - dying) / (1 - STILLBORN)));
+
 /**
  * The e-process against "a task of the canary crashes no oftener than a task of stable", given how many crash in all:
  * messages that kill any version, and tasks that die every so often whatever they run, hit both tracks by their tasks' time.
@@ -27,9 +31,9 @@ export class CrashLoop {
 
   get value(): number {
     let stillborn = 0;
-    for (const dying of DYING) {
-      const won = this.#stillborn * ln(dying / STILLBORN);
-      const lost = (this.#lives - this.#stillborn) * ln((1 - dying) / (1 - STILLBORN));
+    for (let bet = 0; bet < DYING.length; bet += 1) {
+      const won = this.#stillborn * WON[bet]!;
+      const lost = (this.#lives - this.#stillborn) * LOST[bet]!;
       stillborn += Math.min(eValueMax, exp(won + lost)) / DYING.length;
     }
     return (this.#wealth.value + stillborn) / 2;

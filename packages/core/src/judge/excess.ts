@@ -37,14 +37,47 @@ const PRIOR_UNITS = 100.5;
 /** How many units the baseline's past counts as, in the guess at its failure rate within one block. */
 const PAST_UNITS = 400;
 
+/** What the ratios of the null law have won over a ratio of 1, for one luck of the canary's tasks. */
+class Explained {
+  /** As logarithms, by ratio. */
+  readonly #won: Float64Array;
+  /** Most intervals tell nothing new, and are asked about all the same. */
+  #mean: { readonly law: Float64Array; readonly ln: number } | undefined;
+
+  constructor(won: Float64Array) {
+    this.#won = won;
+  }
+
+  get isUntouched(): boolean {
+    return this.#won.every((each) => each === 0);
+  }
+
+  /** The logarithm of what all ratios of the law together have won. */
+  lnMean(law: Float64Array): number {
+    if (this.#mean?.law !== law) this.#mean = { law, ln: lnMean(law, this.#won) };
+    return this.#mean.ln;
+  }
+
+  /** @param lnFactors of the bets, and behind them of the null law's ratios. */
+  add(lnFactors: Float64Array): void {
+    const bets = lnFactors.length - this.#won.length;
+    for (let step = 0; step < this.#won.length; step += 1) this.#won[step]! += lnFactors[bets + step]!;
+    this.#mean = undefined;
+  }
+
+  copy(): Explained {
+    return new Explained(this.#won.slice());
+  }
+}
+
 /** What has been won against one baseline. */
 class Stake {
   readonly #wealth: Wealth;
-  /** What each ratio of the null law has won over a ratio of 1, as logarithms, for each luck of the canary's tasks. */
-  readonly #nulls: Float64Array[];
+  /** For each luck of the canary's tasks. */
+  readonly #nulls: Explained[];
 
   /** @param nulls empty where tasks are taken for alike. */
-  constructor(wealth: Wealth, nulls: Float64Array[]) {
+  constructor(wealth: Wealth, nulls: Explained[]) {
     this.#wealth = wealth;
     this.#nulls = nulls;
   }
@@ -53,39 +86,42 @@ class Stake {
     if (spread === 0 || this.#nulls.length === 0) return this.#wealth.value;
     const law = lawOf(spread);
     let lnExplained = 0;
-    for (const won of this.#nulls) lnExplained += lnMean(law, won);
+    for (const explained of this.#nulls) lnExplained += explained.lnMean(law);
     return Math.min(eValueMax, exp(this.#wealth.ln - lnExplained));
   }
 
   /** @param lnFactors of the bets, and behind them of the null law's ratios. */
   bet(lnFactors: Float64Array, elapsed: number): void {
     this.#wealth.betLn(lnFactors, elapsed);
-    const won = this.#nulls.at(-1);
-    if (won === undefined) return;
-    const bets = lnFactors.length - won.length;
-    for (let step = 0; step < won.length; step += 1) won[step]! += lnFactors[bets + step]!;
+    this.#nulls.at(-1)?.add(lnFactors);
   }
 
   /** From now on the null law's ratio is another draw. */
   draw(): void {
-    const won = this.#nulls.at(-1);
-    if (won?.some((each) => each !== 0)) this.#nulls.push(new Float64Array(won.length));
+    if (this.#nulls.at(-1)?.isUntouched === false) this.#nulls.push(newLuck());
   }
 
   copy(): Stake {
     return new Stake(
       this.#wealth.copy(),
-      this.#nulls.map((won) => won.slice()),
+      this.#nulls.map((explained) => explained.copy()),
     );
   }
 }
 
-/** The logarithm of what all ratios of the null law together have won. */
+function newLuck(): Explained {
+  return new Explained(new Float64Array(ODDS_RATIOS_OF_NULL.length));
+}
+
+/** The logarithm of the mean, by the law, of what is given as logarithms. */
 function lnMean(law: Float64Array, won: Float64Array): number {
-  const most = won.map((_, step) => mostAt(won, step));
-  const top = Math.max(...most);
+  let top = Number.NEGATIVE_INFINITY;
+  for (let step = 0; step < won.length; step += 1) top = Math.max(top, mostAt(won, step));
   let mean = 0;
-  for (let step = 0; step < law.length; step += 1) mean += law[step]! * exp(most[step]! - top);
+  for (let step = 0; step < law.length; step += 1) {
+    // What the law excludes would add nothing.
+    if (law[step]! > 0) mean += law[step]! * exp(mostAt(won, step) - top);
+  }
   return top + ln(mean);
 }
 
@@ -138,7 +174,7 @@ export class ExcessFailures {
     this.#excessOdds = excesses.map(oddsOf);
     this.#oddsRatios = Float64Array.from([...excesses, ...ratios, ...nulls]);
     this.#lnFactors = new Float64Array(this.#oddsRatios.length);
-    this.#stakes = [new Stake(new Wealth(weights), alike ? [] : [new Float64Array(nulls.length)])];
+    this.#stakes = [new Stake(new Wealth(weights), alike ? [] : [newLuck()])];
   }
 
   /**

@@ -8,6 +8,10 @@ const TOLERATED = 0.25;
 const FAILING = [0.5, 0.7, 0.9, 0.98];
 const WEIGHTS = [0.15, 0.15, 0.2, 0.5];
 
+/** What a message that fails wins, and what another one loses, by bet, as logarithms. */
+const WON = FAILING.map((rate) => ln(rate / TOLERATED));
+const LOST = FAILING.map((rate) => ln((1 - rate) / (1 - TOLERATED)));
+
 /** What fails in one line beyond so much counts no more: a reset connection fails many messages at once. */
 const FAILED_MAX = 4;
 
@@ -30,10 +34,8 @@ export class GrossFailures {
   with(lines: readonly Cell[]): number {
     const { failed, others } = countsOf(lines);
     let mean = 0;
-    for (const [bet, rate] of FAILING.entries()) {
-      const grown =
-        (this.#failed + failed) * ln(rate / TOLERATED) +
-        (this.#others + others) * ln((1 - rate) / (1 - TOLERATED));
+    for (let bet = 0; bet < FAILING.length; bet += 1) {
+      const grown = (this.#failed + failed) * WON[bet]! + (this.#others + others) * LOST[bet]!;
       mean += WEIGHTS[bet]! * Math.min(eValueMax, exp(grown));
     }
     return mean;

@@ -82,20 +82,23 @@ function likelihood({ units, failed }: Counts, rate: number): number {
   return failing + succeeding;
 }
 
-/** The greatest likelihood of all pairs of rates that differ by so much: concave in the one rate, by golden sections. */
+/** The greatest likelihood of all pairs of rates that differ by so much: concave in the one rate, so its slope falls. */
 function likeliest(canary: Counts, stable: Counts, difference: number): number {
   let [low, high] = [Math.max(0, -difference), Math.min(1, 1 - difference)];
-  const at = (rate: number) =>
-    likelihood(canary, clamped(rate + difference)) + likelihood(stable, clamped(rate));
-  for (let step = 0; step < 60; step += 1) {
-    const [a, b] = [high - GOLDEN * (high - low), low + GOLDEN * (high - low)];
-    if (at(a) > at(b)) high = b;
-    else low = a;
+  for (let step = 0; step < 50; step += 1) {
+    const rate = (low + high) / 2;
+    if (slope(canary, clamped(rate + difference)) + slope(stable, clamped(rate)) > 0) low = rate;
+    else high = rate;
   }
-  return at((low + high) / 2);
+  const rate = (low + high) / 2;
+  return likelihood(canary, clamped(rate + difference)) + likelihood(stable, clamped(rate));
 }
 
-const GOLDEN = 0.6180339887498949;
+/** By how much the likelihood's logarithm grows with the rate. */
+function slope({ units, failed }: Counts, rate: number): number {
+  return failed / rate - (units - failed) / (1 - rate);
+}
+
 const TINY = exp(-500);
 
 function clamped(rate: number): number {

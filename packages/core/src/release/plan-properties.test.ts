@@ -230,7 +230,7 @@ function run({
 
 const runs = { numRuns: 200 };
 
-describe('whatever happens, in whatever order', { timeout: 30_000 }, () => {
+describe('whatever happens, in whatever order', { timeout: 120_000 }, () => {
   it('comes to rest with one good version on both services, or waiting for a person', () => {
     fc.assert(
       fc.property(histories, (given) => {
