@@ -34,6 +34,7 @@ export default defineConfig({
           isolate,
           // Ends what hangs. No test depends on how busy the machine is.
           testTimeout: 60_000,
+          globalSetup: ['tools/test-directory.ts'],
           setupFiles: ['tools/property-seed.ts'],
           include: ['packages/*/src/**/*.test.ts', 'tools/**/*.test.ts', 'examples/**/*.unit.test.ts'],
           exclude: ['**/node_modules/**'],
@@ -50,6 +51,7 @@ export default defineConfig({
             // Engines and commands that tests start compile their modules once.
             NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules', '.cache', 'compiled'),
           },
+          globalSetup: ['tools/test-directory.ts'],
           setupFiles: ['tools/property-seed.ts'],
           include: ['packages/*/test/**/*.test.ts', 'examples/app/test/**/*.test.ts', 'sim/*.test.ts'],
           exclude: ['**/node_modules/**'],

@@ -1,10 +1,10 @@
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
 import { describe, expect, it } from 'vitest';
-import { temporaryApp } from '../../packages/constructs/test/temporary-app.ts';
+import { quickApp } from '../../packages/constructs/test/quick-app.ts';
 import { readSettings, SettingsError } from './settings.ts';
 
-const read = (context: Record<string, unknown>) => readSettings(temporaryApp({ context }).node);
+const read = (context: Record<string, unknown>) => readSettings(quickApp({ context }).node);
 
 const shipped = { shipped: { worse: 'less', tolerance: 0.25 } };
 const notCounters =

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { temporaryApp } from '../../../packages/constructs/test/temporary-app.ts';
+import { quickApp } from '../../../packages/constructs/test/quick-app.ts';
 import { bundleController } from '../../../tools/bundle-controller.ts';
 import { acknowledgements } from '../acknowledgements.ts';
 import { addQueueCanary } from '../queue-canary-app.ts';
@@ -70,7 +70,7 @@ describe('the app', () => {
     const found = nag?.suppressedViolations.map(({ acknowledgedAt, acknowledgedId }) =>
       [acknowledgedAt, acknowledgedId].join(' '),
     );
-    const acknowledged = acknowledgements(addQueueCanary(temporaryApp())).map(({ at, id }) =>
+    const acknowledged = acknowledgements(addQueueCanary(quickApp())).map(({ at, id }) =>
       [at.node.path, `AwsSolutions::${id}`].join(' '),
     );
     expect([...new Set(found)].sort()).toEqual(acknowledged.sort());

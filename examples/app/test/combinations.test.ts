@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { quickApp } from '../../../packages/constructs/test/quick-app.ts';
 import { ensureControllerBundle } from '../../../packages/constructs/test/synthesize.ts';
-import { temporaryApp } from '../../../packages/constructs/test/temporary-app.ts';
 import { acknowledgeFindings, acknowledgements } from '../acknowledgements.ts';
 import { addQueueCanary } from '../queue-canary-app.ts';
 import { coveringArray } from './covering-array.ts';
@@ -47,7 +47,7 @@ const combinations = coveringArray(OPTIONS);
 /** Every context value that the app knows, which it lists to whoever gives another. */
 function settings(): string[] {
   try {
-    addQueueCanary(temporaryApp({ context: { nothing: 'x' } }));
+    addQueueCanary(quickApp({ context: { nothing: 'x' } }));
   } catch (error) {
     return (error as Error).message.split('the settings are ')[1]!.split(', ');
   }

@@ -2,14 +2,14 @@ import { type App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { quickApp } from '../test/quick-app.ts';
 import { actionsOf, ensureControllerBundle, resource, resources, statementsOf } from '../test/synthesize.ts';
-import { temporaryApp } from '../test/temporary-app.ts';
 import { ImageStack, PipelineStack, type StackEncryptionProps } from './index.ts';
 
 beforeAll(ensureControllerBundle);
 
 function encrypted(propsOf: (app: App) => StackEncryptionProps) {
-  const app = temporaryApp({
+  const app = quickApp({
     analyticsReporting: false,
     context: { '@aws-cdk/core:defaultCrossStackReferences': 'strong' },
   });

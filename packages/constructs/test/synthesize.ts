@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Template } from 'aws-cdk-lib/assertions';
 import { bundleController } from '../../../tools/bundle-controller.ts';
 import { ImageStack, type ImageStackProps, PipelineStack, type PipelineStackProps } from '../src/index.ts';
-import { temporaryApp } from './temporary-app.ts';
+import { quickApp } from './quick-app.ts';
 
 // The validator takes seconds; the example app's integration test runs it.
 process.env.CDK_VALIDATION = 'false';
@@ -28,7 +28,7 @@ export function synthesize(
   prefix = 'Test',
   references = 'strong',
 ): Synthesized {
-  const app = temporaryApp({ context: { '@aws-cdk/core:defaultCrossStackReferences': references } });
+  const app = quickApp({ context: { '@aws-cdk/core:defaultCrossStackReferences': references } });
   const imageStack = new ImageStack(app, `${prefix}Image`, imageProps);
   const pipelineStack = new PipelineStack(app, `${prefix}Pipeline`, { image: imageStack.image, ...props });
   return {
