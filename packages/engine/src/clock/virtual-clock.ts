@@ -30,8 +30,7 @@ export class VirtualClock implements Clock {
   }
 
   nowMs(): number {
-    // Whole milliseconds, as of any clock that people set.
-    return Math.floor(this.#nowMs - this.#setBackMs);
+    return this.#nowMs - this.#setBackMs;
   }
 
   uptimeMs(): number {
@@ -45,7 +44,8 @@ export class VirtualClock implements Clock {
 
   setTimer(delayMs: number, run: () => void): Timer {
     const entry: Entry = {
-      dueMs: this.#nowMs + Math.max(delayMs, 0),
+      // Time moves by whole milliseconds, as the system's clock does, and no timer is early.
+      dueMs: this.#nowMs + Math.ceil(Math.max(delayMs, 0)),
       sequence: this.#sequence++,
       run,
       cancelled: false,
