@@ -10,6 +10,7 @@ import type {
 } from '@queue-canary/engine';
 import type { Random } from '../bench/judge/random.ts';
 import { type AwsModules, awsModules } from './aws-modules.ts';
+import { Life } from './life.ts';
 
 type Handler = (event: unknown) => Promise<unknown>;
 type Loaded = { readonly handler: Handler } | { readonly error: unknown };
@@ -23,15 +24,22 @@ const MEMORY_KIB = 128 * 1024;
  */
 export function functionsInProcess(surroundings: Surroundings, random: Random) {
   return async (options: FunctionProcessOptions): Promise<FunctionEnvironment> =>
-    new InProcessFunction(options, surroundings, awsModules(surroundings, options.role, random));
+    new InProcessFunction(options, surroundings, random);
 }
 
 class InProcessFunction implements FunctionEnvironment {
+  readonly #life: Life;
   readonly #loaded: Loaded;
+  readonly #killed = Promise.withResolvers<Outcome>();
   #alive = true;
 
-  constructor(options: FunctionProcessOptions, surroundings: Surroundings, modules: AwsModules) {
-    this.#loaded = load(options, surroundings, modules);
+  constructor(options: FunctionProcessOptions, { clock, call }: Surroundings, random: Random) {
+    this.#life = new Life(clock);
+    const surroundings: Surroundings = {
+      clock: this.#life,
+      call: (...args) => this.#life.within(call(...args)),
+    };
+    this.#loaded = load(options, surroundings, awsModules(surroundings, options.role, random));
   }
 
   get alive(): boolean {
@@ -44,7 +52,11 @@ class InProcessFunction implements FunctionEnvironment {
     return failed(this.#loaded.error);
   }
 
-  async invoke({ payload }: { readonly payload: string }): Promise<Outcome> {
+  invoke({ payload }: { readonly payload: string }): Promise<Outcome> {
+    return Promise.race([this.#killed.promise, this.#run(payload)]);
+  }
+
+  async #run(payload: string): Promise<Outcome> {
     if (!('handler' in this.#loaded)) return failed(this.#loaded.error);
     try {
       const result = await this.#loaded.handler(JSON.parse(payload));
@@ -56,6 +68,8 @@ class InProcessFunction implements FunctionEnvironment {
 
   async kill(): Promise<void> {
     this.#alive = false;
+    this.#life.end();
+    this.#killed.resolve({ kind: 'exited', reason: 'signal: SIGKILL' });
   }
 }
 

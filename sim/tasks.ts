@@ -1,13 +1,14 @@
 import { WORKER_VARIABLES } from '@queue-canary/core';
 import type { RunningTask, Surroundings, TaskExit, TaskRunner, TaskSpec } from '@queue-canary/engine';
-import { type Clock, InProcessTransport, type SqsOperations, Worker } from '@queue-canary/worker';
+import { InProcessTransport, type SqsOperations, Worker } from '@queue-canary/worker';
 import { Random } from '../bench/judge/random.ts';
+import { Life } from './life.ts';
 import { POISON, type Version, workOn } from './version.ts';
 
 /** From the pull of an image to the program's first line on Fargate, milliseconds: evenly between these. */
 const START_MS = [15_000, 45_000] as const;
 
-const CPU_EXIT: TaskExit = { exitCode: 0, oom: false };
+const ENDED: TaskExit = { exitCode: 0, oom: false };
 const KILLED: TaskExit = { exitCode: 137, signal: 'SIGKILL', oom: false };
 const RESIDENT_BYTES = 96 * 2 ** 20;
 
@@ -92,7 +93,7 @@ class InProcessTask implements RunningTask {
     const drained = this.#worker?.drain('SIGTERM') ?? Promise.resolve();
     void drained.then(() => {
       killing.cancel();
-      this.#end(CPU_EXIT);
+      this.#end(ENDED);
     });
     return this.exited;
   }
@@ -105,40 +106,6 @@ class InProcessTask implements RunningTask {
     this.#life.end();
     this.#start(false);
     this.#exit(exit);
-  }
-}
-
-/** The time and the calls of one program: when it has ended, none of its timers fires, and none of its calls returns. */
-class Life implements Clock {
-  readonly #clock: Clock;
-  #over = false;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  nowMs(): number {
-    return this.#clock.nowMs();
-  }
-
-  setTimer(delayMs: number, run: () => void) {
-    return this.#clock.setTimer(delayMs, () => {
-      if (!this.#over) run();
-    });
-  }
-
-  async within<T>(call: Promise<T>): Promise<T> {
-    const result = await call.then(
-      (value) => () => value,
-      (error: unknown) => () => {
-        throw error;
-      },
-    );
-    return this.#over ? new Promise<never>(() => {}) : result();
-  }
-
-  end(): void {
-    this.#over = true;
   }
 }
 
