@@ -29,17 +29,23 @@ export async function env(
   const [aws, boto3] = await Promise.all(
     (['aws', 'boto3'] as const).map((client) => servicesMissed(client, { ...given, ...changes })),
   );
-  const wrapped = !options.json && aws !== undefined && aws.length > 0;
+  const wrapped = !options.json && Array.isArray(aws) && aws.length > 0;
   if (options.json) print(JSON.stringify(withNulls(changes), null, 2));
   else for (const line of syntax.lines(changes, wrapped)) print(line);
 
   const warn = (text: string) => terminal.line(terminal.style('bad', text));
-  if (aws && aws.length > 0) {
+  for (const [client, found] of [
+    ['aws', aws],
+    ['boto3', boto3],
+  ] as const) {
+    if (found === 'slow') warn(unknownOf(client));
+  }
+  if (Array.isArray(aws) && aws.length > 0) {
     warn(
       `${passesBy('aws', aws)}. ${wrapped ? 'In this shell, and in bash also in scripts for bash, "aws" now adds --endpoint-url by itself. ' : ''}In other scripts, add --endpoint-url "$AWS_ENDPOINT_URL" to each call. AWS CLI 2.13 or later needs neither.`,
     );
   }
-  if (boto3 && boto3.length > 0) {
+  if (Array.isArray(boto3) && boto3.length > 0) {
     warn(
       `${passesBy('boto3', boto3)}. Give each client endpoint_url=os.environ["AWS_ENDPOINT_URL"], or use boto3 1.28 or later.`,
     );
@@ -50,6 +56,11 @@ export async function env(
       `This is for sh, bash and zsh. In ${login}: ${SHELLS[login as Shell].usage('queue-canary env --shell')}`,
     );
   }
+}
+
+function unknownOf(client: AwsClient): string {
+  const what = client === 'aws' ? 'The aws on your PATH' : 'The boto3 of your python3';
+  return `${what} made no call within 15 seconds, so it is not known whether it uses AWS_ENDPOINT_URL. Run this command again when the machine is less busy. Calls to AWS fail meanwhile, because AWS_CA_BUNDLE lets it trust no server.`;
 }
 
 function passesBy(client: AwsClient, services: readonly string[]): string {

@@ -33,40 +33,51 @@ getattr(boto3.client(sys.argv[1]), sys.argv[2])()`;
  * It is found out by watching where calls arrive. None leaves the machine: the only way out is a proxy that is not there.
  *
  * @param env - what the client will have, PATH and HOME among it
+ * @param withinMs - how long the client has for a call, milliseconds
+ * @returns `slow` where it took longer, so that nothing is known
  */
-export async function servicesMissed(client: AwsClient, env: Environment): Promise<string[] | undefined> {
+export async function servicesMissed(
+  client: AwsClient,
+  env: Environment,
+  withinMs: number = PROBE_MS,
+): Promise<string[] | 'slow' | undefined> {
   const watched = await Promise.all(
     CALLS.map(({ service, command, method }) =>
-      watchFor((url) => ({
-        program: client === 'aws' ? 'aws' : 'python3',
-        args: client === 'aws' ? [service, command, '--output', 'json'] : ['-c', PYTHON, service, method],
-        env: {
-          ...env,
-          AWS_ENDPOINT_URL: url,
-          AWS_REGION: 'us-east-1',
-          AWS_DEFAULT_REGION: 'us-east-1',
-          AWS_ACCESS_KEY_ID: 'probe',
-          AWS_SECRET_ACCESS_KEY: 'probe',
-          AWS_MAX_ATTEMPTS: '1',
-          AWS_EC2_METADATA_DISABLED: 'true',
-          HTTP_PROXY: NO_WAY_OUT,
-          HTTPS_PROXY: NO_WAY_OUT,
-          http_proxy: NO_WAY_OUT,
-          https_proxy: NO_WAY_OUT,
-          NO_PROXY: '127.0.0.1',
-          no_proxy: '127.0.0.1',
-        },
-      })),
+      watchFor(
+        (url) => ({
+          program: client === 'aws' ? 'aws' : 'python3',
+          args: client === 'aws' ? [service, command, '--output', 'json'] : ['-c', PYTHON, service, method],
+          env: {
+            ...env,
+            AWS_ENDPOINT_URL: url,
+            AWS_REGION: 'us-east-1',
+            AWS_DEFAULT_REGION: 'us-east-1',
+            AWS_ACCESS_KEY_ID: 'probe',
+            AWS_SECRET_ACCESS_KEY: 'probe',
+            AWS_MAX_ATTEMPTS: '1',
+            AWS_EC2_METADATA_DISABLED: 'true',
+            HTTP_PROXY: NO_WAY_OUT,
+            HTTPS_PROXY: NO_WAY_OUT,
+            http_proxy: NO_WAY_OUT,
+            https_proxy: NO_WAY_OUT,
+            NO_PROXY: '127.0.0.1',
+            no_proxy: '127.0.0.1',
+          },
+        }),
+        withinMs,
+      ),
     ),
   );
   const absent = ['ENOENT', NOT_FOUND, ...(client === 'boto3' ? [NO_BOTO3] : [])];
   if (watched.some(({ ended }) => ended !== undefined && absent.includes(ended))) return undefined;
+  if (watched.some(({ arrived, ended }) => !arrived && ended === SLOW)) return 'slow';
   return CALLS.map(({ service }) => service).filter((_service, index) => !watched[index]!.arrived);
 }
 
 /** The port of the discard service, where nothing listens. */
 const NO_WAY_OUT = 'http://127.0.0.1:9';
 const PROBE_MS = 15_000;
+const SLOW = 'ETIMEDOUT';
 
 interface Probe {
   readonly program: string;
@@ -76,10 +87,11 @@ interface Probe {
 
 /**
  * Runs a program against a server of this machine that refuses everything. Says whether anything arrived, and the
- * program's exit status, or the error for which it did not run.
+ * program's exit status, or the error for which it did not run, or `ETIMEDOUT` when it was ended after `withinMs`.
  */
 export async function watchFor(
   probe: (url: string) => Probe,
+  withinMs: number = PROBE_MS,
 ): Promise<{ readonly arrived: boolean; readonly ended: string | number | undefined }> {
   let arrived = false;
   const server = createServer((request, response) => {
@@ -91,8 +103,8 @@ export async function watchFor(
   const { port } = server.address() as AddressInfo;
   const { program, args, env } = probe(`http://127.0.0.1:${port}`);
   const ended = await new Promise<string | number | undefined>((resolve) => {
-    const child = execFile(program, [...args], { env, timeout: PROBE_MS }, (error) =>
-      resolve(error?.code ?? undefined),
+    const child = execFile(program, [...args], { env, timeout: withinMs }, (error) =>
+      resolve(error?.killed ? SLOW : (error?.code ?? undefined)),
     );
     child.stdin?.end();
   });
