@@ -71,6 +71,22 @@ const KINDS: readonly Kind[] = [
   { name: 'stable task stopped', chance: 0.25, moment: 'baking', withinMs: BAKE_MS, act: stopStableTask },
 ];
 
+/** Time before the releases, as the watch knows it later, and how often poison comes then, milliseconds. */
+const USUAL_MS = 2 * 3_600_000;
+const BURSTS_APART_MS = 15 * 60_000;
+
+/**
+ * Hours in which poison comes in bursts as large as two that meet in one release. After a promotion nothing but such a
+ * past tells poison from a bad version (docs/explanation/how-a-release-runs.md).
+ */
+export async function passUsualHours(world: World): Promise<void> {
+  const untilMs = world.clock.nowMs() + USUAL_MS;
+  while (world.clock.nowMs() < untilMs) {
+    await world.traffic.poison(2 * BURST_MAX);
+    await world.clock.advanceBy(BURSTS_APART_MS * (0.5 + world.random.uniform()));
+  }
+}
+
 /** Draws the same numbers whatever comes of them, so that a seed stands for one course. */
 export function drawDisturbances(random: Random): Disturbance[] {
   return KINDS.map((kind) => ({

@@ -1,4 +1,4 @@
-import { drawDisturbances } from './disturbances.ts';
+import { drawDisturbances, passUsualHours } from './disturbances.ts';
 import type { Version } from './version.ts';
 import type { End, World } from './world.ts';
 
@@ -15,6 +15,8 @@ export interface Release extends End {
 export interface Scenario {
   /** What it shows, in a sentence. */
   readonly what: string;
+  /** What passes between the first release and the others. */
+  readonly before?: (world: World) => Promise<void>;
   /** Releases one version. `number` counts the releases of its world. */
   readonly release: (world: World, number: number) => Promise<Release>;
 }
@@ -29,6 +31,7 @@ const FAULTS: readonly Omit<Version, 'name'>[] = [{ failing: 0.1 }, { failing: 1
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   good: {
     what: 'good versions, disturbed as on an account that people use: each that is not promoted was ended wrongly',
+    before: passUsualHours,
     async release(world, number) {
       const isSame = world.random.uniform() < SAME_IMAGE;
       const coldMs = world.random.uniform() < 0.5 ? 0 : 20_000;

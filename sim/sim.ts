@@ -61,6 +61,7 @@ async function play(seed: number): Promise<void> {
   try {
     const first = await world.untilEnd(true);
     if (!first.promoted) problems.push(`seed ${seed}: the first release was not promoted: ${first.reason}`);
+    await scenario!.before?.(world);
     for (let number = 1; number <= RELEASES; number += 1) {
       const release = await scenario!.release(world, number);
       releases.push(release);

@@ -60,7 +60,7 @@ export class VirtualClock implements Clock {
 
   /** Moves time forward by `durationMs`, running every timer that falls due, including re-armed ones. */
   async advanceBy(durationMs: number): Promise<void> {
-    const targetMs = this.#nowMs + durationMs;
+    const targetMs = this.#nowMs + Math.ceil(durationMs);
     await this.#settle();
     for (let next = this.#peek(); next && next.dueMs <= targetMs; next = this.#peek()) {
       this.#pop();
