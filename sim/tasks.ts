@@ -16,7 +16,7 @@ export interface Tasks {
   /** The version that an image holds. */
   readonly versionOf: (digest: string) => Version | undefined;
   /** Told of each message whose handler ended well. */
-  readonly onProcessed: (body: string, version: Version, track: string) => void;
+  readonly onProcessed: (body: string) => void;
   readonly random: Random;
 }
 
@@ -146,7 +146,7 @@ function workerOf(
       const { ms, fails } = workOn(version, life.nowMs() - startedAtMs, random);
       await new Promise<void>((resolve) => life.setTimer(ms, resolve));
       if (fails) throw new Error('the handler failed');
-      onProcessed(body, version, track);
+      onProcessed(body);
     },
   });
 }

@@ -126,7 +126,7 @@ test('scripts for bash call the engine too, and learn the region from the config
   expect(existsSync(left)).toBe(false);
 });
 
-test("git finds AWS's addresses of repositories at the engine and signs in, beside settings of the user's own", async () => {
+test("git finds AWS's addresses of repositories at the engine and signs in, alongside the user's own settings", async () => {
   const state = await engine();
   const { path } = machine({});
   const settings = async (env: Record<string, string | undefined>) =>

@@ -140,7 +140,7 @@ describe('controller', () => {
     expect(parsePolicy(policyOf(stacks))).toEqual(parsePolicy({}));
   });
 
-  it('gives a long bake the time to be decided upon, as far as the controller can judge', () => {
+  it('gives a long bake the time to be decided, as far as the controller can judge', () => {
     const deadline = (props: Parameters<typeof synthesize>[0]) =>
       (policyOf(synthesize(props)).judge as { deadlineMs: number }).deadlineMs / 60_000;
     expect(deadline({ bakeTime: Duration.minutes(45) })).toBe(90);

@@ -65,7 +65,7 @@ test('time stands still while something real is under way', async () => {
   const seen: number[] = [];
   clock.setTimer(10, () => {
     isBusy = true;
-    setTimeout(() => {
+    setImmediate(() => {
       seen.push(clock.nowMs());
       isBusy = false;
     });

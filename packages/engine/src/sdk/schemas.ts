@@ -24,7 +24,7 @@ const TIMESTAMPS: Readonly<Record<number, TimestampFormat>> = {
 
 export type TimestampFormat = 'date-time' | 'http-date' | 'epoch-seconds';
 
-/** What the schemas say besides types, as far as the engine goes by it. A trait without a value is 1. */
+/** The traits that the engine uses. A trait without a value is 1. */
 export interface Traits {
   /** Of an operation of a REST protocol. */
   readonly http?: readonly [method: string, path: string, status: number];

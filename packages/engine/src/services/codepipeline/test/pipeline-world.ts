@@ -22,7 +22,7 @@ export type Stage = NonNullable<Pipeline['stages']>[number];
 export type Action = NonNullable<Stage['actions']>[number];
 type EcsService = NonNullable<Output<'ecs', 'DescribeServices'>['services']>[number];
 
-/** The rest of AWS as far as pipelines call it; what was asked is kept in order. */
+/** The rest of AWS as far as pipelines call it. It keeps the calls in order. */
 class Aws {
   readonly asked: Array<{ readonly operation: string; readonly input: Record<string, unknown> }> = [];
   readonly objects = new Map<string, Uint8Array>();
@@ -218,7 +218,7 @@ export class PipelineWorld {
     );
   }
 
-  /** Lets ECS report that the service's deployment came to this. */
+  /** Lets ECS report how the service's deployment ended. */
   deployment(rolloutState: 'COMPLETED' | 'FAILED', rolloutStateReason = ''): void {
     this.aws.service = {
       ...this.aws.service,
