@@ -116,7 +116,7 @@ export class SimulatedTasks {
     return {
       fromMs,
       toMs: Math.floor(nowMs / reportMs) * reportMs,
-      canary: this.#track('canary', fromMs),
+      canary: this.#track('canary', fromMs - pastMs),
       stable: this.#track('stable', fromMs - pastMs),
       starts: this.startsKept ? this.#starts(fromMs) : [],
       ...(release.stable && { before: this.#failedBefore(release.stable.startedAt) }),

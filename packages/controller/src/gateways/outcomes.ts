@@ -266,7 +266,7 @@ class ReleaseLines {
 
   constructor(fromMs: number) {
     this.fromMs = fromMs;
-    this.canary = new TrackLines('canary', fromMs);
+    this.canary = new TrackLines('canary', fromMs - pastMs);
     this.stable = new TrackLines('stable', fromMs - pastMs);
   }
 }

@@ -42,7 +42,7 @@ export interface FailedBefore {
 export interface Measurement {
   /**
    * Beginning of the interval in which the canary's deployment began, and of the last interval, epoch milliseconds.
-   * Stable's lines reach back {@link pastMs} further.
+   * The lines of both tracks reach back {@link pastMs} further.
    */
   readonly fromMs: number;
   readonly toMs: number;
@@ -62,7 +62,10 @@ export interface Measurement {
   readonly problems?: readonly string[];
 }
 
-/** How far before the release stable's lines are read: its own past says what is slow and how much tasks differ. */
+/**
+ * How far before the release lines are read. Stable's past says what is slow and how much tasks differ, and that of both
+ * tracks which messages had failed already.
+ */
 export const pastMs = 10 * 60_000;
 
 /** How far before its own deployment stable's failures are read: a whole day, since traffic has its hours. */

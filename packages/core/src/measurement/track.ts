@@ -30,9 +30,18 @@ const CLOCKS_MS = 1_000;
 
 /** What those tasks did that began at an instant or later. */
 export function begunSince({ lines, tasks }: TrackMeasurement, sinceMs: number): TrackMeasurement {
-  const isNew = ({ startedAt }: Line | TaskLife) =>
-    startedAt === undefined || startedAt >= sinceMs - CLOCKS_MS;
+  const isNew = hasBegunSince(sinceMs);
   return { lines: lines.filter(isNew), tasks: tasks.filter(isNew) };
+}
+
+/** What the others did. */
+export function begunBefore({ lines, tasks }: TrackMeasurement, sinceMs: number): TrackMeasurement {
+  const isNew = hasBegunSince(sinceMs);
+  return { lines: lines.filter((line) => !isNew(line)), tasks: tasks.filter((task) => !isNew(task)) };
+}
+
+function hasBegunSince(sinceMs: number): (its: Line | TaskLife) => boolean {
+  return ({ startedAt }) => startedAt === undefined || startedAt >= sinceMs - CLOCKS_MS;
 }
 
 /**

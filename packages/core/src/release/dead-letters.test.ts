@@ -87,6 +87,21 @@ describe('dead letters', () => {
       observed(world, 60_000, good);
       expect(world.wake().phase).toBe('rollingBack');
     });
+
+    // Between releases both services run the last good version.
+    it.each([
+      { deadLetters: 6, phase: 'baking' },
+      { deadLetters: 30, phase: 'rollingBack' },
+    ])('end it only where they are more, although canary alone had failed them: $deadLetters', (given) => {
+      const { world } = judging('automatic', {
+        before: { canary: { ...good.canary, failing: 0.01, recovering: false }, stable: good.stable },
+      });
+      observed(world, 20_000, good);
+      world.deadLetterOn('canary', given.deadLetters);
+      world.wake();
+      observed(world, 60_000, good);
+      expect(world.wake().phase).toBe(given.phase);
+    });
   });
 
   it('wait a moment for the reports of those who failed them', () => {
@@ -153,6 +168,22 @@ describe('dead letters', () => {
       const { phase, reasons } = world.wake();
       expect(phase).toBe('deploying');
       expect(reasons.join('\n')).toMatch(/stable fails such messages/);
+    });
+
+    it('are not held against it when the canary tasks that are being replaced fail as much', () => {
+      const world = deploying();
+      world.pass(20_000);
+      world.report({ canary: poisoned.canary, stable: good.stable });
+      world.finishRollout('canary');
+      world.pass(5_000);
+      world.report(good);
+      world.deadLetterOn('canary', 4);
+      expect(world.wake().phase).toBe('deploying');
+      world.pass(60_000);
+      world.report(good);
+      const { phase, reasons } = world.wake();
+      expect(phase).toBe('deploying');
+      expect(reasons.join('\n')).toMatch(/fails such messages/);
     });
 
     it('end it when stable does not, after a moment for the reports', () => {

@@ -7,7 +7,7 @@ import { begunSince, isUnaccounted, trackOf } from '../measurement/track.ts';
 export interface ReportedDeadLetters {
   /**
    * On tasks that run the release: the canary's, and those of stable that its promotion began. Without those of messages that
-   * stable had failed before the release began.
+   * had failed before the release began, on whichever track.
    */
   readonly own: number;
   /** On tasks that run the version before, and what else is not the release's. */
@@ -44,17 +44,20 @@ export function reportedDeadLetters(
 }
 
 /**
- * How many of the messages that stable had failed before an instant may still become dead letters: those that were neither
- * done nor dead then, without as many as were done on a later delivery since, or became dead letters on others' tasks.
+ * How many of the messages that had failed before an instant may still become dead letters: those that were neither done
+ * nor dead then, without as many as were done on a later delivery since, or became dead letters on others' tasks.
+ *
+ * The canary takes its share of the messages between releases too, so what it had failed then counts as much as stable's.
  */
 function stillFailing(measurement: Measurement, sinceMs: number, deadOnOthers: number): number {
   const { canary, stable, stableSample } = measurement;
   const perLine = stableSample === undefined ? 1 : stableSample.tasks / stableSample.read;
-  const before = linesSince(stable, 0).filter(({ toMs }) => toMs <= sinceMs);
+  const failing = (track: TrackMeasurement) =>
+    linesSince(track, 0).reduce((sum, line) => sum + (line.toMs <= sinceMs ? unresolved(line) : 0), 0);
   const recovered = (track: TrackMeasurement) =>
     linesSince(track, sinceMs).reduce((sum, line) => sum + line.retried - line.retriedFailed, 0);
-  const failing = before.reduce((sum, line) => sum + unresolved(line), 0) * perLine;
-  return Math.max(0, failing - recovered(canary) - recovered(stable) * perLine - deadOnOthers);
+  const left = (track: TrackMeasurement) => failing(track) - recovered(track);
+  return Math.max(0, left(canary) + left(stable) * perLine - deadOnOthers);
 }
 
 /** By how many messages a line adds to those that have failed and are neither done nor dead letters. */

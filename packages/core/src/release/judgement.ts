@@ -6,6 +6,7 @@ import { blocksFrom } from '../measurement/blocks.ts';
 import { type Lateness, settledAfterMs } from '../measurement/lateness.ts';
 import { reportMs } from '../measurement/line.ts';
 import type { Measurement, TrackMeasurement } from '../measurement/measurement.ts';
+import { begunBefore } from '../measurement/track.ts';
 import type { ReleasePolicy } from '../policy/policy.ts';
 import { failingAt, linesSince } from './dead-letters.ts';
 import { type Journey, judgedFrom } from './journey.ts';
@@ -19,8 +20,8 @@ export interface Judgement {
   readonly verdict: Verdict;
   /** Of both services after the promotion, beside stable before it; undefined until both run the candidate. */
   readonly watch?: Verdict;
-  /** Messages that stable failed while it ran the last good release beside the canary. */
-  readonly failedByStable: number;
+  /** Deliveries that tasks of the last good release failed since the canary's deployment began. */
+  readonly failedByLastGood: number;
   /** Messages that had failed, and were neither done nor dead letters, when stable's deployment began; 0 until then. */
   readonly failing: number;
   /** How the release does since stable's deployment began; absent until then. */
@@ -89,7 +90,7 @@ export function judgementOf(
         since,
       ),
     }),
-    failedByStable: failedByStable(measured, promotedAt ?? nowMs),
+    failedByLastGood: failedByLastGood(measured, promotedAt ?? nowMs),
     failing: promotedAt === undefined ? 0 : failingAt(measured, promotedAt),
     awaitsReports: nowMs - fromMs < reportsWithinMs,
     settledUntilMs,
@@ -145,7 +146,7 @@ export function excuses(judgement: Judgement, deadLetters: number): boolean {
     deadLetters > 0 &&
     sees &&
     !hasFailedCanary(judgement) &&
-    hasFailedThem(judgement.failedByStable, deadLetters)
+    hasFailedThem(judgement.failedByLastGood, deadLetters)
   );
 }
 
@@ -170,15 +171,15 @@ export function acceptedWith(judgement: Judgement, accepted: number): number {
 
 /**
  * Whether dead letters are not the canary's doing although it is still being deployed: there is no verdict yet, but
- * what stable failed since the deployment began tells as much.
+ * what the last good release failed since the deployment began tells as much.
  */
 export function excusesWhileDeploying(measurement: Measurement, nowMs: number, deadLetters: number): boolean {
-  return deadLetters > 0 && hasFailedThem(failedByStable(measurement, nowMs), deadLetters);
+  return deadLetters > 0 && hasFailedThem(failedByLastGood(measurement, nowMs), deadLetters);
 }
 
-/** A dead letter was received several times, most of them by stable. */
-function hasFailedThem(failedByStable: number, deadLetters: number): boolean {
-  return failedByStable > 0 && failedByStable * 2 >= deadLetters;
+/** A dead letter was received several times, most of them by tasks of the last good release. */
+function hasFailedThem(failedByLastGood: number, deadLetters: number): boolean {
+  return failedByLastGood > 0 && failedByLastGood * 2 >= deadLetters;
 }
 
 /** Whether the judge sees both tracks, or will in a moment, and has not failed the canary. */
@@ -254,13 +255,18 @@ function withoutDurations({ durations: _durations, ...cell }: Cell): Cell {
   return cell;
 }
 
-/** Where only some of stable's tasks were read, the others are taken to have failed as much. */
-function failedByStable({ fromMs, stable, stableSample }: Measurement, untilMs: number): number {
-  let failed = 0;
-  for (const line of linesSince(stable, fromMs)) {
-    if (line.fromMs < untilMs) failed += line.failed + line.retriedFailed;
-  }
-  return stableSample === undefined ? failed : (failed * stableSample.tasks) / stableSample.read;
+/**
+ * On stable, and on tasks of the canary that are being replaced. Where only some of stable's tasks were read, the others
+ * are taken to have failed as much.
+ */
+function failedByLastGood({ fromMs, canary, stable, stableSample }: Measurement, untilMs: number): number {
+  const failed = (track: TrackMeasurement) =>
+    linesSince(track, fromMs).reduce(
+      (sum, line) => sum + (line.fromMs < untilMs ? line.failed + line.retriedFailed : 0),
+      0,
+    );
+  const perLine = stableSample === undefined ? 1 : stableSample.tasks / stableSample.read;
+  return failed(begunBefore(canary, fromMs)) + failed(stable) * perLine;
 }
 
 /** On which track the last delivery failed of what went to the dead-letter queue during the release. */
