@@ -1,7 +1,7 @@
 import type { Clock } from '../clock/clock.ts';
 import type { Pace } from '../clock/pace.ts';
 import { AwsFault, InvariantError } from '../errors.ts';
-import type { Authorizer, Origin } from '../iam/authorizer.ts';
+import type { AuthorizationRequest, Authorizer, Origin } from '../iam/authorizer.ts';
 import type { Principal } from '../iam/principal.ts';
 import { requestTags } from '../iam/tags.ts';
 import type { Ids } from '../ids.ts';
@@ -116,7 +116,7 @@ export class Dispatcher {
     this.#rateLimits.admit(principal, serviceName, operationName, options.external ?? false);
     validate(serviceName, model.input, input, enumerations);
     refuseUnread(serviceName, operationName, input);
-    this.#authorizer.authorize({
+    const request: AuthorizationRequest = {
       principal,
       actions: operation.actions?.(input) ?? [`${description.iamPrefix}:${operationName}`],
       resources: operation.resources?.(input) ?? ['*'],
@@ -128,7 +128,16 @@ export class Dispatcher {
       trustPolicy: service?.trustPolicy,
       resourceTags: service?.resourceTags,
       accessDeniedCode: description.accessDeniedCode,
-    });
+    };
+    this.#authorizer.authorize(request);
+    const authorize: Call['authorize'] = (action, resource, conditions = {}) =>
+      this.#authorizer.authorize({
+        ...request,
+        actions: [action],
+        resources: [resource],
+        conditions,
+        passesRoles: [],
+      });
     let undo: (() => void) | undefined;
     const call: Call = {
       principal,
@@ -138,6 +147,8 @@ export class Dispatcher {
       atMs: this.#clock.nowMs(),
       endpoint: options.endpoint,
       signal: options.signal ?? NEVER,
+      authorize,
+      permits: (action, resource) => isAllowed(() => authorize(action, resource)),
       ifAbandoned: (run) => {
         undo = run;
       },
@@ -165,6 +176,16 @@ export class Dispatcher {
       }
       throw error;
     }
+  }
+}
+
+function isAllowed(authorize: () => void): boolean {
+  try {
+    authorize();
+    return true;
+  } catch (error) {
+    if (error instanceof AwsFault) return false;
+    throw error;
   }
 }
 

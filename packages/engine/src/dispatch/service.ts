@@ -18,6 +18,17 @@ export interface Call {
   readonly endpoint: string;
   /** Aborts when the caller went away: a long poll must not hand out messages to nobody. */
   readonly signal: AbortSignal;
+  /**
+   * Asks for a permission that depends on more than the input, or that is about another resource than the operation's;
+   * throws as a refused call does.
+   */
+  readonly authorize: (
+    action: string,
+    resource: string,
+    conditions?: Readonly<Record<string, string | string[]>>,
+  ) => void;
+  /** Whether it is granted, where a refusal is part of the answer. */
+  readonly permits: (action: string, resource: string) => boolean;
   /** Has `undo` run when the caller turns out to have left before the reply could be handed over. */
   readonly ifAbandoned: (undo: () => void) => void;
 }

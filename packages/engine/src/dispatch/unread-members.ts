@@ -115,6 +115,10 @@ export const HARMLESS: Readonly<Partial<Record<ServiceName, HarmlessMembers>>> =
       ACL: { only: ['private'], because: 'it is what a bucket is without one' },
       ObjectOwnership: { only: ['BucketOwnerEnforced'], because: 'it is what a bucket is without one' },
     },
+    CopyObject: {
+      ACL: { only: ['private', 'bucket-owner-full-control'], because: 'the account owns all objects' },
+      StorageClass: { only: ['STANDARD'], because: 'it is the usual one' },
+    },
     CreateMultipartUpload: {
       ACL: { only: ['private', 'bucket-owner-full-control'], because: 'the account owns all objects' },
       StorageClass: { only: ['STANDARD'], because: 'it is the usual one' },

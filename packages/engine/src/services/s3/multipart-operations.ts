@@ -10,7 +10,9 @@ import {
 } from './encryption.ts';
 import type { BucketNotifications } from './notifications.ts';
 import { describedBy, shownVersion } from './object-headers.ts';
+import { uploadConditions, writing } from './object-operations.ts';
 import { md5 } from './object-store.ts';
+import { tagsInHeader } from './object-tags.ts';
 import { encryptionOf, isVersioned, noSuchUpload, onObject, type S3Store } from './store.ts';
 
 /** S3's own limit is 5 TiB. An object is in memory while it is read. */
@@ -19,7 +21,7 @@ const OBJECT_BYTES_MAX = 512 * 1024 * 1024;
 /** Objects that are uploaded in parts. */
 export function multipartOperations(engine: Engine, store: S3Store, notifications: BucketNotifications) {
   /** The parts of an upload carry what the upload was begun with. */
-  const uploadConditions = ({ UploadId }: { UploadId?: string | undefined }) => {
+  const partConditions = ({ UploadId }: { UploadId?: string | undefined }) => {
     const encryption = store.uploads.get(UploadId ?? '')?.encryption;
     return encryptionConditions({
       ServerSideEncryption: encryption?.algorithm,
@@ -29,9 +31,9 @@ export function multipartOperations(engine: Engine, store: S3Store, notification
 
   return {
     CreateMultipartUpload: {
-      actions: () => ['s3:PutObject'],
+      actions: writing,
       resources: onObject,
-      conditions: encryptionConditions,
+      conditions: uploadConditions,
       journaled: false,
       run: (input) => {
         const bucket = store.bucket(input);
@@ -42,6 +44,7 @@ export function multipartOperations(engine: Engine, store: S3Store, notification
           key: input.Key ?? '',
           described: describedBy(input),
           encryption,
+          tags: tagsInHeader(input.Tagging),
           parts: {},
         });
         return {
@@ -55,31 +58,18 @@ export function multipartOperations(engine: Engine, store: S3Store, notification
     UploadPart: {
       actions: () => ['s3:PutObject'],
       resources: onObject,
-      conditions: uploadConditions,
+      conditions: partConditions,
       journaled: false,
       run: async (input) => {
         store.upload(input);
         const body = input.Body instanceof Uint8Array ? input.Body : Buffer.from(String(input.Body ?? ''));
-        const etag = await md5(body);
-        const part = { blob: await store.objects.writeBlob(body), etag, size: body.byteLength };
-        // Read now, since other parts may have come meanwhile, or the upload may have ended.
-        const upload = store.uploads.get(input.UploadId!);
-        if (!upload) {
-          store.objects.removeBlob(part.blob);
-          throw noSuchUpload();
-        }
-        store.objects.removeBlob(upload.parts[String(input.PartNumber)]?.blob);
-        store.uploads.put(input.UploadId!, {
-          ...upload,
-          parts: { ...upload.parts, [String(input.PartNumber)]: part },
-        });
-        return { ETag: `"${etag}"` };
+        return { ETag: await keepPart(store, input, body) };
       },
     },
     CompleteMultipartUpload: {
       actions: () => ['s3:PutObject'],
       resources: onObject,
-      conditions: uploadConditions,
+      conditions: partConditions,
       journaled: false,
       run: (input, call) => completeUpload(store, notifications, input, call),
     },
@@ -93,6 +83,25 @@ export function multipartOperations(engine: Engine, store: S3Store, notification
       },
     },
   } satisfies OperationTable<'s3'>;
+}
+
+/** @returns the part's tag, in quotes */
+export async function keepPart(
+  store: S3Store,
+  { UploadId = '', PartNumber }: Pick<Input<'s3', 'UploadPart'>, 'UploadId' | 'PartNumber'>,
+  body: Uint8Array,
+): Promise<string> {
+  const etag = await md5(body);
+  const part = { blob: await store.objects.writeBlob(body), etag, size: body.byteLength };
+  // Read now, since other parts may have come meanwhile, or the upload may have ended.
+  const upload = store.uploads.get(UploadId);
+  if (!upload) {
+    store.objects.removeBlob(part.blob);
+    throw noSuchUpload();
+  }
+  store.objects.removeBlob(upload.parts[String(PartNumber)]?.blob);
+  store.uploads.put(UploadId, { ...upload, parts: { ...upload.parts, [String(PartNumber)]: part } });
+  return `"${etag}"`;
 }
 
 async function completeUpload(
@@ -138,6 +147,7 @@ async function completeUpload(
       size,
       ...upload.described,
       encryption,
+      tags: upload.tags,
       etag: `${createHash('md5').update(digests).digest('hex')}-${listed.length}`,
     },
     isVersioned(bucket),

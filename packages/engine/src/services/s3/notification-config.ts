@@ -5,12 +5,15 @@ import type { Ids } from '../../ids.ts';
 /** Events that happen here; a name that ends in `*` stands for all that begin so. */
 const EVENTS = [
   's3:ObjectCreated:Put',
+  's3:ObjectCreated:Copy',
   's3:ObjectCreated:CompleteMultipartUpload',
   's3:ObjectRemoved:Delete',
   's3:ObjectRemoved:DeleteMarkerCreated',
+  's3:ObjectTagging:Put',
+  's3:ObjectTagging:Delete',
 ];
-/** Follow from operations that do not exist here, so rules for them have nothing to tell. */
-const NEVER_HERE = ['s3:ObjectCreated:Post', 's3:ObjectCreated:Copy'];
+/** Follow from operations that do not exist here, so rules for them have nothing to report. */
+const NEVER_HERE = ['s3:ObjectCreated:Post'];
 const DESTINATION = /^arn:aws:(sqs|sns|lambda):[^:]+:\d{12}:.+$/;
 
 /** One rule: which events of which keys go where. */

@@ -30,8 +30,16 @@ const REPEATED = 0.001;
 const PAUSE_MS_MAX = 60_000;
 /** How long a receiver that is out of order is tried. */
 const GIVEN_UP_AFTER_MS = 24 * 3_600_000;
+/** Of EventBridge, by event or by what all events of a kind begin with. */
+const DETAIL_TYPES: Readonly<Record<string, string>> = {
+  ObjectCreated: 'Object Created',
+  ObjectRemoved: 'Object Deleted',
+  'ObjectTagging:Put': 'Object Tags Added',
+  'ObjectTagging:Delete': 'Object Tags Deleted',
+};
 const REASONS: Readonly<Record<string, string>> = {
   'ObjectCreated:Put': 'PutObject',
+  'ObjectCreated:Copy': 'CopyObject',
   'ObjectCreated:CompleteMultipartUpload': 'CompleteMultipartUpload',
 };
 
@@ -180,7 +188,8 @@ export class BucketNotifications {
         object: {
           // As a form encodes it: a space is a plus, and slashes stay.
           key: encodeURIComponent(key).replaceAll('%20', '+').replaceAll('%2F', '/'),
-          ...(name.startsWith('ObjectCreated') && version ? { size: version.size, eTag: version.etag } : {}),
+          ...(name.startsWith('ObjectCreated') && version ? { size: version.size } : {}),
+          ...(!name.startsWith('ObjectRemoved') && version ? { eTag: version.etag } : {}),
           ...(version === undefined || version.versionId === 'null' ? {} : { versionId: version.versionId }),
           sequencer,
         },
@@ -190,27 +199,30 @@ export class BucketNotifications {
 
   /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html */
   #publishToEventBridge({ bucket, key, name, version, call }: ObjectEvent, sequencer: string): void {
-    const created = name.startsWith('ObjectCreated');
+    const [kind = ''] = name.split(':');
+    const created = kind === 'ObjectCreated';
+    const retagged = kind === 'ObjectTagging';
     this.#engine.journal.publish({
       source: 'aws.s3',
-      'detail-type': created ? 'Object Created' : 'Object Deleted',
+      'detail-type': DETAIL_TYPES[name] ?? DETAIL_TYPES[kind]!,
       resources: [`arn:aws:s3:::${bucket}`],
       detail: {
         version: '0',
         bucket: { name: bucket },
         object: {
           key,
-          ...(created && version ? { size: version.size, etag: version.etag } : {}),
+          ...(created && version ? { size: version.size } : {}),
+          ...((created || retagged) && version ? { etag: version.etag } : {}),
           ...(version === undefined || version.versionId === 'null'
             ? {}
             : { 'version-id': version.versionId }),
-          sequencer,
+          ...(retagged ? {} : { sequencer }),
         },
         'request-id': call.requestId,
         requester: this.#engine.accountId,
         'source-ip-address': '127.0.0.1',
-        reason: REASONS[name] ?? 'DeleteObject',
-        ...(created
+        ...(retagged ? {} : { reason: REASONS[name] ?? 'DeleteObject' }),
+        ...(created || retagged
           ? {}
           : {
               'deletion-type': name.endsWith('DeleteMarkerCreated')

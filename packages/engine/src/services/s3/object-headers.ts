@@ -36,6 +36,7 @@ export function shownObject(version: ObjectVersion) {
     ...version.headers,
     LastModified: new Date(version.modifiedAtMs),
     Metadata: { ...version.metadata },
+    ...(version.tags === undefined ? {} : { TagCount: Object.keys(version.tags).length }),
     ...shownEncryption(version.encryption),
     ...(version.versionId === NO_VERSION ? {} : { VersionId: version.versionId }),
   };

@@ -1,22 +1,43 @@
+import type { DeletedObject, _Error as S3Error } from '@aws-sdk/client-s3';
 import type { Call, OperationTable } from '../../dispatch/service.ts';
 import { AwsFault } from '../../errors.ts';
 import type { Input } from '../../sdk/services.ts';
-import { encryptionConditions, shownEncryption } from './encryption.ts';
+import { type EncryptionRequest, encryptionConditions, shownEncryption } from './encryption.ts';
 import type { BucketNotifications } from './notifications.ts';
 import { describedBy, shownObject, shownVersion } from './object-headers.ts';
 import { md5, type ObjectVersion } from './object-store.ts';
-import { type Bucket, bucketArn, encryptionOf, isVersioned, onObject, type S3Store } from './store.ts';
+import { existingTagConditions, requestTagConditions, tagsInHeader } from './object-tags.ts';
+import {
+  type Bucket,
+  bucketArn,
+  encryptionOf,
+  isVersioned,
+  type OfObject,
+  onObject,
+  type S3Store,
+} from './store.ts';
 
 type Versioned = { readonly VersionId?: string | undefined };
 const reading = ({ VersionId }: Versioned) => [
   VersionId === undefined ? 's3:GetObject' : 's3:GetObjectVersion',
 ];
+/** Of an object that brings its tags. */
+export const writing = ({ Tagging }: { readonly Tagging?: string | undefined }) => [
+  's3:PutObject',
+  ...(Tagging === undefined ? [] : ['s3:PutObjectTagging']),
+];
 const deleting = ({ VersionId }: Versioned) => [
   VersionId === undefined ? 's3:DeleteObject' : 's3:DeleteObjectVersion',
 ];
 
+/** Condition keys of what is uploaded: how it is to be encrypted, and its tags. */
+export function uploadConditions(input: EncryptionRequest & { readonly Tagging?: string | undefined }) {
+  return { ...encryptionConditions(input), ...requestTagConditions(tagsInHeader(input.Tagging)) };
+}
+
 /** Objects: their bytes, headers and versions. */
 export function objectOperations(store: S3Store, notifications: BucketNotifications) {
+  const existing = (input: OfObject) => existingTagConditions(store.tagsOf(input));
   const remove = (
     bucket: Bucket,
     { Key: key = '', VersionId }: { Key?: string | undefined; VersionId?: string | undefined },
@@ -31,15 +52,22 @@ export function objectOperations(store: S3Store, notifications: BucketNotificati
 
   return {
     PutObject: {
+      actions: writing,
       resources: onObject,
-      conditions: encryptionConditions,
+      conditions: uploadConditions,
       journaled: false,
       run: (input, call) => putObject(store, notifications, input, call),
     },
-    GetObject: { actions: reading, resources: onObject, run: (input) => getObject(store, input) },
+    GetObject: {
+      actions: reading,
+      resources: onObject,
+      conditions: existing,
+      run: (input) => getObject(store, input),
+    },
     HeadObject: {
       actions: reading,
       resources: onObject,
+      conditions: existing,
       run: (input) => {
         const version = store.objects.get(input.Bucket ?? '', input.Key ?? '', input.VersionId);
         if (!version?.blob) throw new AwsFault('NotFound', 'Not Found', 404);
@@ -62,23 +90,26 @@ export function objectOperations(store: S3Store, notifications: BucketNotificati
       },
     },
     DeleteObjects: {
-      actions: (input) => [...new Set((input.Delete?.Objects ?? []).flatMap(deleting))],
-      resources: (input) =>
-        (input.Delete?.Objects ?? []).map(({ Key }) => `${bucketArn(input.Bucket)}/${Key}`),
+      // Each key is a question of its own, and a refusal is part of the answer.
+      actions: () => [],
       run: (input, call) => {
         const bucket = store.bucket(input);
-        const listed = input.Delete?.Objects ?? [];
-        const Deleted = listed.map((object) => {
+        const Deleted: DeletedObject[] = [];
+        const Errors: S3Error[] = [];
+        for (const object of input.Delete?.Objects ?? []) {
           const { Key, VersionId } = object;
-          const version = remove(bucket, object, call);
-          const marker = version && version.blob === undefined;
-          return {
-            Key,
-            VersionId,
-            ...(marker ? { DeleteMarker: true, DeleteMarkerVersionId: version.versionId } : {}),
-          };
-        });
-        return { Deleted: input.Delete?.Quiet ? [] : Deleted };
+          const [action = ''] = deleting(object);
+          if (call.permits(action, `${bucketArn(bucket.name)}/${Key}`)) {
+            const version = remove(bucket, object, call);
+            const marker = version && version.blob === undefined;
+            Deleted.push({
+              Key,
+              VersionId,
+              ...(marker ? { DeleteMarker: true, DeleteMarkerVersionId: version.versionId } : {}),
+            });
+          } else Errors.push({ Key, VersionId, Code: 'AccessDenied', Message: 'Access Denied' });
+        }
+        return { Deleted: input.Delete?.Quiet ? [] : Deleted, Errors };
       },
     },
   } satisfies OperationTable<'s3'>;
@@ -98,24 +129,9 @@ async function putObject(
   }
   const blob = await store.objects.writeBlob(body);
   const bucket = store.bucket(input);
-  try {
-    store.checkWritable(input);
-  } catch (error) {
-    store.objects.removeBlob(blob);
-    throw error;
-  }
-  const version = store.objects.put(
-    bucket.name,
-    input.Key ?? '',
-    blob,
-    {
-      size: body.byteLength,
-      etag,
-      ...describedBy(input),
-      encryption,
-    },
-    isVersioned(bucket),
-  );
+  const tags = tagsInHeader(input.Tagging);
+  const attributes = { size: body.byteLength, etag, ...describedBy(input), encryption, tags };
+  const version = store.name(input, blob, attributes, isVersioned(bucket));
   const key = input.Key ?? '';
   notifications.publish({ bucket: bucket.name, key, name: 'ObjectCreated:Put', version, call });
   return {

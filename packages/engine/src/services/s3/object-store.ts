@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Engine } from '../../dispatch/service.ts';
+import type { ObjectTags } from './object-tags.ts';
 
 /** Whether a bucket keeps versions; once it has, this can only be suspended. */
 export type Versioning = 'Enabled' | 'Suspended' | undefined;
@@ -25,6 +26,8 @@ export interface ObjectVersion {
   readonly headers?: Readonly<Record<string, string>>;
   readonly metadata: Readonly<Record<string, string>>;
   readonly encryption?: ObjectEncryption | undefined;
+  /** Absent where there are none. */
+  readonly tags?: ObjectTags | undefined;
   readonly modifiedAtMs: number;
 }
 
@@ -53,6 +56,7 @@ export interface ObjectDescription {
 /** What {@link ObjectStore.put} needs besides the bytes. */
 export interface ObjectAttributes extends ObjectDescription {
   readonly encryption?: ObjectEncryption | undefined;
+  readonly tags?: ObjectTags | undefined;
   readonly size: number;
   readonly etag: string;
 }
@@ -104,6 +108,7 @@ export class ObjectStore {
       headers: attributes.headers ?? {},
       metadata: attributes.metadata ?? {},
       encryption: attributes.encryption,
+      tags: someTags(attributes.tags),
       modifiedAtMs: this.#engine.clock.nowMs(),
     };
     this.#push(bucket, key, version, versioned);
@@ -157,6 +162,16 @@ export class ObjectStore {
     return versionId === undefined
       ? versions[0]
       : versions.find((version) => version.versionId === versionId);
+  }
+
+  /** Replaces the tags of a version. */
+  retag(bucket: string, key: string, version: ObjectVersion, tags: ObjectTags): ObjectVersion {
+    const id = objectId(bucket, key);
+    const stored = this.#objects.get(id)!;
+    const tagged = { ...version, tags: someTags(tags) };
+    const versions = stored.versions.map((each) => (each.versionId === version.versionId ? tagged : each));
+    this.#objects.put(id, { ...stored, versions });
+    return tagged;
   }
 
   /** Bytes of an object, from `start` to `end` with both. */
@@ -225,6 +240,10 @@ export class ObjectStore {
   removeBlob(blob: string | undefined): void {
     if (blob !== undefined) rmSync(join(this.#directory, blob), { force: true });
   }
+}
+
+function someTags(tags: ObjectTags | undefined): ObjectTags | undefined {
+  return tags === undefined || Object.keys(tags).length === 0 ? undefined : tags;
 }
 
 function objectId(bucket: string, key: string): string {

@@ -3,12 +3,14 @@ import { AwsFault } from '../../errors.ts';
 import type { Table } from '../../state/state.ts';
 import { defaultEncryption, type EncryptionRequest, requestedEncryption } from './encryption.ts';
 import {
+  type ObjectAttributes,
   type ObjectDescription,
   type ObjectEncryption,
   ObjectStore,
   type ObjectVersion,
   type Versioning,
 } from './object-store.ts';
+import type { ObjectTags } from './object-tags.ts';
 
 export interface Bucket {
   readonly name: string;
@@ -25,6 +27,7 @@ export interface Upload {
   /** Absent in uploads that were begun before it was kept. */
   readonly described?: ObjectDescription;
   readonly encryption?: ObjectEncryption | undefined;
+  readonly tags?: ObjectTags | undefined;
   readonly parts: Readonly<Record<string, { blob: string; etag: string; size: number }>>;
 }
 
@@ -32,6 +35,18 @@ export interface Upload {
 export interface OfBucket {
   readonly Bucket?: string | undefined;
   readonly ExpectedBucketOwner?: string | undefined;
+}
+
+/** How a request names an object. */
+export interface OfObject extends OfBucket {
+  readonly Key?: string | undefined;
+  readonly VersionId?: string | undefined;
+}
+
+/** The same, with what must hold of what is there. */
+interface Writable extends OfObject {
+  readonly IfMatch?: string | undefined;
+  readonly IfNoneMatch?: string | undefined;
 }
 
 export const bucketArn = (bucket: string | undefined) => `arn:aws:s3:::${bucket}`;
@@ -63,10 +78,29 @@ export class S3Store {
     return bucket;
   }
 
+  /** The tags of what a request names, where that is there and has some. */
+  tagsOf({ Bucket = '', Key = '', VersionId }: OfObject): ObjectTags | undefined {
+    return this.objects.get(Bucket, Key, VersionId)?.tags;
+  }
+
+  /** Gives the version that a request names other tags. */
+  retag(input: OfObject, tags: ObjectTags): ObjectVersion {
+    return this.objects.retag(input.Bucket ?? '', input.Key ?? '', this.object(input), tags);
+  }
+
+  /** Names bytes that were written, as the object that a request names, unless it says that it must not be. */
+  name(input: Writable, blob: string, attributes: ObjectAttributes, versioned: boolean): ObjectVersion {
+    try {
+      this.checkWritable(input);
+    } catch (error) {
+      this.objects.removeBlob(blob);
+      throw error;
+    }
+    return this.objects.put(input.Bucket ?? '', input.Key ?? '', blob, attributes, versioned);
+  }
+
   object(
-    input: OfBucket & {
-      Key?: string | undefined;
-      VersionId?: string | undefined;
+    input: OfObject & {
       IfMatch?: string | undefined;
       IfNoneMatch?: string | undefined;
     },
@@ -88,13 +122,7 @@ export class S3Store {
   }
 
   /** Whether an object may be written, as the caller says that it must be there or not. */
-  checkWritable(
-    input: OfBucket & {
-      Key?: string | undefined;
-      IfMatch?: string | undefined;
-      IfNoneMatch?: string | undefined;
-    },
-  ): void {
+  checkWritable(input: Writable): void {
     const version = this.objects.get(input.Bucket ?? '', input.Key ?? '', undefined);
     if (input.IfMatch !== undefined) {
       if (!version?.blob)
@@ -133,11 +161,11 @@ export function encryptionOf(bucket: Bucket, input: EncryptionRequest): ObjectEn
 }
 
 /** Whether an `If-Match` or `If-None-Match` header means the object as it is. */
-function isTagOf(header: string, { etag }: ObjectVersion): boolean {
+export function isTagOf(header: string, { etag }: ObjectVersion): boolean {
   return header.split(',').some((each) => ['*', etag].includes(each.trim().replaceAll('"', '')));
 }
 
-function preconditionFailed(Condition: string): AwsFault {
+export function preconditionFailed(Condition: string): AwsFault {
   return new AwsFault(
     'PreconditionFailed',
     'At least one of the pre-conditions you specified did not hold',

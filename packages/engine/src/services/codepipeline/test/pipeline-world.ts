@@ -205,6 +205,8 @@ export class PipelineWorld {
       atMs: this.clock.nowMs(),
       endpoint: 'http://engine',
       signal: new AbortController().signal,
+      authorize: () => {},
+      permits: () => true,
       ifAbandoned: () => {},
     };
     return run(input, call);
