@@ -197,8 +197,10 @@ export const STACK_TEXTS: Readonly<
     QC_ROLLBACK_PARAMETER: "Parameter of a person's rollback.",
     QC_IMAGE_PARAMETER: 'Parameter of the image for new task definitions.',
     QC_IMAGE_REPOSITORY: 'The only repository whose images are accepted.',
-    QC_ALARM_NAMES: 'Alarms that are shown with a release, with commas between them.',
-    QC_DLQ_NAME: 'The dead-letter queue.',
+    QC_ALARM_NAMES:
+      'Alarms that are shown with a release, each on a line; none where the queue has no dead-letter queue.',
+    QC_STOP_ALARM_NAMES: 'Alarms that end a release during which they go off, each on a line.',
+    QC_DLQ_NAME: 'The dead-letter queue; absent where the queue has none.',
     QC_TOPIC_ARN: 'The topic.',
     QC_POLICY: '[The policy](settings.md#the-policy-as-json), JSON.',
   },

@@ -1,28 +1,20 @@
-import { CONTROLLER_VARIABLES, parsePolicy, type ReleasePolicy } from '@queue-canary/core';
+import { type Configuration, readEnvironment, UserError } from '@queue-canary/controller';
 import type { Context } from './context.ts';
 import { pipelineOutputs } from './stacks.ts';
 import { CliError } from './user-error.ts';
 
-/** What the deployed controller works by: the workers' name in the metrics, and the policy. */
-export async function controllerSettings(
-  context: Context,
-): Promise<{ readonly app: string; readonly policy: ReleasePolicy }> {
+/** What the deployed controller works by, from its own environment: the names of the application's resources, and the policy. */
+export async function controllerSettings(context: Context): Promise<Configuration> {
   const { ControllerFunctionName } = await pipelineOutputs(context.clients.cloudformation, context.app);
   const { Environment } = await context.clients.lambda.getFunctionConfiguration({
     FunctionName: ControllerFunctionName,
   });
-  const { [CONTROLLER_VARIABLES.app]: app, [CONTROLLER_VARIABLES.policy]: text } =
-    Environment?.Variables ?? {};
-  if (app === undefined || text === undefined) {
+  try {
+    return readEnvironment(Environment?.Variables ?? {});
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
     throw new CliError(
-      `function ${ControllerFunctionName} is not configured as a controller: run "queue-canary deploy pipeline" again`,
+      `this version cannot read the settings of the deployed controller ${ControllerFunctionName} (${error.message}): run "queue-canary deploy pipeline" again, or use the version of queue-canary that deployed it`,
     );
   }
-  const parsed = parsePolicy(JSON.parse(text));
-  if (!parsed.ok) {
-    throw new CliError(
-      `this version cannot read the deployed controller's policy (${parsed.problems.map(({ message }) => message).join('; ')}): run "queue-canary deploy pipeline" again, or use the version of queue-canary that deployed it`,
-    );
-  }
-  return { app, policy: parsed.policy };
 }

@@ -1,12 +1,5 @@
 import type { CloudFormation } from '@aws-sdk/client-cloudformation';
-import type { Names } from '@queue-canary/controller';
-import {
-  IMAGE_OUTPUTS,
-  type ImageOutputs,
-  PIPELINE_OUTPUTS,
-  type PipelineOutputs,
-  WORKER_CONTAINER,
-} from '@queue-canary/core';
+import { IMAGE_OUTPUTS, type ImageOutputs, PIPELINE_OUTPUTS, type PipelineOutputs } from '@queue-canary/core';
 import { CliError } from './user-error.ts';
 
 /** Names of the two stacks of an application. */
@@ -61,26 +54,4 @@ async function requireOutputs<K extends string>(
     found[key] = value;
   }
   return found;
-}
-
-/** The names under which the controller's gateways know the application, but for that of its metrics. */
-export async function releaseNames(cloudformation: CloudFormation, app: string): Promise<Omit<Names, 'app'>> {
-  const [image, pipeline] = await Promise.all([
-    imageOutputs(cloudformation, app),
-    pipelineOutputs(cloudformation, app),
-  ]);
-  return {
-    pipeline: pipeline.PipelineName,
-    cluster: pipeline.ClusterName,
-    canaryService: pipeline.CanaryServiceName,
-    stableService: pipeline.StableServiceName,
-    container: WORKER_CONTAINER,
-    releaseParameter: pipeline.ReleaseParameterName,
-    rollbackParameter: pipeline.RollbackParameterName,
-    imageParameter: image.ImageParameterName,
-    imageRepository: image.ImageRepositoryUri,
-    alarms: [pipeline.DeadLetterAlarmName],
-    deadLetterQueue: new URL(pipeline.DeadLetterQueueUrl).pathname.split('/').at(-1) ?? '',
-    topicArn: pipeline.ApprovalTopicArn,
-  };
 }

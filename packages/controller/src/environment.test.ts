@@ -15,7 +15,8 @@ const complete = {
   QC_ROLLBACK_PARAMETER: '/rollback',
   QC_IMAGE_PARAMETER: '/image',
   QC_IMAGE_REPOSITORY: 'registry/worker',
-  QC_ALARM_NAMES: 'one, two,',
+  QC_ALARM_NAMES: 'one\ntwo, or so\n',
+  QC_STOP_ALARM_NAMES: 'latency',
   QC_DLQ_NAME: 'dlq',
   QC_TOPIC_ARN: 'arn:aws:sns:us-east-1:123456789012:t',
   QC_POLICY: '{"bakeMs":300000}',
@@ -26,7 +27,8 @@ describe('readEnvironment', () => {
     expect(readEnvironment(complete)).toMatchObject({
       names: {
         app: 'Orders',
-        alarms: ['one', 'two'],
+        alarms: ['one', 'two, or so'],
+        stopAlarms: ['latency'],
         deadLetterQueue: 'dlq',
         tasks: { canary: 1, stableMin: 0, stableMax: 10 },
       },
@@ -34,10 +36,17 @@ describe('readEnvironment', () => {
     });
   });
 
+  it('needs neither alarms nor a dead-letter queue', () => {
+    const { QC_ALARM_NAMES: _, QC_STOP_ALARM_NAMES: __, QC_DLQ_NAME: ___, ...without } = complete;
+    const { names } = readEnvironment(without);
+    expect(names).toMatchObject({ alarms: [], stopAlarms: [] });
+    expect(names).not.toHaveProperty('deadLetterQueue');
+  });
+
   it('lists everything that is wrong at once', () => {
-    const broken = { ...complete, QC_CLUSTER: '', QC_DLQ_NAME: undefined, QC_POLICY: '{"bakeMs":-1}' };
+    const broken = { ...complete, QC_CLUSTER: '', QC_TOPIC_ARN: undefined, QC_POLICY: '{"bakeMs":-1}' };
     expect(() => readEnvironment(broken)).toThrow(
-      /QC_CLUSTER is not set; QC_DLQ_NAME is not set; QC_POLICY: "bakeMs" must be between 0 and/,
+      /QC_CLUSTER is not set; QC_TOPIC_ARN is not set; QC_POLICY: "bakeMs" must be between 0 and/,
     );
     expect(() => readEnvironment({ ...complete, QC_CANARY_TASKS: 'one' })).toThrow(
       'QC_CANARY_TASKS must be a whole number, not one',

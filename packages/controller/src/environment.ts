@@ -27,6 +27,10 @@ export function readEnvironment(environment: Readonly<Record<string, string | un
       problems.push(`${CONTROLLER_VARIABLES[key]} must be a whole number, not ${text}`);
     return Number(text);
   };
+  const optional = (key: Key): string | undefined => environment[CONTROLLER_VARIABLES[key]] || undefined;
+  // A name of an alarm may hold any character but those that control something.
+  const list = (key: Key): string[] => (optional(key) ?? '').split('\n').filter((name) => name !== '');
+  const deadLetterQueue = optional('deadLetterQueue');
   const configuration = {
     names: {
       app: required('app'),
@@ -44,11 +48,9 @@ export function readEnvironment(environment: Readonly<Record<string, string | un
       rollbackParameter: required('rollbackParameter'),
       imageParameter: required('imageParameter'),
       imageRepository: required('imageRepository'),
-      alarms: required('alarms')
-        .split(',')
-        .map((name) => name.trim())
-        .filter((name) => name !== ''),
-      deadLetterQueue: required('deadLetterQueue'),
+      alarms: list('alarms'),
+      stopAlarms: list('stopAlarms'),
+      ...(deadLetterQueue !== undefined && { deadLetterQueue }),
       topicArn: required('topicArn'),
     },
   };

@@ -66,7 +66,7 @@ export interface AlarmGateway {
 }
 
 export interface DeadLetterGateway {
-  depth(): Promise<DeadLetterDepth>;
+  depth(): Promise<DeadLetterDepth | undefined>;
 }
 
 /** Where worker containers log: a stream for each task. */

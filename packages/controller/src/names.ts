@@ -26,7 +26,11 @@ export interface Names {
   readonly imageParameter: string;
   /** Address of the application's image repository, without a tag. */
   readonly imageRepository: string;
+  /** Alarms that are a reason to look. */
   readonly alarms: readonly string[];
-  readonly deadLetterQueue: string;
+  /** Alarms that end a release during which they go off. */
+  readonly stopAlarms: readonly string[];
+  /** Name of the dead-letter queue; absent where the queue has none. */
+  readonly deadLetterQueue?: string;
   readonly topicArn: string;
 }

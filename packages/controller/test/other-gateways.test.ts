@@ -26,7 +26,7 @@ describe('the alarm gateway', () => {
             transitionedAt: at(30) * 1000,
             reason: 'threshold crossed',
           },
-          { name: 'latency', value: 'OK', transitionedAt: at(60) * 1000 },
+          { name: 'latency', endsRelease: true, value: 'OK', transitionedAt: at(60) * 1000 },
         ]);
         expect(calls[0]?.input).toMatchObject({ AlarmNames: ['dead-letters', 'latency'] });
       },

@@ -23,6 +23,7 @@ export const simulatedNames: Names = {
   rollbackParameter: '/rollback',
   imageParameter: '/image',
   alarms: ['dead-letters'],
+  stopAlarms: [],
   deadLetterQueue: 'dead-letters',
   imageRepository: 'registry/worker',
   topicArn: 'arn:aws:sns:us-east-1:123456789012:topic',

@@ -14,7 +14,8 @@ export const names = {
   rollbackParameter: '/rollback',
   imageParameter: '/image',
   imageRepository: 'registry/worker',
-  alarms: ['dead-letters', 'latency'],
+  alarms: ['dead-letters'],
+  stopAlarms: ['latency'],
   deadLetterQueue: 'dlq',
   topicArn: 'arn:aws:sns:us-east-1:123456789012:topic',
 };

@@ -61,6 +61,7 @@ export const CONTROLLER_VARIABLES = {
   imageParameter: 'QC_IMAGE_PARAMETER',
   imageRepository: 'QC_IMAGE_REPOSITORY',
   alarms: 'QC_ALARM_NAMES',
+  stopAlarms: 'QC_STOP_ALARM_NAMES',
   deadLetterQueue: 'QC_DLQ_NAME',
   topicArn: 'QC_TOPIC_ARN',
   policy: 'QC_POLICY',

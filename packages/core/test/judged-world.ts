@@ -44,13 +44,15 @@ export interface Setting {
   /** What tasks did before the release. @default - all was well */
   readonly before?: TracksWork;
   readonly watchMs?: number;
+  /** Whether the team's own alarm was in ALARM before the release. @default false */
+  readonly alarmBefore?: boolean;
   readonly judge?: Partial<JudgePolicy>;
 }
 
 /** A release of `v2`, over `v1`, whose canary is steady and whose judge waits for its job's answer. */
 export function judging(
   approval: Approval,
-  { before = good, watchMs = 60_000, judge = {} }: Setting = {},
+  { before = good, watchMs = 60_000, alarmBefore = false, judge = {} }: Setting = {},
 ): { readonly world: SimulatedWorld; readonly id: string } {
   const world = new SimulatedWorld({
     ...defaultReleasePolicy,
@@ -62,6 +64,7 @@ export function judging(
   world.wake();
   world.pass(60_000);
   world.report(before);
+  if (alarmBefore) world.setStopAlarm('ALARM');
   const id = world.push('v2');
   world.advance();
   world.advance();

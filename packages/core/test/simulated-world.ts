@@ -1,5 +1,6 @@
 import {
   type ActionRun,
+  type AlarmState,
   type AlarmValue,
   type DeadLetterDepth,
   type Effect,
@@ -159,6 +160,8 @@ export class SimulatedWorld {
   rollbackRequest: RollbackRequest | undefined;
   image: string;
   alarm: { value: AlarmValue; transitionedAt: number } = { value: 'OK', transitionedAt: 0 };
+  /** One of the team's own, that ends a release; absent until its state is set. */
+  stopAlarm: Pick<AlarmState, 'value' | 'transitionedAt' | 'reason'> | undefined;
   alarmsReadable = true;
   deadLetters = 0;
   /** What SQS says of them, where that is something else. */
@@ -307,6 +310,12 @@ export class SimulatedWorld {
     if (this.alarm.value !== value) this.alarm = { value, transitionedAt: this.now };
   }
 
+  /** The team's own alarm does. */
+  setStopAlarm(value: AlarmValue, reason?: string): void {
+    if (this.stopAlarm?.value === value) return;
+    this.stopAlarm = { value, transitionedAt: this.now, ...(reason !== undefined && { reason }) };
+  }
+
   /** Messages reach the dead-letter queue; nobody reports whose they are. */
   deadLetter(count: number): void {
     this.deadLetters += count;
@@ -412,7 +421,10 @@ export class SimulatedWorld {
       stable:
         this.unreadable === 'services' ? unknown('there is no stable service') : known(old('stable').stable),
       alarms: this.alarmsReadable
-        ? known([{ name: 'dead-letters', ...this.alarm }])
+        ? known([
+            { name: 'dead-letters', ...this.alarm },
+            ...(this.stopAlarm ? [{ name: 'latency', endsRelease: true, ...this.stopAlarm }] : []),
+          ])
         : unknown('the alarms cannot be read'),
       deadLetters: this.deadLettersReadable
         ? known(this.depth ?? { visible: this.deadLetters, hidden: 0 })

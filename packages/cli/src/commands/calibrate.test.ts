@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import type { FilteredLogEvent } from '@aws-sdk/client-cloudwatch-logs';
 import {
   type Calibration,
+  CONTROLLER_VARIABLES,
   defaultReleasePolicy,
+  environmentOf,
   type JudgePolicy,
   type Line,
   PIPELINE_OUTPUTS,
@@ -82,7 +84,13 @@ async function calibrate({ events = hour, deployed = policy, days = 1, ...option
   }));
   vi.spyOn(clients.lambda, 'getFunctionConfiguration').mockImplementation(async () => ({
     $metadata: {},
-    Environment: { Variables: { QC_APP: 'QueueCanary', QC_POLICY: JSON.stringify(deployed) } },
+    Environment: {
+      Variables: environmentOf(CONTROLLER_VARIABLES, {
+        // Which resources they are does not matter here.
+        ...Object.fromEntries(Object.keys(CONTROLLER_VARIABLES).map((key) => [key, '1'])),
+        policy: JSON.stringify(deployed),
+      }),
+    },
   }));
   vi.spyOn(clients.logs, 'filterLogEvents').mockImplementation(async (input) => {
     const { logGroupName, startTime = 0, endTime = 0, nextToken = '0' } = input;

@@ -11,7 +11,7 @@ import {
 import { sleep } from '@queue-canary/engine';
 import type { Context } from '../context.ts';
 import { controllerSettings } from '../controller-settings.ts';
-import { pipelineOutputs, releaseNames } from '../stacks.ts';
+import { pipelineOutputs } from '../stacks.ts';
 import { CliError } from '../user-error.ts';
 
 /** What is known of the release at one moment. */
@@ -23,11 +23,8 @@ export interface ReleaseStatus {
 
 /** Looks at the release with the controller's own eyes; changes nothing. */
 export async function releaseReader(context: Context): Promise<() => Promise<ReleaseStatus>> {
-  const { app, policy } = await controllerSettings(context);
-  const observe: Observer = createObserver({
-    names: { ...(await releaseNames(context.clients.cloudformation, context.app)), app },
-    connection: context.target.connection,
-  });
+  const { names, policy } = await controllerSettings(context);
+  const observe: Observer = createObserver({ names, connection: context.target.connection });
   return async () => {
     const nowMs = context.clock.nowMs();
     const observed = await observe(nowMs);

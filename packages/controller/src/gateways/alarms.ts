@@ -1,16 +1,19 @@
 import { type CloudWatchClient, DescribeAlarmsCommand } from '@aws-sdk/client-cloudwatch';
 import type { AlarmState } from '@queue-canary/core';
 import type { AlarmGateway } from '../gateways.ts';
+import type { Names } from '../names.ts';
 import { UserError } from '../user-error.ts';
 
 /** The release's alarms, metric and composite, through CloudWatch's API. */
 export class AwsAlarmGateway implements AlarmGateway {
   readonly #client: CloudWatchClient;
   readonly #names: readonly string[];
+  readonly #stopping: ReadonlySet<string>;
 
-  constructor(client: CloudWatchClient, alarmNames: readonly string[]) {
+  constructor(client: CloudWatchClient, { alarms, stopAlarms }: Pick<Names, 'alarms' | 'stopAlarms'>) {
     this.#client = client;
-    this.#names = alarmNames;
+    this.#names = [...new Set([...alarms, ...stopAlarms])];
+    this.#stopping = new Set(stopAlarms);
   }
 
   async read(): Promise<readonly AlarmState[]> {
@@ -35,6 +38,7 @@ export class AwsAlarmGateway implements AlarmGateway {
           name,
           value,
           transitionedAt: at.getTime(),
+          ...(this.#stopping.has(name) && { endsRelease: true }),
           ...(alarm.StateReason !== undefined && { reason: alarm.StateReason }),
         });
       }

@@ -54,8 +54,11 @@ export function createAwsGateways(
       container: names.container,
       ...(names.tasks && { tasks: names.tasks }),
     }),
-    alarms: new AwsAlarmGateway(new CloudWatchClient(connection), names.alarms),
-    deadLetters: new AwsDeadLetterGateway(new SQSClient(connection), names.deadLetterQueue),
+    alarms: new AwsAlarmGateway(new CloudWatchClient(connection), names),
+    deadLetters:
+      names.deadLetterQueue === undefined
+        ? { depth: async () => undefined }
+        : new AwsDeadLetterGateway(new SQSClient(connection), names.deadLetterQueue),
     outcomes: new AwsOutcomeGateway(new LogReader(new CloudWatchLogsClient(connection))),
     record: new AwsRecordGateway(new SSMClient(connection), names, sleep),
     notifications: new AwsNotificationGateway(new SNSClient(connection), names.topicArn),

@@ -41,7 +41,8 @@ function depthAtStart(
   before: number | undefined,
 ): Pick<Baseline, 'deadLetters'> {
   if (!depth.known || (before !== undefined && !isDepthUnsettled(release, nowMs))) return {};
-  return { deadLetters: Math.max(before ?? 0, depth.value.visible + depth.value.hidden) };
+  const { visible, hidden } = depth.value ?? { visible: 0, hidden: 0 };
+  return { deadLetters: Math.max(before ?? 0, visible + hidden) };
 }
 
 /**

@@ -10,7 +10,7 @@ import {
   reportsWithinMs,
   usualDeadLetters,
 } from './judgement.ts';
-import { known, type Observed, type Reading } from './observed.ts';
+import { type AlarmState, known, type Observed, type Reading } from './observed.ts';
 import type { Baseline, ReleaseRecord } from './record.ts';
 
 /**
@@ -51,7 +51,7 @@ interface DeadLetters {
 }
 
 /**
- * Assesses a release by its dead letters.
+ * Assesses a release by its dead letters, and by the alarms that a team has named.
  *
  * Dead letters are what the release's own tasks report: a delivery that failed and was a message's last. That is exact,
  * and says whose they are. The depth of the dead-letter queue is neither: people look into it, other tracks and other
@@ -74,6 +74,7 @@ export function assessHealth(
   const deadLetters = deadLettersOf(scene);
   if (!deadLetters.known) {
     return {
+      ...failureOf(alarms.failure),
       unmeasured: [deadLetters.problem, ...alarms.unmeasured],
       notes: alarms.notes,
       deadLettersPending: false,
@@ -86,7 +87,7 @@ export function assessHealth(
   const words = `${count} ${count === 1 ? 'message' : 'messages'} reached the dead-letter queue since the canary deployment began`;
   const note = noteOn(state, words, isPromoted(scene));
   return {
-    ...(state === 'failing' && { failure: `${words} (${policy.alarmThreshold - 1} allowed)` }),
+    ...failureOf(state === 'failing' ? `${words} (${policy.alarmThreshold - 1} allowed)` : alarms.failure),
     unmeasured: alarms.unmeasured,
     notes: [...(note === undefined ? [] : [note]), ...alarms.notes],
     deadLettersPending: state === 'awaitingReports' || state === 'unsettled',
@@ -134,18 +135,37 @@ export function isDepthUnsettled({ canaryStartedAt }: Journey, nowMs: number): b
   return nowMs - canaryStartedAt < depthSettlesWithinMs;
 }
 
-/** An alarm says nothing that the dead letters do not say; but one that cannot be read is a sign that much is wrong. */
-function alarmsOf({ alarms }: Observed, { canaryStartedAt }: Journey): Pick<Health, 'unmeasured' | 'notes'> {
+function failureOf(failure: string | undefined): Pick<Health, 'failure'> {
+  return failure === undefined ? {} : { failure };
+}
+
+/**
+ * An alarm of the team's own ends the release if it went off during it. That on dead letters says nothing that these do
+ * not say. One that cannot be read is a sign that much is wrong.
+ */
+function alarmsOf(
+  { alarms }: Observed,
+  { canaryStartedAt }: Journey,
+): Pick<Health, 'failure' | 'unmeasured' | 'notes'> {
   if (!alarms.known) return { unmeasured: [alarms.problem], notes: [] };
+  const ringing = alarms.value.filter(({ value }) => value === 'ALARM');
+  const wentOff = ({ transitionedAt }: AlarmState) => transitionedAt > canaryStartedAt;
+  const failing = ringing.find((alarm) => alarm.endsRelease && wentOff(alarm));
   return {
+    ...failureOf(
+      failing &&
+        `alarm ${failing.name} went off during the release${failing.reason === undefined ? '' : `: ${failing.reason}`}`,
+    ),
     unmeasured: [],
-    notes: alarms.value
-      .filter(({ value }) => value === 'ALARM')
-      .map(({ name, transitionedAt }) =>
-        transitionedAt > canaryStartedAt
-          ? `alarm ${name} went off during the release: the release's own dead letters are what counts`
-          : `alarm ${name} was already in ALARM when the canary deployment began`,
-      ),
+    notes: ringing.flatMap((alarm) => {
+      const { name, endsRelease } = alarm;
+      if (!wentOff(alarm)) {
+        const vain = endsRelease ? ', so it cannot end this release' : '';
+        return `alarm ${name} was already in ALARM when the canary deployment began${vain}`;
+      }
+      if (endsRelease) return [];
+      return `alarm ${name} went off during the release: the release's own dead letters are what counts`;
+    }),
   };
 }
 
@@ -187,7 +207,8 @@ function deadLettersOf(scene: Scene): Reading<DeadLetters> {
   if (!depth.known) return own > 0 ? known({ count: own, reported: own }) : depth;
   const before = baselineOf(scene)?.deadLetters;
   if (before === undefined || isDepthUnsettled(release, nowMs)) return known({ count: own, reported: own });
-  return known({ count: Math.max(own, depth.value.visible - before - others), reported: own });
+  const visible = depth.value?.visible ?? 0;
+  return known({ count: Math.max(own, visible - before - others), reported: own });
 }
 
 /** Whether reports of the dead letters have come, of both tracks, or must have by now. */

@@ -122,6 +122,8 @@ export interface AlarmState {
   /** When it last went from one state to another; evaluations that change nothing do not count. */
   readonly transitionedAt: number;
   readonly reason?: string;
+  /** Whether it ends a release during which it goes off; else it is a reason to look. */
+  readonly endsRelease?: boolean;
 }
 
 /** What the dead-letter queue holds, by SQS's counts, which are approximate and up to a minute late. */
@@ -154,7 +156,8 @@ export interface Observed {
   readonly canary: Reading<ServiceState>;
   readonly stable: Reading<ServiceState>;
   readonly alarms: Reading<readonly AlarmState[]>;
-  readonly deadLetters: Reading<DeadLetterDepth>;
+  /** `undefined` where the queue has no dead-letter queue. */
+  readonly deadLetters: Reading<DeadLetterDepth | undefined>;
   readonly record: Reading<RecordReading>;
   /** What both tracks did since the release's canary deployment began; undefined without one. */
   readonly outcomes: Reading<Measurement | undefined>;
