@@ -1,7 +1,7 @@
 import type { WorkerService } from '@queue-canary/constructs';
 import type { CfnElement } from 'aws-cdk-lib';
 import { Stack, Validations } from 'aws-cdk-lib';
-import type { CfnCluster, Cluster } from 'aws-cdk-lib/aws-ecs';
+import type { CfnCluster, ICluster } from 'aws-cdk-lib/aws-ecs';
 import type { IConstruct } from 'constructs';
 import type { QueueCanary } from './queue-canary-app.ts';
 
@@ -19,8 +19,8 @@ const ecsHasNoResource =
 const registryLogin =
   'ecr:GetAuthorizationToken has no resource; pulling and pushing are limited to the image repository';
 
-type PipelineStack = QueueCanary['pipelineStack'];
-type Services = PipelineStack['services'];
+type Parts = QueueCanary['pipelineStack']['queueCanary'];
+type Services = Parts['services'];
 
 /** Acknowledges the findings of cdk-nag that are as they should be; any other finding fails synthesis. */
 export function acknowledgeFindings(system: QueueCanary): void {
@@ -31,7 +31,7 @@ export function acknowledgeFindings(system: QueueCanary): void {
 
 /** Every finding of cdk-nag that remains, and the reason why. */
 export function acknowledgements({ imageStack, pipelineStack }: QueueCanary): Acknowledgement[] {
-  const { services, controller, pipeline } = pipelineStack;
+  const { services, controller, pipeline } = pipelineStack.queueCanary;
   const encrypted = pipeline.artifactBucket.encryptionKey !== undefined;
   return [
     ...ofImage(imageStack, encrypted),
@@ -81,7 +81,7 @@ function ofServices(services: Services): Acknowledgement[] {
   ];
 }
 
-function ofController(controller: PipelineStack['controller'], services: Services): Acknowledgement[] {
+function ofController(controller: Parts['controller'], services: Services): Acknowledgement[] {
   return [
     {
       at: controller,
@@ -99,7 +99,7 @@ function ofController(controller: PipelineStack['controller'], services: Service
   ];
 }
 
-function ofPipeline(pipeline: PipelineStack['pipeline'], services: Services): Acknowledgement[] {
+function ofPipeline(pipeline: Parts['pipeline'], services: Services): Acknowledgement[] {
   const inPipeline = (role: string) => pipeline.node.findChild(role);
   const artifacts = (role: string, keys: string): Acknowledgement => ({
     at: inPipeline(role),
@@ -157,7 +157,7 @@ function protectedTracks({ canary, stable }: Services): WorkerService[] {
   return [canary, stable].filter(({ protectedMinutesMax }) => protectedMinutesMax !== undefined);
 }
 
-function hasInsights(cluster: Cluster): boolean {
+function hasInsights(cluster: ICluster): boolean {
   return JSON.stringify((cluster.node.defaultChild as CfnCluster).clusterSettings).includes('"enabled"');
 }
 

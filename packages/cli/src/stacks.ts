@@ -1,5 +1,11 @@
 import type { CloudFormation } from '@aws-sdk/client-cloudformation';
-import { IMAGE_OUTPUTS, type ImageOutputs, PIPELINE_OUTPUTS, type PipelineOutputs } from '@queue-canary/core';
+import {
+  DEAD_LETTER_OUTPUTS,
+  IMAGE_OUTPUTS,
+  type ImageOutputs,
+  PIPELINE_OUTPUTS,
+  type PipelineOutputs,
+} from '@queue-canary/core';
 import { CliError } from './user-error.ts';
 
 /** Names of the two stacks of an application. */
@@ -31,17 +37,25 @@ export function imageOutputs(cloudformation: CloudFormation, app: string): Promi
 
 /** Outputs of the pipeline stack; an error that says what to run when it is not there. */
 export function pipelineOutputs(cloudformation: CloudFormation, app: string): Promise<PipelineOutputs> {
-  return requireOutputs(cloudformation, stackNames(app).pipeline, PIPELINE_OUTPUTS, 'pipeline');
+  return requireOutputs(
+    cloudformation,
+    stackNames(app).pipeline,
+    PIPELINE_OUTPUTS,
+    'pipeline',
+    DEAD_LETTER_OUTPUTS,
+  );
 }
 
-async function requireOutputs<K extends string>(
+async function requireOutputs<K extends string, O extends string = never>(
   cloudformation: CloudFormation,
   stack: string,
   keys: readonly K[],
   part: string,
-): Promise<Record<K, string>> {
+  optional: readonly O[] = [],
+): Promise<Record<K, string> & Partial<Record<O, string>>> {
   const outputs = await findOutputs(cloudformation, stack);
-  const found = {} as Record<K, string>;
+  const found = {} as Record<K | O, string>;
+  for (const key of optional) if (outputs?.[key] !== undefined) found[key] = outputs[key];
   for (const key of keys) {
     const value = outputs?.[key];
     if (value === undefined) {

@@ -1,6 +1,7 @@
 import { CfnCondition, Duration, Fn } from 'aws-cdk-lib';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
+import type * as iam from 'aws-cdk-lib/aws-iam';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
@@ -8,7 +9,8 @@ import { BacklogScaling } from './backlog-scaling.ts';
 import type { CanaryImage } from './canary-image.ts';
 import type { EncryptionProps } from './encryption.ts';
 import { NO_IMAGE_YET } from './names.ts';
-import type { WorkerQueue } from './worker-queue.ts';
+import { TaskRoles } from './task-roles.ts';
+import type { IWorkerQueue } from './worker-queue.ts';
 import { WorkerService } from './worker-service.ts';
 
 const FARGATE_STOP_TIMEOUT_MAX = Duration.seconds(120);
@@ -63,7 +65,10 @@ export interface WorkerCapacityProps {
    * the canary: an interruption would restart its bake. While AWS has no spare capacity only that one task runs,
    * and a deployment of stable waits for the others until its timeout.
    *
-   * @default - true
+   * A cluster of yours must have the capacity providers `FARGATE` and `FARGATE_SPOT` where this is given, true or false;
+   * to give or withdraw it later replaces both services.
+   *
+   * @default - true in a cluster that is made here; in one of yours, the launch type Fargate
    */
   readonly spot?: boolean;
 
@@ -106,6 +111,57 @@ export interface WorkerCapacityProps {
   readonly environment?: Record<string, string>;
 
   /**
+   * Settings of the canary's tasks alone. What differs between the tracks is compared by the judge along with the
+   * versions.
+   *
+   * @default - those of `environment`
+   */
+  readonly canaryEnvironment?: Record<string, string>;
+
+  /**
+   * Settings of stable's tasks alone.
+   *
+   * @default - those of `environment`
+   */
+  readonly stableEnvironment?: Record<string, string>;
+
+  /**
+   * Settings of the worker that are kept secret, by the name of the variable.
+   *
+   * @default - none
+   */
+  readonly secrets?: Record<string, ecs.Secret>;
+
+  /**
+   * How ECS tells whether a worker is healthy. A canary that never is ends its release.
+   *
+   * @default - none: the worker runs, or it has exited
+   */
+  readonly healthCheck?: ecs.HealthCheck;
+
+  /**
+   * Containers that run alongside the worker in every task of both tracks, by name. A release does not change their images.
+   *
+   * @default - none
+   */
+  readonly sidecars?: Record<string, ecs.ContainerDefinitionOptions>;
+
+  /**
+   * Whether people may open a shell in a task by ECS Exec, which writes into the container:
+   * `readonlyRootFilesystem` must be false.
+   *
+   * @default - false
+   */
+  readonly enableExecuteCommand?: boolean;
+
+  /**
+   * Where tasks get their tags from.
+   *
+   * @default - tasks get no tags
+   */
+  readonly propagateTags?: ecs.PropagatedTagSource;
+
+  /**
    * Tasks that ECS does not stop while they have messages in work: those of stable, or of both tracks. For messages that
    * take longer than the stop timeout. A protected canary delays the removal of a bad version. A busy task is protected
    * for half of the deployment timeout at most.
@@ -129,7 +185,8 @@ export interface WorkerCapacityProps {
   readonly readonlyRootFilesystem?: boolean;
 
   /**
-   * TCP ports that tasks may connect to, at any address. Rules that say more can be added to the services' `securityGroup`.
+   * TCP ports that tasks may connect to, at any address, in the security group that is made for them. Rules that say more
+   * can be added to the services' `connections`.
    *
    * @default - 443 only, which is all that the worker runtime and ECS need
    */
@@ -150,13 +207,25 @@ export interface CanaryServicesProps extends WorkerCapacityProps, EncryptionProp
   /** Where the worker's image comes from. */
   readonly image: CanaryImage;
   /** Queue that both services consume. */
-  readonly queue: WorkerQueue;
+  readonly queue: IWorkerQueue;
   /** Network that the tasks run in. */
   readonly vpc: ec2.IVpc;
   /** Subnets that the tasks run in. */
   readonly subnets: ec2.SubnetSelection;
   /** Whether tasks get public addresses. */
   readonly assignPublicIp: boolean;
+  /**
+   * Cluster that the services run in.
+   *
+   * @default - one is made
+   */
+  readonly cluster?: ecs.ICluster;
+  /**
+   * Security groups of the tasks of both services.
+   *
+   * @default - one is made, which admits nobody
+   */
+  readonly securityGroups?: readonly ec2.ISecurityGroup[];
   /**
    * Time within which a service must reach steady state on a new version, which bounds how long tasks are protected.
    *
@@ -170,15 +239,17 @@ export interface CanaryServicesProps extends WorkerCapacityProps, EncryptionProp
  *
  * The canary's share of the messages follows its share of the tasks; it is never an exact percentage.
  */
-export class CanaryServices extends Construct {
+export class CanaryServices extends Construct implements iam.IGrantable, ec2.IConnectable {
   /** Cluster of both services. */
-  readonly cluster: ecs.Cluster;
+  readonly cluster: ecs.ICluster;
   /** Gets a new version first. */
   readonly canary: WorkerService;
   /** Carries the load; scales with the backlog. */
   readonly stable: WorkerService;
-  /** What the tasks of both services may reach. It admits nobody. */
-  readonly securityGroup: ec2.SecurityGroup;
+  /** The tasks of both services; what is granted to it is granted to both. */
+  readonly grantPrincipal: iam.IPrincipal;
+  /** What the tasks of both services may reach. */
+  readonly connections: ec2.Connections;
   /** How stable follows the backlog. */
   readonly scaling: BacklogScaling;
   /** Tasks that each of the two has, once there is an image. */
@@ -188,15 +259,8 @@ export class CanaryServices extends Construct {
     super(scope, id);
     const sizes = sizesOf(props);
     this.tasks = { canary: sizes.canaryTasks, stableMin: sizes.minCapacity, stableMax: sizes.maxCapacity };
-    const spot = props.spot ?? true;
-    this.cluster = new ecs.Cluster(this, 'Cluster', {
-      vpc: props.vpc,
-      containerInsightsV2: props.containerInsights
-        ? ecs.ContainerInsights.ENABLED
-        : ecs.ContainerInsights.DISABLED,
-    });
-    // As a property of the cluster, not as an association of its own: services need it as long as they exist.
-    (this.cluster.node.defaultChild as ecs.CfnCluster).capacityProviders = ['FARGATE', 'FARGATE_SPOT'];
+    const spot = props.spot ?? (props.cluster === undefined ? true : undefined);
+    this.cluster = props.cluster ?? newCluster(this, props);
     // A parameter of the template, which CloudFormation reads and compares at every update. It would not notice a
     // changed value behind a dynamic reference, and an update of anything else of a service hands ECS the
     // template's task definition again: production would be back on the image of the last change of that.
@@ -204,19 +268,17 @@ export class CanaryServices extends Construct {
     const hasImage = new CfnCondition(this, 'HasImage', {
       expression: Fn.conditionNot(Fn.conditionEquals(imageUri, NO_IMAGE_YET)),
     });
-    this.securityGroup = new ec2.SecurityGroup(this, 'SecurityGroup', {
-      vpc: props.vpc,
-      description: 'Tasks of the canary and the stable service',
-      allowAllOutbound: false,
-    });
-    for (const port of props.egressPorts ?? [443]) {
-      this.securityGroup.addEgressRule(ec2.Peer.anyIpv4(), ec2.Port.tcp(port));
-    }
+    const securityGroups = [...(props.securityGroups ?? [newSecurityGroup(this, props)])];
+    this.connections = new ec2.Connections({ securityGroups });
     const protection = { protectedMinutesMax: protectedMinutesMax(props) };
     const common = {
       ...(props.encryptionKey === undefined ? {} : { encryptionKey: props.encryptionKey }),
-      // Under exactOptionalPropertyTypes the class does not match its own interface.
-      securityGroup: this.securityGroup as ec2.ISecurityGroup,
+      securityGroups,
+      secrets: props.secrets ?? {},
+      ...(props.healthCheck === undefined ? {} : { healthCheck: props.healthCheck }),
+      sidecars: props.sidecars ?? {},
+      enableExecuteCommand: props.enableExecuteCommand ?? false,
+      ...(props.propagateTags === undefined ? {} : { propagateTags: props.propagateTags }),
       user: props.user ?? '1000',
       readonlyRootFilesystem: props.readonlyRootFilesystem ?? true,
       appName: props.appName,
@@ -224,33 +286,34 @@ export class CanaryServices extends Construct {
       imageUri,
       hasImage,
       queue: props.queue,
-      // Under exactOptionalPropertyTypes the class does not match its own interface.
-      cluster: this.cluster as ecs.ICluster,
+      cluster: this.cluster,
       subnets: props.subnets,
       assignPublicIp: props.assignPublicIp,
       cpu: props.cpu ?? 256,
       memoryLimitMiB: props.memoryLimitMiB ?? 512,
       stopTimeout: sizes.stopTimeout,
-      environment: props.environment ?? {},
       logRetention: props.logRetention ?? logs.RetentionDays.ONE_YEAR,
     };
     this.canary = new WorkerService(this, 'Canary', {
       ...common,
       ...(props.protectTasks === 'all' ? protection : {}),
       track: 'canary',
+      environment: { ...props.environment, ...props.canaryEnvironment },
       desiredCount: sizes.canaryTasks,
       minHealthyPercent: 100,
       maxHealthyPercent: 200,
-      spot: false,
+      ...(spot === undefined ? {} : { spot: false }),
     });
     this.stable = new WorkerService(this, 'Stable', {
       ...common,
       ...(props.protectTasks === undefined ? {} : protection),
       track: 'stable',
+      environment: { ...props.environment, ...props.stableEnvironment },
       minHealthyPercent: sizes.minHealthyPercent,
       maxHealthyPercent: sizes.maxHealthyPercent,
-      spot,
+      ...(spot === undefined ? {} : { spot }),
     });
+    this.grantPrincipal = new TaskRoles([this.canary.taskRole, this.stable.taskRole]);
     this.scaling = new BacklogScaling(this, 'Scaling', {
       service: this.stable.service,
       hasImage,
@@ -260,6 +323,28 @@ export class CanaryServices extends Construct {
       backlogPerTask: sizes.backlogPerTask,
     });
   }
+}
+
+function newCluster(scope: Construct, { vpc, containerInsights }: CanaryServicesProps): ecs.ICluster {
+  const cluster = new ecs.Cluster(scope, 'Cluster', {
+    vpc,
+    containerInsightsV2: containerInsights ? ecs.ContainerInsights.ENABLED : ecs.ContainerInsights.DISABLED,
+  });
+  // As a property of the cluster, not as an association of its own: services need it as long as they exist.
+  (cluster.node.defaultChild as ecs.CfnCluster).capacityProviders = ['FARGATE', 'FARGATE_SPOT'];
+  // Under exactOptionalPropertyTypes the class does not match its own interface.
+  return cluster as ecs.ICluster;
+}
+
+function newSecurityGroup(scope: Construct, { vpc, egressPorts = [443] }: CanaryServicesProps) {
+  const group = new ec2.SecurityGroup(scope, 'SecurityGroup', {
+    vpc,
+    description: 'Tasks of the canary and the stable service',
+    allowAllOutbound: false,
+  });
+  for (const port of egressPorts) group.addEgressRule(ec2.Peer.anyIpv4(), ec2.Port.tcp(port));
+  // Under exactOptionalPropertyTypes the class does not match its own interface.
+  return group as ec2.ISecurityGroup;
 }
 
 /** The sizes with their defaults, checked. */

@@ -1,5 +1,6 @@
 import { stages } from '@queue-canary/core';
 import { ArnFormat, Stack } from 'aws-cdk-lib';
+import type * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import type * as ssm from 'aws-cdk-lib/aws-ssm';
 import type { Construct } from 'constructs';
@@ -11,17 +12,19 @@ interface Controller extends Construct {
   readonly rollbackParameter: ssm.IStringParameter;
 }
 
+/** All alarms that the controller looks at. */
+export function alarmsOf({ queue, alarms = [] }: ReleaseControllerProps): cloudwatch.IAlarm[] {
+  return [...(queue.deadLetterAlarm ? [queue.deadLetterAlarm] : []), ...alarms];
+}
+
 /** Everything that the controller may do but write its log and keep events that it failed on. */
 export function permissions(controller: Controller, props: ReleaseControllerProps): iam.PolicyStatement[] {
   const { releaseParameter, rollbackParameter } = controller;
   const { services, image, queue, topic, pipelineName } = props;
-  const { canary, stable, cluster } = services;
+  const { canary, stable } = services;
+  const alarms = alarmsOf(props);
   const stack = Stack.of(controller);
   const pipelineArn = stack.formatArn({ service: 'codepipeline', resource: pipelineName });
-  const ecsArn = (resource: string, resourceName: string) =>
-    stack.formatArn({ service: 'ecs', resource, resourceName, arnFormat: ArnFormat.SLASH_RESOURCE_NAME });
-  const allow = (actions: string[], resources: string[], conditions: iam.Conditions = {}) =>
-    new iam.PolicyStatement({ actions, resources, conditions });
   return [
     allow(
       [
@@ -47,6 +50,36 @@ export function permissions(controller: Controller, props: ReleaseControllerProp
     ),
     // A job has no ARN; only the pipeline's own function knows its id.
     allow(['codepipeline:PutJobSuccessResult', 'codepipeline:PutJobFailureResult'], ['*']),
+    ...onServices(stack, services),
+    // The workers' reports. The ARNs end in `:*`, without which they grant nothing in the groups.
+    allow(['logs:FilterLogEvents'], [canary.logGroup.logGroupArn, stable.logGroup.logGroupArn]),
+    ...(alarms.length > 0
+      ? [
+          allow(
+            ['cloudwatch:DescribeAlarms'],
+            alarms.map(({ alarmArn }) => alarmArn),
+          ),
+        ]
+      : []),
+    ...(queue.deadLetterQueue
+      ? [allow(['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], [queue.deadLetterQueue.queueArn])]
+      : []),
+    allow(
+      ['ssm:GetParameter', 'ssm:PutParameter'],
+      [releaseParameter.parameterArn, rollbackParameter.parameterArn, image.imageParameter.parameterArn],
+    ),
+    allow(['sns:Publish'], [topic.topicArn]),
+  ];
+}
+
+/** What it may do with the two services, their tasks and their size. */
+function onServices(
+  stack: Stack,
+  { canary, stable, cluster }: ReleaseControllerProps['services'],
+): iam.PolicyStatement[] {
+  const ecsArn = (resource: string, resourceName: string) =>
+    stack.formatArn({ service: 'ecs', resource, resourceName, arnFormat: ArnFormat.SLASH_RESOURCE_NAME });
+  return [
     allow(
       ['ecs:DescribeServices', 'ecs:UpdateService'],
       [canary.service.serviceArn, stable.service.serviceArn],
@@ -78,14 +111,9 @@ export function permissions(controller: Controller, props: ReleaseControllerProp
       ],
       { StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } },
     ),
-    // The workers' reports. The ARNs end in `:*`, without which they grant nothing in the groups.
-    allow(['logs:FilterLogEvents'], [canary.logGroup.logGroupArn, stable.logGroup.logGroupArn]),
-    allow(['cloudwatch:DescribeAlarms'], [queue.deadLetterAlarm.alarmArn]),
-    allow(['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], [queue.deadLetterQueue.queueArn]),
-    allow(
-      ['ssm:GetParameter', 'ssm:PutParameter'],
-      [releaseParameter.parameterArn, rollbackParameter.parameterArn, image.imageParameter.parameterArn],
-    ),
-    allow(['sns:Publish'], [topic.topicArn]),
   ];
+}
+
+function allow(actions: string[], resources: string[], conditions: iam.Conditions = {}): iam.PolicyStatement {
+  return new iam.PolicyStatement({ actions, resources, conditions });
 }

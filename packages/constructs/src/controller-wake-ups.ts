@@ -1,23 +1,27 @@
 import { stages } from '@queue-canary/core';
 import { Duration } from 'aws-cdk-lib';
 import * as events from 'aws-cdk-lib/aws-events';
+import { alarmsOf } from './controller-permissions.ts';
 import type { ReleaseControllerProps } from './release-controller-props.ts';
 
 /** Rules that wake the controller, by the ids of their constructs. */
-export function wakeUps({
-  pipelineName,
-  queue,
-  services,
-}: ReleaseControllerProps): Record<string, events.RuleProps> {
+export function wakeUps(props: ReleaseControllerProps): Record<string, events.RuleProps> {
+  const { pipelineName, services } = props;
+  const alarms = alarmsOf(props);
   return {
-    AlarmChanged: {
-      description: 'The dead-letter alarm changed its state',
-      eventPattern: {
-        source: ['aws.cloudwatch'],
-        detailType: ['CloudWatch Alarm State Change'],
-        resources: [queue.deadLetterAlarm.alarmArn],
+    ...(alarms.length > 0 && {
+      AlarmChanged: {
+        description:
+          alarms.length === 1
+            ? 'The dead-letter alarm changed its state'
+            : 'An alarm that a release looks at changed its state',
+        eventPattern: {
+          source: ['aws.cloudwatch'],
+          detailType: ['CloudWatch Alarm State Change'],
+          resources: alarms.map(({ alarmArn }) => alarmArn),
+        },
       },
-    },
+    }),
     PipelineChanged: {
       description: 'A stage or an execution of the release pipeline changed its state',
       eventPattern: {

@@ -29,14 +29,14 @@ export interface StackEncryptionProps extends EncryptionProps {
   readonly encryptionKeyArn?: string;
 }
 
-/** The key of a stack. */
+/** The key of a stack, or of a part of one. */
 export function keyOf(
-  stack: Stack,
+  scope: Construct,
   { encryptionKey, encryptionKeyArn }: StackEncryptionProps,
 ): EncryptionProps {
   if (encryptionKeyArn !== undefined) {
     if (encryptionKey !== undefined) throw new Error('give encryptionKey or encryptionKeyArn, not both');
-    return { encryptionKey: kms.Key.fromKeyArn(stack, 'EncryptionKey', encryptionKeyArn) };
+    return { encryptionKey: kms.Key.fromKeyArn(scope, 'EncryptionKey', encryptionKeyArn) };
   }
   return encryptionKey === undefined ? {} : { encryptionKey };
 }

@@ -10,6 +10,15 @@ import type { CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
  */
 export function fixArchitecture(stack: Stack, architecture: CpuArchitecture): void {
   const name = architecture._cpuArchitecture;
+  const fixed = stack.node.tryFindChild('Architecture') as CfnParameter | undefined;
+  if (fixed !== undefined) {
+    if (fixed.default !== name) {
+      throw new Error(
+        `stack ${stack.stackName} has workers for ${fixed.default} already: put those for ${name} into another stack`,
+      );
+    }
+    return;
+  }
   const deployed = new CfnParameter(stack, 'Architecture', {
     default: name,
     description: 'CPU architecture that the system was deployed for; give another one only to change it',

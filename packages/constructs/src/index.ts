@@ -9,8 +9,10 @@ export { BacklogScaling, type BacklogScalingProps } from './backlog-scaling.ts';
 export { CanaryImage, type CanaryImageProps } from './canary-image.ts';
 export { CanaryServices, type CanaryServicesProps, type WorkerCapacityProps } from './canary-services.ts';
 export type { EncryptionProps, StackEncryptionProps } from './encryption.ts';
+export { ExistingQueue, type ExistingQueueProps } from './existing-queue.ts';
 export { ImageStack, type ImageStackProps } from './image-stack.ts';
 export { PipelineStack, type PipelineStackProps } from './pipeline-stack.ts';
+export { QueueCanary, type QueueCanaryProps } from './queue-canary.ts';
 export { ReleaseController } from './release-controller.ts';
 export type { ReleaseControllerProps } from './release-controller-props.ts';
 export { ReleaseDashboard, type ReleaseDashboardProps } from './release-dashboard.ts';
@@ -18,5 +20,5 @@ export { ReleasePipeline, type ReleasePipelineProps } from './release-pipeline.t
 export { ReleasePolicyError } from './release-policy.ts';
 export type { ReleasePolicyProps } from './release-policy-props.ts';
 export { WorkerNetwork, type WorkerNetworkProps } from './worker-network.ts';
-export { WorkerQueue, type WorkerQueueProps } from './worker-queue.ts';
+export { type IWorkerQueue, WorkerQueue, type WorkerQueueProps } from './worker-queue.ts';
 export { WorkerService, type WorkerServiceProps, type WorkerTaskProps } from './worker-service.ts';

@@ -1,4 +1,4 @@
-import { PIPELINE_OUTPUTS } from '@queue-canary/core';
+import { DEAD_LETTER_OUTPUTS, PIPELINE_OUTPUTS } from '@queue-canary/core';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Annotations, Match } from 'aws-cdk-lib/assertions';
 import { CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
@@ -47,7 +47,7 @@ const hasImage = () => Object.keys(stacks.pipeline.toJSON().Conditions)[0] ?? ''
 
 describe('PipelineStack', () => {
   it('outputs what the command line needs, under the agreed names', () => {
-    for (const name of PIPELINE_OUTPUTS) {
+    for (const name of [...PIPELINE_OUTPUTS, ...DEAD_LETTER_OUTPUTS]) {
       stacks.pipeline.hasOutput(name, { Value: Match.anyValue() });
     }
   });
@@ -228,7 +228,7 @@ describe('queue', () => {
     'warns that %s deliveries are too few, since giving a message back costs one',
     (maxReceiveCount) => {
       Annotations.fromStack(synthesize({ maxReceiveCount }).pipelineStack).hasWarning(
-        '/TestPipeline/Queue',
+        '/TestPipeline/Default/Queue',
         Match.stringLikeRegexp(`maxReceiveCount is ${maxReceiveCount}: .*can dead-letter good messages`),
       );
     },

@@ -1,10 +1,11 @@
+import type * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type * as logs from 'aws-cdk-lib/aws-logs';
 import type * as sns from 'aws-cdk-lib/aws-sns';
 import type { CanaryImage } from './canary-image.ts';
 import type { CanaryServices } from './canary-services.ts';
 import type { EncryptionProps } from './encryption.ts';
 import type { ReleasePolicyProps } from './release-policy-props.ts';
-import type { WorkerQueue } from './worker-queue.ts';
+import type { IWorkerQueue } from './worker-queue.ts';
 
 /** Options of `ReleaseController`. */
 export interface ReleaseControllerProps extends ReleasePolicyProps, EncryptionProps {
@@ -15,7 +16,13 @@ export interface ReleaseControllerProps extends ReleasePolicyProps, EncryptionPr
   /** Image whose parameter a promotion writes. */
   readonly image: CanaryImage;
   /** Queue whose dead letters end a release. */
-  readonly queue: WorkerQueue;
+  readonly queue: IWorkerQueue;
+  /**
+   * Alarms of your own, metric or composite, that end a release during which they go off.
+   *
+   * @default - none
+   */
+  readonly alarms?: readonly cloudwatch.IAlarm[];
   /** The two services that are restored. */
   readonly services: CanaryServices;
   /** Where the controller announces that it waits for a person, and what became of a release. */

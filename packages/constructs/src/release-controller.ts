@@ -122,7 +122,8 @@ export class ReleaseController extends Construct {
     }
   }
 
-  #environment({ services, image, queue, topic, ...props }: ReleaseControllerProps): Record<string, string> {
+  #environment(props: ReleaseControllerProps): Record<string, string> {
+    const { services, image, queue, topic, alarms = [] } = props;
     const { canary, stable, cluster, tasks } = services;
     return environmentOf(CONTROLLER_VARIABLES, {
       app: props.appName,
@@ -138,8 +139,9 @@ export class ReleaseController extends Construct {
       rollbackParameter: this.rollbackParameter.parameterName,
       imageParameter: image.imageParameter.parameterName,
       imageRepository: image.imageRepositoryUri,
-      alarms: queue.deadLetterAlarm.alarmName,
-      deadLetterQueue: queue.deadLetterQueue.queueName,
+      ...(queue.deadLetterAlarm && { alarms: queue.deadLetterAlarm.alarmName }),
+      ...(alarms.length > 0 && { stopAlarms: alarms.map(({ alarmName }) => alarmName).join('\n') }),
+      ...(queue.deadLetterQueue && { deadLetterQueue: queue.deadLetterQueue.queueName }),
       topicArn: topic.topicArn,
       policy: renderPolicy(props, queue.visibilityTimeout),
     });

@@ -4,14 +4,20 @@ import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
 import type { CanaryServices } from './canary-services.ts';
 import { outcomes, runningTasks } from './metrics.ts';
-import type { WorkerQueue } from './worker-queue.ts';
+import type { IWorkerQueue } from './worker-queue.ts';
 
 /** Options of {@link ReleaseDashboard}. */
 export interface ReleaseDashboardProps {
   /** Name under which outcomes are reported. */
   readonly appName: string;
   /** Queue whose depth, age and dead letters are shown. */
-  readonly queue: WorkerQueue;
+  readonly queue: IWorkerQueue;
+  /**
+   * Alarms that end a release.
+   *
+   * @default - none
+   */
+  readonly alarms?: readonly cloudwatch.IAlarm[];
   /** Services that are compared. */
   readonly services: CanaryServices;
 }
@@ -41,21 +47,25 @@ export class ReleaseDashboard extends Construct {
   /** Address of the dashboard in the AWS console. */
   readonly url: string;
 
-  constructor(scope: Construct, id: string, { appName, queue, services }: ReleaseDashboardProps) {
+  constructor(scope: Construct, id: string, props: ReleaseDashboardProps) {
     super(scope, id);
+    const { appName, queue, services, alarms = [] } = props;
+    const shown = [...(queue.deadLetterAlarm ? [queue.deadLetterAlarm] : []), ...alarms];
     const { compared, reported, queried, percentiles } = widgetsOf(appName, services);
     this.dashboard = new cloudwatch.Dashboard(this, 'Dashboard', {
       defaultInterval: Duration.hours(1),
       periodOverride: cloudwatch.PeriodOverride.INHERIT,
       widgets: [
-        [
-          new cloudwatch.AlarmStatusWidget({
-            width: FULL_WIDTH,
-            height: 3,
-            title: 'Alarms',
-            alarms: [queue.deadLetterAlarm],
-          }),
-        ],
+        shown.length === 0
+          ? []
+          : [
+              new cloudwatch.AlarmStatusWidget({
+                width: FULL_WIDTH,
+                height: 3,
+                title: 'Alarms',
+                alarms: shown,
+              }),
+            ],
         compared('failed first deliveries (% of those that finished)', (track) => ({
           left: [
             new cloudwatch.MathExpression({
@@ -162,7 +172,7 @@ function share(
   });
 }
 
-function queueWidgets({ queue, deadLetterQueue }: WorkerQueue): cloudwatch.GraphWidget[] {
+function queueWidgets({ queue, deadLetterQueue }: IWorkerQueue): cloudwatch.GraphWidget[] {
   const maximum = (label: string) => ({ period: AWS_PERIOD, statistic: cloudwatch.Stats.MAXIMUM, label });
   const graphs: Readonly<Record<string, cloudwatch.IMetric[]>> = {
     'Queue: depth': [
@@ -170,9 +180,11 @@ function queueWidgets({ queue, deadLetterQueue }: WorkerQueue): cloudwatch.Graph
       queue.metricApproximateNumberOfMessagesNotVisible(maximum('In flight')),
     ],
     'Queue: age of oldest message (s)': [queue.metricApproximateAgeOfOldestMessage(maximum('Age'))],
-    'Dead-letter queue: depth': [
-      deadLetterQueue.metricApproximateNumberOfMessagesVisible(maximum('Dead letters')),
-    ],
+    ...(deadLetterQueue && {
+      'Dead-letter queue: depth': [
+        deadLetterQueue.metricApproximateNumberOfMessagesVisible(maximum('Dead letters')),
+      ],
+    }),
   };
   return Object.entries(graphs).map(
     ([title, left]) => new cloudwatch.GraphWidget({ title, width: THIRD_WIDTH, left, leftYAxis: FROM_ZERO }),

@@ -1,17 +1,15 @@
 import { Annotations, Aws, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
-import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
-import * as actions from 'aws-cdk-lib/aws-cloudwatch-actions';
+import type * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type * as sns from 'aws-cdk-lib/aws-sns';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { deadLetterAlarm } from './dead-letter-alarm.ts';
 import { type EncryptionProps, queueEncryption } from './encryption.ts';
 
 const DEAD_LETTER_RETENTION = Duration.days(14);
 /** The worker renews a lease at half of its time, which SQS counts in whole seconds. */
 const VISIBILITY_TIMEOUT_MIN = Duration.seconds(2);
 const RECEIVE_COUNT_ADVISED = 3;
-const SQS_METRIC_PERIOD = Duration.minutes(1);
-const LATE_MINUTES = 5;
 
 /** Options of {@link WorkerQueue}. */
 export interface WorkerQueueProps extends EncryptionProps {
@@ -74,18 +72,22 @@ export interface WorkerQueueProps extends EncryptionProps {
   readonly removalPolicy?: RemovalPolicy;
 }
 
-/**
- * The queue that both tracks consume, its dead-letter queue, and an alarm on *new* dead letters.
- *
- * CloudWatch acts on state transitions only: an alarm on the depth would stay in ALARM while residue of
- * an earlier release lies in the dead-letter queue, and the next bad release would be silent. An increase
- * needs two datapoints, and SQS publishes none for a queue that was untouched for six hours;
- * the controller reads the dead-letter queue every minute, which keeps it active.
- *
- * The alarm is a reason to look, for the controller and for people, and proves nothing: its metrics are approximate,
- * late and sometimes missing. The controller counts what the workers report.
- */
-export class WorkerQueue extends Construct {
+/** The queue that both tracks consume, as a release needs to know it. */
+export interface IWorkerQueue {
+  /** Queue that both services consume. */
+  readonly queue: sqs.IQueue;
+  /** Where messages go that were received too often; absent where the queue has no dead-letter queue. */
+  readonly deadLetterQueue?: sqs.IQueue;
+  /** In ALARM while the dead-letter queue grows. */
+  readonly deadLetterAlarm?: cloudwatch.IAlarm;
+  /** Time a received message stays hidden. */
+  readonly visibilityTimeout: Duration;
+  /** Deliveries before a message is moved to the dead-letter queue; absent where there is none. */
+  readonly maxReceiveCount?: number;
+}
+
+/** The queue that both tracks consume, its dead-letter queue, and an alarm on new dead letters. */
+export class WorkerQueue extends Construct implements IWorkerQueue {
   /** Queue that both services consume. */
   readonly queue: sqs.Queue;
   /** Where messages go that were received more than `maxReceiveCount` times. */
@@ -103,7 +105,6 @@ export class WorkerQueue extends Construct {
     this.maxReceiveCount = maxReceiveCount;
     this.visibilityTimeout = props.visibilityTimeout ?? Duration.seconds(30);
     const retentionPeriod = props.retentionPeriod ?? Duration.days(4);
-    const alarmThreshold = props.alarmThreshold ?? 1;
     if (!Number.isInteger(maxReceiveCount) || maxReceiveCount < 1 || maxReceiveCount > 1000) {
       throw new Error(`maxReceiveCount must be a whole number from 1 to 1000, got ${maxReceiveCount}`);
     }
@@ -116,11 +117,6 @@ export class WorkerQueue extends Construct {
     if (this.visibilityTimeout.toSeconds() < VISIBILITY_TIMEOUT_MIN.toSeconds()) {
       throw new Error(
         `visibilityTimeout must be at least ${VISIBILITY_TIMEOUT_MIN.toSeconds()} seconds, got ${this.visibilityTimeout.toSeconds()}: leases could not be renewed in time`,
-      );
-    }
-    if (!(alarmThreshold > 0)) {
-      throw new Error(
-        `alarmThreshold must be greater than 0, got ${alarmThreshold}: at 0 the alarm never clears`,
       );
     }
     if (retentionPeriod.toSeconds() >= DEAD_LETTER_RETENTION.toSeconds()) {
@@ -156,34 +152,7 @@ export class WorkerQueue extends Construct {
       removalPolicy,
     });
 
-    this.deadLetterAlarm = new cloudwatch.Alarm(this, 'DeadLetterAlarm', {
-      alarmDescription: 'Messages were dead-lettered within the last minutes',
-      metric: new cloudwatch.MathExpression({
-        // Who looks at dead letters hides them for a while. SQS need not report that nothing is in flight.
-        expression: 'DIFF(visible + FILL(inFlight, 0))',
-        label: 'New dead letters',
-        period: SQS_METRIC_PERIOD,
-        usingMetrics: {
-          visible: this.deadLetterQueue.metricApproximateNumberOfMessagesVisible({
-            statistic: cloudwatch.Stats.MAXIMUM,
-            period: SQS_METRIC_PERIOD,
-          }),
-          inFlight: this.deadLetterQueue.metricApproximateNumberOfMessagesNotVisible({
-            statistic: cloudwatch.Stats.MAXIMUM,
-            period: SQS_METRIC_PERIOD,
-          }),
-        },
-      }),
-      threshold: alarmThreshold,
-      comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-      // The metrics may be three minutes late, and an increase is seen only while both its minutes are looked at.
-      evaluationPeriods: LATE_MINUTES,
-      datapointsToAlarm: 1,
-      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
-    });
-    if (props.alarmTopic !== undefined) {
-      this.deadLetterAlarm.addAlarmAction(new actions.SnsAction(props.alarmTopic));
-    }
+    this.deadLetterAlarm = deadLetterAlarm(this, this.deadLetterQueue, props);
   }
 }
 

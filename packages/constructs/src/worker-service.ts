@@ -17,7 +17,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { CanaryImage } from './canary-image.ts';
 import { allowServices, type EncryptionProps } from './encryption.ts';
-import type { WorkerQueue } from './worker-queue.ts';
+import type { IWorkerQueue } from './worker-queue.ts';
 
 /** What both services of a pair have in common. */
 export interface WorkerTaskProps extends EncryptionProps {
@@ -28,7 +28,7 @@ export interface WorkerTaskProps extends EncryptionProps {
   /** Whether there is such an image. Without one the service has no task, and the first release starts it. */
   readonly hasImage: CfnCondition;
   /** Queue that the worker consumes. */
-  readonly queue: WorkerQueue;
+  readonly queue: IWorkerQueue;
   /** Name under which outcomes are reported (dimension `App`). */
   readonly appName: string;
   /** CPU units of a task; 1024 are one vCPU. */
@@ -49,7 +49,25 @@ export interface WorkerTaskProps extends EncryptionProps {
   /** Whether the worker can write no file. */
   readonly readonlyRootFilesystem: boolean;
   /** What may be reached from the tasks. */
-  readonly securityGroup: ec2.ISecurityGroup;
+  readonly securityGroups: readonly ec2.ISecurityGroup[];
+  /** Settings that are kept secret. */
+  readonly secrets: Record<string, ecs.Secret>;
+  /**
+   * How ECS tells whether a worker is healthy.
+   *
+   * @default - none
+   */
+  readonly healthCheck?: ecs.HealthCheck;
+  /** Containers that run alongside the worker, by name. */
+  readonly sidecars: Record<string, ecs.ContainerDefinitionOptions>;
+  /** Whether people may open a shell in a task. */
+  readonly enableExecuteCommand: boolean;
+  /**
+   * Where tasks get their tags from.
+   *
+   * @default - tasks get no tags
+   */
+  readonly propagateTags?: ecs.PropagatedTagSource;
 }
 
 /** Options of {@link WorkerService}. */
@@ -78,21 +96,26 @@ export interface WorkerServiceProps extends WorkerTaskProps {
    * @default - tasks are not protected, and have no permission to be
    */
   readonly protectedMinutesMax?: number;
-  /** Whether tasks beyond the first run on spare capacity that AWS may take back at two minutes' notice. */
-  readonly spot: boolean;
+  /**
+   * Whether tasks beyond the first run on spare capacity that AWS may take back at two minutes' notice.
+   *
+   * @default - the launch type Fargate, which needs no capacity provider of the cluster
+   */
+  readonly spot?: boolean;
 }
 
 /**
  * One track: an ECS service with a task definition family, roles and a log group of its own, so that
  * nothing that changes for one track changes for the other.
  */
-export class WorkerService extends Construct {
+export class WorkerService extends Construct implements iam.IGrantable {
   /** The ECS service. */
   readonly service: ecs.FargateService;
   /** First revision of the family; releases register later ones. */
   readonly taskDefinition: ecs.FargateTaskDefinition;
   /** What the worker itself may do: consume the queue. */
   readonly taskRole: iam.Role;
+  readonly grantPrincipal: iam.IPrincipal;
   /** What ECS may do to start the worker: pull the image, write the log. */
   readonly executionRole: iam.Role;
   /** Minutes for which a task may be protected; absent where it may not be. */
@@ -110,6 +133,7 @@ export class WorkerService extends Construct {
     });
 
     this.taskRole = taskRole(this, props);
+    this.grantPrincipal = this.taskRole;
     this.executionRole = ecsTasksRole(this, 'ExecutionRole');
     props.image.imageRepository.grantPull(this.executionRole);
 
@@ -124,28 +148,38 @@ export class WorkerService extends Construct {
       executionRole: this.executionRole,
     });
     this.taskDefinition.addContainer('Worker', this.#container(props));
+    for (const [name, options] of Object.entries(props.sidecars)) {
+      if (name === WORKER_CONTAINER) {
+        throw new Error(`a sidecar cannot be named ${name}, which is the worker's own container`);
+      }
+      this.taskDefinition.addContainer(name, options);
+    }
+    if (props.enableExecuteCommand && props.readonlyRootFilesystem) {
+      throw new Error(
+        'enableExecuteCommand needs readonlyRootFilesystem: false, since ECS Exec writes into the container',
+      );
+    }
 
     // A strategy also without Spot: from a launch type to a strategy CloudFormation only gets by replacing the service.
-    const strategy: ecs.CapacityProviderStrategy[] = props.spot
-      ? [
-          { capacityProvider: 'FARGATE', base: 1, weight: 0 },
-          { capacityProvider: 'FARGATE_SPOT', weight: 1 },
-        ]
-      : [{ capacityProvider: 'FARGATE', weight: 1 }];
+    const strategy = props.spot === undefined ? undefined : strategyOf(props.spot);
     this.service = new ecs.FargateService(this, 'Service', {
       cluster: props.cluster,
       taskDefinition: this.taskDefinition,
       vpcSubnets: props.subnets,
       assignPublicIp: props.assignPublicIp,
-      securityGroups: [props.securityGroup],
+      securityGroups: [...props.securityGroups],
+      ...(props.enableExecuteCommand ? { enableExecuteCommand: true } : {}),
+      ...(props.propagateTags === undefined ? {} : { propagateTags: props.propagateTags }),
       minHealthyPercent: props.minHealthyPercent,
       maxHealthyPercent: props.maxHealthyPercent,
       // ECS would go back to the deployment that completed last, which on the canary may be the version that the
       // controller has just ended. The controller alone says what is restored; until then the old tasks go on.
       circuitBreaker: { enable: true, rollback: false },
-      capacityProviderStrategies: strategy,
-      // ECS refuses another strategy without a forced deployment, and CloudFormation forces one for another nonce.
-      forceNewDeployment: { enabled: true, nonce: strategyNonce(strategy) },
+      ...(strategy && {
+        capacityProviderStrategies: strategy,
+        // ECS refuses another strategy without a forced deployment, and CloudFormation forces one for another nonce.
+        forceNewDeployment: { enabled: true, nonce: strategyNonce(strategy) },
+      }),
     });
     (this.service.node.defaultChild as ecs.CfnService).desiredCount = Token.asNumber(
       Fn.conditionIf(props.hasImage.logicalId, props.desiredCount ?? Aws.NO_VALUE, 0),
@@ -172,13 +206,17 @@ export class WorkerService extends Construct {
           track: props.track,
           queueUrl: props.queue.queue.queueUrl,
           // The worker must know which of the deliveries that it fails end in the dead-letter queue.
-          maxReceiveCount: String(props.queue.maxReceiveCount),
+          ...(props.queue.maxReceiveCount !== undefined && {
+            maxReceiveCount: String(props.queue.maxReceiveCount),
+          }),
           ...(props.protectedMinutesMax !== undefined && {
             protectTasks: 'all',
             protectedMinutesMax: String(props.protectedMinutesMax),
           }),
         }),
       },
+      secrets: props.secrets,
+      ...(props.healthCheck === undefined ? {} : { healthCheck: props.healthCheck }),
       user: props.user,
       readonlyRootFilesystem: props.readonlyRootFilesystem,
       logging: ecs.LogDrivers.awsLogs({
@@ -192,6 +230,15 @@ export class WorkerService extends Construct {
       stopTimeout: props.stopTimeout,
     };
   }
+}
+
+function strategyOf(spot: boolean): ecs.CapacityProviderStrategy[] {
+  return spot
+    ? [
+        { capacityProvider: 'FARGATE', base: 1, weight: 0 },
+        { capacityProvider: 'FARGATE_SPOT', weight: 1 },
+      ]
+    : [{ capacityProvider: 'FARGATE', weight: 1 }];
 }
 
 /** Depends on the strategy only, so that nothing else forces a deployment: `FARGATE=1:0,FARGATE_SPOT=0:1`. */
@@ -213,10 +260,9 @@ function taskRole(scope: Construct, props: WorkerServiceProps): iam.Role {
       resources: [props.queue.queue.queueArn],
     }),
   );
-  if (props.encryptionKey !== undefined) {
-    allowServices(scope, props.encryptionKey);
-    props.encryptionKey.grantDecrypt(role);
-  }
+  if (props.encryptionKey !== undefined) allowServices(scope, props.encryptionKey);
+  const keys = new Set([props.encryptionKey, props.queue.queue.encryptionMasterKey]);
+  for (const key of keys) key?.grantDecrypt(role);
   if (props.protectedMinutesMax !== undefined) {
     // The ECS agent asks with the task's own role.
     role.addToPolicy(

@@ -1,6 +1,6 @@
 import { Duration } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
+import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { describe, expect, it } from 'vitest';
 import type { PipelineStackProps, WorkerCapacityProps } from '../src/index.ts';
@@ -30,7 +30,12 @@ const CAPACITY = {
   maxHealthyPercent: 150,
   environment: { RETRY_DELAY_SECONDS: '2' },
   logRetention: logs.RetentionDays.ONE_WEEK,
-} satisfies Required<WorkerCapacityProps>;
+  canaryEnvironment: { LOG_LEVEL: 'debug' },
+  stableEnvironment: { LOG_LEVEL: 'info' },
+  healthCheck: { command: ['CMD-SHELL', 'true'] },
+  enableExecuteCommand: true,
+  propagateTags: ecs.PropagatedTagSource.SERVICE,
+} satisfies Required<Omit<WorkerCapacityProps, 'secrets' | 'sidecars'>>;
 const OTHERS: Props = {
   natGateways: 1,
   appName: 'Renamed',
@@ -143,7 +148,7 @@ it('refuses another architecture in both stacks until it is asked for by the par
   const stacks = await DeployedStacks.start({ pace: 60 });
   await firstImage(stacks);
   expect((await stacks.deploy(BEFORE)).StackStatus).toBe('CREATE_COMPLETE');
-  const other = synthesize(BEFORE, { architecture: CpuArchitecture.X86_64 });
+  const other = synthesize(BEFORE, { architecture: ecs.CpuArchitecture.X86_64 });
   const inTwoSteps = /changed in two steps: .* with --parameters Architecture=X86_64/;
   await expect(stacks.deployStack(IMAGE_STACK, other.image)).rejects.toThrow(inTwoSteps);
   await expect(stacks.deployStack(PIPELINE_STACK, other.pipeline)).rejects.toThrow(inTwoSteps);

@@ -92,7 +92,6 @@ export const IMAGE_OUTPUTS = [
 /** Outputs of the pipeline stack. */
 export const PIPELINE_OUTPUTS = [
   'QueueUrl',
-  'DeadLetterQueueUrl',
   'ClusterName',
   'CanaryServiceName',
   'StableServiceName',
@@ -100,7 +99,6 @@ export const PIPELINE_OUTPUTS = [
   'ControllerFunctionName',
   'ReleaseParameterName',
   'RollbackParameterName',
-  'DeadLetterAlarmName',
   'ApprovalTopicArn',
   'CanaryLogGroupName',
   'StableLogGroupName',
@@ -108,6 +106,12 @@ export const PIPELINE_OUTPUTS = [
   'ArtifactBucketName',
 ] as const;
 
+/** Outputs that are absent where the queue has no dead-letter queue. */
+export const DEAD_LETTER_OUTPUTS = ['DeadLetterQueueUrl', 'DeadLetterAlarmName'] as const;
+
 export type ImageOutputs = Readonly<Record<(typeof IMAGE_OUTPUTS)[number], string>>;
 
-export type PipelineOutputs = Readonly<Record<(typeof PIPELINE_OUTPUTS)[number], string>>;
+export type PipelineOutputs = Readonly<
+  Record<(typeof PIPELINE_OUTPUTS)[number], string> &
+    Partial<Record<(typeof DEAD_LETTER_OUTPUTS)[number], string>>
+>;

@@ -183,7 +183,8 @@ export class DemoRun {
     for (;;) {
       // Depths first: what a message ends in is logged after it has left the queue.
       const queued = await messagesIn(this.context, this.outputs.QueueUrl);
-      const deadLettered = await messagesIn(this.context, this.outputs.DeadLetterQueueUrl);
+      const { DeadLetterQueueUrl } = this.outputs;
+      const deadLettered = DeadLetterQueueUrl ? await messagesIn(this.context, DeadLetterQueueUrl) : 0;
       const counts = `${queued} ${deadLettered}`;
       if (counts !== before) sinceMs = clock.nowMs();
       before = counts;
