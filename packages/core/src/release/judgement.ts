@@ -8,7 +8,7 @@ import { reportMs } from '../measurement/line.ts';
 import type { Measurement, TrackMeasurement } from '../measurement/measurement.ts';
 import { begunBefore } from '../measurement/track.ts';
 import type { ReleasePolicy } from '../policy/policy.ts';
-import { failingAt, linesSince } from './dead-letters.ts';
+import { failingAt, failuresSince } from './dead-letters.ts';
 import { type Journey, judgedFrom } from './journey.ts';
 import { known, type Observed, type Reading } from './observed.ts';
 import { type RecordedVerdict, storedText } from './record.ts';
@@ -261,7 +261,7 @@ function withoutDurations({ durations: _durations, ...cell }: Cell): Cell {
  */
 function failedByLastGood({ fromMs, canary, stable, stableSample }: Measurement, untilMs: number): number {
   const failed = (track: TrackMeasurement) =>
-    linesSince(track, fromMs).reduce(
+    failuresSince(track, fromMs).reduce(
       (sum, line) => sum + (line.fromMs < untilMs ? line.failed + line.retriedFailed : 0),
       0,
     );
@@ -272,7 +272,7 @@ function failedByLastGood({ fromMs, canary, stable, stableSample }: Measurement,
 /** On which track the last delivery failed of what went to the dead-letter queue during the release. */
 function deadLetterNotes({ fromMs, canary, stable }: Measurement): string[] {
   const last = (track: TrackMeasurement) => {
-    return linesSince(track, fromMs).reduce((sum, { deadLettered }) => sum + deadLettered, 0);
+    return failuresSince(track, fromMs).reduce((sum, { deadLettered }) => sum + deadLettered, 0);
   };
   const [byCanary, byStable] = [last(canary), last(stable)];
   return byCanary + byStable === 0
