@@ -1,10 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import {
-  ensureControllerBundle,
-  resources,
-  type Synthesized,
-  synthesize,
-} from '../packages/constructs/test/synthesize.ts';
+import { plainStacks, resources, type Synthesized } from '../packages/constructs/test/synthesize.ts';
 import {
   ALARM_METRICS,
   DEFAULT_CONFIGURATION,
@@ -17,8 +12,7 @@ import { Metrics } from '../packages/worker/src/reporting/metrics.ts';
 
 let stacks: Synthesized;
 beforeAll(async () => {
-  await ensureControllerBundle();
-  stacks = synthesize();
+  stacks = await plainStacks();
 });
 
 const all = (type: string) => resources(stacks.pipeline, type).map(({ properties }) => properties);

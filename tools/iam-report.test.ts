@@ -1,6 +1,6 @@
 import type { Access } from '@queue-canary/engine';
 import { describe, expect, it } from 'vitest';
-import { ensureControllerBundle, resources, synthesize } from '../packages/constructs/test/synthesize.ts';
+import { plainStacks, resources } from '../packages/constructs/test/synthesize.ts';
 import { EXPECTED_REFUSALS, type Reason, UNUSED_GRANTS } from './iam-reasons.ts';
 import { renderIamReport, reportOf } from './iam-report.ts';
 
@@ -69,8 +69,7 @@ describe('the report of what roles use', () => {
 
 describe('a reason', () => {
   it('is about roles that the templates have, and says something', async () => {
-    await ensureControllerBundle();
-    const { image, pipeline } = synthesize();
+    const { image, pipeline } = await plainStacks();
     const roles = [image, pipeline]
       .flatMap((template) => resources(template, 'AWS::IAM::Role'))
       .map(({ logicalId }) => logicalId.replace(/[0-9A-F]{8}$/, ''));

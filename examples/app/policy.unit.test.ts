@@ -1,9 +1,8 @@
 import { ReleasePolicyError } from '@queue-canary/constructs';
 import { parsePolicy, type ReleasePolicy } from '@queue-canary/core';
-import { Template } from 'aws-cdk-lib/assertions';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { quickApp } from '../../packages/constructs/test/quick-app.ts';
-import { ensureControllerBundle } from '../../packages/constructs/test/synthesize.ts';
+import { ensureControllerBundle, policyOf as policyIn } from '../../packages/constructs/test/synthesize.ts';
 import { addQueueCanary } from './queue-canary-app.ts';
 import { inContextNames } from './settings.ts';
 
@@ -12,9 +11,7 @@ beforeAll(ensureControllerBundle);
 /** The policy by which the controller goes when the app is deployed with `-c name=value` for each of these. */
 function policyOf(context: Record<string, string>): ReleasePolicy {
   const { pipelineStack } = addQueueCanary(quickApp({ context }));
-  const functions = Template.fromStack(pipelineStack).findResources('AWS::Lambda::Function');
-  const [controller] = Object.values(functions);
-  const parsed = parsePolicy(JSON.parse(controller?.Properties.Environment.Variables.QC_POLICY));
+  const parsed = parsePolicy(policyIn({ pipelineStack }));
   if (!parsed.ok) throw new Error(parsed.problems.map(({ message }) => message).join('; '));
   return parsed.policy;
 }

@@ -6,8 +6,8 @@ import { CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   actionsOf,
-  ensureControllerBundle,
   normalised,
+  plainStacks,
   resource,
   resources,
   type Synthesized,
@@ -17,8 +17,7 @@ import {
 
 let stacks: Synthesized;
 beforeAll(async () => {
-  await ensureControllerBundle();
-  stacks = synthesize();
+  stacks = await plainStacks();
 });
 
 describe('ImageStack', () => {

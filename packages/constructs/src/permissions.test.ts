@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   actionsOf,
-  ensureControllerBundle,
+  plainStacks,
   resource,
   resources,
   type Statement,
@@ -15,8 +15,7 @@ import {
 
 let stacks: Synthesized;
 beforeAll(async () => {
-  await ensureControllerBundle();
-  stacks = synthesize();
+  stacks = await plainStacks();
 });
 
 const role = (prefix: string) => resource(stacks.pipeline, 'AWS::IAM::Role', prefix).logicalId;

@@ -4,9 +4,9 @@ import { Annotations, Match } from 'aws-cdk-lib/assertions';
 import { CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
-  ensureControllerBundle,
   joined,
   normalised,
+  plainStacks,
   policyOf,
   resource,
   resources,
@@ -17,8 +17,7 @@ import {
 
 let stacks: Synthesized;
 beforeAll(async () => {
-  await ensureControllerBundle();
-  stacks = synthesize();
+  stacks = await plainStacks();
 });
 
 const service = (track: 'Canary' | 'Stable', of = stacks) =>

@@ -2,7 +2,7 @@ import { parsePolicy } from '@queue-canary/core';
 import { Duration } from 'aws-cdk-lib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
-  ensureControllerBundle,
+  plainStacks,
   policyOf,
   resource,
   resources,
@@ -13,8 +13,7 @@ import { ReleasePolicyError } from './release-policy.ts';
 
 let stacks: Synthesized;
 beforeAll(async () => {
-  await ensureControllerBundle();
-  stacks = synthesize();
+  stacks = await plainStacks();
 });
 
 describe('controller', () => {

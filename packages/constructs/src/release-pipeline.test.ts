@@ -4,8 +4,8 @@ import { Duration } from 'aws-cdk-lib';
 import { Match } from 'aws-cdk-lib/assertions';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
-  ensureControllerBundle,
   joined,
+  plainStacks,
   resource,
   resources,
   type Synthesized,
@@ -14,8 +14,7 @@ import {
 
 let stacks: Synthesized;
 beforeAll(async () => {
-  await ensureControllerBundle();
-  stacks = synthesize();
+  stacks = await plainStacks();
 });
 
 const service = (track: 'Canary' | 'Stable', of = stacks) =>
