@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { readEnvironment } from './environment.ts';
 
 const complete = {
@@ -22,7 +22,7 @@ const complete = {
 };
 
 describe('readEnvironment', () => {
-  it('reads names and policy', () => {
+  test('reads names and policy', () => {
     expect(readEnvironment(complete)).toMatchObject({
       names: {
         app: 'Orders',
@@ -34,7 +34,7 @@ describe('readEnvironment', () => {
     });
   });
 
-  it('lists everything that is wrong at once', () => {
+  test('lists everything that is wrong at once', () => {
     const broken = { ...complete, QC_CLUSTER: '', QC_DLQ_NAME: undefined, QC_POLICY: '{"bakeMs":-1}' };
     expect(() => readEnvironment(broken)).toThrow(
       /QC_CLUSTER is not set; QC_DLQ_NAME is not set; QC_POLICY: "bakeMs" must be between 0 and/,
