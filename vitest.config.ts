@@ -11,7 +11,7 @@ const shared = {
 const isolate = false;
 
 /**
- * `unit`: beside the sources, no sockets beyond loopback, milliseconds each. `integration`: real SDK
+ * `unit`: next to the sources, no sockets beyond loopback, milliseconds each. `integration`: real SDK
  * clients, real processes, real git, `cdk deploy`.
  */
 export default defineConfig({

@@ -34,7 +34,7 @@ describe('ImageStack', () => {
     });
   });
 
-  test('tells the build where the image goes as ECR itself reports it, so that any registry host works', () => {
+  test('says to the build where the image goes as ECR itself reports it, so that any registry host works', () => {
     const repository = resource(stacks.image, 'AWS::ECR::Repository').logicalId;
     stacks.image.hasResourceProperties('AWS::CodeBuild::Project', {
       Environment: {

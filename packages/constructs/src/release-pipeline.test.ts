@@ -76,7 +76,7 @@ describe('pipeline', () => {
     );
   });
 
-  test('tells the controller which action of which execution it is asked for', () => {
+  test('says to the controller which action of which execution it is asked for', () => {
     const controller = { Ref: resource(stacks.pipeline, 'AWS::Lambda::Function').logicalId };
     const invoked = actions().filter(({ ActionTypeId }) => ActionTypeId.Provider === 'Lambda');
     expect(invoked.map(({ Configuration }) => Configuration)).toEqual(

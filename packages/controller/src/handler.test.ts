@@ -141,7 +141,7 @@ describe('a wake', () => {
     expect(fake.changes).toEqual(['record: conflict', 'record', 'notify', 'stop', 'restore canary']);
   });
 
-  test('restores a service that was changed from outside, and tells it once', async () => {
+  test('restores a service that was changed from outside, and reports it once', async () => {
     await handle({});
     fake.changes.length = 0;
     now += settledMs;
@@ -156,7 +156,7 @@ describe('a wake', () => {
     expect(lines.map(({ level }) => level)).toEqual(['info', 'warn', 'info', 'info']);
   });
 
-  test('tells once that a service was changed, also when its restoration is refused', async () => {
+  test('reports once that a service was changed, also when its restoration is refused', async () => {
     await handle({});
     now += settledMs;
     fake.images['stable:9'] = imageOf('c');

@@ -239,7 +239,7 @@ describe('a second look', () => {
     expect(unreadableMs).toBe(hidden ? 1 : 0);
   });
 
-  test('tells a container that was started again in its task from lines that came twice', async () => {
+  test('distinguishes a container that was started again in its task from lines that came twice', async () => {
     const { log, look } = await world();
     const first = new Worker('canary', 'c1', releaseMs);
     await log(first, first.until(releaseMs + minute));

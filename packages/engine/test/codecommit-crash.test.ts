@@ -10,7 +10,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { mortalEngine } from './harness.ts';
 
 /**
- * A search path on which `git http-backend` first tells its process id, and then holds a pipe open until it and all
+ * A search path on which `git http-backend` first reports its process id, and then holds a pipe open until it and all
  * that it has started have ended.
  */
 function observedGit(directory: string) {

@@ -234,7 +234,7 @@ describe('a calibration', () => {
     expect(outcomes.task.releases).toBeGreaterThan(20);
   });
 
-  test('tells how far it has come, release by release', () => {
+  test('reports how far it has come, release by release', () => {
     const steps: CalibrationProgress[] = [...calibrate(historyOf(0.5, three()), policy)];
     expect(steps).toHaveLength(6);
     expect(steps[0]).toEqual({ doing: 'replaying', done: 1, total: 6 });

@@ -54,7 +54,7 @@ test('takes chance for no difference', () => {
 
 test('finds how much tasks differ alongside the others, and which of them stands out', () => {
   const { rateSpread, worst, slowest } = learnt([10, 10, 20, 10], 60);
-  // Beside the others the one fails twice as often, and each of the others three quarters as often.
+  // Compared with the others the one fails twice as often, and each of the others three quarters as often.
   expect(rateSpread).toBeGreaterThan(0.4);
   expect(rateSpread).toBeLessThan(0.6);
   expect(worst).toMatchObject({ task: 't2', times: expect.closeTo(2, 0) });

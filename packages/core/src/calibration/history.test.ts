@@ -93,7 +93,7 @@ describe('a history', () => {
     expect(history).toMatchObject({ lines: 0, covered: undefined });
   });
 
-  test('tells lives apart: a container that is started again in its task begins another', () => {
+  test('distinguishes lives: a container that is started again in its task begins another', () => {
     const history = historyOf([...linesOf('a'), ...linesOf('a', ZERO + 2 * HOUR_MS, ZERO + 3 * HOUR_MS)]);
     expect(history.lives()).toMatchObject([
       { task: 'a', startedAt: ZERO, fromMs: ZERO, toMs: ZERO + HOUR_MS, fromItsStart: true },

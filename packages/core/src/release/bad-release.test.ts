@@ -160,7 +160,7 @@ describe('a bad release', () => {
     expect(world.settle().phase).toBe('rolledBack');
   });
 
-  test('tells people once that it is rolled back and once that both services are restored', () => {
+  test('notifies people once that it is rolled back and once that both services are restored', () => {
     const world = adopted();
     awaitingApproval(world, 'bad');
     world.ruin();

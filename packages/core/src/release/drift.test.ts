@@ -94,7 +94,7 @@ function expectGood(world: SimulatedWorld, good: string): void {
 describe.each(cases)('when %s and %s is changed from outside', (situation, _named, changed) => {
   const start = () => situations[situation]!();
 
-  test('waits for the deployment, restores the last good release and tells it once', () => {
+  test('waits for the deployment, restores the last good release and reports it once', () => {
     const { world, phase, good } = start();
     expect(world.wake().phase).toBe(phase);
     const told = world.notifications.length;
@@ -124,7 +124,7 @@ describe.each(cases)('when %s and %s is changed from outside', (situation, _name
     expectGood(world, good);
   });
 
-  test('tells the next change again', () => {
+  test('reports the next change again', () => {
     const { world, good } = start();
     const told = world.notifications.length;
     for (let time = 0; time < 5; time += 1) {

@@ -48,7 +48,7 @@ describe('the first release of services that were made without an image', () => 
     expect(world.violations).toEqual([]);
   });
 
-  test('asks a person under the manual policy, and tells them why nothing was compared', () => {
+  test('asks a person under the manual policy, and explains to them why nothing was compared', () => {
     const { world } = running('manual');
     expect(world.settle().phase).toBe('awaitingApproval');
     expect(world.record().verdict).toMatchObject({ kind: 'pass', code: 'first' });

@@ -35,7 +35,7 @@ class Looks {
 const minute = 60_000;
 
 describe('a controller that is halted', () => {
-  test('tells people once, when it lasts', () => {
+  test('notifies people once, when it lasts', () => {
     const looks = new Looks();
     for (let look = 0; look < 60; look += 1) looks.at(minute, 'halted');
     expect(looks.told).toEqual([
@@ -44,7 +44,7 @@ describe('a controller that is halted', () => {
     expect(looks.written).toHaveLength(2);
   });
 
-  test('says nothing of what passes by itself, and tells again of what comes again', () => {
+  test('says nothing of what passes by itself, and reports again what comes again', () => {
     const looks = new Looks();
     looks.at(0, 'halted');
     looks.at(minute, 'baking');

@@ -16,9 +16,9 @@ import { type SincePromotion, sincePromotion } from './usual.ts';
 
 /** What the judge says of a release, and what else its measurements tell. */
 export interface Judgement {
-  /** Of the canary beside stable, from the canary's steady state until stable's deployment began. */
+  /** Of the canary compared with stable, from the canary's steady state until stable's deployment began. */
   readonly verdict: Verdict;
-  /** Of both services after the promotion, beside stable before it; undefined until both run the candidate. */
+  /** Of both services after the promotion, compared with stable before it; undefined until both run the candidate. */
   readonly watch?: Verdict;
   /** Deliveries that tasks of the last good release failed since the canary's deployment began. */
   readonly failedByLastGood: number;
@@ -171,7 +171,7 @@ export function acceptedWith(judgement: Judgement, accepted: number): number {
 
 /**
  * Whether dead letters are not the canary's doing although it is still being deployed: there is no verdict yet, but
- * what the last good release failed since the deployment began tells as much.
+ * what the last good release failed since the deployment began says as much.
  */
 export function excusesWhileDeploying(measurement: Measurement, nowMs: number, deadLetters: number): boolean {
   return deadLetters > 0 && hasFailedThem(failedByLastGood(measurement, nowMs), deadLetters);
@@ -224,7 +224,7 @@ function asFarAsUnusual(watch: Verdict, since: SincePromotion | undefined): Verd
 /**
  * Both services as one against stable's last intervals before the promotion, each of which is used once: so the odds
  * hold as far as the traffic is alike. When those are used up, only crashes are judged: whether a version works at all
- * the judge tells at its beginning only. Stable's tasks are new, so latency is left out.
+ * the judge finds out at its beginning only. Stable's tasks are new, so latency is left out.
  */
 function watchBlocks(before: readonly Block[], all: readonly Block[], fromMs: number): Block[] {
   const controls = [...before].reverse();

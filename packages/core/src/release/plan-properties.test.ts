@@ -258,7 +258,7 @@ describe('whatever happens, in whatever order', { timeout: 120_000 }, () => {
     );
   });
 
-  test('restores what is changed from outside of a release, tells it once, and is again where it was', () => {
+  test('restores what is changed from outside of a release, reports it once, and is again where it was', () => {
     const changes = fc.subarray(['canary', 'stable'] as const, { minLength: 1 });
     fc.assert(
       fc.property(histories, changes, (given, changed) => {
@@ -290,7 +290,7 @@ describe('whatever happens, in whatever order', { timeout: 120_000 }, () => {
       fc.property(histories, ({ onNewerCommit, approval, happenings }) => {
         const history = new History(onNewerCommit, approval);
         const active = happenings.map((what) => {
-          // A late plan may open the stage for a moment, and a person's retry enters it beside the gate.
+          // A late plan may open the stage for a moment, and a person's retry enters it past the gate.
           if (what.kind === 'carryOutLate' || what.kind === 'retry') return 0;
           history.happen(what);
           return history.world.activeReleases().length;
@@ -313,7 +313,7 @@ describe('whatever happens, in whatever order', { timeout: 120_000 }, () => {
     );
   });
 
-  test('promotes every good release, and tells nothing else, however old the answers are at each look', () => {
+  test('promotes every good release, and reports nothing else, however old the answers are at each look', () => {
     const looks = fc.array(fc.record({ ages, apartMs: fc.integer({ min: 200, max: 8_000 }) }), {
       minLength: 200,
       maxLength: 200,

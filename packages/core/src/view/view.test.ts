@@ -100,7 +100,7 @@ describe('viewRelease', () => {
     });
   });
 
-  test('tells of the newest commit when it failed before the canary, until there is a newer one', () => {
+  test('reports the newest commit when it failed before the canary, until there is a newer one', () => {
     const w = world();
     w.push('v2');
     w.settle();
@@ -134,7 +134,7 @@ describe('viewRelease', () => {
     expect(view(executions).failedBuild).toBeUndefined();
   });
 
-  test('tells executions that wait for the canary from those that are building', () => {
+  test('distinguishes executions that wait for the canary from those that are building', () => {
     const w = world();
     w.push('v2');
     w.settle();
