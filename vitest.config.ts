@@ -11,7 +11,7 @@ const shared = {
 const isolate = false;
 
 /**
- * `unit`: beside the sources, no sockets beyond loopback, milliseconds each. `integration`: real SDK
+ * `unit`: next to the sources, no sockets beyond loopback, milliseconds each. `integration`: real SDK
  * clients, real processes, real git, `cdk deploy`.
  */
 export default defineConfig({
@@ -36,7 +36,7 @@ export default defineConfig({
           testTimeout: 60_000,
           globalSetup: ['tools/test-directory.ts'],
           setupFiles: ['tools/property-seed.ts'],
-          include: ['packages/*/src/**/*.test.ts', 'tools/**/*.test.ts', 'examples/**/*.unit.test.ts'],
+          include: ['{packages/*/src,tools,examples/sample-app}/**/*.test.ts', 'examples/app/*.test.ts'],
           exclude: ['**/node_modules/**'],
         },
       },

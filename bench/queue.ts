@@ -14,8 +14,8 @@ import { QueueClient, type ServerAddress } from './queue-client.ts';
  *
  * *Durable* means the same for both: a reply follows the flush of SQLite's log to the disk (fauxqs runs with
  * `synchronous=FULL`). Only the engine checks signatures and evaluates IAM. Two servers that do nothing but
- * answer stand beside them: on `node:http`, which any such server can reach at most, and on `node:net`, which
- * tells what this client can measure at most. Where `taskset` is available, this process has one core and the
+ * answer stand next to them: on `node:http`, which any such server can reach at most, and on `node:net`, which
+ * says what this client can measure at most. Where `taskset` is available, this process has one core and the
  * servers have the others.
  */
 const { values: options } = parseArgs({

@@ -77,7 +77,7 @@ const BURSTS_APART_MS = 15 * 60_000;
 
 /**
  * Hours in which poison comes in bursts as large as two that meet in one release. After a promotion nothing but such a
- * past tells poison from a bad version (docs/explanation/how-a-release-runs.md).
+ * past distinguishes poison from a bad version (docs/explanation/how-a-release-runs.md).
  */
 export async function passUsualHours(world: World): Promise<void> {
   const untilMs = world.clock.nowMs() + USUAL_MS;

@@ -1,16 +1,16 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { bundleController } from './bundle-controller.ts';
 
 describe('bundleController', () => {
-  it('gives the same bytes each time, so that an unchanged controller is not deployed again', async () => {
+  test('gives the same bytes each time, so that an unchanged controller is not deployed again', async () => {
     const first = await readFile(await bundleController());
     expect(await readFile(await bundleController())).toEqual(first);
   });
 
-  it('exports the handler as CommonJS, with the AWS SDK left to the runtime and no path of the machine', async () => {
+  test('exports the handler as CommonJS, with the AWS SDK left to the runtime and no path of the machine', async () => {
     const bundle = await readFile(await bundleController(), 'utf8');
     expect(bundle).toContain('module.exports = ');
     expect(bundle).toMatch(/handler: \(\) => handler/);
@@ -20,7 +20,7 @@ describe('bundleController', () => {
     expect(bundle).not.toContain(join(import.meta.dirname, '..'));
   });
 
-  it('says what is missing in a checkout without the controller', async () => {
+  test('says what is missing in a checkout without the controller', async () => {
     const empty = await mkdtemp(join(tmpdir(), 'checkout-'));
     try {
       await expect(bundleController(empty)).rejects.toThrow(

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Template } from 'aws-cdk-lib/assertions';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { ensureControllerBundle, resources, synthesize } from '../packages/constructs/test/synthesize.ts';
 import { failureLinePattern, outcomeLinePattern } from '../packages/core/src/measurement/line.ts';
 import { readEmbeddedMetrics } from '../packages/engine/src/services/logs/embedded-metrics.ts';
@@ -49,12 +49,12 @@ beforeAll(async () => {
 describe('the metrics of a worker', () => {
   const { metrics, rejections } = readEmbeddedMetrics(fullLine(), NOW + 1_000);
 
-  it('are within the limits of the embedded metric format', () => {
+  test('are within the limits of the embedded metric format', () => {
     expect(rejections).toEqual([]);
     expect(metrics.length).toBeGreaterThan(0);
   });
 
-  it('are those that alarms and the dashboard show: each that is read is written, and each that is paid for is read', () => {
+  test('are those that alarms and the dashboard show: each that is read is written, and each that is paid for is read', () => {
     const written = metrics.map(({ namespace, name, dimensions }) =>
       [namespace, name, ...dimensions.map(({ Name }) => Name)].join(' '),
     );
@@ -67,7 +67,7 @@ describe('the metrics of a worker', () => {
 });
 
 describe('the outcome lines of a worker', () => {
-  it('have the fields that the dashboard queries', () => {
+  test('have the fields that the dashboard queries', () => {
     const fields = Object.keys(JSON.parse(fullLine()) as object);
     const template = JSON.stringify(pipeline.toJSON());
     const queries = [...template.matchAll(/stats ([^|]*?) by bin/g)].map(([, text = '']) => text);
@@ -76,11 +76,11 @@ describe('the outcome lines of a worker', () => {
     expect(queried.filter((field) => !fields.includes(field!))).toEqual([]);
   });
 
-  it('are found by the pattern with which the judge reads them', () => {
+  test('are found by the pattern with which the judge reads them', () => {
     expect(parseJsonPattern(outcomeLinePattern)(fullLine())).toBe(true);
   });
 
-  it.each(['FirstFailed', 'RetriedFailed', 'DeadLettered'] as const)(
+  test.each(['FirstFailed', 'RetriedFailed', 'DeadLettered'] as const)(
     'that count %s are found as failures',
     (name) => {
       const isFailure = parseJsonPattern(failureLinePattern);
@@ -116,7 +116,7 @@ describe('the environment of a worker', () => {
     );
   }
 
-  it.each(['canary', 'stable'])(
+  test.each(['canary', 'stable'])(
     'is complete on %s but for the revision, which the image has',
     async (track) => {
       expect(await complaint(environmentOf(track))).toBe(
@@ -127,7 +127,7 @@ describe('the environment of a worker', () => {
     },
   );
 
-  it.each(['MAX_RECEIVE_COUNT', 'PROTECT_TASKS', 'PROTECTED_MINUTES_MAX'])(
+  test.each(['MAX_RECEIVE_COUNT', 'PROTECT_TASKS', 'PROTECTED_MINUTES_MAX'])(
     'has %s, which the worker reads',
     async (name) => {
       const env = { ...environmentOf('stable'), QC_REVISION: 'abc', ECS_AGENT_URI: 'http://127.0.0.1:9' };

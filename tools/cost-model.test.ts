@@ -1,10 +1,5 @@
-import { beforeAll, describe, expect, it } from 'vitest';
-import {
-  ensureControllerBundle,
-  resources,
-  type Synthesized,
-  synthesize,
-} from '../packages/constructs/test/synthesize.ts';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { plainStacks, resources, type Synthesized } from '../packages/constructs/test/synthesize.ts';
 import {
   ALARM_METRICS,
   DEFAULT_CONFIGURATION,
@@ -17,8 +12,7 @@ import { Metrics } from '../packages/worker/src/reporting/metrics.ts';
 
 let stacks: Synthesized;
 beforeAll(async () => {
-  await ensureControllerBundle();
-  stacks = synthesize();
+  stacks = await plainStacks();
 });
 
 const all = (type: string) => resources(stacks.pipeline, type).map(({ properties }) => properties);
@@ -31,7 +25,7 @@ interface Service {
 }
 
 describe('the cost of the defaults is that of the templates', () => {
-  it('by the metrics of all alarms, two of which target tracking makes for itself', () => {
+  test('by the metrics of all alarms, two of which target tracking makes for itself', () => {
     const alarms = all('AWS::CloudWatch::Alarm').map(({ Metrics: metrics }) =>
       metrics === undefined ? 1 : measured(metrics),
     );
@@ -46,7 +40,7 @@ describe('the cost of the defaults is that of the templates', () => {
     expect([...alarms, ...tracking].reduce((sum, each) => sum + each, 0)).toBe(ALARM_METRICS);
   });
 
-  it('by tasks and their size', () => {
+  test('by tasks and their size', () => {
     const sizes = all('AWS::ECS::TaskDefinition').map(({ Cpu, Memory }) => [
       Number(Cpu) / 1024,
       Number(Memory) / 1024,
@@ -72,7 +66,7 @@ describe('the cost of the defaults is that of the templates', () => {
     );
   });
 
-  it('by what is paid for by the piece', () => {
+  test('by what is paid for by the piece', () => {
     expect(all('AWS::EC2::NatGateway')).toHaveLength(DEFAULT_CONFIGURATION.natGateways);
     expect(all('AWS::CloudWatch::Dashboard')).toHaveLength(1);
     expect(all('AWS::ECS::Cluster')).toMatchObject([
@@ -88,7 +82,7 @@ describe('the cost of the defaults is that of the templates', () => {
     }
   });
 
-  it('by the metrics and the size of a line that a worker writes', () => {
+  test('by the metrics and the size of a line that a worker writes', () => {
     const lines: string[] = [];
     const metrics = new Metrics({
       identity: { app: 'QueueCanary', track: 'stable', revision: 'a'.repeat(40), taskId: 'b'.repeat(32) },

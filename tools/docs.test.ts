@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import type { Command } from 'commander';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   markdownPages,
   mentionedCommands,
@@ -43,7 +43,7 @@ const links = pages.flatMap(({ path, text }) =>
 );
 
 describe('a link', () => {
-  it('within the repository leads to a file, and to a heading of it', () => {
+  test('within the repository leads to a file, and to a heading of it', () => {
     const relative = links.filter(({ target }) => !/^[a-z]+:/.test(target));
     expect(relative.length).toBeGreaterThan(150);
     const broken = relative.filter(({ path, target }) => {
@@ -56,7 +56,7 @@ describe('a link', () => {
     expect(broken.map(({ path, target }) => `${path}: ${target}`)).toEqual([]);
   });
 
-  it('to elsewhere is an https address', () => {
+  test('to elsewhere is an https address', () => {
     const external = links.filter(({ target }) => /^[a-z]+:/.test(target));
     const wrong = external.filter(({ target }) => !URL.canParse(target) || !target.startsWith('https://'));
     expect(wrong.map(({ path, target }) => `${path}: ${target}`)).toEqual([]);
@@ -64,7 +64,7 @@ describe('a link', () => {
 });
 
 describe('a page', () => {
-  it('of developers names files that exist', () => {
+  test('of developers names files that exist', () => {
     const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
       cwd: ROOT,
       encoding: 'utf8',
@@ -85,7 +85,7 @@ describe('a page', () => {
     expect(absent.map(({ path, file }) => `${path}: ${file}`)).toEqual([]);
   });
 
-  it('is found from README.md', () => {
+  test('is found from README.md', () => {
     const found = new Set(['README.md']);
     for (const path of found) {
       for (const link of links.filter((each) => each.path === path)) {
@@ -99,7 +99,7 @@ describe('a page', () => {
     expect(hidden.map(({ path }) => path)).toEqual([]);
   });
 
-  it('has lines of at most 120 characters, but for tables, commands, output and links', () => {
+  test('has lines of at most 120 characters, but for tables, commands, output and links', () => {
     const long = pages
       // A run's output; and a page that is packed into the sample's tarball, whose change is a change of the worker.
       .filter(({ path }) => path !== 'bench/judge/results.md' && path !== 'packages/worker/README.md')
@@ -112,7 +112,7 @@ describe('a page', () => {
     expect(long).toEqual([]);
   });
 
-  it('is short, if it is README.md', () => {
+  test('is short, if it is README.md', () => {
     const readme = pages.find(({ path }) => path === 'README.md');
     expect(readme?.text.split('\n').length).toBeLessThanOrEqual(151);
   });
@@ -153,7 +153,7 @@ function problemWith(words: readonly string[]): string | undefined {
 }
 
 describe('a command in a page', () => {
-  it('exists in queue-canary with its options and settings', () => {
+  test('exists in queue-canary with its options and settings', () => {
     const shown = queueCanaryCommands(commands);
     expect(shown.length).toBeGreaterThan(80);
     const wrong = shown.flatMap(({ path, words }) => {
@@ -163,7 +163,7 @@ describe('a command in a page', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('is a script of package.json, if npm runs it', () => {
+  test('is a script of package.json, if npm runs it', () => {
     const shown = commands.flatMap(({ path, words: [npm, ...rest] }) => {
       const [run, name = ''] = rest.filter((word) => !word.startsWith('-'));
       if (npm !== 'npm' || (run !== 'run' && run !== 'test')) return [];

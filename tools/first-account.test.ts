@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AWS_LATENCIES } from '@queue-canary/engine';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '..');
 const page = readFileSync(join(ROOT, 'docs/how-to/first-account.md'), 'utf8');
 
 describe('the page about the first account', () => {
-  it('names tests that there are', () => {
+  test('names tests that there are', () => {
     const named = [...page.matchAll(/\[[\w.-]+\]\(\.\.\/\.\.\/([^)]+\.test\.ts)\) "([^"]+)"/g)];
     expect(named.length).toBeGreaterThan(40);
     // Prose breaks lines, so a link to a test without a name after it would be left out.
@@ -18,7 +18,7 @@ describe('the page about the first account', () => {
     expect(absent.map(([, file, name]) => `${file}: ${name}`)).toEqual([]);
   });
 
-  it('says of every latency of AWS how to see it', () => {
+  test('says of every latency of AWS how to see it', () => {
     expect(Object.keys(AWS_LATENCIES).filter((latency) => !page.includes(`\`${latency}\``))).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import type { Access } from '@queue-canary/engine';
-import { describe, expect, it } from 'vitest';
-import { ensureControllerBundle, resources, synthesize } from '../packages/constructs/test/synthesize.ts';
+import { describe, expect, test } from 'vitest';
+import { plainStacks, resources } from '../packages/constructs/test/synthesize.ts';
 import { EXPECTED_REFUSALS, type Reason, UNUSED_GRANTS } from './iam-reasons.ts';
 import { renderIamReport, reportOf } from './iam-report.ts';
 
@@ -25,7 +25,7 @@ const because = 'someone else needs it';
 const purging: Reason = { who: /^ServicesWorkerRole$/, actions: ['sqs:PurgeQueue'], because };
 
 describe('the report of what roles use', () => {
-  it('holds a grant for used if it was in any run, whatever its resource was called there', () => {
+  test('holds a grant for used if it was in any run, whatever its resource was called there', () => {
     const report = reportOf(
       [worker('CEU2JMPJ3ADI', ['sqs:ReceiveMessage']), worker('K77CNX4XCVSJ', ['sqs:PurgeQueue'])],
       [],
@@ -37,7 +37,7 @@ describe('the report of what roles use', () => {
     });
   });
 
-  it('fails over a grant that is neither used nor reasoned', () => {
+  test('fails over a grant that is neither used nor reasoned', () => {
     const runs = [worker('CEU2JMPJ3ADI', ['sqs:ReceiveMessage'])];
     const report = reportOf(runs, [], []);
     expect(report.ok).toBe(false);
@@ -50,7 +50,7 @@ describe('the report of what roles use', () => {
     expect(reportOf(runs, [{ ...purging, resource: /other/ }], []).ok).toBe(false);
   });
 
-  it('fails over a refusal that was not expected', () => {
+  test('fails over a refusal that was not expected', () => {
     const run = {
       ...worker('CEU2JMPJ3ADI', ['sqs:ReceiveMessage', 'sqs:PurgeQueue']),
       denied: refused('sqs:SendMessage'),
@@ -60,7 +60,7 @@ describe('the report of what roles use', () => {
     expect(reportOf([run], [], [expected])).toMatchObject({ ok: true, refused: [{ because }] });
   });
 
-  it('names reasons that nothing needs, and fails where no role was seen at all', () => {
+  test('names reasons that nothing needs, and fails where no role was seen at all', () => {
     const all = worker('CEU2JMPJ3ADI', ['sqs:ReceiveMessage', 'sqs:PurgeQueue']);
     expect(reportOf([all], [purging], []).idleReasons).toEqual([purging]);
     expect(reportOf([{ roles: [], denied: [] }], [], []).ok).toBe(false);
@@ -68,9 +68,8 @@ describe('the report of what roles use', () => {
 });
 
 describe('a reason', () => {
-  it('is about roles that the templates have, and says something', async () => {
-    await ensureControllerBundle();
-    const { image, pipeline } = synthesize();
+  test('is about roles that the templates have, and says something', async () => {
+    const { image, pipeline } = await plainStacks();
     const roles = [image, pipeline]
       .flatMap((template) => resources(template, 'AWS::IAM::Role'))
       .map(({ logicalId }) => logicalId.replace(/[0-9A-F]{8}$/, ''));

@@ -92,7 +92,7 @@ export function renderIamReport({ roles, refused, idleReasons, ok }: IamReport):
   ];
 }
 
-/** Grants of each role by logical id: every run deploys the stacks anew, with other names. */
+/** Grants of each role by logical id: every run deploys the stacks again, with other names. */
 function merged(roles: readonly RoleAccess[]) {
   const byRole = new Map<string, Map<string, { action: string; resource: string; used: boolean }>>();
   for (const { logicalId, grants } of roles) {

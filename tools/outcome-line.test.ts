@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { binOf, lastBin } from '../packages/core/src/judge/histogram.ts';
 import { type Line, reportMs, reportsEachSecondMs } from '../packages/core/src/measurement/line.ts';
 import { parseLine } from '../packages/core/src/measurement/parse-line.ts';
@@ -51,13 +51,13 @@ const nothing: Line = {
 };
 
 describe('the judge reads what the worker writes', () => {
-  it('of an interval in which nothing happened', () => {
+  test('of an interval in which nothing happened', () => {
     const { metrics, messages } = worker();
     metrics.flush(start + 1_000, 0);
     expect(messages.map(parseLine)).toEqual([nothing]);
   });
 
-  it('of an interval in which everything did', () => {
+  test('of an interval in which everything did', () => {
     const { metrics, messages } = worker({ pollingMs: () => 310 });
     metrics.flush(start + 1_000, 0);
     for (const [index, counter] of COUNTERS.entries()) metrics.count(counter, 100 - index);
@@ -101,7 +101,7 @@ describe('the judge reads what the worker writes', () => {
     });
   });
 
-  it('of a worker at work', async () => {
+  test('of a worker at work', async () => {
     const world = new World();
     const worker = world.run({
       maxReceiveCount: 2,
@@ -132,7 +132,7 @@ describe('the judge reads what the worker writes', () => {
     expect(lines.at(-1)).toMatchObject({ final: true, inFlight: 0, memoryMiB: 96 });
   });
 
-  it('whatever happens', () => {
+  test('whatever happens', () => {
     const event = fc.oneof(
       fc.record({ duration: fc.double({ min: 0, max: 1e9 }) }),
       fc.record({ error: fc.string({ maxLength: 100, unit: 'binary' }) }),
@@ -172,7 +172,7 @@ function attempt(work: () => void): void {
 }
 
 describe('worker and judge agree', () => {
-  it('on the bins of durations', () => {
+  test('on the bins of durations', () => {
     expect(LAST_BIN).toBe(lastBin);
     const durations = fc.oneof(fc.double(), fc.double({ min: 0, max: 1e6 }), fc.nat());
     fc.assert(
@@ -181,7 +181,7 @@ describe('worker and judge agree', () => {
     );
   });
 
-  it('on how often a worker reports', () => {
+  test('on how often a worker reports', () => {
     expect([REPORT_MS, REPORTS_EACH_SECOND_MS]).toEqual([reportMs, reportsEachSecondMs]);
   });
 });

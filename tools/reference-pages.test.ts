@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { ensureControllerBundle } from '../packages/constructs/test/synthesize.ts';
 import { contextValues, referencePages } from './reference-pages.ts';
 import { SETTINGS } from './reference-texts.ts';
@@ -12,7 +12,7 @@ beforeAll(async () => {
 }, 60_000);
 
 describe('the generated reference', () => {
-  it.each(['cli.md', 'settings.md', 'constructs.md', 'stacks.md', 'json.md'])(
+  test.each(['cli.md', 'settings.md', 'constructs.md', 'stacks.md', 'json.md'])(
     'says in %s what the code says now ("npm run generate" writes it)',
     (name) => {
       const committed = readFileSync(join(import.meta.dirname, '../docs/reference', name), 'utf8');
@@ -20,12 +20,12 @@ describe('the generated reference', () => {
     },
   );
 
-  it('has each context value that the app reads, and no other', () => {
+  test('has each context value that the app reads, and no other', () => {
     const documented = SETTINGS.flatMap(({ settings }) => settings.map(({ context }) => context));
     expect(documented.toSorted()).toEqual([...contextValues().keys()].toSorted());
   });
 
-  it('says of each context value what it accepts', () => {
+  test('says of each context value what it accepts', () => {
     expect([...contextValues()].filter(([, accepted]) => accepted === '')).toEqual([]);
   });
 });
@@ -39,7 +39,7 @@ describe('the reference that is written by hand', () => {
       ([, literal]) => literal!,
     );
 
-  it('explains each phase and each verdict code', () => {
+  test('explains each phase and each verdict code', () => {
     const names = [
       ...literals(source('release/phase.ts'), 'Phase'),
       ...literals(source('judge/evidence.ts'), 'VerdictCode'),
@@ -50,7 +50,7 @@ describe('the reference that is written by hand', () => {
     expect(names.filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
   });
 
-  it('names each field of an outcome line that the judge reads', () => {
+  test('names each field of an outcome line that the judge reads', () => {
     const fields = [
       ...source('measurement/parse-line.ts').matchAll(
         /(?:fields, |fields\.|'(?=First|Retried))'?([A-Z]\w+)/g,

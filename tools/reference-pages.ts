@@ -140,6 +140,8 @@ function constructsDeclaration(name: string): Declaration {
 const CONSTRUCTS_FILES = [
   'image-stack',
   'pipeline-stack',
+  'queue-canary',
+  'existing-queue',
   'release-policy-props',
   'release-policy',
   'canary-image',

@@ -20,7 +20,7 @@ const policy = (context: string, property = context, more: Partial<Setting> = {}
 });
 const pipeline = (context: string, property = context, more: Partial<Setting> = {}): Setting => ({
   context,
-  of: ['PipelineStackProps', property],
+  of: ['QueueCanaryProps', property],
   ...more,
 });
 
@@ -73,7 +73,7 @@ export const SETTINGS: readonly SettingsGroup[] = [
       pipeline('stopTimeoutSeconds', 'stopTimeout'),
       {
         context: 'retryDelaySeconds',
-        of: ['PipelineStackProps'],
+        of: ['QueueCanaryProps'],
         usual: "the worker's own, 1",
         meaning: 'Seconds before the first retry of a failed message (`RETRY_DELAY_SECONDS`).',
       },
@@ -104,14 +104,14 @@ export const SETTINGS: readonly SettingsGroup[] = [
     settings: [
       {
         context: 'app',
-        of: ['PipelineStackProps', 'appName'],
+        of: ['QueueCanaryProps', 'appName'],
         usual: 'QueueCanary',
         meaning:
           "Prefix of both stacks' names, and the name under which outcomes are reported. `--app-name` sets it.",
       },
       {
         context: 'removal',
-        of: ['PipelineStackProps'],
+        of: ['QueueCanaryProps'],
         usual: 'retain; destroy on the local engine',
         meaning:
           'Whether queues, source and images are deleted with the stacks. The artifact bucket always stays, and its objects expire after 30 days.',

@@ -163,14 +163,24 @@ test('what the engine refuses comes with what to do, and nobody is sent to the p
 
 test('files are kebab-case and none is a drawer of leftovers', () => {
   const names = files.map(({ path }) => path.split('/').at(-1)!);
-  expect(
-    names.filter((name) => !/^[a-z0-9]+(-[a-z0-9]+)*(\.(test|config|unit\.test))?\.ts$/.test(name)),
-  ).toEqual([]);
+  expect(names.filter((name) => !/^[a-z0-9]+(-[a-z0-9]+)*(\.(test|config))?\.ts$/.test(name))).toEqual([]);
   expect(
     files
       .filter(({ path }) => /(^|\/)(utils?|helpers?|misc|common)(\.ts|\/)/.test(path))
       .map(({ path }) => path),
   ).toEqual([]);
+});
+
+test('every case is a `test`, and no title ends with a full stop', () => {
+  const odd = /^\s*(it\b(\.\w+)*[(<`]|(test|describe)\((['"`]).*\.\4, )/;
+  const found = files
+    .filter(({ path }) => path.endsWith('.test.ts'))
+    .flatMap(({ path, text }) =>
+      text
+        .split('\n')
+        .flatMap((line, index) => (odd.test(line) ? [`${path}:${index + 1} ${line.trim()}`] : [])),
+    );
+  expect(found).toEqual([]);
 });
 
 test('the name of a bound ends in _MAX or _MIN', () => {

@@ -4,7 +4,7 @@ import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { packPackage } from './packages.ts';
 import { readTarball, SAMPLE_APP, unpack } from './vendor-worker.ts';
 
@@ -40,7 +40,7 @@ async function program(path: string, env: Record<string, string>): Promise<{ cod
 }
 
 describe('the worker that the sample app vendors', () => {
-  it('has the files that packing the worker gives now', async () => {
+  test('has the files that packing the worker gives now', async () => {
     const into = await mkdtemp(join(tmpdir(), 'queue-canary-packed-'));
     try {
       const now = await readTarball(await packPackage('@queue-canary/worker', into));
@@ -52,7 +52,7 @@ describe('the worker that the sample app vendors', () => {
     }
   });
 
-  it('is the one that the lockfile names, which names no registry', async () => {
+  test('is the one that the lockfile names, which names no registry', async () => {
     const text = await readFile(join(SAMPLE_APP, 'package-lock.json'), 'utf8');
     const digest = createHash('sha512')
       .update(await readFile(vendored))
@@ -65,13 +65,13 @@ describe('the worker that the sample app vendors', () => {
 });
 
 describe('the sample app', () => {
-  it('says what its environment lacks', async () => {
+  test('says what its environment lacks', async () => {
     const { code, said } = await program('src/main.ts', { QC_APP: 'Shop', QC_TRACK: 'stable' });
     expect(said).toBe('The worker cannot start: QUEUE_URL is not set, QC_REVISION is not set.\n');
     expect(code).toBe(1);
   });
 
-  it.each(['-1', '1.5', 'soon', ''])('refuses a retry delay of "%s"', async (delay) => {
+  test.each(['-1', '1.5', 'soon', ''])('refuses a retry delay of "%s"', async (delay) => {
     const { code, said } = await program('src/main.ts', { RETRY_DELAY_SECONDS: delay });
     expect(said).toBe(
       `The worker cannot start: RETRY_DELAY_SECONDS must be a whole number of seconds, not "${delay}".\n`,

@@ -20,7 +20,7 @@ export interface Study {
   readonly cost: number;
 }
 
-/** `promoted` are good releases beside the `marginal` ones, `early` bad ones beside the `late`. */
+/** `promoted` are good releases next to the `marginal` ones, `early` bad ones next to the `late`. */
 export type Group = 'good' | 'bad' | 'early' | 'late' | 'marginal' | 'promoted';
 
 /** How many releases of a world are simulated. */

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { quickApp } from '../../../packages/constructs/test/quick-app.ts';
 import { bundleController } from '../../../tools/bundle-controller.ts';
 import { acknowledgements } from '../acknowledgements.ts';
@@ -61,7 +61,7 @@ interface ValidationReport {
 }
 
 describe('the app', () => {
-  it('passes cdk-nag, with a reason for each finding that remains and none for what is no finding', async () => {
+  test('passes cdk-nag, with a reason for each finding that remains and none for what is no finding', async () => {
     const report: ValidationReport = JSON.parse(
       await readFile(join(assembly, 'validation-report.json'), 'utf8'),
     );
@@ -77,7 +77,7 @@ describe('the app', () => {
     for (const { reason } of nag?.suppressedViolations ?? []) expect(reason.length).toBeGreaterThan(30);
   });
 
-  it('passes the offline CloudFormation validator', async () => {
+  test('passes the offline CloudFormation validator', async () => {
     const templates = ['QueueCanaryImage', 'QueueCanaryPipeline'];
     const found = await Promise.all(
       templates.map(async (stack) =>
@@ -88,14 +88,14 @@ describe('the app', () => {
     expect(found.flat().filter(({ ruleId }) => ruleId !== 'W3005')).toEqual([]);
   });
 
-  it('would not pass that validator with a property that CloudFormation does not know', async () => {
+  test('would not pass that validator with a property that CloudFormation does not know', async () => {
     const template = await readFile(join(assembly, 'QueueCanaryPipeline.template.json'), 'utf8');
     expect(findings(template.replaceAll('"VisibilityTimeout"', '"VisibilityTime"'))).toContainEqual(
       expect.objectContaining({ severity: 'FATAL', message: expect.stringContaining('VisibilityTime') }),
     );
   });
 
-  it('deploys to any account and region, with nothing looked up', async () => {
+  test('deploys to any account and region, with nothing looked up', async () => {
     const manifest = JSON.parse(await readFile(join(assembly, 'manifest.json'), 'utf8'));
     for (const stack of ['QueueCanaryImage', 'QueueCanaryPipeline']) {
       expect(manifest.artifacts[stack].environment).toBe('aws://unknown-account/unknown-region');
@@ -103,7 +103,7 @@ describe('the app', () => {
     expect(manifest.missing ?? []).toEqual([]);
   });
 
-  it.each([
+  test.each([
     ['stableTasks=lots', 'stableTasks must be a whole number from 0 to 1000, not "lots"'],
     ['bakeMinutes=720', '- decideWithinMinutes must be later than the shortest bake, 720 minutes'],
     ['bakeMinutes=0', '- bakeMinutes must be at least warmUpSeconds, 3 minutes, not 0 seconds'],

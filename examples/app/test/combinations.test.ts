@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { quickApp } from '../../../packages/constructs/test/quick-app.ts';
 import { ensureControllerBundle } from '../../../packages/constructs/test/synthesize.ts';
 import { acknowledgeFindings, acknowledgements } from '../acknowledgements.ts';
@@ -61,7 +61,7 @@ interface Report {
   }[];
 }
 
-it('covers every option that the page on security names', async () => {
+test('covers every option that the page on security names', async () => {
   const page = await readFile(join(import.meta.dirname, '../../../docs/security.md'), 'utf8');
   const rows = page.split('\n').filter((line) => line.startsWith('| '));
   const named = new Set(
@@ -72,7 +72,7 @@ it('covers every option that the page on security names', async () => {
   expect(options.filter((name) => !(name in OPTIONS))).toEqual([]);
 });
 
-it.each(
+test.each(
   combinations.map((combination, index) => [index + 1, JSON.stringify(combination), combination] as const),
 )('combination %i, %s, has no finding but those with a reason', async (index, _text, combination) => {
   const outdir = join(scratch, String(index));

@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SQS } from '@aws-sdk/client-sqs';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { installPackages } from '../../../tools/install-packages.ts';
 import { CHECKOUT } from '../../../tools/packages.ts';
 import { type Finished, type Started, start } from './program.ts';
@@ -57,7 +57,7 @@ const esm = (names: string, from: string) => `import ${names} from '${from}';`;
 const commonJs = (names: string, from: string) => `const ${names} = require('${from}');`;
 
 describe('the constructs', () => {
-  it.each([
+  test.each([
     ['an ES module', 'app.js', esm],
     ['CommonJS', 'app.cjs', commonJs],
   ])(
@@ -87,7 +87,7 @@ describe('the constructs', () => {
     },
   );
 
-  it('say by their types what the settings are', async () => {
+  test('say by their types what the settings are', async () => {
     const checked = async (approval: string) => {
       await writeFile(join(project, 'checked.ts'), cdkApp(esm, approval, 'checked.out'));
       return typeErrors('checked.ts');
@@ -98,7 +98,7 @@ describe('the constructs', () => {
 });
 
 describe('the command', () => {
-  it('runs by npx, on the oldest Node that the packages run on', async () => {
+  test('runs by npx, on the oldest Node that the packages run on', async () => {
     expect((await runs('npx', 'queue-canary', '--help')).output).toMatch(/^Usage: queue-canary/);
     expect((await runs('npx', 'queue-canary', 'demo', '--help')).output).toMatch(/--approval <who>/);
     const { engines } = JSON.parse(await readFile(installed('queue-canary/package.json'), 'utf8'));
@@ -107,7 +107,7 @@ describe('the command', () => {
 });
 
 describe('the tarballs', () => {
-  it('have a README whose program fits their types', async () => {
+  test('have a README whose program fits their types', async () => {
     const programs = ['core', 'controller', 'constructs', 'engine'].map(async (name) => {
       const readme = await readFile(installed('@queue-canary', name, 'README.md'), 'utf8');
       const program = /```ts\n(.*?)```/s.exec(readme)?.[1];
@@ -118,7 +118,7 @@ describe('the tarballs', () => {
     expect(await typeErrors(...(await Promise.all(programs)))).toBe('');
   });
 
-  it('hold what runs and what it says about itself: no tests, no sources but the sample app', async () => {
+  test('hold what runs and what it says about itself: no tests, no sources but the sample app', async () => {
     const tarballs = (await readdir(join(project, 'tarballs'))).sort();
     expect(tarballs).toHaveLength(6);
     for (const tarball of tarballs) {
@@ -140,7 +140,7 @@ describe('the tarballs', () => {
 });
 
 describe('the engine and the worker', () => {
-  it('start, and a message is handled and deleted', async () => {
+  test('start, and a message is handled and deleted', async () => {
     const state = mkdtempSync(join(project, 'state-'));
     const engine = begin(['queue-canary', 'up', '--state', state, '--port', '0']);
     onTestFinished(async () => {

@@ -1,9 +1,9 @@
 import { Duration } from 'aws-cdk-lib';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import {
   actionsOf,
-  ensureControllerBundle,
+  plainStacks,
   resource,
   resources,
   type Synthesized,
@@ -13,8 +13,7 @@ import {
 
 let stacks: Synthesized;
 beforeAll(async () => {
-  await ensureControllerBundle();
-  stacks = synthesize();
+  stacks = await plainStacks();
 });
 
 interface Container {
@@ -30,12 +29,12 @@ function container(track: 'Canary' | 'Stable', of = stacks): Container {
 
 /** Controls of AWS Control Tower and Security Hub that would otherwise refuse the stacks. */
 describe('as controls of AWS want it', () => {
-  it('every alarm acts (CT.CLOUDWATCH.PR.1)', () => {
+  test('every alarm acts (CT.CLOUDWATCH.PR.1)', () => {
     const alarms = resources(stacks.pipeline, 'AWS::CloudWatch::Alarm');
     expect(alarms.filter(({ properties }) => properties.AlarmActions === undefined)).toEqual([]);
   });
 
-  it('every log is kept for a year, or for as long as it is told (CT.CLOUDWATCH.PR.2)', () => {
+  test('every log is kept for a year, or for as long as it is told (CT.CLOUDWATCH.PR.2)', () => {
     const days = (of: Synthesized) =>
       [of.image, of.pipeline].flatMap((template) =>
         resources(template, 'AWS::Logs::LogGroup').map(({ properties }) => properties.RetentionInDays),
@@ -45,7 +44,7 @@ describe('as controls of AWS want it', () => {
     expect(new Set(days(synthesize(shorter, shorter)))).toEqual(new Set([7]));
   });
 
-  it('the worker is not root and writes no file, unless it is told to (CT.ECS.PR.3, CT.ECS.PR.6)', () => {
+  test('the worker is not root and writes no file, unless it is told to (CT.ECS.PR.3, CT.ECS.PR.6)', () => {
     for (const track of ['Canary', 'Stable'] as const) {
       expect(container(track)).toMatchObject({ User: '1000', ReadonlyRootFilesystem: true });
     }
@@ -53,7 +52,7 @@ describe('as controls of AWS want it', () => {
     expect(container('Stable', told)).toMatchObject({ User: 'worker', ReadonlyRootFilesystem: false });
   });
 
-  it('tasks have public addresses only where no NAT gateway is wanted (CT.ECS.PR.9)', () => {
+  test('tasks have public addresses only where no NAT gateway is wanted (CT.ECS.PR.9)', () => {
     const assigned = (of: Synthesized) =>
       resources(of.pipeline, 'AWS::ECS::Service').map(
         ({ properties }) =>
@@ -64,7 +63,7 @@ describe('as controls of AWS want it', () => {
     expect(assigned(synthesize({ natGateways: 1 }))).toEqual(['DISABLED', 'DISABLED']);
   });
 
-  it('the image repository has a lifecycle (ECR.3)', () => {
+  test('the image repository has a lifecycle (ECR.3)', () => {
     expect(resource(stacks.image, 'AWS::ECR::Repository').properties).toHaveProperty('LifecyclePolicy');
   });
 });
@@ -77,7 +76,7 @@ describe('what tasks reach', () => {
     );
   };
 
-  it('is HTTPS, and what else is wanted', () => {
+  test('is HTTPS, and what else is wanted', () => {
     expect(egress(stacks)).toEqual([['tcp', 443, 443]]);
     expect(egress(synthesize({ egressPorts: [443, 5432] }))).toEqual([
       ['tcp', 443, 443],
@@ -85,7 +84,7 @@ describe('what tasks reach', () => {
     ]);
   });
 
-  it('is said by one group, which is the only one that they have', () => {
+  test('is said by one group, which is the only one that they have', () => {
     for (const { properties } of resources(stacks.pipeline, 'AWS::ECS::Service')) {
       expect(JSON.stringify(properties.NetworkConfiguration)).toMatch(
         /"SecurityGroups":\[\{"Fn::GetAtt":\["ServicesSecurityGroup\w+","GroupId"\]\}\]/,
@@ -93,7 +92,7 @@ describe('what tasks reach', () => {
     }
   });
 
-  it('does not depend on the default group, whose rules are taken away when that is wanted', () => {
+  test('does not depend on the default group, whose rules are taken away when that is wanted', () => {
     const restricting = (of: Synthesized) =>
       resources(of.pipeline).filter(({ type }) => type === 'Custom::VpcRestrictDefaultSG');
     expect(restricting(stacks)).toEqual([]);
@@ -102,7 +101,7 @@ describe('what tasks reach', () => {
 });
 
 describe('the controller is watched', () => {
-  it('for errors, throttles, its timeout and lost events, and the topic gets a message', () => {
+  test('for errors, throttles, its timeout and lost events, and the topic gets a message', () => {
     const alarms = resources(stacks.pipeline, 'AWS::CloudWatch::Alarm').filter(({ logicalId }) =>
       logicalId.startsWith('Controller'),
     );
@@ -116,7 +115,7 @@ describe('the controller is watched', () => {
     for (const { properties } of alarms) expect(properties.AlarmActions).toEqual([{ Ref: topic }]);
   });
 
-  it('by alarms that the topic admits, though its policy is its own', () => {
+  test('by alarms that the topic admits, though its policy is its own', () => {
     const { properties } = resource(stacks.pipeline, 'AWS::SNS::TopicPolicy');
     expect((properties.PolicyDocument as { Statement: unknown[] }).Statement).toContainEqual(
       expect.objectContaining({
@@ -129,7 +128,7 @@ describe('the controller is watched', () => {
     );
   });
 
-  it('has no concurrency of its own unless some is kept for it, and then enough', () => {
+  test('has no concurrency of its own unless some is kept for it, and then enough', () => {
     const reserved = (of: Synthesized) =>
       resource(of.pipeline, 'AWS::Lambda::Function').properties.ReservedConcurrentExecutions;
     expect(reserved(stacks)).toBeUndefined();
@@ -148,7 +147,7 @@ describe('task protection', () => {
     return actionsOf(statementsOf(of.pipeline, logicalId)).includes('ecs:UpdateTaskProtection');
   };
 
-  it.each([
+  test.each([
     [undefined, []],
     ['stable', ['Stable']],
     ['all', ['Canary', 'Stable']],
@@ -168,7 +167,7 @@ describe('task protection', () => {
     }
   });
 
-  it('lasts for half of the deployment timeout at most, which must leave room for it', () => {
+  test('lasts for half of the deployment timeout at most, which must leave room for it', () => {
     const of = synthesize({ protectTasks: 'stable', deploymentTimeout: Duration.minutes(60) });
     expect(setting('Stable', of)).toContainEqual({ Name: 'PROTECTED_MINUTES_MAX', Value: '30' });
     expect(() => synthesize({ protectTasks: 'stable', deploymentTimeout: Duration.minutes(1) })).toThrow(

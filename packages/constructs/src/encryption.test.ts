@@ -1,7 +1,7 @@
 import { type App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import * as kms from 'aws-cdk-lib/aws-kms';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { quickApp } from '../test/quick-app.ts';
 import { actionsOf, ensureControllerBundle, resource, resources, statementsOf } from '../test/synthesize.ts';
 import { ImageStack, PipelineStack, type StackEncryptionProps } from './index.ts';
@@ -38,7 +38,7 @@ const KEYED: Readonly<Record<string, (properties: Readonly<Record<string, unknow
 };
 
 describe('a key of yours', () => {
-  it('encrypts everything that holds data', () => {
+  test('encrypts everything that holds data', () => {
     const { image, pipeline } = encrypted(imported);
     const keyed = [image, pipeline]
       .flatMap((template) => resources(template))
@@ -50,7 +50,7 @@ describe('a key of yours', () => {
     expect(keyed.filter(([, key]) => key !== arn)).toEqual([]);
   });
 
-  it('may be used by the roles that read and write, and by no others', () => {
+  test('may be used by the roles that read and write, and by no others', () => {
     const { pipeline } = encrypted(imported);
     const users = resources(pipeline, 'AWS::IAM::Role')
       .map(({ logicalId }) => logicalId)
@@ -72,7 +72,7 @@ describe('a key of yours', () => {
     ]);
   });
 
-  it('lets logs, alarms and rules use it where it is made in the same app, and nobody of another account', () => {
+  test('lets logs, alarms and rules use it where it is made in the same app, and nobody of another account', () => {
     let keys: Stack | undefined;
     encrypted((app) => {
       keys = new Stack(app, 'Keys');

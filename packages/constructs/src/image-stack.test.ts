@@ -3,11 +3,11 @@ import { RemovalPolicy } from 'aws-cdk-lib';
 import { Match } from 'aws-cdk-lib/assertions';
 import { BuildSpec } from 'aws-cdk-lib/aws-codebuild';
 import { CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import {
   actionsOf,
-  ensureControllerBundle,
   normalised,
+  plainStacks,
   resource,
   resources,
   type Synthesized,
@@ -17,25 +17,24 @@ import {
 
 let stacks: Synthesized;
 beforeAll(async () => {
-  await ensureControllerBundle();
-  stacks = synthesize();
+  stacks = await plainStacks();
 });
 
 describe('ImageStack', () => {
-  it('outputs what the command line needs, under the agreed names', () => {
+  test('outputs what the command line needs, under the agreed names', () => {
     for (const name of IMAGE_OUTPUTS) {
       stacks.image.hasOutput(name, { Value: Match.anyValue() });
     }
   });
 
-  it('keeps a tag and a digest one thing, and scans what is pushed', () => {
+  test('keeps a tag and a digest one thing, and scans what is pushed', () => {
     stacks.image.hasResourceProperties('AWS::ECR::Repository', {
       ImageTagMutability: 'IMMUTABLE',
       ImageScanningConfiguration: { ScanOnPush: true },
     });
   });
 
-  it('tells the build where the image goes as ECR itself reports it, so that any registry host works', () => {
+  test('says to the build where the image goes as ECR itself reports it, so that any registry host works', () => {
     const repository = resource(stacks.image, 'AWS::ECR::Repository').logicalId;
     stacks.image.hasResourceProperties('AWS::CodeBuild::Project', {
       Environment: {
@@ -56,20 +55,20 @@ describe('ImageStack', () => {
     );
   });
 
-  it('can be given a way to build that no commit changes', () => {
+  test('can be given a way to build that no commit changes', () => {
     const buildSpec = BuildSpec.fromObject({ version: '0.2', phases: { build: { commands: ['make'] } } });
     const { Source } = resource(synthesize({}, { buildSpec }).image, 'AWS::CodeBuild::Project').properties;
     expect((Source as { BuildSpec: string }).BuildSpec).toContain('make');
   });
 
-  it('builds on the architecture that the tasks run on', () => {
+  test('builds on the architecture that the tasks run on', () => {
     const build = (architecture: CpuArchitecture) =>
       resource(synthesize({}, { architecture }).image, 'AWS::CodeBuild::Project').properties.Environment;
     expect(build(CpuArchitecture.ARM64)).toMatchObject({ Type: 'ARM_CONTAINER' });
     expect(build(CpuArchitecture.X86_64)).toMatchObject({ Type: 'LINUX_CONTAINER' });
   });
 
-  it('names no image before the first build', () => {
+  test('names no image before the first build', () => {
     expect(resource(stacks.image, 'AWS::SSM::Parameter').properties).toEqual({
       Name: '/queue-canary/TestImage/Image',
       Type: 'String',
@@ -77,7 +76,7 @@ describe('ImageStack', () => {
     });
   });
 
-  it('lets the build pull the source, push the image and write its own log, and nothing else', () => {
+  test('lets the build pull the source, push the image and write its own log, and nothing else', () => {
     const statements = statementsOf(stacks.image, resource(stacks.image, 'AWS::IAM::Role').logicalId);
     expect(actionsOf(statements)).toEqual([
       'codecommit:GitPull',
@@ -97,7 +96,7 @@ describe('ImageStack', () => {
     ]);
   });
 
-  it('retains source and images unless told to destroy them', () => {
+  test('retains source and images unless told to destroy them', () => {
     const policies = (removalPolicy?: RemovalPolicy) => {
       const { image } = synthesize({}, removalPolicy === undefined ? {} : { removalPolicy });
       return [
@@ -115,7 +114,7 @@ describe('ImageStack', () => {
     ]);
   });
 
-  it('expires no image that has a tag, which each release has, unless a limit is set', () => {
+  test('expires no image that has a tag, which each release has, unless a limit is set', () => {
     const selections = (of: Synthesized) => {
       const { properties } = resource(of.image, 'AWS::ECR::Repository');
       const { LifecyclePolicyText } = properties.LifecyclePolicy as { LifecyclePolicyText: string };
@@ -130,7 +129,7 @@ describe('ImageStack', () => {
     ]);
   });
 
-  it('is made of these resources', () => {
+  test('is made of these resources', () => {
     expect(normalised(stacks.image)).toMatchSnapshot();
   });
 });

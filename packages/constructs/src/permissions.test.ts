@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import {
   actionsOf,
-  ensureControllerBundle,
+  plainStacks,
   resource,
   resources,
   type Statement,
@@ -15,8 +15,7 @@ import {
 
 let stacks: Synthesized;
 beforeAll(async () => {
-  await ensureControllerBundle();
-  stacks = synthesize();
+  stacks = await plainStacks();
 });
 
 const role = (prefix: string) => resource(stacks.pipeline, 'AWS::IAM::Role', prefix).logicalId;
@@ -26,7 +25,7 @@ const resourcesOf = (of: readonly Statement[], action: string) =>
   JSON.stringify(of.filter(({ Action }) => [Action].flat().includes(action)).map(({ Resource }) => Resource));
 
 describe('every role', () => {
-  it('is allowed named actions only, and all resources only where AWS knows no resource', () => {
+  test('is allowed named actions only, and all resources only where AWS knows no resource', () => {
     const all = [stacks.image, stacks.pipeline].flatMap((template) =>
       resources(template, 'AWS::IAM::Policy').flatMap(
         ({ properties }) =>
@@ -46,7 +45,7 @@ describe('every role', () => {
     ]);
   });
 
-  it('gets no managed policy, which would grow without us', () => {
+  test('gets no managed policy, which would grow without us', () => {
     for (const template of [stacks.image, stacks.pipeline]) {
       for (const { properties } of resources(template, 'AWS::IAM::Role')) {
         expect(properties).not.toHaveProperty('ManagedPolicyArns');
@@ -54,7 +53,7 @@ describe('every role', () => {
     }
   });
 
-  it('is passed on to ECS tasks only', () => {
+  test('is passed on to ECS tasks only', () => {
     for (const prefix of ['ControllerRole', 'PipelineCanaryActionRole', 'PipelineStableActionRole']) {
       const passing = statements(prefix).filter(({ Action }) => Action === 'iam:PassRole');
       expect(passing).toHaveLength(1);
@@ -65,7 +64,7 @@ describe('every role', () => {
   });
 });
 
-it('no policy names a role as its principal, which IAM may not know yet when the role was just made', () => {
+test('no policy names a role as its principal, which IAM may not know yet when the role was just made', () => {
   const principals = [stacks.image, stacks.pipeline].flatMap((template) => [
     ...JSON.stringify(resources(template)).matchAll(/"Principal":(\{.*?\}+)/g),
   ]);
@@ -76,7 +75,7 @@ it('no policy names a role as its principal, which IAM may not know yet when the
 });
 
 describe('the worker', () => {
-  it.each(['ServicesCanaryTaskRole', 'ServicesStableTaskRole'])(
+  test.each(['ServicesCanaryTaskRole', 'ServicesStableTaskRole'])(
     '%s consumes its queue and nothing else',
     (prefix) => {
       const queue = workerQueue(stacks.pipeline).logicalId;
@@ -90,7 +89,7 @@ describe('the worker', () => {
     },
   );
 
-  it.each(['Canary', 'Stable'])(
+  test.each(['Canary', 'Stable'])(
     'of %s is started with the right to pull the image and write its own log',
     (track) => {
       const of = statements(`Services${track}ExecutionRole`);
@@ -112,14 +111,14 @@ describe('the pipeline', () => {
     (action) => `Pipeline${action}ActionRole`,
   );
 
-  it('may itself only take on the roles of its actions and use its bucket', () => {
+  test('may itself only take on the roles of its actions and use its bucket', () => {
     const of = statements('PipelineRole');
     expect(actionsOf(of).filter((action) => !action.startsWith('s3:'))).toEqual(['sts:AssumeRole']);
     const assumable = resourcesOf(of, 'sts:AssumeRole');
     for (const prefix of actionRoles) expect(assumable).toContain(role(prefix));
   });
 
-  it('lets each reach only the artifacts that it makes or takes', () => {
+  test('lets each reach only the artifacts that it makes or takes', () => {
     const build = resource(stacks.pipeline, 'AWS::IAM::Policy', 'PipelineBuildArtifacts').properties
       .PolicyDocument as { Statement: Statement[] };
     expect(resourcesOf(build.Statement, 's3:PutObject')).toContain('/*/Image/*');
@@ -132,7 +131,7 @@ describe('the pipeline', () => {
     }
   });
 
-  it('is the only one that may take on those roles', () => {
+  test('is the only one that may take on those roles', () => {
     for (const prefix of actionRoles) {
       expect(
         resource(stacks.pipeline, 'AWS::IAM::Role', prefix).properties.AssumeRolePolicyDocument,
@@ -147,7 +146,7 @@ describe('the pipeline', () => {
     }
   });
 
-  it.each([
+  test.each([
     ['Canary', 'Stable'],
     ['Stable', 'Canary'],
   ])('deploys to %s without being able to touch %s', (track, other) => {
@@ -171,7 +170,7 @@ describe('the pipeline', () => {
     );
   });
 
-  it('lets the approval only announce itself, and the build only be started and followed', () => {
+  test('lets the approval only announce itself, and the build only be started and followed', () => {
     expect(actionsOf(statements('PipelineApproveActionRole'))).toEqual(['sns:Publish']);
     expect(actionsOf(statements('PipelineBuildActionRole'))).toEqual([
       'codebuild:BatchGetBuilds',
@@ -180,7 +179,7 @@ describe('the pipeline', () => {
     ]);
   });
 
-  it('lets judging and recording only invoke the controller', () => {
+  test('lets judging and recording only invoke the controller', () => {
     for (const action of ['Judge', 'Record']) {
       const of = statements(`Pipeline${action}ActionRole`);
       expect(actionsOf(of)).toEqual(['lambda:InvokeFunction', 'lambda:ListFunctions']);
@@ -190,7 +189,7 @@ describe('the pipeline', () => {
     }
   });
 
-  it('is started by events through a role that can do nothing else', () => {
+  test('is started by events through a role that can do nothing else', () => {
     expect(actionsOf(statements('PipelineTargetEventsRole'))).toEqual([
       'codepipeline:StartPipelineExecution',
     ]);
@@ -203,7 +202,7 @@ describe('the controller', () => {
     return statementsOf(pipeline, resource(pipeline, 'AWS::IAM::Role', 'ControllerRole').logicalId);
   };
 
-  it('may call exactly the operations that its gateways call', () => {
+  test('may call exactly the operations that its gateways call', () => {
     const others = [
       // For its own log, and for the queue of events that it fails on.
       ...['logs:CreateLogStream', 'logs:PutLogEvents', 'sqs:SendMessage'],
@@ -214,27 +213,27 @@ describe('the controller', () => {
     expect(allowed).toEqual(operationsOfGateways());
   });
 
-  it.each(['manual', 'automatic-then-manual'] as const)(
+  test.each(['manual', 'automatic-then-manual'] as const)(
     'cannot approve or reject anything under %s, where a person must',
     (approval) => {
       expect(actionsOf(controllerOf(approval))).not.toContain('codepipeline:PutApprovalResult');
     },
   );
 
-  it('answers its own approval action only, where a pass counts as an approval', () => {
+  test('answers its own approval action only, where a pass counts as an approval', () => {
     expect(resourcesOf(controllerOf('automatic'), 'codepipeline:PutApprovalResult')).toContain(
       '/Verdict/Approve',
     );
   });
 
-  it('changes the two services, the release’s parameters and its own pipeline only', () => {
+  test('changes the two services, the release’s parameters and its own pipeline only', () => {
     const of = statements('ControllerRole');
     expect(resourcesOf(of, 'ecs:UpdateService')).toMatch(/ServicesCanaryService.*ServicesStableService/);
     expect(resourcesOf(of, 'codepipeline:DisableStageTransition')).toContain('/Canary');
     expect(resourcesOf(of, 'ssm:PutParameter')).toMatch(/ControllerRelease.*ImageParameter/);
   });
 
-  it('reads the logs of the two services only', () => {
+  test('reads the logs of the two services only', () => {
     const group = (track: string) => ({
       'Fn::GetAtt': [
         resource(stacks.pipeline, 'AWS::Logs::LogGroup', `Services${track}Logs`).logicalId,
@@ -248,7 +247,7 @@ describe('the controller', () => {
     });
   });
 
-  it('sees the tasks of its own cluster only', () => {
+  test('sees the tasks of its own cluster only', () => {
     const of = statements('ControllerRole');
     const cluster = resource(stacks.pipeline, 'AWS::ECS::Cluster').logicalId;
     expect(of).toContainEqual({

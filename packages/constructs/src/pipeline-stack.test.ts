@@ -2,11 +2,11 @@ import { DEAD_LETTER_OUTPUTS, PIPELINE_OUTPUTS } from '@queue-canary/core';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Annotations, Match } from 'aws-cdk-lib/assertions';
 import { CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import {
-  ensureControllerBundle,
   joined,
   normalised,
+  plainStacks,
   policyOf,
   resource,
   resources,
@@ -17,8 +17,7 @@ import {
 
 let stacks: Synthesized;
 beforeAll(async () => {
-  await ensureControllerBundle();
-  stacks = synthesize();
+  stacks = await plainStacks();
 });
 
 const service = (track: 'Canary' | 'Stable', of = stacks) =>
@@ -46,20 +45,20 @@ const imageParameter = (of: Synthesized) =>
 const hasImage = () => Object.keys(stacks.pipeline.toJSON().Conditions)[0] ?? '';
 
 describe('PipelineStack', () => {
-  it('outputs what the command line needs, under the agreed names', () => {
+  test('outputs what the command line needs, under the agreed names', () => {
     for (const name of [...PIPELINE_OUTPUTS, ...DEAD_LETTER_OUTPUTS]) {
       stacks.pipeline.hasOutput(name, { Value: Match.anyValue() });
     }
   });
 
-  it('needs nothing but CloudFormation to be deployed and deleted: the only function is the controller', () => {
+  test('needs nothing but CloudFormation to be deployed and deleted: the only function is the controller', () => {
     const types = resources(stacks.pipeline).map(({ type }) => type);
     expect(types.filter((type) => !type.startsWith('AWS::'))).toEqual([]);
     expect(types.filter((type) => type.startsWith('AWS::CloudFormation::'))).toEqual([]);
     expect(types.filter((type) => type === 'AWS::Lambda::Function')).toHaveLength(1);
   });
 
-  it('is made of these resources', () => {
+  test('is made of these resources', () => {
     expect(normalised(stacks.pipeline)).toMatchSnapshot();
   });
 });
@@ -78,13 +77,13 @@ describe('two copies in one account', () => {
   const scoped =
     /^AWS::(IAM::Policy|ApplicationAutoScaling::ScalingPolicy)\.PolicyName|^AWS::EC2::VPCEndpoint\.|\.MetricName |\.DisplayName /;
 
-  it('have no name in common', () => {
+  test('have no name in common', () => {
     const first = physicalNames(synthesize({}, {}, 'One')).filter((name) => !scoped.test(name));
     const second = new Set(physicalNames(synthesize({}, {}, 'Two')));
     expect(first.filter((name) => second.has(name) && !name.includes('AWS::StackName'))).toEqual([]);
   });
 
-  it('name nothing themselves, except where AWS leaves no choice, and then after the stack', () => {
+  test('name nothing themselves, except where AWS leaves no choice, and then after the stack', () => {
     const names = physicalNames(stacks).filter((name) => !scoped.test(name));
     expect(names).toEqual([
       'AWS::SSM::Parameter.Name = "/queue-canary/TestImage/Image"',
@@ -94,7 +93,7 @@ describe('two copies in one account', () => {
     ]);
   });
 
-  it('report outcomes under different names', () => {
+  test('report outcomes under different names', () => {
     const app = (prefix: string) =>
       container('Canary', synthesize({}, {}, prefix)).Environment.find(({ Name }) => Name === 'QC_APP')
         ?.Value;
@@ -103,7 +102,7 @@ describe('two copies in one account', () => {
 });
 
 describe('network', () => {
-  it('spans two zones of the region that the stack lands in, and looks nothing up', () => {
+  test('spans two zones of the region that the stack lands in, and looks nothing up', () => {
     const zones = resources(stacks.pipeline, 'AWS::EC2::Subnet').map(({ properties }) =>
       JSON.stringify(properties.AvailabilityZone),
     );
@@ -113,7 +112,7 @@ describe('network', () => {
     ]);
   });
 
-  it('spans the two zones that are named, as where a zone has no Fargate', () => {
+  test('spans the two zones that are named, as where a zone has no Fargate', () => {
     const tokyo = ['ap-northeast-1a', 'ap-northeast-1c'];
     const { pipeline } = synthesize({ availabilityZones: tokyo });
     const zones = resources(pipeline, 'AWS::EC2::Subnet').map(
@@ -127,7 +126,7 @@ describe('network', () => {
     }
   });
 
-  it('has public subnets only, and no NAT gateway to pay for', () => {
+  test('has public subnets only, and no NAT gateway to pay for', () => {
     stacks.pipeline.resourceCountIs('AWS::EC2::NatGateway', 0);
     stacks.pipeline.resourceCountIs('AWS::EC2::Subnet', 2);
     for (const track of ['Canary', 'Stable'] as const) {
@@ -137,7 +136,7 @@ describe('network', () => {
     }
   });
 
-  it('keeps tasks in private subnets behind a NAT gateway, when asked for one', () => {
+  test('keeps tasks in private subnets behind a NAT gateway, when asked for one', () => {
     const behind = synthesize({ natGateways: 1 });
     behind.pipeline.resourceCountIs('AWS::EC2::NatGateway', 1);
     for (const track of ['Canary', 'Stable'] as const) {
@@ -150,18 +149,18 @@ describe('network', () => {
     }
   });
 
-  it('admits no connection to a task, which has a public address', () => {
+  test('admits no connection to a task, which has a public address', () => {
     stacks.pipeline.resourceCountIs('AWS::EC2::SecurityGroupIngress', 0);
     for (const { properties } of resources(stacks.pipeline, 'AWS::EC2::SecurityGroup')) {
       expect(properties).not.toHaveProperty('SecurityGroupIngress');
     }
   });
 
-  it('logs its flows', () => {
+  test('logs its flows', () => {
     stacks.pipeline.hasResourceProperties('AWS::EC2::FlowLog', { ResourceType: 'VPC', TrafficType: 'ALL' });
   });
 
-  it('refuses more NAT gateways than zones', () => {
+  test('refuses more NAT gateways than zones', () => {
     expect(() => synthesize({ natGateways: 3 })).toThrow('natGateways must be 0, 1 or 2, got 3');
   });
 });
@@ -172,7 +171,7 @@ describe('queue', () => {
     dead: resource(stacks.pipeline, 'AWS::SQS::Queue', 'QueueDeadLetterQueue'),
   });
 
-  it('moves a message to the dead-letter queue after three deliveries, and keeps it there for 14 days', () => {
+  test('moves a message to the dead-letter queue after three deliveries, and keeps it there for 14 days', () => {
     const { queue, dead } = queues();
     expect(queue.properties).toMatchObject({
       VisibilityTimeout: 30,
@@ -185,7 +184,7 @@ describe('queue', () => {
     });
   });
 
-  it('lets only this queue use the dead-letter queue', () => {
+  test('lets only this queue use the dead-letter queue', () => {
     const { queue, dead } = queues();
     const { RedriveAllowPolicy } = dead.properties as {
       RedriveAllowPolicy: { redrivePermission: string; sourceQueueArns: unknown[] };
@@ -197,7 +196,7 @@ describe('queue', () => {
     ]);
   });
 
-  it('refuses requests without TLS, on every queue', () => {
+  test('refuses requests without TLS, on every queue', () => {
     for (const { logicalId } of resources(stacks.pipeline, 'AWS::SQS::Queue')) {
       stacks.pipeline.hasResourceProperties('AWS::SQS::QueuePolicy', {
         Queues: [{ Ref: logicalId }],
@@ -215,7 +214,7 @@ describe('queue', () => {
     }
   });
 
-  it('is retained with its messages unless told to destroy it', () => {
+  test('is retained with its messages unless told to destroy it', () => {
     const policies = (of: Synthesized) =>
       [workerQueue(of.pipeline), resource(of.pipeline, 'AWS::SQS::Queue', 'QueueDeadLetterQueue')].map(
         ({ deletionPolicy }) => deletionPolicy,
@@ -224,7 +223,7 @@ describe('queue', () => {
     expect(policies(synthesize({ queueRemovalPolicy: RemovalPolicy.DESTROY }))).toEqual(['Delete', 'Delete']);
   });
 
-  it.each([1, 2])(
+  test.each([1, 2])(
     'warns that %s deliveries are too few, since giving a message back costs one',
     (maxReceiveCount) => {
       Annotations.fromStack(synthesize({ maxReceiveCount }).pipelineStack).hasWarning(
@@ -234,20 +233,20 @@ describe('queue', () => {
     },
   );
 
-  it('has nothing to warn of with three', () => {
+  test('has nothing to warn of with three', () => {
     Annotations.fromStack(synthesize({ maxReceiveCount: 3 }).pipelineStack).hasNoWarning(
       '*',
       Match.anyValue(),
     );
   });
 
-  it('refuses a visibility timeout that no worker could renew in time', () => {
+  test('refuses a visibility timeout that no worker could renew in time', () => {
     expect(() => synthesize({ visibilityTimeout: Duration.seconds(1) })).toThrow(
       /visibilityTimeout must be at least 2 seconds, got 1/,
     );
   });
 
-  it.each([0, 1.5, 1001])('refuses a maxReceiveCount of %s', (maxReceiveCount) => {
+  test.each([0, 1.5, 1001])('refuses a maxReceiveCount of %s', (maxReceiveCount) => {
     expect(() => synthesize({ maxReceiveCount })).toThrow(
       /maxReceiveCount must be a whole number from 1 to 1000/,
     );
@@ -258,7 +257,7 @@ describe('dead-letter alarm', () => {
   const alarm = (of = stacks) =>
     resource(of.pipeline, 'AWS::CloudWatch::Alarm', 'QueueDeadLetterAlarm').properties;
 
-  it('watches the increase of what lies in the queue, whether somebody looks at it or not', () => {
+  test('watches the increase of what lies in the queue, whether somebody looks at it or not', () => {
     const dead = resource(stacks.pipeline, 'AWS::SQS::Queue', 'QueueDeadLetterQueue').logicalId;
     expect(alarm()).toMatchObject({
       Threshold: 1,
@@ -288,19 +287,19 @@ describe('dead-letter alarm', () => {
     });
   });
 
-  it('tolerates as many dead letters as the release policy does', () => {
+  test('tolerates as many dead letters as the release policy does', () => {
     const tolerant = synthesize({ alarmThreshold: 5 });
     expect(alarm(tolerant).Threshold).toBe(5);
     expect(policyOf(tolerant).alarmThreshold).toBe(5);
   });
 
-  it('refuses a threshold at which it would never clear', () => {
+  test('refuses a threshold at which it would never clear', () => {
     expect(() => synthesize({ alarmThreshold: 0 })).toThrow(/alarmThreshold must be greater than 0/);
   });
 });
 
 describe('services', () => {
-  it('run in a cluster without Container Insights, unless asked for them', () => {
+  test('run in a cluster without Container Insights, unless asked for them', () => {
     for (const [containerInsights, Value] of [
       [false, 'disabled'],
       [true, 'enabled'],
@@ -311,13 +310,13 @@ describe('services', () => {
     }
   });
 
-  it('are a canary of fixed size, and a stable one whose size is not in the template', () => {
+  test('are a canary of fixed size, and a stable one whose size is not in the template', () => {
     const withImage = (value: unknown) => ({ 'Fn::If': [hasImage(), value, 0] });
     expect(service('Canary').properties.DesiredCount).toEqual(withImage(1));
     expect(service('Stable').properties.DesiredCount).toEqual(withImage({ Ref: 'AWS::NoValue' }));
   });
 
-  it('have no task and no room for one as long as there is no image', () => {
+  test('have no task and no room for one as long as there is no image', () => {
     const { Conditions } = stacks.pipeline.toJSON() as { Conditions: Record<string, unknown> };
     expect(Conditions[hasImage()]).toEqual({
       'Fn::Not': [{ 'Fn::Equals': [{ Ref: imageParameter(stacks) }, 'none'] }],
@@ -331,7 +330,7 @@ describe('services', () => {
     );
   });
 
-  it('start no more tasks of a deployment that fails, and leave it to the controller what is restored', () => {
+  test('start no more tasks of a deployment that fails, and leave it to the controller what is restored', () => {
     for (const track of ['Canary', 'Stable'] as const) {
       expect(service(track).properties.DeploymentConfiguration).toMatchObject({
         DeploymentCircuitBreaker: { Enable: true, Rollback: false },
@@ -341,7 +340,7 @@ describe('services', () => {
     }
   });
 
-  it('share neither family, roles nor log group', () => {
+  test('share neither family, roles nor log group', () => {
     const own = (track: 'Canary' | 'Stable') => {
       const { Family, TaskRoleArn, ExecutionRoleArn } = taskDefinition(track).properties;
       return [
@@ -355,7 +354,7 @@ describe('services', () => {
     expect(new Set([...canary, ...own('Stable')]).size).toBe(8);
   });
 
-  it('go on working while the log takes nothing, with hours of lines in memory', () => {
+  test('go on working while the log takes nothing, with hours of lines in memory', () => {
     for (const track of ['Canary', 'Stable'] as const) {
       expect(container(track).LogConfiguration).toMatchObject({
         LogDriver: 'awslogs',
@@ -364,7 +363,7 @@ describe('services', () => {
     }
   });
 
-  it.each(['strong', 'weak'])(
+  test.each(['strong', 'weak'])(
     'start from the image that was promoted last, which CloudFormation reads at every update, with %s references',
     (references) => {
       const of = synthesize({}, {}, 'Test', references);
@@ -382,11 +381,11 @@ describe('services', () => {
     },
   );
 
-  it('hold on to the image stack, whatever the app has for references', () => {
+  test('hold on to the image stack, whatever the app has for references', () => {
     expect(normalised(synthesize({}, {}, 'Test', 'weak').pipeline)).toEqual(normalised(stacks.pipeline));
   });
 
-  it('tell the worker its app, track and queue, how often that delivers, and how long leases and draining last', () => {
+  test('tell the worker its app, track and queue, how often that delivers, and how long leases and draining last', () => {
     const custom = synthesize({
       visibilityTimeout: Duration.minutes(2),
       maxReceiveCount: 5,
@@ -408,7 +407,7 @@ describe('services', () => {
     }
   });
 
-  it('give the worker its own settings, the same on both tracks', () => {
+  test('give the worker its own settings, the same on both tracks', () => {
     const custom = synthesize({
       environment: {
         RETRY_DELAY_SECONDS: '0',
@@ -431,13 +430,13 @@ describe('services', () => {
     }
   });
 
-  it('keep their logs for a limited time', () => {
+  test('keep their logs for a limited time', () => {
     for (const { properties } of resources(stacks.pipeline, 'AWS::Logs::LogGroup')) {
       expect(properties.RetentionInDays).toBeGreaterThan(0);
     }
   });
 
-  it('run on the architecture of the image, ARM64 unless told otherwise', () => {
+  test('run on the architecture of the image, ARM64 unless told otherwise', () => {
     const platform = (of: Synthesized) => taskDefinition('Stable', of).properties.RuntimePlatform;
     expect(platform(stacks)).toMatchObject({ CpuArchitecture: 'ARM64' });
     expect(platform(synthesize({}, { architecture: CpuArchitecture.X86_64 }))).toMatchObject({
@@ -445,7 +444,7 @@ describe('services', () => {
     });
   });
 
-  it('use Spot for stable beyond its first task, never for the canary', () => {
+  test('use Spot for stable beyond its first task, never for the canary', () => {
     expect(service('Stable').properties.CapacityProviderStrategy).toEqual([
       { CapacityProvider: 'FARGATE', Base: 1, Weight: 0 },
       { CapacityProvider: 'FARGATE_SPOT', Weight: 1 },
@@ -457,7 +456,7 @@ describe('services', () => {
     );
   });
 
-  it('have the same cluster and no launch type with and without Spot, so that neither replaces a service', () => {
+  test('have the same cluster and no launch type with and without Spot, so that neither replaces a service', () => {
     for (const of of [stacks, synthesize({ spot: false })]) {
       of.pipeline.hasResourceProperties('AWS::ECS::Cluster', {
         CapacityProviders: ['FARGATE', 'FARGATE_SPOT'],
@@ -469,7 +468,7 @@ describe('services', () => {
     }
   });
 
-  it('force a deployment when what they run on changes, which ECS demands, and for nothing else', () => {
+  test('force a deployment when what they run on changes, which ECS demands, and for nothing else', () => {
     const nonceOf = (track: 'Canary' | 'Stable', of = stacks) =>
       (service(track, of).properties.ForceNewDeployment as { ForceNewDeploymentNonce: string })
         .ForceNewDeploymentNonce;
@@ -482,14 +481,14 @@ describe('services', () => {
     ]);
   });
 
-  it('give a stopping worker the configured time', () => {
+  test('give a stopping worker the configured time', () => {
     expect(container('Canary', synthesize({ stopTimeout: Duration.seconds(90) })).StopTimeout).toBe(90);
     expect(() => synthesize({ stopTimeout: Duration.minutes(3) })).toThrow(
       /stopTimeout must be at most 120 seconds/,
     );
   });
 
-  it('refuse bounds under which no deployment could proceed', () => {
+  test('refuse bounds under which no deployment could proceed', () => {
     expect(() => synthesize({ minHealthyPercent: 100, maxHealthyPercent: 100 })).toThrow(
       /maxHealthyPercent \(100\) must exceed minHealthyPercent \(100\)/,
     );
@@ -497,7 +496,7 @@ describe('services', () => {
 });
 
 describe('scaling of stable', () => {
-  it('follows the backlog per running task, between three and ten tasks', () => {
+  test('follows the backlog per running task, between three and ten tasks', () => {
     stacks.pipeline.hasResourceProperties('AWS::ApplicationAutoScaling::ScalableTarget', {
       ScalableDimension: 'ecs:service:DesiredCount',
       ResourceId: Match.objectLike({
@@ -519,7 +518,7 @@ describe('scaling of stable', () => {
     });
   });
 
-  it('wakes a service that may sleep, since target tracking cannot divide by no task, and only adds to it', () => {
+  test('wakes a service that may sleep, since target tracking cannot divide by no task, and only adds to it', () => {
     const wake = (of: Synthesized) => {
       const policies = resources(of.pipeline, 'AWS::ApplicationAutoScaling::ScalingPolicy');
       return policies.find(({ properties }) => properties.PolicyType === 'StepScaling');
@@ -541,7 +540,7 @@ describe('scaling of stable', () => {
     expect(wake(stacks)).toBeUndefined();
   });
 
-  it.each([
+  test.each([
     [{ stableTasksMin: -1 }, /stableTasksMin must be a whole number of at least 0/],
     [{ stableTasksMin: 5, stableTasksMax: 4 }, /stableTasksMax \(4\) must not be below stableTasksMin \(5\)/],
     [{ canaryTasks: 0 }, /canaryTasks must be a whole number of at least 1/],

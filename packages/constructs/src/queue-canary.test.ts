@@ -7,7 +7,7 @@ import * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { quickApp } from '../test/quick-app.ts';
 import {
   actionsOf,
@@ -76,7 +76,7 @@ const variables = ({ Environment }: Container) =>
   Object.fromEntries(Environment.map(({ Name, Value }) => [Name, Value]));
 
 describe('a canary for what a team has', () => {
-  it('makes no network, cluster or queue of its own', () => {
+  test('makes no network, cluster or queue of its own', () => {
     const template = templateOf((stack) => ({
       queue: importedQueue(stack),
       visibilityTimeout: Duration.seconds(45),
@@ -103,7 +103,7 @@ describe('a canary for what a team has', () => {
     }
   });
 
-  it('runs in the subnets that are chosen, with public addresses in public ones', () => {
+  test('runs in the subnets that are chosen, with public addresses in public ones', () => {
     const template = templateOf((stack) => ({
       vpc: vpcOf(stack),
       vpcSubnets: { subnetType: ec2.SubnetType.PUBLIC },
@@ -118,7 +118,7 @@ describe('a canary for what a team has', () => {
     expect(resource(template, 'AWS::EC2::SecurityGroup').properties).toMatchObject({ VpcId: 'vpc-1' });
   });
 
-  it("uses a cluster's capacity providers where told that it has them", () => {
+  test("uses a cluster's capacity providers where told that it has them", () => {
     const template = templateOf((stack) => ({ cluster: clusterOf(stack), spot: true }));
     const strategies = services(template).map(({ properties }) => properties.CapacityProviderStrategy);
     expect(strategies).toMatchObject([
@@ -127,7 +127,7 @@ describe('a canary for what a team has', () => {
     ]);
   });
 
-  it('knows of a queue of the same app when its leases end, how often it delivers, and with which key', () => {
+  test('knows of a queue of the same app when its leases end, how often it delivers, and with which key', () => {
     const template = templateOf((stack) => {
       const encryptionMasterKey = new kms.Key(stack, 'Key');
       const queue = new sqs.Queue(stack, 'Messages', {
@@ -151,12 +151,12 @@ describe('a canary for what a team has', () => {
     ).toContain('Dead');
   });
 
-  it('takes the visibility timeout of SQS for a queue that names none', () => {
+  test('takes the visibility timeout of SQS for a queue that names none', () => {
     const template = templateOf((stack) => ({ queue: new sqs.Queue(stack, 'Messages'), vpc: vpcOf(stack) }));
     expect(variables(tasks(template)[0]!.worker!)).toMatchObject({ VISIBILITY_TIMEOUT_SECONDS: '30' });
   });
 
-  it('needs no dead-letter queue', () => {
+  test('needs no dead-letter queue', () => {
     const template = templateOf((stack) => ({
       queue: importedQueue(stack, 'orders.fifo'),
       visibilityTimeout: Duration.seconds(45),
@@ -174,7 +174,7 @@ describe('a canary for what a team has', () => {
     expect(Object.keys(template.findOutputs('*')).filter((name) => name.includes('DeadLetter'))).toEqual([]);
   });
 
-  it('looks at alarms that end a release, and is woken by them', () => {
+  test('looks at alarms that end a release, and is woken by them', () => {
     const arn = 'arn:aws:cloudwatch:us-east-1:123456789012:alarm:p99, of orders';
     const template = templateOf((stack) => ({
       vpc: vpcOf(stack),
@@ -197,7 +197,7 @@ describe('a canary for what a team has', () => {
     expect(EventPattern.resources).toHaveLength(3);
   });
 
-  it("takes container options in CDK's own terms, the same on both tracks unless told otherwise", () => {
+  test("takes container options in CDK's own terms, the same on both tracks unless told otherwise", () => {
     const template = templateOf((stack) => ({
       vpc: vpcOf(stack),
       environment: { MODE: 'fast', LEVEL: 'info' },
@@ -231,7 +231,7 @@ describe('a canary for what a team has', () => {
     }
   });
 
-  it('is granted what both tracks may do, and is connected as both', () => {
+  test('is granted what both tracks may do, and is connected as both', () => {
     const { stack, canary } = stackWith((scope) => ({ vpc: vpcOf(scope) }));
     const bucket = new s3.Bucket(stack, 'Bucket');
     bucket.grantRead(canary);
@@ -247,7 +247,7 @@ describe('a canary for what a team has', () => {
     );
   });
 
-  it('comes twice in one stack under different names', () => {
+  test('comes twice in one stack under different names', () => {
     const template = templateOf(
       (stack) => ({ vpc: vpcOf(stack) }),
       (stack) => ({ vpc: stack.node.findChild('Vpc') as unknown as ec2.IVpc }),
@@ -265,7 +265,7 @@ describe('a canary for what a team has', () => {
 
 describe('what contradicts itself is refused with what to change', () => {
   const imported = (stack: CdkStack) => importedQueue(stack);
-  it.each<[string, (stack: CdkStack) => Props, RegExp]>([
+  test.each<[string, (stack: CdkStack) => Props, RegExp]>([
     [
       'a queue of unknown leases',
       (stack) => ({ queue: imported(stack) }),

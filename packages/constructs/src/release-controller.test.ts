@@ -1,8 +1,8 @@
 import { parsePolicy } from '@queue-canary/core';
 import { Duration } from 'aws-cdk-lib';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import {
-  ensureControllerBundle,
+  plainStacks,
   policyOf,
   resource,
   resources,
@@ -13,8 +13,7 @@ import { ReleasePolicyError } from './release-policy.ts';
 
 let stacks: Synthesized;
 beforeAll(async () => {
-  await ensureControllerBundle();
-  stacks = synthesize();
+  stacks = await plainStacks();
 });
 
 describe('controller', () => {
@@ -25,7 +24,7 @@ describe('controller', () => {
     return Environment.Variables;
   };
 
-  it('runs the bundle on Node 24 and ARM64, with a log group of its own', () => {
+  test('runs the bundle on Node 24 and ARM64, with a log group of its own', () => {
     stacks.pipeline.hasResourceProperties('AWS::Lambda::Function', {
       Runtime: 'nodejs24.x',
       Architectures: ['arm64'],
@@ -36,7 +35,7 @@ describe('controller', () => {
     });
   });
 
-  it('knows the release by these variables', () => {
+  test('knows the release by these variables', () => {
     expect(Object.keys(environment()).sort()).toEqual([
       'QC_ALARM_NAMES',
       'QC_APP',
@@ -61,7 +60,7 @@ describe('controller', () => {
     );
   });
 
-  it('gets the release policy in milliseconds', () => {
+  test('gets the release policy in milliseconds', () => {
     expect(policyOf(stacks)).toEqual({
       approval: 'manual',
       bakeMs: 600_000,
@@ -132,15 +131,15 @@ describe('controller', () => {
     });
   });
 
-  it('can be told to judge and do nothing', () => {
+  test('can be told to judge and do nothing', () => {
     expect(policyOf(synthesize({ dryRun: true })).judge).toMatchObject({ dryRun: true });
   });
 
-  it('reads its own policy without a problem, and has no other defaults than the controller', () => {
+  test('reads its own policy without a problem, and has no other defaults than the controller', () => {
     expect(parsePolicy(policyOf(stacks))).toEqual(parsePolicy({}));
   });
 
-  it('gives a long bake the time to be decided, as far as the controller can judge', () => {
+  test('gives a long bake the time to be decided, as far as the controller can judge', () => {
     const deadline = (props: Parameters<typeof synthesize>[0]) =>
       (policyOf(synthesize(props)).judge as { deadlineMs: number }).deadlineMs / 60_000;
     expect(deadline({ bakeTime: Duration.minutes(45) })).toBe(90);
@@ -148,7 +147,7 @@ describe('controller', () => {
     expect(deadline({ bakeTime: Duration.hours(7) })).toBe(12 * 60);
   });
 
-  it('lists everything that is impossible about a policy, by the names of the properties', () => {
+  test('lists everything that is impossible about a policy, by the names of the properties', () => {
     const impossible = () =>
       synthesize({
         margin: 2,
@@ -172,7 +171,7 @@ describe('controller', () => {
     );
   });
 
-  it.each([
+  test.each([
     [
       { bakeTime: Duration.days(2) },
       /- bakeTime must be .*twelve hours\), in whole milliseconds, not 2880 minutes$/,
@@ -202,7 +201,7 @@ describe('controller', () => {
     expect(() => synthesize(props)).toThrow(message);
   });
 
-  it.each([
+  test.each([
     [
       { approval: 'never' },
       /- approval must be "manual" or "automatic" or "automatic-then-manual", not "never"$/,
@@ -217,11 +216,11 @@ describe('controller', () => {
     expect(() => synthesize(props as Parameters<typeof synthesize>[0])).toThrow(message);
   });
 
-  it('has the time and the memory to judge', () => {
+  test('has the time and the memory to judge', () => {
     stacks.pipeline.hasResourceProperties('AWS::Lambda::Function', { Timeout: 300, MemorySize: 1536 });
   });
 
-  it.each([
+  test.each([
     ['record of the last good release', 'ControllerRelease', '{"version":1}'],
     ['request for a rollback', 'ControllerRollback', '{}'],
   ])('starts with an empty %s', (_what, prefix, value) => {
@@ -231,7 +230,7 @@ describe('controller', () => {
     });
   });
 
-  it('is woken by the alarm, the pipeline, a waiting approval, deployments, stopped tasks and every minute', () => {
+  test('is woken by the alarm, the pipeline, a waiting approval, deployments, stopped tasks and every minute', () => {
     const ref = (type: string, prefix: string) => ({
       Ref: resource(stacks.pipeline, type, prefix).logicalId,
     });
@@ -278,7 +277,7 @@ describe('controller', () => {
     ]);
   });
 
-  it('loses no event: what it fails on in every attempt goes to a queue as well', () => {
+  test('loses no event: what it fails on in every attempt goes to a queue as well', () => {
     const { logicalId } = resource(stacks.pipeline, 'AWS::SQS::Queue', 'ControllerUndeliveredEvents');
     const { properties } = resource(stacks.pipeline, 'AWS::Lambda::EventInvokeConfig', 'Controller');
     expect(properties).toMatchObject({
@@ -287,7 +286,7 @@ describe('controller', () => {
     });
   });
 
-  it('loses no event: what cannot be delivered goes to a queue that every rule may write to', () => {
+  test('loses no event: what cannot be delivered goes to a queue that every rule may write to', () => {
     const undelivered = resource(stacks.pipeline, 'AWS::SQS::Queue', 'ControllerUndeliveredEvents').logicalId;
     const arn = { 'Fn::GetAtt': [undelivered, 'Arn'] };
     const rules = resources(stacks.pipeline, 'AWS::Events::Rule');

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duration } from 'aws-cdk-lib';
 import { Match } from 'aws-cdk-lib/assertions';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import {
-  ensureControllerBundle,
   joined,
+  plainStacks,
   resource,
   resources,
   type Synthesized,
@@ -14,8 +14,7 @@ import {
 
 let stacks: Synthesized;
 beforeAll(async () => {
-  await ensureControllerBundle();
-  stacks = synthesize();
+  stacks = await plainStacks();
 });
 
 const service = (track: 'Canary' | 'Stable', of = stacks) =>
@@ -39,7 +38,7 @@ describe('pipeline', () => {
     }[];
   const actions = () => stages().flatMap(({ Actions }) => Actions);
 
-  it('has the agreed stages and actions, in which a newer release supersedes an older one', () => {
+  test('has the agreed stages and actions, in which a newer release supersedes an older one', () => {
     expect(resource(stacks.pipeline, 'AWS::CodePipeline::Pipeline').properties).toMatchObject({
       PipelineType: 'V1',
       ExecutionMode: 'SUPERSEDED',
@@ -61,7 +60,7 @@ describe('pipeline', () => {
     ]);
   });
 
-  it('judges before it asks a person, and shows them the verdict and both tracks', () => {
+  test('judges before it asks a person, and shows them the verdict and both tracks', () => {
     const action = (name: string) => {
       const found = actions().find(({ Name }) => Name === name);
       if (found === undefined) throw new Error(`there is no action ${name}`);
@@ -77,7 +76,7 @@ describe('pipeline', () => {
     );
   });
 
-  it('tells the controller which action of which execution it is asked for', () => {
+  test('says to the controller which action of which execution it is asked for', () => {
     const controller = { Ref: resource(stacks.pipeline, 'AWS::Lambda::Function').logicalId };
     const invoked = actions().filter(({ ActionTypeId }) => ActionTypeId.Provider === 'Lambda');
     expect(invoked.map(({ Configuration }) => Configuration)).toEqual(
@@ -88,7 +87,7 @@ describe('pipeline', () => {
     );
   });
 
-  it('hands each action an artifact that an earlier one made', () => {
+  test('hands each action an artifact that an earlier one made', () => {
     const made = new Set<string>();
     for (const { InputArtifacts, OutputArtifacts } of actions()) {
       for (const { Name } of InputArtifacts) expect(made).toContain(Name);
@@ -97,7 +96,7 @@ describe('pipeline', () => {
     expect(made.size).toBe(2);
   });
 
-  it('deploys the same image to the canary first and to stable later', () => {
+  test('deploys the same image to the canary first and to stable later', () => {
     const [canary, stable] = actions().filter(({ ActionTypeId }) => ActionTypeId.Provider === 'ECS');
     expect(canary?.Configuration.ServiceName).toEqual({
       'Fn::GetAtt': [service('Canary').logicalId, 'Name'],
@@ -108,7 +107,7 @@ describe('pipeline', () => {
     expect(canary?.InputArtifacts).toEqual(stable?.InputArtifacts);
   });
 
-  it('starts by event when main is pushed, and by nothing else', () => {
+  test('starts by event when main is pushed, and by nothing else', () => {
     expect(actions()[0]?.Configuration).toMatchObject({ BranchName: 'main', PollForSourceChanges: false });
     expect(resource(stacks.pipeline, 'AWS::Events::Rule', 'Pipeline').properties.EventPattern).toMatchObject({
       source: ['aws.codecommit'],
@@ -117,7 +116,7 @@ describe('pipeline', () => {
     });
   });
 
-  it('keeps artifacts private, encrypted, behind TLS and for a limited time', () => {
+  test('keeps artifacts private, encrypted, behind TLS and for a limited time', () => {
     const bucket = resource(stacks.pipeline, 'AWS::S3::Bucket');
     expect(bucket.properties).toMatchObject({
       PublicAccessBlockConfiguration: {
@@ -145,7 +144,7 @@ describe('pipeline', () => {
     });
   });
 
-  it('is created only when all its roles have their permissions, because it starts at once', () => {
+  test('is created only when all its roles have their permissions, because it starts at once', () => {
     const { DependsOn } = stacks.pipeline.toJSON().Resources[
       resource(stacks.pipeline, 'AWS::CodePipeline::Pipeline').logicalId
     ] as { DependsOn: string[] };
@@ -156,7 +155,7 @@ describe('pipeline', () => {
     expect(DependsOn).toEqual(expect.arrayContaining(policies));
   });
 
-  it('is created only when all that listens to it is in place, because it starts at once', () => {
+  test('is created only when all that listens to it is in place, because it starts at once', () => {
     const { DependsOn } = stacks.pipeline.toJSON().Resources[
       resource(stacks.pipeline, 'AWS::CodePipeline::Pipeline').logicalId
     ] as { DependsOn: string[] };
@@ -168,11 +167,11 @@ describe('pipeline', () => {
     expect(DependsOn).toEqual(expect.arrayContaining(own));
   });
 
-  it('refuses a deployment timeout that CodePipeline would refuse', () => {
+  test('refuses a deployment timeout that CodePipeline would refuse', () => {
     expect(() => synthesize({ deploymentTimeout: Duration.hours(2) })).toThrow(/at most 60 minutes, got 120/);
   });
 
-  it('asks for approval through a topic that takes nothing without TLS', () => {
+  test('asks for approval through a topic that takes nothing without TLS', () => {
     const topic = resource(stacks.pipeline, 'AWS::SNS::Topic').logicalId;
     expect(actions().find(({ Name }) => Name === 'Approve')?.Configuration.NotificationArn).toEqual({
       Ref: topic,
@@ -225,7 +224,7 @@ describe('dashboard', () => {
     ['running tasks', ['CPUUtilization SampleCount']],
   ];
 
-  it.each(both)('shows %s of both tracks side by side, canary left, on axes from zero', (what, draws) => {
+  test.each(both)('shows %s of both tracks side by side, canary left, on axes from zero', (what, draws) => {
     const [canary, stable] = [titled(`Canary: ${what}`), titled(`Stable: ${what}`)];
     expect([canary.x, stable.x, canary.width, stable.width]).toEqual([0, 12, 12, 12]);
     expect(canary.y).toBe(stable.y);
@@ -233,7 +232,7 @@ describe('dashboard', () => {
     for (const { properties } of [canary, stable]) expect(properties.yAxis?.left?.min).toBe(0);
   });
 
-  it('reads each track from its own dimensions, in points of ten seconds that are obeyed', () => {
+  test('reads each track from its own dimensions, in points of ten seconds that are obeyed', () => {
     for (const track of ['canary', 'stable'] as const) {
       const { metrics = [] } = titled(
         `${track === 'canary' ? 'Canary' : 'Stable'}: processing time (ms)`,
@@ -252,7 +251,7 @@ describe('dashboard', () => {
     expect(JSON.parse(body())).toMatchObject({ periodOverride: 'inherit', start: '-PT1H' });
   });
 
-  it.each([
+  test.each([
     [
       'outcomes (messages)',
       'sum(Received) as received, sum(Succeeded) as succeeded, sum(Failed) as failed, sum(TimedOut) as timedout, sum(Poisoned) as poisoned, sum(Expired) as expired, sum(Released) as released',
@@ -269,7 +268,7 @@ describe('dashboard', () => {
     }
   });
 
-  it('draws the share that the canary receives across the share that its tasks are', () => {
+  test('draws the share that the canary receives across the share that its tasks are', () => {
     const title = 'Canary: share of the received messages, measured and by task count (%)';
     expect(titled(title)).toMatchObject({ x: 0, width: 24 });
     expect(drawn(title)).toEqual([
@@ -282,7 +281,7 @@ describe('dashboard', () => {
     ]);
   });
 
-  it('begins with the alarm and ends with the queue and the dead-letter queue', () => {
+  test('begins with the alarm and ends with the queue and the dead-letter queue', () => {
     expect(widgets()[0]).toMatchObject({ type: 'alarm', y: 0, width: 24 });
     const last = Math.max(...widgets().map(({ y }) => y));
     expect(
@@ -292,7 +291,7 @@ describe('dashboard', () => {
     ).toEqual(['Queue: depth', 'Queue: age of oldest message (s)', 'Dead-letter queue: depth']);
   });
 
-  it('shows only metrics that the worker runtime reports', () => {
+  test('shows only metrics that the worker runtime reports', () => {
     const metrics = readFileSync(
       join(import.meta.dirname, '..', '..', 'worker', 'src', 'reporting', 'metrics.ts'),
       'utf8',

@@ -1,6 +1,6 @@
 import { paginateDescribeStackEvents, type StackEvent } from '@aws-sdk/client-cloudformation';
 import { Template } from 'aws-cdk-lib/assertions';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { VirtualClock } from '../../engine/src/clock/virtual-clock.ts';
 import type { StackTemplate } from '../../engine/test/cloudformation-world.ts';
 import { DeployedStacks, IMAGE_STACK, PIPELINE_STACK } from './deployed-stacks.ts';
@@ -13,7 +13,7 @@ const QUEUE_NAME_MS = 60_000;
  * `cdk deploy --all` on an empty account, with everything at its default, so that what `Retain` would keep of a failed
  * attempt is in the way of the next.
  */
-it('can be repeated after a failure at any resource of either stack', { timeout: 180_000 }, async () => {
+test('can be repeated after a failure at any resource of either stack', { timeout: 180_000 }, async () => {
   const clock = new VirtualClock();
   const stacks = await DeployedStacks.start({ clock, pace: 1 });
   const { image, pipeline } = synthesize();

@@ -5,7 +5,12 @@ export function quickApp({ context, ...props }: AppProps = {}): App {
   return new App({
     analyticsReporting: false,
     treeMetadata: false,
-    context: { 'aws:cdk:disable-stack-trace': true, ...context },
+    context: {
+      'aws:cdk:disable-stack-trace': true,
+      'aws:cdk:disable-creation-stack-traces': true,
+      'aws:cdk:disable-logicalId-metadata': true,
+      ...context,
+    },
     ...props,
   });
 }

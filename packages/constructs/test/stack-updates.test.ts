@@ -2,7 +2,7 @@ import { Duration } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as logs from 'aws-cdk-lib/aws-logs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { PipelineStackProps, WorkerCapacityProps } from '../src/index.ts';
 import { DeployedStacks, IMAGE_STACK, PIPELINE_STACK } from './deployed-stacks.ts';
 import { resources, synthesize } from './synthesize.ts';
@@ -46,7 +46,7 @@ const OTHERS: Props = {
 };
 
 describe('a stack update after a promotion', () => {
-  it('changes no image and replaces no service, whatever property it changes', {
+  test('changes no image and replaces no service, whatever property it changes', {
     timeout: 300_000,
   }, async () => {
     const stacks = await DeployedStacks.start({ pace: 60 });
@@ -72,7 +72,7 @@ describe('a stack update after a promotion', () => {
     expect(strayed).toEqual([]);
   });
 
-  it('moves stable to and from Spot with the image that it runs, and deploys it again for nothing else', {
+  test('moves stable to and from Spot with the image that it runs, and deploys it again for nothing else', {
     timeout: 120_000,
   }, async () => {
     const stacks = await DeployedStacks.start({ pace: 60 });
@@ -114,7 +114,7 @@ describe('a stack update after a promotion', () => {
 });
 
 describe('what a stack update does to the services after a promotion is undone by the controller', () => {
-  it('when it fails, and its rollback puts the first image back', { timeout: 120_000 }, async () => {
+  test('when it fails, and its rollback puts the first image back', { timeout: 120_000 }, async () => {
     const { stacks, first, promoted } = await promotedStacks();
     const { pipeline } = synthesize({ ...BEFORE, memoryLimitMiB: 2048 });
     const { StackStatus } = await stacks.deployStack(PIPELINE_STACK, failingLast(pipeline));
@@ -123,7 +123,7 @@ describe('what a stack update does to the services after a promotion is undone b
     await stacks.running(promoted);
   });
 
-  it('when it reads that there is no image, and stops all tasks', { timeout: 120_000 }, async () => {
+  test('when it reads that there is no image, and stops all tasks', { timeout: 120_000 }, async () => {
     const { stacks, promoted } = await promotedStacks();
     await stacks.write(await stacks.output(IMAGE_STACK, 'ImageParameterName'), 'none');
     expect((await stacks.deploy({ ...BEFORE, memoryLimitMiB: 2048 })).StackStatus).toBe('UPDATE_COMPLETE');
@@ -142,7 +142,7 @@ describe('what a stack update does to the services after a promotion is undone b
   }
 });
 
-it('refuses another architecture in both stacks until it is asked for by the parameter', {
+test('refuses another architecture in both stacks until it is asked for by the parameter', {
   timeout: 120_000,
 }, async () => {
   const stacks = await DeployedStacks.start({ pace: 60 });

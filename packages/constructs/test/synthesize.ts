@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Template } from 'aws-cdk-lib/assertions';
+import { CfnFunction } from 'aws-cdk-lib/aws-lambda';
 import { bundleController } from '../../../tools/bundle-controller.ts';
 import { ImageStack, type ImageStackProps, PipelineStack, type PipelineStackProps } from '../src/index.ts';
 import { quickApp } from './quick-app.ts';
@@ -14,14 +15,30 @@ export async function ensureControllerBundle(): Promise<void> {
   if (!existsSync(bundle)) await bundleController();
 }
 
-export interface Synthesized {
+/** Both stacks, whose templates are synthesized when they are looked at. */
+export class Synthesized {
   readonly imageStack: ImageStack;
   readonly pipelineStack: PipelineStack;
-  readonly image: Template;
-  readonly pipeline: Template;
+  #image: Template | undefined;
+  #pipeline: Template | undefined;
+
+  constructor(imageStack: ImageStack, pipelineStack: PipelineStack) {
+    this.imageStack = imageStack;
+    this.pipelineStack = pipelineStack;
+  }
+
+  get image(): Template {
+    this.#image ??= Template.fromStack(this.imageStack);
+    return this.#image;
+  }
+
+  get pipeline(): Template {
+    this.#pipeline ??= Template.fromStack(this.pipelineStack);
+    return this.#pipeline;
+  }
 }
 
-/** Both stacks, synthesized without account or region, as the example app does. */
+/** Both stacks, without account or region, as the example app makes them. */
 export function synthesize(
   props: Omit<PipelineStackProps, 'image'> = {},
   imageProps: ImageStackProps = {},
@@ -31,12 +48,16 @@ export function synthesize(
   const app = quickApp({ context: { '@aws-cdk/core:defaultCrossStackReferences': references } });
   const imageStack = new ImageStack(app, `${prefix}Image`, imageProps);
   const pipelineStack = new PipelineStack(app, `${prefix}Pipeline`, { image: imageStack.image, ...props });
-  return {
-    imageStack,
-    pipelineStack,
-    image: Template.fromStack(imageStack),
-    pipeline: Template.fromStack(pipelineStack),
-  };
+  return new Synthesized(imageStack, pipelineStack);
+}
+
+let plain: Synthesized | undefined;
+
+/** Both stacks without any property, to look at: files of tests share them. */
+export async function plainStacks(): Promise<Synthesized> {
+  await ensureControllerBundle();
+  plain ??= synthesize();
+  return plain;
 }
 
 /** What a template says about one resource. */
@@ -112,12 +133,13 @@ export function normalised(template: Template): unknown {
   return JSON.parse(JSON.stringify(template.toJSON()).replaceAll(/[0-9a-f]{64}/g, 'ASSET'));
 }
 
-/** The release policy as the controller gets it. */
-export function policyOf(of: Synthesized): Record<string, unknown> {
-  const { Environment } = resource(of.pipeline, 'AWS::Lambda::Function').properties as {
-    Environment: { Variables: { QC_POLICY: string } };
+/** The release policy as the controller gets it: of all that the stack is, no more is resolved. */
+export function policyOf({ pipelineStack }: Pick<Synthesized, 'pipelineStack'>): Record<string, unknown> {
+  const controller = pipelineStack.node.findAll().find((each) => each instanceof CfnFunction);
+  const { variables } = pipelineStack.resolve(controller?.environment) as {
+    variables: { QC_POLICY: string };
   };
-  return JSON.parse(Environment.Variables.QC_POLICY);
+  return JSON.parse(variables.QC_POLICY);
 }
 
 /** The text that `Fn::Join` makes, with references written as `${name}`. */

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { readEnvironment } from './environment.ts';
 
 const complete = {
@@ -23,7 +23,7 @@ const complete = {
 };
 
 describe('readEnvironment', () => {
-  it('reads names and policy', () => {
+  test('reads names and policy', () => {
     expect(readEnvironment(complete)).toMatchObject({
       names: {
         app: 'Orders',
@@ -36,14 +36,14 @@ describe('readEnvironment', () => {
     });
   });
 
-  it('needs neither alarms nor a dead-letter queue', () => {
+  test('needs neither alarms nor a dead-letter queue', () => {
     const { QC_ALARM_NAMES: _, QC_STOP_ALARM_NAMES: __, QC_DLQ_NAME: ___, ...without } = complete;
     const { names } = readEnvironment(without);
     expect(names).toMatchObject({ alarms: [], stopAlarms: [] });
     expect(names).not.toHaveProperty('deadLetterQueue');
   });
 
-  it('lists everything that is wrong at once', () => {
+  test('lists everything that is wrong at once', () => {
     const broken = { ...complete, QC_CLUSTER: '', QC_TOPIC_ARN: undefined, QC_POLICY: '{"bakeMs":-1}' };
     expect(() => readEnvironment(broken)).toThrow(
       /QC_CLUSTER is not set; QC_TOPIC_ARN is not set; QC_POLICY: "bakeMs" must be between 0 and/,

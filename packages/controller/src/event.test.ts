@@ -1,10 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parseEvent } from './event.ts';
 
 const envelope = { version: '0', id: 'i', account: '123456789012', region: 'us-east-1', resources: [] };
 
 describe('parseEvent', () => {
-  it.each([
+  test.each([
     [
       'CloudWatch Alarm State Change',
       'aws.cloudwatch',
@@ -31,11 +31,11 @@ describe('parseEvent', () => {
     });
   });
 
-  it.each([{}, null, undefined, 'text', [], { queueCanary: undefined }])('takes %j as a wake', (event) => {
+  test.each([{}, null, undefined, 'text', [], { queueCanary: undefined }])('takes %j as a wake', (event) => {
     expect(parseEvent(event)).toEqual({ kind: 'wake', source: 'unknown' });
   });
 
-  it('reads the job and the execution that its user parameters name', () => {
+  test('reads the job and the execution that its user parameters name', () => {
     const job = (configuration: object) => ({
       'CodePipeline.job': { id: 'j', data: { actionConfiguration: { configuration } } },
     });
@@ -53,11 +53,11 @@ describe('parseEvent', () => {
     }
   });
 
-  it('refuses a job without an id', () => {
+  test('refuses a job without an id', () => {
     expect(() => parseEvent({ 'CodePipeline.job': { data: {} } })).toThrow('without an id');
   });
 
-  it('reads what a person asks for', () => {
+  test('reads what a person asks for', () => {
     expect(parseEvent({ queueCanary: 'wake' })).toEqual({ kind: 'wake', source: 'person' });
     expect(parseEvent({ queueCanary: 'rollback', executionId: 'e', reason: 'r' })).toEqual({
       kind: 'rollback',
@@ -70,7 +70,7 @@ describe('parseEvent', () => {
     });
   });
 
-  it('refuses a request that it does not know instead of taking it for a wake', () => {
+  test('refuses a request that it does not know instead of taking it for a wake', () => {
     expect(() => parseEvent({ queueCanary: 'rolback' })).toThrow('use "wake" or "rollback"');
     expect(() => parseEvent({ queueCanary: 'rollback', executionId: 7 })).toThrow('executionId must be');
   });

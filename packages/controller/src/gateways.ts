@@ -91,7 +91,7 @@ export interface OutcomeGateway {
   }): Promise<Outcomes>;
 }
 
-/** Of a measurement what the log tells: the lines by track, and what it says of them. */
+/** Of a measurement what the log has: the lines by track, and what it says of them. */
 export type Outcomes = Readonly<Record<Track, readonly Line[]>> &
   Pick<Measurement, 'starts' | 'before' | 'unreadableMs' | 'problems'>;
 

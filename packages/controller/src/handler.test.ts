@@ -1,5 +1,5 @@
 import { defaultReleasePolicy, pastMs, type ReleasePolicy, stages, type Track } from '@queue-canary/core';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { TaskLines, type Work } from '../../core/test/task-lines.ts';
 import { FakeGateways, imageOf } from '../test/fake-gateways.ts';
 import { createHandler, type LogLine } from './handler.ts';
@@ -109,7 +109,7 @@ const job = (userParameters?: string) => ({
 });
 
 describe('a wake', () => {
-  it('makes a rollback durable before it touches anything', async () => {
+  test('makes a rollback durable before it touches anything', async () => {
     await awaitApproval();
     deadLettered();
     const answer = await handle(alarmEvent);
@@ -118,7 +118,7 @@ describe('a wake', () => {
     expect(fake.taskDefinitions).toEqual({ canary: 'canary:1', stable: 'stable:1' });
   });
 
-  it('changes nothing when it comes twice', async () => {
+  test('changes nothing when it comes twice', async () => {
     await awaitApproval();
     deadLettered();
     await handle(alarmEvent);
@@ -128,7 +128,7 @@ describe('a wake', () => {
     expect(fake.changes).toEqual([]);
   });
 
-  it('looks again when somebody else was faster, and does what is left to do', async () => {
+  test('looks again when somebody else was faster, and does what is left to do', async () => {
     await awaitApproval();
     deadLettered();
     let raced = false;
@@ -141,7 +141,7 @@ describe('a wake', () => {
     expect(fake.changes).toEqual(['record: conflict', 'record', 'notify', 'stop', 'restore canary']);
   });
 
-  it('restores a service that was changed from outside, and tells it once', async () => {
+  test('restores a service that was changed from outside, and reports it once', async () => {
     await handle({});
     fake.changes.length = 0;
     now += settledMs;
@@ -156,7 +156,7 @@ describe('a wake', () => {
     expect(lines.map(({ level }) => level)).toEqual(['info', 'warn', 'info', 'info']);
   });
 
-  it('tells once that a service was changed, also when its restoration is refused', async () => {
+  test('reports once that a service was changed, also when its restoration is refused', async () => {
     await handle({});
     now += settledMs;
     fake.images['stable:9'] = imageOf('c');
@@ -169,7 +169,7 @@ describe('a wake', () => {
     expect(fake.taskDefinitions.stable).toBe('stable:1');
   });
 
-  it('leaves old answers the time to pass before it gives up', async () => {
+  test('leaves old answers the time to pass before it gives up', async () => {
     await awaitApproval();
     deadLettered();
     const old = await fake.record.read();
@@ -181,7 +181,7 @@ describe('a wake', () => {
     expect(fake.taskDefinitions.canary).toBe('canary:1');
   });
 
-  it('gives up loudly when the record never stands still', async () => {
+  test('gives up loudly when the record never stands still', async () => {
     await awaitApproval();
     deadLettered();
     fake.before = (change) => {
@@ -191,7 +191,7 @@ describe('a wake', () => {
     expect(fake.taskDefinitions.canary).toBe('canary:2');
   });
 
-  it('restores the services although the pipeline refuses, and fails so that it is retried', async () => {
+  test('restores the services although the pipeline refuses, and fails so that it is retried', async () => {
     await awaitApproval();
     deadLettered();
     fake.broken.add('stop');
@@ -201,7 +201,7 @@ describe('a wake', () => {
     expect(lines.at(-1)).toMatchObject({ level: 'error', phase: 'rollingBack' });
   });
 
-  it('touches nothing when the decision cannot be written', async () => {
+  test('touches nothing when the decision cannot be written', async () => {
     await awaitApproval();
     deadLettered();
     fake.broken.add('record');
@@ -209,7 +209,7 @@ describe('a wake', () => {
     expect(fake.changes).toEqual([]);
   });
 
-  it('halts without touching anything when the record is unreadable', async () => {
+  test('halts without touching anything when the record is unreadable', async () => {
     await awaitApproval();
     fake.recordText = '{"version":1,"lastGood":{}}';
     deadLettered();
@@ -218,7 +218,7 @@ describe('a wake', () => {
     expect(fake.changes).toEqual([]);
   });
 
-  it('logs phase, reasons and effects, and never the approval token', async () => {
+  test('logs phase, reasons and effects, and never the approval token', async () => {
     await awaitApproval();
     deadLettered();
     await handle(alarmEvent);
@@ -277,7 +277,7 @@ describe('a job of the Judge action', () => {
 
   const idle = { canary: {}, stable: { perSecond: 0.2 } };
 
-  it('looks every five seconds until the judge has failed it, and rolls back at once', async () => {
+  test('looks every five seconds until the judge has failed it, and rolls back at once', async () => {
     await judging({ canary: { perSecond: 1, failing: 1 }, stable: { perSecond: 3 } });
     const began = now;
     const answer = await handle(judgeJob);
@@ -289,7 +289,7 @@ describe('a job of the Judge action', () => {
     expect(now - began).toBeLessThanOrEqual(12_000);
   });
 
-  it('is completed with the verdict and the evidence, and the approval answered, when it passes', async () => {
+  test('is completed with the verdict and the evidence, and the approval answered, when it passes', async () => {
     await judging({ canary: { perSecond: 2 }, stable: { perSecond: 6 } });
     await handle(judgeJob);
     expect(fake.changes.slice(-2)).toEqual(['record', 'complete']);
@@ -305,7 +305,7 @@ describe('a job of the Judge action', () => {
     expect(fake.changes.at(-1)).toBe('approve');
   });
 
-  it.each(['close', 'record'])('keeps its job alive although %s is refused meanwhile', async (change) => {
+  test.each(['close', 'record'])('keeps its job alive although %s is refused meanwhile', async (change) => {
     await judging(idle);
     fake.transition = { enabled: true };
     fake.recordText = JSON.stringify({ ...fake.written(), baseline: undefined });
@@ -314,7 +314,7 @@ describe('a job of the Judge action', () => {
     expect(fake.changes.at(-1)).toBe('continue');
   });
 
-  it('keeps its job alive when the record never stands still', async () => {
+  test('keeps its job alive when the record never stands still', async () => {
     await judging(idle);
     fake.recordText = JSON.stringify({ ...fake.written(), baseline: undefined });
     fake.before = (change) => {
@@ -324,7 +324,7 @@ describe('a job of the Judge action', () => {
     expect(fake.changes.at(-1)).toBe('continue');
   });
 
-  it('asks to be called again in time when every look is slow', async () => {
+  test('asks to be called again in time when every look is slow', async () => {
     await judging(idle);
     const { read } = fake.pipeline;
     fake.pipeline.read = async () => {
@@ -338,13 +338,13 @@ describe('a job of the Judge action', () => {
     expect(now - began).toBeLessThan(295_000);
   });
 
-  it('is failed, and not left waiting for an hour, when its user parameters cannot be read', async () => {
+  test('is failed, and not left waiting for an hour, when its user parameters cannot be read', async () => {
     await judging(idle);
     await handle(job('nonsense'));
     expect(fake.changes).toEqual(['fail']);
   });
 
-  it('keeps the job open while nothing is decided, and asks to be called again', async () => {
+  test('keeps the job open while nothing is decided, and asks to be called again', async () => {
     await judging(idle);
     await handle(judgeJob);
     expect(fake.changes).toEqual(['continue']);
@@ -352,7 +352,7 @@ describe('a job of the Judge action', () => {
 });
 
 describe('a job of the Record stage', () => {
-  it.each([undefined, '', '{"executionId":"e1"}', '{"executionId":"e1","action":"Record"}'])(
+  test.each([undefined, '', '{"executionId":"e1"}', '{"executionId":"e1","action":"Record"}'])(
     'waits for the end of the watch period, then records the release (user parameters %j)',
     async (userParameters) => {
       await promoted();
@@ -372,7 +372,7 @@ describe('a job of the Record stage', () => {
     },
   );
 
-  it('asks to be called again before its own time is up', async () => {
+  test('asks to be called again before its own time is up', async () => {
     await promoted();
     handle = handlerWith({ ...policy, watchMs: 600_000 });
     const began = now;
@@ -382,7 +382,7 @@ describe('a job of the Record stage', () => {
     expect(fake.openJobs).toEqual(new Set(['j1']));
   });
 
-  it('is not completed when the record cannot be written', async () => {
+  test('is not completed when the record cannot be written', async () => {
     await promoted();
     now += 60_000;
     fake.broken.add('record');
@@ -390,7 +390,7 @@ describe('a job of the Record stage', () => {
     expect(fake.openJobs).toEqual(new Set(['j1']));
   });
 
-  it('fails when the release is being rolled back, and both services are restored', async () => {
+  test('fails when the release is being rolled back, and both services are restored', async () => {
     await promoted();
     deadLettered();
     await handle(job());
@@ -398,7 +398,7 @@ describe('a job of the Record stage', () => {
     expect(fake.taskDefinitions).toEqual({ canary: 'canary:1', stable: 'stable:1' });
   });
 
-  it('takes one answer even when something else in the same look met a conflict', async () => {
+  test('takes one answer even when something else in the same look met a conflict', async () => {
     await promoted();
     deadLettered();
     let raced = false;
@@ -418,7 +418,7 @@ describe('a job of the Record stage', () => {
     expect(fake.taskDefinitions.stable).toBe('stable:1');
   });
 
-  it('is called again while the controller cannot see', async () => {
+  test('is called again while the controller cannot see', async () => {
     await promoted();
     fake.recordText = 'garbage';
     await expect(handle(job())).rejects.toThrow('it is not JSON');
@@ -427,7 +427,7 @@ describe('a job of the Record stage', () => {
 });
 
 describe("a person's rollback", () => {
-  it('is durable and carried out at once', async () => {
+  test('is durable and carried out at once', async () => {
     await awaitApproval();
     const answer = await handle({ queueCanary: 'rollback', executionId: 'e1', reason: 'too slow' });
     expect(answer.phase).toBe('rollingBack');
@@ -435,7 +435,7 @@ describe("a person's rollback", () => {
     expect(fake.written().decision).toMatchObject({ by: 'person', reason: 'too slow', kind: 'rollback' });
   });
 
-  it('is asked for again while AWS may not show the release yet', async () => {
+  test('is asked for again while AWS may not show the release yet', async () => {
     await awaitApproval();
     const { executions, actions } = fake;
     fake.executions = [];
@@ -454,7 +454,7 @@ describe("a person's rollback", () => {
     expect(answer.phase).toBe('rollingBack');
   });
 
-  it('fails where the release was promoted meanwhile', async () => {
+  test('fails where the release was promoted meanwhile', async () => {
     await promoted();
     now += policy.watchMs + settledMs;
     fake.before = (change) => {
@@ -467,7 +467,7 @@ describe("a person's rollback", () => {
     );
   });
 
-  it('is refused with what to do when the execution is another one', async () => {
+  test('is refused with what to do when the execution is another one', async () => {
     await awaitApproval();
     await expect(handle({ queueCanary: 'rollback', executionId: 'e0' })).rejects.toThrow(
       'execution e0 is not the current release; that is e1',
@@ -475,7 +475,7 @@ describe("a person's rollback", () => {
     expect(fake.changes).toEqual([]);
   });
 
-  it('looks again when the record changed meanwhile', async () => {
+  test('looks again when the record changed meanwhile', async () => {
     await awaitApproval();
     let raced = false;
     fake.before = (change) => {

@@ -150,7 +150,7 @@ class Controller {
       // A job takes one answer: a later look must not try to give it another.
       if (report.effects.some(answersJob)) unanswered = undefined;
       if (report.errors.length > 0) throw failure([...report.errors, ...(await this.#keepAlive(unanswered))]);
-      // A halt that cannot be written down: the alarm on failing invocations tells people of it.
+      // A halt that cannot be written down: the alarm on failing invocations reports it to people.
       if (unreadable !== undefined) throw new UserError('Halted', unreadable);
       if (report.conflict) {
         await this.#restAfter(attempt);

@@ -1,5 +1,5 @@
 import { type Execution, type Measurement, stages, type TaskLife } from '@queue-canary/core';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { FakeGateways } from '../test/fake-gateways.ts';
 import type { OutcomeGateway } from './gateways.ts';
 import { observerOver } from './observe.ts';
@@ -33,7 +33,7 @@ async function measured(): Promise<Measurement | undefined> {
 }
 
 describe('what is measured of a release', () => {
-  it('is what both logs tell since the interval in which its canary deployment began, and the tasks’ lives', async () => {
+  test('is what both logs tell since the interval in which its canary deployment began, and the tasks’ lives', async () => {
     deploy('InProgress');
     fake.lives = { canary: [{ id: 'c1', startedAt: start }], stable: [{ id: 's1', startedAt: start }] };
     fake.reported = { canary: [], stable: [], starts: [], problems: ['a line is broken'] };
@@ -57,14 +57,14 @@ describe('what is measured of a release', () => {
     ]);
   });
 
-  it('is nothing while no release is under way', async () => {
+  test('is nothing while no release is under way', async () => {
     expect(await measured()).toBeUndefined();
     deploy('Succeeded');
     expect(await measured()).toBeUndefined();
     expect(asked).toEqual([]);
   });
 
-  it('are the lines of a sample where stable has very many tasks, and the lives of all', async () => {
+  test('are the lines of a sample where stable has very many tasks, and the lives of all', async () => {
     deploy('InProgress');
     const stable = Array.from({ length: 300 }, (_, index): TaskLife => ({ id: `s${index}`, startedAt: 0 }));
     fake.lives = { canary: [], stable };
@@ -74,7 +74,7 @@ describe('what is measured of a release', () => {
     expect(asked[0]?.stableTasks).toHaveLength(60);
   });
 
-  it('is unknown, with the cause, where it is not known in which log to look', async () => {
+  test('is unknown, with the cause, where it is not known in which log to look', async () => {
     deploy('InProgress');
     const { read } = fake.services;
     fake.services.read = async (track) => {

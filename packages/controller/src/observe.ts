@@ -57,7 +57,7 @@ export function observerOver(gateways: Gateways): Observer {
   };
 }
 
-/** What both tracks did beside each other, from the beginning of the canary's deployment on. */
+/** What both tracks did alongside each other, from the beginning of the canary's deployment on. */
 async function measure(
   gateways: Gateways,
   pipeline: Reading<PipelineState>,
@@ -94,7 +94,7 @@ async function measure(
   };
 }
 
-/** A release changes a task definition's image and nothing else, so the deployed one tells where all tasks log. */
+/** A release changes a task definition's image and nothing else, so the deployed one says where all tasks log. */
 async function logOf(gateways: Gateways, service: Reading<ServiceState>): Promise<TaskLog> {
   if (!service.known) throw new Error(service.problem);
   return gateways.services.log(service.value.primary.taskDefinitionArn);

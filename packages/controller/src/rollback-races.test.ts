@@ -1,6 +1,6 @@
 import { SSMClient } from '@aws-sdk/client-ssm';
 import { defaultReleasePolicy, parseRecord, stages, tracks } from '@queue-canary/core';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { FakeGateways, imageOf } from '../test/fake-gateways.ts';
 import { AwsRecordGateway } from './gateways/record.ts';
 import { createHandler } from './handler.ts';
@@ -269,7 +269,7 @@ async function playAll(moment: Moment, old: boolean) {
 const MANY_COURSES_MS = 120_000;
 
 describe("a person's rollback, while two controllers look, in whatever order they write,", () => {
-  it.each([false, true])(
+  test.each([false, true])(
     'is carried out at the end of the bake (old answers: %s)',
     async (old) => {
       const { rolledBack, promoted } = await playAll('end of the bake', old);
@@ -278,7 +278,7 @@ describe("a person's rollback, while two controllers look, in whatever order the
     MANY_COURSES_MS,
   );
 
-  it.each([false, true])(
+  test.each([false, true])(
     'is carried out at the end of the watch, or refused where the release was promoted before (old answers: %s)',
     async (old) => {
       const { rolledBack, promoted } = await playAll('end of the watch', old);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { broken, good, judgedMs, judging, observed } from '../../core/test/judged-world.ts';
 import type { SimulatedWorld } from '../../core/test/simulated-world.ts';
 import { createAwsGateways } from '../src/gateways/aws.ts';
@@ -59,7 +59,7 @@ function wait(world: SimulatedWorld, ms: number): void {
 }
 
 describe('an approval that waits for seven days', () => {
-  it('costs as many calls and bytes at each look as one that waits for four hours, started again or not', async () => {
+  test('costs as many calls and bytes at each look as one that waits for four hours, started again or not', async () => {
     const world = waiting();
     await controlling(world, async (started, aws) => {
       wait(world, 4 * hour);
@@ -80,7 +80,7 @@ describe('an approval that waits for seven days', () => {
     });
   });
 
-  it('is promoted and watched as ever: a version that fails then is rolled back', async () => {
+  test('is promoted and watched as ever: a version that fails then is rolled back', async () => {
     const world = waiting();
     wait(world, 5 * hour);
     world.approve();
@@ -100,7 +100,7 @@ describe('an approval that waits for seven days', () => {
 });
 
 describe('a release that has ended', () => {
-  it('is asked for neither outcomes nor metrics', async () => {
+  test('is asked for neither outcomes nor metrics', async () => {
     const world = waiting();
     world.reject();
     expect(world.settle().phase).toBe('aborted');
@@ -135,7 +135,7 @@ function unseen(): SimulatedWorld {
 
 describe('a throttled look', () => {
   // Together, since each waits for the retries of the SDK.
-  it.concurrent.each(reads)(
+  test.concurrent.each(reads)(
     'at which %s is refused decides nothing, and the next look goes on',
     async (operation) => {
       const world = unseen();
@@ -153,7 +153,7 @@ describe('a throttled look', () => {
     },
   );
 
-  it.concurrent('at which GetParameter is refused fails the invocation, and the next look goes on', async () => {
+  test.concurrent('at which GetParameter is refused fails the invocation, and the next look goes on', async () => {
     const world = unseen();
     await controlling(world, async (started, aws) => {
       const look = started();

@@ -1,10 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createObserver } from '../src/index.ts';
 import { ScriptedAws } from './scripted-aws.ts';
 import { at, names, talking } from './talking.ts';
 
 describe('the alarm gateway', () => {
-  it('reads metric and composite alarms by name, and since when each is in its state', async () => {
+  test('reads metric and composite alarms by name, and since when each is in its state', async () => {
     await talking(
       () => ({
         MetricAlarms: [
@@ -33,7 +33,7 @@ describe('the alarm gateway', () => {
     );
   });
 
-  it('never takes a missing alarm for a quiet one', async () => {
+  test('never takes a missing alarm for a quiet one', async () => {
     await talking(
       () => ({
         MetricAlarms: [{ AlarmName: 'latency', StateValue: 'OK', StateUpdatedTimestamp: at(60) }],
@@ -46,7 +46,7 @@ describe('the alarm gateway', () => {
 });
 
 describe('the dead-letter gateway', () => {
-  it('counts visible, hidden and delayed messages, and looks its queue up once', async () => {
+  test('counts visible, hidden and delayed messages, and looks its queue up once', async () => {
     await talking(
       ({ operation }) =>
         operation === 'GetQueueUrl'
@@ -72,7 +72,7 @@ describe('the dead-letter gateway', () => {
 });
 
 describe('the notification gateway', () => {
-  it('publishes with a subject that SNS accepts', async () => {
+  test('publishes with a subject that SNS accepts', async () => {
     await talking(
       () => ({}),
       async ({ notifications }, calls) => {
@@ -93,7 +93,7 @@ describe('the notification gateway', () => {
 });
 
 describe('what the observer sees', () => {
-  it('is unknown with its cause where AWS refuses, and never an empty world', async () => {
+  test('is unknown with its cause where AWS refuses, and never an empty world', async () => {
     await using aws = await ScriptedAws.start(() => ({ error: 'AccessDeniedException', message: 'no' }));
     const observed = await createObserver({
       names,

@@ -1,6 +1,6 @@
 import { CloudWatchLogs, type FilterLogEventsCommandInput } from '@aws-sdk/client-cloudwatch-logs';
 import { failedBeforeMs, failureLinePattern, type Line, startsMs } from '@queue-canary/core';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { VirtualClock } from '../../engine/src/clock/virtual-clock.ts';
 import { testEngine } from '../../engine/test/harness.ts';
 import { Metrics } from '../../worker/src/reporting/metrics.ts';
@@ -130,7 +130,7 @@ const span = (from: number, to: number) =>
   Array.from({ length: (to - from) / 5 }, (_, index) => from + 5 * index);
 
 describe('the lines of a release', () => {
-  it('are the canary’s from its beginning on, and stable’s of ten minutes more', async () => {
+  test('are the canary’s from its beginning on, and stable’s of ten minutes more', async () => {
     const { log, look } = await world();
     const [canary, stable] = [
       new Worker('canary', 'c1', releaseMs - 5 * minute),
@@ -152,7 +152,7 @@ describe('the lines of a release', () => {
     expect(outcomes).not.toHaveProperty('problems');
   });
 
-  it('stand among whatever else a container logs', async () => {
+  test('stand among whatever else a container logs', async () => {
     const { log, look } = await world();
     const canary = new Worker('canary', 'c1', releaseMs);
     await log(canary, [
@@ -163,14 +163,14 @@ describe('the lines of a release', () => {
     expect(secondsOf((await look(releaseMs + minute)).canary)).toEqual([0, 5]);
   });
 
-  it('of one track only are taken where both share a log', async () => {
+  test('of one track only are taken where both share a log', async () => {
     const { log, look } = await world();
     const canary = new Worker('canary', 'c1', releaseMs);
     await log({ track: 'stable', id: 'c1' }, canary.until(releaseMs + 10 * second));
     expect((await look(releaseMs + minute)).stable).toEqual([]);
   });
 
-  it('are read on every page', async () => {
+  test('are read on every page', async () => {
     const { log, look, asked } = await world();
     for (let task = 0; task < 20; task += 1) {
       const stable = new Worker('stable', `s${task}`, releaseMs - 10 * minute);
@@ -180,14 +180,14 @@ describe('the lines of a release', () => {
     expect(asked.some(({ nextToken }) => nextToken !== undefined)).toBe(true);
   });
 
-  it('are none where nobody has reported', async () => {
+  test('are none where nobody has reported', async () => {
     const { look } = await world();
     expect(await look(releaseMs)).toEqual({ canary: [], stable: [], starts: [] });
   });
 });
 
 describe('a second look', () => {
-  it('asks for what is new and for what may have been late, and keeps the rest', async () => {
+  test('asks for what is new and for what may have been late, and keeps the rest', async () => {
     const { log, look, asked } = await world();
     const canary = new Worker('canary', 'c1', releaseMs);
     await log(canary, canary.until(releaseMs + 5 * minute, 7));
@@ -208,7 +208,7 @@ describe('a second look', () => {
     });
   });
 
-  it('finds lines that came late and out of order, and takes one that came twice once', async () => {
+  test('finds lines that came late and out of order, and takes one that came twice once', async () => {
     const { log, look } = await world();
     const [first, other] = [new Worker('canary', 'c1', releaseMs), new Worker('canary', 'c2', releaseMs)];
     const late = other.until(releaseMs + 3 * minute);
@@ -224,7 +224,7 @@ describe('a second look', () => {
     );
   });
 
-  it('knows when a line was ingested, and for how long one was there that could not be read', async () => {
+  test('knows when a line was ingested, and for how long one was there that could not be read', async () => {
     const { log, look, clock, put } = await world();
     const canary = new Worker('canary', 'c1', clock.nowMs());
     await log(canary, canary.until(clock.nowMs() + 5 * second));
@@ -239,7 +239,7 @@ describe('a second look', () => {
     expect(unreadableMs).toBe(hidden ? 1 : 0);
   });
 
-  it('tells a container that was started again in its task from lines that came twice', async () => {
+  test('distinguishes a container that was started again in its task from lines that came twice', async () => {
     const { log, look } = await world();
     const first = new Worker('canary', 'c1', releaseMs);
     await log(first, first.until(releaseMs + minute));
@@ -248,7 +248,7 @@ describe('a second look', () => {
     expect(secondsOf((await look(releaseMs + 2 * minute)).canary)).toEqual(span(0, 120));
   });
 
-  it('does not skip the others for a task whose clock is ahead', async () => {
+  test('does not skip the others for a task whose clock is ahead', async () => {
     const { log, look } = await world();
     const [canary, ahead] = [new Worker('canary', 'c1', releaseMs), new Worker('canary', 'c2', releaseMs)];
     await log(ahead, ahead.until(releaseMs + 10 * second, hour));
@@ -258,7 +258,7 @@ describe('a second look', () => {
     expect(secondsOf(lines.filter(({ task }) => task === 'c1'))).toEqual(span(0, 30));
   });
 
-  it('of another release begins afresh', async () => {
+  test('of another release begins afresh', async () => {
     const { log, look, asked } = await world();
     const canary = new Worker('canary', 'c1', releaseMs);
     await log(canary, canary.until(releaseMs + 5 * minute));
@@ -270,7 +270,7 @@ describe('a second look', () => {
 });
 
 describe('what cannot be read', () => {
-  it('fails the look, and the next one asks for all of it again', async () => {
+  test('fails the look, and the next one asks for all of it again', async () => {
     const { log, look, fail } = await world();
     for (let index = 0; index < 6; index += 1) {
       const task = new Worker('stable', `s${index}`, releaseMs);
@@ -286,7 +286,7 @@ describe('what cannot be read', () => {
     expect((await look(releaseMs + 21 * minute)).stable).toHaveLength(6 * 240);
   });
 
-  it('is told with what to do where the role may not, or there is no such log', async () => {
+  test('is told with what to do where the role may not, or there is no such log', async () => {
     const { look, fail, owner } = await world();
     fail(({ logGroupName }) =>
       logGroupName === 'canary-log'
@@ -303,7 +303,7 @@ describe('what cannot be read', () => {
     );
   });
 
-  it('of single lines is counted once each, and said', async () => {
+  test('of single lines is counted once each, and said', async () => {
     const { log, look } = await world();
     const canary = new Worker('canary', 'c1', releaseMs);
     const broken = (timestamp: number) => ({
@@ -332,7 +332,7 @@ describe('a sample of stable', () => {
   const namesIn = (asked: readonly FilterLogEventsCommandInput[]) =>
     asked.flatMap(({ logStreamNames }) => (logStreamNames === undefined ? [] : [logStreamNames.length]));
 
-  it('is read by the streams of its tasks, a hundred at a time', async () => {
+  test('is read by the streams of its tasks, a hundred at a time', async () => {
     const { log, look, asked } = await world();
     const ids = Array.from({ length: 120 }, (_, index) => `s${index}`);
     for (const id of ids) {
@@ -346,7 +346,7 @@ describe('a sample of stable', () => {
     expect(namesIn(asked)).toEqual([100, 20]);
   });
 
-  it('waits for streams that do not exist yet, and reads the others meanwhile', async () => {
+  test('waits for streams that do not exist yet, and reads the others meanwhile', async () => {
     const { log, look } = await world();
     const ids = Array.from({ length: 7 }, (_, index) => `s${index}`);
     const tasks = ids.map((id) => new Worker('stable', id, releaseMs));
@@ -363,7 +363,7 @@ describe('a sample of stable', () => {
     expect(secondsOf(all.filter(({ task }) => task === 's1'))).toEqual(span(0, 300));
   });
 
-  it('loses nothing of the streams that could not be read alongside the others', async () => {
+  test('loses nothing of the streams that could not be read alongside the others', async () => {
     const { log, look, fail } = await world();
     const ids = Array.from({ length: 101 }, (_, index) => `s${index}`);
     const tasks = ids.map((id) => new Worker('stable', id, releaseMs));
@@ -380,7 +380,7 @@ describe('a sample of stable', () => {
     expect(secondsOf(stable.filter(({ task }) => task === 's100'))).toEqual(span(0, 300));
   });
 
-  it('that has no stream at all is no silence', async () => {
+  test('that has no stream at all is no silence', async () => {
     const { look } = await world();
     await expect(look(releaseMs, ['s0', 's1', 's2'])).rejects.toThrow(
       'log group stable-log has no stream of any of 3 tasks, such as worker/worker/s0; tasks must log under the awslogs-stream-prefix of the task definition that is deployed',
@@ -396,7 +396,7 @@ describe('the first minutes of stable’s tasks', () => {
     return ages;
   };
 
-  it('are read once however long ago they were, besides those that are read anyway', async () => {
+  test('are read once however long ago they were, besides those that are read anyway', async () => {
     const { log, look, asked } = await world();
     const ages = { old: 3 * hour, older: 3 * hour + minute, half: 20 * minute, young: 5 * minute };
     for (const [id, age] of Object.entries(ages)) {
@@ -425,7 +425,7 @@ describe('the first minutes of stable’s tasks', () => {
     expect(asked.filter(({ logStreamNames }) => logStreamNames)).toEqual([]);
   });
 
-  it('are those of the eight youngest that ran before the release and in it', async () => {
+  test('are those of the eight youngest that ran before the release and in it', async () => {
     const { log, look } = await world();
     for (let index = 0; index < 12; index += 1) {
       // The beginning of the first one is read anyway.
@@ -443,7 +443,7 @@ describe('the first minutes of stable’s tasks', () => {
     expect(Object.keys(agesOf(starts)).sort()).toEqual(Array.from({ length: 8 }, (_, index) => `s${index}`));
   });
 
-  it('are missing without harm where the log is gone', async () => {
+  test('are missing without harm where the log is gone', async () => {
     const { log, look, owner } = await world();
     const task = new Worker('stable', 's1', releaseMs - 30 * hour);
     task.until(releaseMs);
@@ -459,7 +459,7 @@ describe('what stable failed before its deployment', () => {
   const promotedAt = releaseMs + hour;
   const day = failedBeforeMs;
 
-  it('is read once, of the whole day before', async () => {
+  test('is read once, of the whole day before', async () => {
     const { log, lookAfter, asked } = await world();
     const failing = [promotedAt - day - minute, promotedAt - day + minute, promotedAt - 5 * hour, releaseMs];
     for (const [index, at] of failing.entries()) {
@@ -474,12 +474,12 @@ describe('what stable failed before its deployment', () => {
     expect(asked.map(({ filterPattern }) => filterPattern)).not.toContain(failureLinePattern);
   });
 
-  it('is none of a release that has not reached stable', async () => {
+  test('is none of a release that has not reached stable', async () => {
     const { look } = await world();
     expect(await look(releaseMs + hour)).not.toHaveProperty('before');
   });
 
-  it('is read only as far back as a hundred pages reach', async () => {
+  test('is read only as far back as a hundred pages reach', async () => {
     const ranges: (readonly number[])[] = [];
     const client = new CloudWatchLogs({ region: 'us-east-1' });
     client.middlewareStack.add(

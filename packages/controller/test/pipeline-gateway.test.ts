@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { at, digest, talking } from './talking.ts';
 
 describe('the pipeline gateway', () => {
@@ -26,7 +26,7 @@ describe('the pipeline gateway', () => {
     ],
   };
 
-  it('reads stages, every page of executions and of action runs, and the pending approval', async () => {
+  test('reads stages, every page of executions and of action runs, and the pending approval', async () => {
     await talking(
       ({ operation, input }) => {
         switch (operation) {
@@ -159,7 +159,7 @@ describe('the pipeline gateway', () => {
     );
   });
 
-  it('reads no further than to the executions that the stages show, and the runs of those that matter', async () => {
+  test('reads no further than to the executions that the stages show, and the runs of those that matter', async () => {
     const summary = (pipelineExecutionId: string, startTime: number, status = 'Failed') => ({
       pipelineExecutionId,
       status,
@@ -208,7 +208,7 @@ describe('the pipeline gateway', () => {
     );
   });
 
-  it('says what to do when there is no such pipeline', async () => {
+  test('says what to do when there is no such pipeline', async () => {
     await talking(
       () => ({ error: 'PipelineNotFoundException' }),
       async ({ pipeline }) => {
@@ -217,7 +217,7 @@ describe('the pipeline gateway', () => {
     );
   });
 
-  it.each([
+  test.each([
     ['a stale token', 'InvalidApprovalTokenException', 'conflict'],
     ['an approval that is answered', 'ApprovalAlreadyCompletedException', 'conflict'],
   ])('takes %s as a conflict', async (_what, error, kind) => {
@@ -230,7 +230,7 @@ describe('the pipeline gateway', () => {
     );
   });
 
-  it('stops with abandon, and takes a second stop as done and an ended execution as a conflict', async () => {
+  test('stops with abandon, and takes a second stop as done and an ended execution as a conflict', async () => {
     const answers = [
       { pipelineExecutionId: 'e' },
       { error: 'DuplicatedStopRequestException' },
@@ -252,7 +252,7 @@ describe('the pipeline gateway', () => {
     );
   });
 
-  it('lets an unexpected failure through', async () => {
+  test('lets an unexpected failure through', async () => {
     await talking(
       () => ({ error: 'AccessDeniedException', message: 'not allowed' }),
       async ({ pipeline }) => {
@@ -261,7 +261,7 @@ describe('the pipeline gateway', () => {
     );
   });
 
-  it('answers jobs: done, call again, failed; and one that is over is a conflict', async () => {
+  test('answers jobs: done, call again, failed; and one that is over is a conflict', async () => {
     await talking(
       ({ input }) => (input.jobId === 'over' ? { error: 'InvalidJobStateException' } : {}),
       async ({ pipeline }, calls) => {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Script } from './scripted-aws.ts';
 import { at, names, talking } from './talking.ts';
 
@@ -9,7 +9,7 @@ describe('the record gateway', () => {
   const recording: typeof talking = (script, use) =>
     talking((call) => (call.input.Name === names.rollbackParameter ? parameter('{}', 1) : script(call)), use);
 
-  it('writes when the version is the observed one', async () => {
+  test('writes when the version is the observed one', async () => {
     await recording(
       ({ operation }) => (operation === 'GetParameter' ? parameter('{"version":1}', 4) : { Version: 5 }),
       async ({ record }, calls) => {
@@ -23,7 +23,7 @@ describe('the record gateway', () => {
     );
   });
 
-  it('does not write over a version that it has not seen', async () => {
+  test('does not write over a version that it has not seen', async () => {
     await recording(
       () => parameter('{"version":1}', 5),
       async ({ record }, calls) => {
@@ -51,7 +51,7 @@ describe('the record gateway', () => {
 
   const halted = (since: string) => `{"version":1,"halt":{"since":"${since}"}}`;
 
-  it('puts back what a writer has written that came in between, and that an old answer did not show', async () => {
+  test('puts back what a writer has written that came in between, and that an old answer did not show', async () => {
     const { store, script } = parameterStore(halted('1'), halted('2'), halted('3'));
     store.shown = 2;
     store.unreadable = 2;
@@ -63,7 +63,7 @@ describe('the record gateway', () => {
     });
   });
 
-  it('says which version to put back by hand when it cannot be read', async () => {
+  test('says which version to put back by hand when it cannot be read', async () => {
     const { store, script } = parameterStore(halted('1'), halted('2'));
     store.shown = 1;
     store.unreadable = 100;
@@ -74,7 +74,7 @@ describe('the record gateway', () => {
     });
   });
 
-  it('knows what it has written and read, whatever older version is answered', async () => {
+  test('knows what it has written and read, whatever older version is answered', async () => {
     const { store, script } = parameterStore(halted('1'));
     await recording(script, async ({ record }) => {
       await record.read();
@@ -86,7 +86,7 @@ describe('the record gateway', () => {
     });
   });
 
-  it('reads a parameter that was created again, whose versions begin again', async () => {
+  test('reads a parameter that was created again, whose versions begin again', async () => {
     let answer = { Value: halted('1'), Version: 7, LastModifiedDate: at(1) };
     await recording(
       () => ({ Parameter: answer }),
@@ -98,7 +98,7 @@ describe('the record gateway', () => {
     );
   });
 
-  it('reads and writes the last rollback that a person asked for', async () => {
+  test('reads and writes the last rollback that a person asked for', async () => {
     const request = { executionId: 'e1', reason: 'too slow', requestedAt: '2026-01-01T00:00:00.000Z' };
     const values: Record<string, string> = { '/release': '{"version":1}', '/rollback': '{}' };
     await talking(
@@ -124,7 +124,7 @@ describe('the record gateway', () => {
     );
   });
 
-  it('says what to do with a record that cannot be read, and without a parameter', async () => {
+  test('says what to do with a record that cannot be read, and without a parameter', async () => {
     await recording(
       () => parameter('{"version":2}', 1),
       async ({ record }) => {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Outcome, Restore } from '../src/gateways.ts';
 import type { Call } from './scripted-aws.ts';
 import { at, digest, talking } from './talking.ts';
@@ -34,7 +34,7 @@ describe('the service gateway', () => {
     ],
   });
 
-  it('reads the primary deployment and the digest of the worker container, each revision once', async () => {
+  test('reads the primary deployment and the digest of the worker container, each revision once', async () => {
     await talking(
       ({ operation }) =>
         operation === 'DescribeServices' ? service('td:2') : definition(`registry/app@${digest}`),
@@ -66,7 +66,7 @@ describe('the service gateway', () => {
     );
   });
 
-  it('knows no digest of an image named by tag', async () => {
+  test('knows no digest of an image named by tag', async () => {
     await talking(
       ({ operation }) =>
         operation === 'DescribeServices' ? service('td:2') : definition('registry/app:latest'),
@@ -76,7 +76,7 @@ describe('the service gateway', () => {
     );
   });
 
-  it('names the service that is missing, and the containers where the worker is missing', async () => {
+  test('names the service that is missing, and the containers where the worker is missing', async () => {
     await talking(
       () => ({ services: [], failures: [{ reason: 'MISSING' }] }),
       async ({ services }) => {
@@ -96,7 +96,7 @@ describe('the service gateway', () => {
     );
   });
 
-  it('knows where the tasks log, without another call for a task definition that it has read', async () => {
+  test('knows where the tasks log, without another call for a task definition that it has read', async () => {
     const logging = {
       logDriver: 'awslogs',
       options: { 'awslogs-group': 'g', 'awslogs-region': 'us-east-1', 'awslogs-stream-prefix': 'p' },
@@ -119,7 +119,7 @@ describe('the service gateway', () => {
     );
   });
 
-  it.each([
+  test.each([
     ['no log', undefined],
     ['another driver', { logDriver: 'splunk', options: { 'splunk-url': 'https://splunk' } }],
     ['no stream of its own for each task', { logDriver: 'awslogs', options: { 'awslogs-group': 'g' } }],
@@ -183,7 +183,7 @@ describe('the service gateway', () => {
       );
     }
 
-    it.each([
+    test.each([
       ['conflict', 'td:1', 'td:3'],
       ['alreadyDone', 'td:2', 'td:3'],
     ])('is a %s when the service deploys something else', async (kind, taskDefinitionArn, observed) => {
@@ -195,7 +195,7 @@ describe('the service gateway', () => {
       expect(calls).toEqual([]);
     });
 
-    it('deploys the recorded revision when only the image differs', async () => {
+    test('deploys the recorded revision when only the image differs', async () => {
       const revisions = { 'td:1': revision(imageUri, '256'), 'td:2': revision('bad', '256') };
       const { outcome, calls } = await restoring(revisions);
       expect(outcome).toEqual({ kind: 'done' });
@@ -207,7 +207,7 @@ describe('the service gateway', () => {
       ]);
     });
 
-    it.each([
+    test.each([
       ['a stack update has changed the configuration', { 'td:1': revision(imageUri, '256') }],
       ['the recorded one was deregistered', { 'td:1': revision(imageUri, '512', { status: 'INACTIVE' }) }],
       ['the recorded one was deleted', {}],
@@ -233,19 +233,19 @@ describe('the service gateway', () => {
       ]);
     });
 
-    it('keeps nothing of a revision of another family', async () => {
+    test('keeps nothing of a revision of another family', async () => {
       const foreign = revision('bad', '512', { family: 'somebody' });
       const { calls } = await restoring({ 'td:1': revision(imageUri, '256'), 'td:2': foreign });
       expect(calls.map(({ input }) => input.taskDefinition)).toEqual(['td:1']);
     });
 
-    it('says what to do when no revision is left', async () => {
+    test('says what to do when no revision is left', async () => {
       await expect(restoring({})).rejects.toThrow(
         `neither td:2 nor td:1 exists any more, so nothing says how to run ${imageUri}; deploy the pipeline stack again`,
       );
     });
 
-    it('deploys a revision again whose deployment failed', async () => {
+    test('deploys a revision again whose deployment failed', async () => {
       const { calls } = await restoring({}, { taskDefinitionArn: 'td:2', forceNew: true });
       expect(calls.map(({ input }) => input)).toEqual([
         expect.objectContaining({ taskDefinition: 'td:2', forceNewDeployment: true }),
@@ -253,7 +253,7 @@ describe('the service gateway', () => {
     });
   });
 
-  it('starts the canary with its size, and stable with one task at least and the range that it scales in', async () => {
+  test('starts the canary with its size, and stable with one task at least and the range that it scales in', async () => {
     await talking(
       () => ({}),
       async ({ services }, calls) => {
@@ -277,7 +277,7 @@ describe('the service gateway', () => {
     );
   });
 
-  it.each([
+  test.each([
     ['none', true],
     [`registry/worker@${digest}`, false],
   ])('that has no task and names image %s is started when it is restored: %s', async (image, started) => {
@@ -315,7 +315,7 @@ describe('the tasks of a service', () => {
   });
   const began = { id: '1', deploymentId: 'ecs-svc/1', startedAt: at(1) * 1000 };
 
-  it.each([
+  test.each([
     ['runs', {}, began],
     [
       'exited by itself with an error',
@@ -388,7 +388,7 @@ describe('the tasks of a service', () => {
     );
   });
 
-  it('are told once when one stops between the two lists', async () => {
+  test('are told once when one stops between the two lists', async () => {
     await talking(
       ({ operation, input }) =>
         operation === 'DescribeTasks'
@@ -400,7 +400,7 @@ describe('the tasks of a service', () => {
     );
   });
 
-  it('are listed on every page, running and stopped, and described a hundred at a time', async () => {
+  test('are listed on every page, running and stopped, and described a hundred at a time', async () => {
     const page = Array.from({ length: 80 }, (_, index) => `arn:task/${index}`);
     await talking(
       ({ operation, input }) => {

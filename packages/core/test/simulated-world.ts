@@ -400,7 +400,8 @@ export class SimulatedWorld {
   // What the controller does
 
   observe(job?: Job, ages: Ages = {}): Observed {
-    const old = (answer: Answer) => this.#answersAt(this.now - (ages[answer] ?? 0));
+    const current = this.#answers();
+    const old = (answer: Answer) => this.#answersAt(ages[answer] ?? 0) ?? current;
     const { text, version, rollbackRequest } = old('record').record;
     const parsed = parseRecord(text);
     const record: RecordReading | undefined = parsed.ok
@@ -625,10 +626,10 @@ export class SimulatedWorld {
       .map((e) => e.id);
   }
 
-  /** What it answered as of then. */
-  #answersAt(at: number): Answers {
-    if (at >= this.now || this.#past.length === 0) return this.#answers();
-    return (this.#past.findLast((past) => past.at <= at) ?? this.#past[0]!).answers;
+  /** What it answered so long ago; undefined for what it answers now. */
+  #answersAt(ageMs: number): Answers | undefined {
+    if (ageMs <= 0) return undefined;
+    return (this.#past.findLast(({ at }) => at <= this.now - ageMs) ?? this.#past[0])?.answers;
   }
 
   /** What it answers now. */

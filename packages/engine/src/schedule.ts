@@ -67,6 +67,10 @@ const MINUTE_MS = 60_000;
 /** How far ahead an occurrence is looked for: long enough for a leap day across a century year. */
 const HORIZON_DAYS = 366 * 9;
 
+/**
+ * By hand, as AWS has its own syntax: `croner` and `cron-parser` count weekdays from 0 instead of 1, and take two days
+ * or too few fields; the one refuses `0/15`, the other `3W` and years.
+ */
 function parseCron(text: string): (atMs: number) => number | undefined {
   const fields = text.trim().split(/\s+/);
   const [minute, hour, dayOfMonth, month, dayOfWeek, year] = fields;

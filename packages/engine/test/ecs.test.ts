@@ -25,7 +25,7 @@ const ALLOWED = [
   'secretsmanager:GetSecretValue',
 ];
 
-/** Reports what it sees to a file, tells its agent that it has, and ends with 0 on SIGTERM. */
+/** Reports what it sees to a file, reports to its agent that it has, and ends with 0 on SIGTERM. */
 const WORKER = `
 import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -277,7 +277,7 @@ test('an engine that stops leaves no process, and one that starts again brings t
   ]);
 });
 
-test('an engine that is killed takes its tasks along, and the next one starts them anew', async () => {
+test('an engine that is killed takes its tasks along, and the next one starts them again', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'queue-canary-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   const it = await world({ directory });

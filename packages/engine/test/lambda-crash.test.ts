@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { mortalEngine } from './harness.ts';
 import { LambdaWorld } from './lambda-world.ts';
 
-/** Tells that it runs, and hangs. */
+/** Says that it runs, and hangs. */
 const HANG = `
 const { GetQueueUrlCommand, SQSClient, SendMessageCommand } = require('@aws-sdk/client-sqs');
 exports.handler = async ({ QueueName }, { awsRequestId }) => {

@@ -341,7 +341,7 @@ describe('FilterLogEvents', () => {
   });
 });
 
-test('PutLogEvents tells which events it left out, and stores the others', async () => {
+test('PutLogEvents reports which events it left out, and stores the others', async () => {
   const { logs, clock } = await world();
   const { rejectedLogEventsInfo } = await logs.putLogEvents({
     logGroupName: GROUP,
@@ -590,7 +590,7 @@ describe('metric filters', () => {
     ['a value that is none', 'ERROR', { metricValue: 'many' }, 'metricValue must be a number'],
     ['a reserved namespace', 'ERROR', { metricNamespace: 'AWS/Logs' }, 'reserved'],
     [
-      'a default beside dimensions',
+      'a default alongside dimensions',
       '{ $.a = * }',
       { dimensions: { A: '$.a' }, defaultValue: 0 },
       'defaultValue cannot be given with dimensions',

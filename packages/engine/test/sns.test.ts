@@ -333,7 +333,7 @@ describe('topics', () => {
   });
 });
 
-test('a batch tells the fate of each entry', async () => {
+test('a batch reports the fate of each entry', async () => {
   const engine = await testEngine();
   const { sns, TopicArn } = await topicWithQueue(engine);
   const { Successful, Failed } = await sns.send(

@@ -11,7 +11,7 @@ import {
   type Line,
   PIPELINE_OUTPUTS,
 } from '@queue-canary/core';
-import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { outcomeMessage } from '../../../core/test/outcome-message.ts';
 import { randomLines, sequence } from '../../../core/test/random-lines.ts';
 import { createClients } from '../clients.ts';
@@ -151,7 +151,7 @@ beforeEach(() => {
 });
 
 describe('calibrate', () => {
-  it('reads page after page and day after day, and prints a report', async () => {
+  test('reads page after page and day after day, and prints a report', async () => {
     const { printed, told } = await calibrate({ days: 2 });
     expect(asked.map(({ startTime }) => startTime)).toEqual([
       NOW - 2 * DAY_MS,
@@ -168,7 +168,7 @@ describe('calibrate', () => {
     for (const line of printed) expect(line.length).toBeLessThanOrEqual(80);
   });
 
-  it('prints JSON with the policy that it judged by', async () => {
+  test('prints JSON with the policy that it judged by', async () => {
     const result = await document();
     expect(result).toMatchObject({
       policy: { ...judge, bakeMsMin: 180_000 },
@@ -178,19 +178,19 @@ describe('calibrate', () => {
     });
   });
 
-  it('tries settings of the judge that differ from the deployed ones', async () => {
+  test('tries settings of the judge that differ from the deployed ones', async () => {
     const { policy: used } = await document({ policyFile: { taskSpread: 0.4, slower: 1 } });
     expect(used).toMatchObject({ ...judge, bakeMsMin: 180_000, taskSpread: 0.4, slower: 1 });
   });
 
-  it('tries a release policy as a whole, whatever is deployed', async () => {
+  test('tries a release policy as a whole, whatever is deployed', async () => {
     const policyFile = { bakeMs: 240_000, judge: { warmUpMs: 120_000, deadlineMs: 900_000 } };
     const { policy: used } = await document({ policyFile, deployed: { nonsense: true } });
     expect(used).toMatchObject({ bakeMsMin: 240_000, warmUpMs: 120_000, deadlineMs: 900_000 });
     expect(clients.lambda.getFunctionConfiguration).not.toHaveBeenCalled();
   });
 
-  it('accepts as a policy what it recommended', async () => {
+  test('accepts as a policy what it recommended', async () => {
     const slow = lines.map((line) => {
       const durations = line.durations.map(([bin, count]) => [bin + 12, count] as const);
       return line.task === 'b' ? { ...line, durations } : line;
@@ -202,7 +202,7 @@ describe('calibrate', () => {
     expect(after.outcomes.together.failed).toBe(before.recommended!.failed.stillFailed);
   });
 
-  it('counts outcome lines that it cannot read, and leaves other lines alone', async () => {
+  test('counts outcome lines that it cannot read, and leaves other lines alone', async () => {
     const odd = [
       { timestamp: NOW - 1, message: 'a line of something else' },
       { timestamp: NOW - 1, message: JSON.stringify({ QueueCanary: 'outcomes', TaskId: 'a' }) },
@@ -212,7 +212,7 @@ describe('calibrate', () => {
     expect(await document({ events: [...hour, ...odd] })).toMatchObject({ unreadableLines: 1 });
   });
 
-  it.each<readonly [string, Run, RegExp]>([
+  test.each<readonly [string, Run, RegExp]>([
     [
       'there is too little',
       { events: hour.filter(({ timestamp = 0 }) => timestamp > NOW - 720_000) },

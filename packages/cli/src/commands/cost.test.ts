@@ -1,8 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { cost } from './cost.ts';
 
 describe('the cost command', () => {
-  it('bills the defaults, shows the sample alongside them, and what the choices save', () => {
+  test('bills the defaults, shows the sample alongside them, and what the choices save', () => {
     const text = cost({}).join('\n');
     expect(text).toMatch(/total at list prices +46\.17/);
     expect(text).toMatch(/to pay +33\.85/);
@@ -10,7 +10,7 @@ describe('the cost command', () => {
     expect(text).toMatch(/natGateways=1/);
   });
 
-  it('bills what it is told, and leaves the comparison at the defaults', () => {
+  test('bills what it is told, and leaves the comparison at the defaults', () => {
     const text = cost({ stableTasks: 3, spot: false, natGateways: 1, containerInsights: true }).join('\n');
     expect(text).toMatch(/NAT gateways +32\.85/);
     expect(text).toMatch(/Container Insights +18\.\d\d/);
@@ -18,7 +18,7 @@ describe('the cost command', () => {
     expect(text).toMatch(/\n {2}total +79\.83 +79\.83 +46\.17 /);
   });
 
-  it('prints as JSON the same, with every price and its source', () => {
+  test('prints as JSON the same, with every price and its source', () => {
     const document = JSON.parse(cost({ json: true })[0]!);
     expect(document.totalUsd).toBeCloseTo(46.17, 2);
     expect(document.totalUsd - document.freeUsd).toBeCloseTo(33.85, 2);

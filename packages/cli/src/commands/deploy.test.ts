@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { contextPairs, deployFlags } from './deploy.ts';
 
 describe('cdk deploy', () => {
@@ -7,11 +7,11 @@ describe('cdk deploy', () => {
     return flags[flags.indexOf('--require-approval') + 1];
   };
 
-  it('asks about changes that broaden permissions before it makes them on AWS', () => {
+  test('asks about changes that broaden permissions before it makes them on AWS', () => {
     expect(approval('aws', false)).toBe('broadening');
   });
 
-  it('asks nothing with --yes, and never on the local engine', () => {
+  test('asks nothing with --yes, and never on the local engine', () => {
     expect([approval('aws', true), approval('local', false), approval('local', true)]).toEqual([
       'never',
       'never',
@@ -19,7 +19,7 @@ describe('cdk deploy', () => {
     ]);
   });
 
-  it('removes what holds data on AWS only where that is asked for, and on the local engine always', () => {
+  test('removes what holds data on AWS only where that is asked for, and on the local engine always', () => {
     const pairs = (kind: 'aws' | 'local', ...context: string[]) =>
       contextPairs({ app: 'Shop', target: { kind } }, { context });
     expect(pairs('aws', 'spot=false')).toEqual(['app=Shop', 'spot=false']);

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ByteIds, SystemClock, startEngine } from '@queue-canary/engine';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { iam } from './iam.ts';
 
-it('reads a state whose engine has ended, and refuses a directory without one', async () => {
+test('reads a state whose engine has ended, and refuses a directory without one', async () => {
   const state = mkdtempSync(join(tmpdir(), 'queue-canary-'));
   onTestFinished(() => rmSync(state, { recursive: true, force: true }));
   expect(() => iam({ state })).toThrow('holds no state of an engine');

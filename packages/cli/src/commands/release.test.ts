@@ -1,13 +1,13 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { watchPauseMs } from './release.ts';
 
 describe('release watch', () => {
-  it('looks on AWS as rarely as the controller while a release is judged, and every five seconds otherwise', () => {
+  test('looks on AWS as rarely as the controller while a release is judged, and every five seconds otherwise', () => {
     expect(watchPauseMs('aws', { nextWakeMs: 42_000 })).toBe(42_000);
     expect([watchPauseMs('aws', { nextWakeMs: 300 }), watchPauseMs('aws', {})]).toEqual([5000, 5000]);
   });
 
-  it('looks at an engine each second', () => {
+  test('looks at an engine each second', () => {
     expect(watchPauseMs('local', { nextWakeMs: 42_000 })).toBe(1000);
   });
 });

@@ -1,5 +1,5 @@
 import { CloudWatchLogs, type FilteredLogEvent } from '@aws-sdk/client-cloudwatch-logs';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { OutcomeTally } from './outcomes.ts';
 
 const logs = new CloudWatchLogs({ region: 'us-east-1' });
@@ -37,7 +37,7 @@ afterEach(() => {
 });
 
 describe('OutcomeTally', () => {
-  it('adds up the outcome lines of a version on a track, each once however often they are read', async () => {
+  test('adds up the outcome lines of a version on a track, each once however often they are read', async () => {
     const tally = new OutcomeTally({ logs }, groups, 0);
     write('canary', 5, flush(4, 3));
     await tally.update();
@@ -51,14 +51,14 @@ describe('OutcomeTally', () => {
     ]);
   });
 
-  it('has no outcome of a worker that is alive and gets nothing', async () => {
+  test('has no outcome of a worker that is alive and gets nothing', async () => {
     const tally = new OutcomeTally({ logs }, groups, 0);
     write('stable', 5, flush(0, 0));
     await tally.update();
     expect(tally.get('stable', '2')).toBeUndefined();
   });
 
-  it('counts failed attempts by their own lines, before outcome lines do and without counting both', async () => {
+  test('counts failed attempts by their own lines, before outcome lines do and without counting both', async () => {
     const tally = new OutcomeTally({ logs }, groups, 0);
     for (const [index, outcome] of ['Failed', 'TimedOut', 'Poisoned', 'DeleteFailed'].entries()) {
       write('canary', 3 + index, failure(outcome));

@@ -116,7 +116,7 @@ function unreadable(group: string, cause: unknown): Error {
   const message = messageOf(cause);
   switch (awsErrorCode(cause)) {
     case 'ResourceNotFoundException':
-      // One code for two things, which only the text tells apart.
+      // One code for two things, which only the text distinguishes.
       if (/log stream/i.test(message)) return new StreamNotFound(message, { cause });
       return new UserError('LogGroupNotFound', `there is no log group ${group}; deploy the pipeline stack`, {
         cause,

@@ -4,7 +4,7 @@ import { done, type NotificationGateway, type Outcome } from '../gateways.ts';
 /** SNS takes at most 100 characters of printable ASCII as an e-mail subject. */
 const subjectLengthMax = 100;
 
-/** Tells the people who subscribed to the release's topic. */
+/** Notifies the people who subscribed to the release's topic. */
 export class AwsNotificationGateway implements NotificationGateway {
   readonly #client: SNSClient;
   readonly #topicArn: string;

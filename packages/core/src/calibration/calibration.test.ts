@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type RandomTask, randomLines, sequence } from '../../test/random-lines.ts';
 import { defaultJudgePolicy, type JudgePolicy } from '../judge/judge-policy.ts';
 import {
@@ -79,7 +79,7 @@ function reportOf(calibration: Calibration): string {
 }
 
 describe('a calibration', () => {
-  it('fails no task that is like the others, and recommends nothing', () => {
+  test('fails no task that is like the others, and recommends nothing', () => {
     const calibration = calibrationOf(historyOf(2, three()));
     expect(calibration).toMatchObject({
       outcomes: { together: { releases: 33, failed: 0, failedRateUpTo: expect.closeTo(0.13, 3) } },
@@ -108,7 +108,7 @@ describe('a calibration', () => {
     expect(report).toContain('what was seen does not argue against the settings');
   });
 
-  it('recommends a spread that fits where tasks fail at different rates for good', () => {
+  test('recommends a spread that fits where tasks fail at different rates for good', () => {
     const rates = new Map(Object.entries({ a: 0.01, b: 0.02, c: 0.06 }));
     const calibration = calibrationOf(
       historyOf(
@@ -126,7 +126,7 @@ describe('a calibration', () => {
     expect(report).toMatch(/-c taskSpread=[\d.]+/);
   });
 
-  it('recommends a longer warm-up where new tasks fail until they are old enough, and a bake that is as long', () => {
+  test('recommends a longer warm-up where new tasks fail until they are old enough, and a bake that is as long', () => {
     const failing = (ageMs: number) => (ageMs < 4 * MINUTE_MS ? 0.1 : 0.01);
     const calibration = calibrationOf(historyOf(1.3, [...three(), ...starts({ failing })]));
     expect(calibration.outcomes.start.releases).toBe(4);
@@ -139,14 +139,14 @@ describe('a calibration', () => {
     expect(reportOf(calibration)).toMatch(/after 4 min, seen in 2 starts; until then tasks fail \d+[\d.]* %/);
   });
 
-  it('recommends a longer warm-up where new tasks are slow', () => {
+  test('recommends a longer warm-up where new tasks are slow', () => {
     const takesMs = (ageMs: number) => 50 * (1 + Math.exp(-ageMs / (2 * MINUTE_MS)));
     const { warmUpSeconds } = settingsOf(calibrationOf(historyOf(1.3, [...three(), ...starts({ takesMs })])));
     expect(warmUpSeconds).toBeGreaterThanOrEqual(150);
     expect(warmUpSeconds).toBeLessThanOrEqual(420);
   });
 
-  it('takes failures that come together for no sign of youth', () => {
+  test('takes failures that come together for no sign of youth', () => {
     const together = 10;
     const calibration = calibrationOf(
       historyOf(1.3, [...three(() => ({ together })), ...starts({ together })]),
@@ -155,7 +155,7 @@ describe('a calibration', () => {
     expect(calibration.learnt.warming).toMatchObject({ warmAfterMs: 0 });
   });
 
-  it('tolerates a task that is somewhat slower than the others', () => {
+  test('tolerates a task that is somewhat slower than the others', () => {
     const calibration = calibrationOf(
       historyOf(
         2,
@@ -177,7 +177,7 @@ describe('a calibration', () => {
     expect(reportOf(calibration)).toContain('Of the 11 that were failed 0 still would be.');
   });
 
-  it('only looks at latency where a task is so slow that no tolerance would leave anything to find', () => {
+  test('only looks at latency where a task is so slow that no tolerance would leave anything to find', () => {
     const calibration = calibrationOf(
       historyOf(
         1.5,
@@ -189,7 +189,7 @@ describe('a calibration', () => {
     expect(reportOf(calibration)).toContain('-c dryRun=latency');
   });
 
-  it('recommends a margin that can be certified where messages are rare', () => {
+  test('recommends a margin that can be certified where messages are rare', () => {
     const calibration = calibrationOf(
       historyOf(
         2,
@@ -204,7 +204,7 @@ describe('a calibration', () => {
     expect(passed).toBeGreaterThan(tried / 2);
   });
 
-  it('says what a judge in dry run would do, and what its metrics in dry run would have failed', () => {
+  test('says what a judge in dry run would do, and what its metrics in dry run would have failed', () => {
     const history = historyOf(
       0.75,
       three((task) => (task === 'b' ? { takesMs: 150 } : {})),
@@ -220,7 +220,7 @@ describe('a calibration', () => {
     expect(reportOf(some)).toMatch(/Dry run +would have failed \d+ on latency/);
   });
 
-  it('compares tasks of one version only, also where another one replaced it', () => {
+  test('compares tasks of one version only, also where another one replaced it', () => {
     const changeMs = ZERO + HOUR_MS;
     const before = three(() => ({ untilMs: changeMs + MINUTE_MS }));
     const after = three((task) => ({
@@ -234,7 +234,7 @@ describe('a calibration', () => {
     expect(outcomes.task.releases).toBeGreaterThan(20);
   });
 
-  it('tells how far it has come, release by release', () => {
+  test('reports how far it has come, release by release', () => {
     const steps: CalibrationProgress[] = [...calibrate(historyOf(0.5, three()), policy)];
     expect(steps).toHaveLength(6);
     expect(steps[0]).toEqual({ doing: 'replaying', done: 1, total: 6 });
@@ -248,7 +248,7 @@ describe('too little history', () => {
     return { task: `t${index}`, startedAt, untilMs: startedAt + 5 * MINUTE_MS };
   });
 
-  it.each<readonly [string, () => History, RegExp]>([
+  test.each<readonly [string, () => History, RegExp]>([
     ['without any line', () => historyOf(1, []), /holds no outcome lines of stable's tasks/],
     ['of two tasks', () => historyOf(1, three().slice(1)), /2\.0 ran at once, and it takes three/],
     ['that is short', () => historyOf(0.2, three()), /are 12 min of lines.* takes 17 min; wait for 5 min/],

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { sequence } from '../../test/random-lines.ts';
 import type { Cell } from '../judge/block.ts';
 import { Differences, type TaskDifferences } from './differences.ts';
@@ -47,26 +47,26 @@ function failedOf(mean: number, random: () => number): number {
   return failed;
 }
 
-it('takes chance for no difference', () => {
+test('takes chance for no difference', () => {
   expect(learnt([10, 10, 10], 60)).toEqual({ rateSpread: 0 });
   expect(learnt([2, 2, 2, 2, 2, 2], 30)).toEqual({ rateSpread: 0 });
 });
 
-it('finds how much tasks differ alongside the others, and which of them stands out', () => {
+test('finds how much tasks differ alongside the others, and which of them stands out', () => {
   const { rateSpread, worst, slowest } = learnt([10, 10, 20, 10], 60);
-  // Beside the others the one fails twice as often, and each of the others three quarters as often.
+  // Compared with the others the one fails twice as often, and each of the others three quarters as often.
   expect(rateSpread).toBeGreaterThan(0.4);
   expect(rateSpread).toBeLessThan(0.6);
   expect(worst).toMatchObject({ task: 't2', times: expect.closeTo(2, 0) });
   expect(slowest).toBeUndefined();
 });
 
-it('finds a task that is slower for good, by its factor', () => {
+test('finds a task that is slower for good, by its factor', () => {
   const { rateSpread, slowest } = learnt([10, 10, 10], 20, [100, 108, 100]);
   expect(rateSpread).toBe(0);
   expect(slowest).toMatchObject({ task: 't1', bins: expect.closeTo(8, 0), times: expect.closeTo(1.41, 1) });
 });
 
-it('says nothing of a few windows', () => {
+test('says nothing of a few windows', () => {
   expect(learnt([10, 10, 40], 2)).toEqual({ rateSpread: 0 });
 });

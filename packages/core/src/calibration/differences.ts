@@ -25,7 +25,7 @@ interface Half {
   bins: number;
 }
 
-/** Beside the others: what of a task's failures is more than theirs explain, and by how many bins it is slower. */
+/** Compared with the others: what of a task's failures theirs do not explain, and by how many bins it is slower. */
 interface Apart {
   readonly expected: number;
   readonly more: number;

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { randomLines, sequence } from '../../test/random-lines.ts';
 import { lastBin } from '../judge/histogram.ts';
 import type { Line } from '../measurement/line.ts';
@@ -54,7 +54,7 @@ const anyLine: fc.Arbitrary<Line> = fc.record({
 });
 
 describe('a history', () => {
-  it('gives back each line as it was', () => {
+  test('gives back each line as it was', () => {
     fc.assert(
       fc.property(anyLine, (line) => {
         const history = historyOf([line]);
@@ -63,7 +63,7 @@ describe('a history', () => {
     );
   });
 
-  it('puts lines in order, however they came, and counts one that came twice once', () => {
+  test('puts lines in order, however they came, and counts one that came twice once', () => {
     const lines = linesOf('a');
     const history = historyOf([
       ...lines.slice(400),
@@ -74,7 +74,7 @@ describe('a history', () => {
     expect(history.between(history.lives(), ZERO - 1, ZERO + HOUR_MS)).toEqual(lines);
   });
 
-  it('finds what ends within a time', () => {
+  test('finds what ends within a time', () => {
     const lines = linesOf('a');
     const [fromMs, toMs] = [ZERO + 20 * 60_000, ZERO + 21 * 60_000];
     const history = historyOf(lines);
@@ -83,7 +83,7 @@ describe('a history', () => {
     expect(found).toHaveLength(12);
   });
 
-  it("leaves out the canary's lines, and those of other times", () => {
+  test("leaves out the canary's lines, and those of other times", () => {
     const [line] = linesOf('a') as [Line];
     const history = historyOf([
       { ...line, track: 'canary' },
@@ -93,7 +93,7 @@ describe('a history', () => {
     expect(history).toMatchObject({ lines: 0, covered: undefined });
   });
 
-  it('tells lives apart: a container that is started again in its task begins another', () => {
+  test('distinguishes lives: a container that is started again in its task begins another', () => {
     const history = historyOf([...linesOf('a'), ...linesOf('a', ZERO + 2 * HOUR_MS, ZERO + 3 * HOUR_MS)]);
     expect(history.lives()).toMatchObject([
       { task: 'a', startedAt: ZERO, fromMs: ZERO, toMs: ZERO + HOUR_MS, fromItsStart: true },
@@ -102,7 +102,7 @@ describe('a history', () => {
     expect(history.tasks).toEqual({ all: 1, kept: 1 });
   });
 
-  it('knows which tasks died with messages in hand, but not of those that still run', () => {
+  test('knows which tasks died with messages in hand, but not of those that still run', () => {
     const cut = linesOf('dead').slice(0, -1);
     const holding = { ...cut.at(-1)!, inFlight: 3 };
     const lines = [...cut.slice(0, -1), holding];
@@ -115,7 +115,7 @@ describe('a history', () => {
     expect(historyOf(lines).lives()[0]!.diedInHand).toBe(false);
   });
 
-  it('keeps a part of the tasks where there is too much, whole ones, and says so', () => {
+  test('keeps a part of the tasks where there is too much, whole ones, and says so', () => {
     const names = Array.from({ length: 40 }, (_, index) => `task-${index}`);
     const history = historyOf(
       names.flatMap((name) => linesOf(name)),

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { defaultJudgePolicy } from '../judge/judge-policy.ts';
 import type { Calibration, ReplayOutcomes } from './calibration.ts';
 import type { Recommendation } from './recommendations.ts';
@@ -79,7 +79,7 @@ const calibration: Calibration = {
   missing: [],
 };
 
-it('reads well, at most 80 columns wide', () => {
+test('reads well, at most 80 columns wide', () => {
   const lines = renderCalibration(calibration, defaultJudgePolicy);
   expect(lines.filter((line) => line.length > 80)).toEqual([]);
   const text = lines.join('\n').replaceAll(/\s+/g, ' ');
@@ -99,7 +99,7 @@ it('reads well, at most 80 columns wide', () => {
   expect(text).not.toContain('Missing');
 });
 
-it('gives a command that a shell takes as it is', () => {
+test('gives a command that a shell takes as it is', () => {
   const lines = renderCalibration(calibration, defaultJudgePolicy);
   const first = lines.findIndex((line) => line.includes('deploy pipeline'));
   expect(lines.slice(first)).toEqual([
@@ -108,7 +108,7 @@ it('gives a command that a shell takes as it is', () => {
   ]);
 });
 
-it('dresses what matters, and changes no word of it', () => {
+test('dresses what matters, and changes no word of it', () => {
   const plain = renderCalibration(calibration, defaultJudgePolicy);
   const dressed = renderCalibration(
     calibration,

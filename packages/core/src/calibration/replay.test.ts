@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type RandomTask, randomLines, sequence } from '../../test/random-lines.ts';
 import { judgeBlocks } from '../judge/judge.ts';
 import { defaultJudgePolicy, type JudgePolicy } from '../judge/judge-policy.ts';
@@ -57,7 +57,7 @@ function pick(windows: readonly Window[], is: (release: Release) => boolean): re
 }
 
 describe('a replay', () => {
-  it.each([0, 40_000])('comes to what a controller would, of a task that started %i ms before', (ageMs) => {
+  test.each([0, 40_000])('comes to what a controller would, of a task that started %i ms before', (ageMs) => {
     const lines = linesOf([...running, ...started]);
     const history = historyOf(lines);
     const { windows } = releasesIn(history, policy);
@@ -87,7 +87,7 @@ describe('a replay', () => {
     );
   });
 
-  it('is cut where its task ends, or all others but one', () => {
+  test('is cut where its task ends, or all others but one', () => {
     const end = ZERO + 38 * MINUTE_MS;
     const history = historyOf(
       linesOf(running.map((task) => (task.task === 'c' ? { ...task, untilMs: end } : task))),
@@ -98,7 +98,7 @@ describe('a replay', () => {
     expect(new Set(releases.map(({ task }) => task))).toEqual(new Set(['a', 'b', 'c']));
   });
 
-  it('does not take lines that are missing for a slow or failing task', () => {
+  test('does not take lines that are missing for a slow or failing task', () => {
     const lines = linesOf(running).filter(({ task, sequence: number }) => task !== 'a' || number % 7 !== 0);
     const history = historyOf(lines);
     const { windows } = releasesIn(history, policy);

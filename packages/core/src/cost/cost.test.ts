@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { costChoices } from './choices.ts';
 import {
   type CostConfiguration,
@@ -22,7 +22,7 @@ const toPay = (changes: Partial<CostConfiguration>) => {
 };
 
 describe('every price', () => {
-  it.each(Object.entries<Price>(PRICES))(
+  test.each(Object.entries<Price>(PRICES))(
     '%s has a date, a unit and the address where AWS publishes it',
     (_, price) => {
       expect(price.asOf).toMatch(/^20\d\d-(0[1-9]|1[0-2])$/);
@@ -35,12 +35,12 @@ describe('every price', () => {
 });
 
 describe('the monthly cost', () => {
-  it('of the defaults at the workload of the AWS sample is at most 35 dollars after free allowances', () => {
+  test('of the defaults at the workload of the AWS sample is at most 35 dollars after free allowances', () => {
     expect(toPay({})).toBeLessThan(35);
     expect(totalOf(monthlyCost(DEFAULT_CONFIGURATION))).toBeLessThan(50);
   });
 
-  it('of tasks is what the list prices say, on Spot for stable beyond the first', () => {
+  test('of tasks is what the list prices say, on Spot for stable beyond the first', () => {
     const x86 = { architecture: 'x86_64', gbPerTask: 1, stableTasks: 3 } as const;
     // 730 h x (0.25 x 0.04048 + 1 x 0.004445) = 10.63245 a task.
     expect(of(x86, 'Canary tasks')).toBeCloseTo(10.63245, 5);
@@ -51,7 +51,7 @@ describe('the monthly cost', () => {
     expect(of({ spot: true, stableTasks: 0 }, 'Stable tasks')).toBe(0);
   });
 
-  it('has an address for each task or, else, for each NAT gateway, through which data are paid for', () => {
+  test('has an address for each task or, else, for each NAT gateway, through which data are paid for', () => {
     expect(of({}, 'Public IPv4 addresses')).toBeCloseTo(4 * 3.65, 6);
     expect(of({}, 'NAT gateways')).toBeUndefined();
     expect(of({ natGateways: 2 }, 'Public IPv4 addresses')).toBeCloseTo(2 * 3.65, 6);
@@ -59,7 +59,7 @@ describe('the monthly cost', () => {
     expect(of({ natGateways: 1 }, 'NAT data')).toBeGreaterThan(10 * 0.045);
   });
 
-  it('counts singly sent messages, tens when there are many, and polls that bring nothing', () => {
+  test('counts singly sent messages, tens when there are many, and polls that bring nothing', () => {
     const millions = (messagesPerMonth: number) =>
       counted({ messagesPerMonth }, 'SQS', PRICES.sqsMillion) -
       counted({ messagesPerMonth: 0 }, 'SQS', PRICES.sqsMillion);
@@ -72,12 +72,12 @@ describe('the monthly cost', () => {
     expect(millions(3e6)).toBeGreaterThan(8.4);
   });
 
-  it('has builds by architecture', () => {
+  test('has builds by architecture', () => {
     expect(of({}, 'CodeBuild')).toBeCloseTo(90 * 0.0034, 6);
     expect(of({ architecture: 'x86_64' }, 'CodeBuild')).toBeCloseTo(90 * 0.005, 6);
   });
 
-  it('has the minutes of invocations for a pipeline of type V2, and one price for V1', () => {
+  test('has the minutes of invocations for a pipeline of type V2, and one price for V1', () => {
     const minutes = (changes: Partial<CostConfiguration>) =>
       counted(
         { ...changes, pipelineType: 'V2', releasesPerMonth: 1 },
@@ -89,7 +89,7 @@ describe('the monthly cost', () => {
     expect(of({ bakeMinutes: 60 }, 'CodePipeline')).toBe(1);
   });
 
-  it('has the controller: idle once a minute, without a pause while a release is judged, by the hour while a person is awaited', () => {
+  test('has the controller: idle once a minute, without a pause while a release is judged, by the hour while a person is awaited', () => {
     const gbSeconds = (changes: Partial<CostConfiguration>) =>
       counted(changes, 'Controller', PRICES.lambdaGbSecond);
     expect(gbSeconds({ releasesPerMonth: 0 })).toBeCloseTo(43_800 * 0.5 * 1.5, 6);
@@ -100,7 +100,7 @@ describe('the monthly cost', () => {
     expect(gbSeconds({ approvalHours: 2 })).toBeGreaterThan(gbSeconds({ approvalHours: 1 }));
   });
 
-  it('has metrics and lines by track and task, and Container Insights when they are on', () => {
+  test('has metrics and lines by track and task, and Container Insights when they are on', () => {
     expect(of({}, 'Outcome metrics')).toBeCloseTo(3, 6);
     expect(of({ stableTasks: 999 }, 'Outcome metrics')).toBeCloseTo(3, 6);
     expect(of({ stableTasks: 999 }, 'Outcome lines')! / of({}, 'Outcome lines')!).toBeCloseTo(1000 / 4, 6);
@@ -108,7 +108,7 @@ describe('the monthly cost', () => {
     expect(of({ containerInsights: true }, 'Container Insights')).toBeGreaterThan(15);
   });
 
-  it('takes each allowance off once, however many lines draw on it', () => {
+  test('takes each allowance off once, however many lines draw on it', () => {
     const lines = monthlyCost({ ...DEFAULT_CONFIGURATION, stableTasks: 100 });
     const logsGb = lines.flatMap(({ units }) => units).filter(({ price }) => price === PRICES.logsGb);
     expect(logsGb.length).toBeGreaterThan(2);
@@ -121,18 +121,18 @@ describe('the monthly cost', () => {
 });
 
 describe("the AWS sample's cost table", () => {
-  it.each(sampleBill())(
+  test.each(sampleBill())(
     'has for $item the $statedUsd dollars that our prices give',
     ({ statedUsd, rebuiltUsd }) => {
       expect(rebuiltUsd).toBeCloseTo(statedUsd, 6);
     },
   );
 
-  it('sums up to what it says', () => {
+  test('sums up to what it says', () => {
     expect(sampleBill().reduce((sum, { statedUsd }) => sum + statedUsd, 0)).toBeCloseTo(SAMPLE_STATED_USD, 6);
   });
 
-  it('has a counterpart for each of our lines, or says that it has none', () => {
+  test('has a counterpart for each of our lines, or says that it has none', () => {
     const covered = sampleBill().flatMap(({ ours }) => ours);
     expect(new Set(covered).size).toBe(covered.length);
     for (const changes of [{}, { natGateways: 1, containerInsights: true, spot: false }]) {
@@ -146,14 +146,14 @@ describe("the AWS sample's cost table", () => {
 });
 
 describe('a choice', () => {
-  it('saves what the bill without it is higher by', () => {
+  test('saves what the bill without it is higher by', () => {
     const saved = costChoices(DEFAULT_CONFIGURATION).find(({ setting }) => setting === 'spot=false');
     const bill = (changes: Partial<CostConfiguration>) =>
       totalOf(monthlyCost({ ...DEFAULT_CONFIGURATION, ...changes }));
     expect(saved?.savesUsd).toBeCloseTo(bill({ spot: false }) - bill({}), 6);
   });
 
-  it('is shown only where it was made', () => {
+  test('is shown only where it was made', () => {
     const settings = costChoices({
       ...DEFAULT_CONFIGURATION,
       spot: false,

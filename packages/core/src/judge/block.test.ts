@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { block, cell, START } from '../../test/judge-scenes.ts';
 import { type Block, blockProblem, type Cell } from './block.ts';
 
@@ -6,14 +6,14 @@ const canary = (change: Partial<Cell>): Partial<Block> => ({ canary: [cell({ tas
 const none = { count: 0, taskSeconds: 5 };
 
 describe('a block', () => {
-  it('may be empty', () => {
+  test('may be empty', () => {
     expect(blockProblem(block(0))).toBeUndefined();
     expect(
       blockProblem(block(0, { canary: [], stable: [], crashes: { canary: none, stable: none } })),
     ).toBeUndefined();
   });
 
-  it.each<[string, Partial<Block>, string]>([
+  test.each<[string, Partial<Block>, string]>([
     [
       'a counter that went backwards',
       canary({ finished: -3 }),

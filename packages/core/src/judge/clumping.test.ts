@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { cell, Dice, times } from '../../test/judge-scenes.ts';
 import { Clumping } from './clumping.ts';
 
@@ -18,7 +18,7 @@ function factorOf(clump: number, seed: number, intervals = 4000, failing = 0.02)
 }
 
 describe('clumping', () => {
-  it('is about 1 where messages fail by themselves, and never less', () => {
+  test('is about 1 where messages fail by themselves, and never less', () => {
     expect(new Clumping().factor).toBe(1);
     for (const seed of [1, 2, 3]) {
       expect(factorOf(1, seed)).toBeLessThan(1.1);
@@ -27,17 +27,17 @@ describe('clumping', () => {
     }
   });
 
-  it.each([2, 5, 10])('is about %i where so many fail together', (clump) => {
+  test.each([2, 5, 10])('is about %i where so many fail together', (clump) => {
     expect(factorOf(clump, clump) / clump).toBeGreaterThan(0.85);
     expect(factorOf(clump, clump) / clump).toBeLessThan(1.15);
   });
 
-  it('is the same where most messages fail', () => {
+  test('is the same where most messages fail', () => {
     expect(factorOf(5, 1, 4000, 0.6) / 5).toBeGreaterThan(0.85);
     expect(factorOf(5, 1, 4000, 0.6) / 5).toBeLessThan(1.15);
   });
 
-  it('sees a single burst', () => {
+  test('sees a single burst', () => {
     const clumping = new Clumping();
     for (let index = 0; index < 100; index += 1)
       clumping.observe([cell({ finished: 50 }), cell({ finished: 50 })]);

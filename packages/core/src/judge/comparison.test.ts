@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { block, cell, cells, OLD_MS, START, STEP, times } from '../../test/judge-scenes.ts';
 import type { Block, Cell } from './block.ts';
 import { Comparisons } from './comparison.ts';
@@ -14,7 +14,7 @@ function comparisons(): Comparisons {
 const young = (ageMs = 60_000, task = 'canary 0') => cell({ task, ageMs });
 
 describe('what may be compared', () => {
-  it('is a warm canary with the warm tasks of stable', () => {
+  test('is a warm canary with the warm tasks of stable', () => {
     const compared = comparisons().of(block(9));
     expect(compared).toMatchObject({ fromMs: START + 9 * STEP, toMs: START + 10 * STEP, warm: true });
     expect(compared?.elapsed).toBeCloseTo((10 * STEP) / HOUR_MS, 12);
@@ -22,19 +22,19 @@ describe('what may be compared', () => {
     expect(compared?.baselines.map((baseline) => baseline.length)).toEqual([3]);
   });
 
-  it('is nothing of a young canary where nobody knows how stable began', () => {
+  test('is nothing of a young canary where nobody knows how stable began', () => {
     expect(comparisons().of(block(0, { canary: [young()] }))).toBeUndefined();
     expect(comparisons().of(block(0, { canary: [] }))).toBeUndefined();
   });
 
-  it('is a young canary with stable now and with how stable began', () => {
+  test('is a young canary with stable now and with how stable began', () => {
     const starts = cells(2, { ageMs: 60_000 });
     const compared = comparisons().of(block(0, { canary: [young()], starts }));
     expect(compared).toMatchObject({ warm: false, starts });
     expect(compared?.baselines).toEqual([cells(3), starts]);
   });
 
-  it('leaves out the young tasks of a canary that has a warm one', () => {
+  test('leaves out the young tasks of a canary that has a warm one', () => {
     const canary = [young(WARM_MS - 1, 'young'), young(WARM_MS, 'warm')];
     const compared = comparisons().of(block(0, { canary, starts: cells(1, { ageMs: WARM_MS }) }));
     expect(compared?.warm).toBe(true);
@@ -43,7 +43,7 @@ describe('what may be compared', () => {
     expect(compared?.starts).toHaveLength(1);
   });
 
-  it('never takes the young tasks of stable, which scales out, for a control', () => {
+  test('never takes the young tasks of stable, which scales out, for a control', () => {
     const stable = [...cells(2), cell({ task: 'new', ageMs: WARM_MS - STEP, failed: 10 })];
     const starts = cells(1, { ageMs: 60_000 });
     for (const canary of [[cell()], [young()]]) {
@@ -52,7 +52,7 @@ describe('what may be compared', () => {
     }
   });
 
-  it('ends its part of the horizon with the horizon', () => {
+  test('ends its part of the horizon with the horizon', () => {
     expect(comparisons().of(block(2000))?.elapsed).toBe(1);
   });
 });
@@ -68,13 +68,13 @@ describe('a disturbance of stable', () => {
     return all.flatMap((each, index) => (process.of(each) === undefined ? [] : [index]));
   }
 
-  it('is left out, and the 90 s after it', () => {
+  test('is left out, and the 90 s after it', () => {
     const all = times(40, (index) => (index === 5 || index === 6 ? disturbed(index) : block(index)));
     const recovered = 6 + 1 + 90_000 / STEP;
     expect(compared(all)).toEqual([0, 1, 2, 3, 4, ...times(40 - recovered, (index) => recovered + index)]);
   });
 
-  it('that has begun before the release reaches into it', () => {
+  test('that has begun before the release reaches into it', () => {
     const process = comparisons();
     for (let index = -20; index < 0; index += 1)
       process.learn(index === -2 ? disturbed(index) : block(index));
@@ -84,19 +84,19 @@ describe('a disturbance of stable', () => {
     expect(process.of(block(17))).toBeDefined();
   });
 
-  it('is not what a bad canary fails, however much', () => {
+  test('is not what a bad canary fails, however much', () => {
     const bad = times(20, (index) => block(index, { canary: [cell({ failed: 10 })] }));
     expect(compared(bad)).toHaveLength(20);
   });
 
-  it('is not one bad task of stable among several', () => {
+  test('is not one bad task of stable among several', () => {
     const one = times(20, (index) =>
       block(index, { stable: [...cells(2), cell({ task: 'bad', failed: 7 })] }),
     );
     expect(compared(one)).toHaveLength(20);
   });
 
-  it('is not what stable always fails', () => {
+  test('is not what stable always fails', () => {
     const process = comparisons();
     const usual = (index: number) => block(index, { stable: cells(3, { finished: 30, failed: 5 }) });
     for (let index = -50; index < 0; index += 1) process.learn(usual(index));
@@ -120,7 +120,7 @@ describe('a disturbance of stable', () => {
     return all.map((each, task) => cell({ task: `${track} ${task}`, ageMs: OLD_MS, ...each }));
   }
 
-  it('is seen by margins and the past: how the failures of an interval split does not say whether it is left out', () => {
+  test('is seen by margins and the past: how the failures of an interval split does not say whether it is left out', () => {
     fc.assert(
       fc.property(fc.array(tracks, { maxLength: 30 }), tracks, fc.nat(), (past, next, where) => {
         const isCompared = (canaryFailed: number, failed: number) => {
@@ -149,7 +149,7 @@ describe('a disturbance of stable', () => {
     );
   });
 
-  it('is seen in what stable failed, not the canary, where later intervals are left out for it', () => {
+  test('is seen in what stable failed, not the canary, where later intervals are left out for it', () => {
     const same = (onStable: boolean) =>
       block(0, {
         canary: [cell({ finished: 20, failed: onStable ? 0 : 10 })],

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { cell, Dice, OLD_MS, times } from '../../test/judge-scenes.ts';
 import type { Cell } from './block.ts';
 import type { Comparison } from './comparison.ts';
@@ -32,7 +32,7 @@ function concernsAfter(
 }
 
 describe('a concern', () => {
-  it('is none where both tracks do the same', () => {
+  test('is none where both tracks do the same', () => {
     const usual = (dice: Dice) => {
       const failed = dice.binomial(10, 0.1);
       return { failed, errors: { Timeout: failed }, types: { order: [10, failed] as const }, memoryMiB: 100 };
@@ -40,7 +40,7 @@ describe('a concern', () => {
     expect(concernsAfter(200, usual, usual, { memoryMiB: 100 })).toEqual([]);
   });
 
-  it('is an error class that only the canary has', () => {
+  test('is an error class that only the canary has', () => {
     const [concern, ...others] = concernsAfter(
       60,
       () => ({ failed: 1, errors: { TypeError: 1 } }),
@@ -53,7 +53,7 @@ describe('a concern', () => {
     );
   });
 
-  it('is a message type that fails on the canary alone', () => {
+  test('is a message type that fails on the canary alone', () => {
     const types = (failed: number) => ({ refund: [1, failed] as const, order: [9, 1 - failed] as const });
     const [concern, ...others] = concernsAfter(
       60,
@@ -65,7 +65,7 @@ describe('a concern', () => {
     expect(concern?.summary).toMatch(/^messages of type refund fail more often on the canary than on stable/);
   });
 
-  it('is work that is done suspiciously fast', () => {
+  test('is work that is done suspiciously fast', () => {
     const dropping = (dice: Dice) => ({ durations: [[10, 6] as const, ...dice.durations(24, 100)] });
     const [concern, ...others] = concernsAfter(60, dropping);
     expect(others).toEqual([]);
@@ -74,7 +74,7 @@ describe('a concern', () => {
     expect(concernsAfter(200, (dice) => ({ durations: dice.durations(30, 70) }))).toEqual([]);
   });
 
-  it('is memory far beyond what stable took at its age', () => {
+  test('is memory far beyond what stable took at its age', () => {
     const [concern, ...others] = concernsAfter(20, () => ({ memoryMiB: 400 }), undefined, { memoryMiB: 200 });
     expect(others).toEqual([]);
     expect(concern).toMatchObject({ about: 'memory' });
@@ -83,7 +83,7 @@ describe('a concern', () => {
     expect(concernsAfter(100, () => ({ memoryMiB: 9000 }))).toEqual([]);
   });
 
-  it('needs more where many classes are followed, and follows no more than fifty', () => {
+  test('needs more where many classes are followed, and follows no more than fifty', () => {
     const many = (dice: Dice, index: number) => {
       const failed = dice.binomial(10, 0.2);
       return { failed, errors: { [`E${index}`]: failed } };
@@ -108,7 +108,7 @@ describe('a concern', () => {
     expect(concernsAfter(300, late)).toEqual([]);
   });
 
-  it('is never more than chance makes where equal tracks have rare errors', () => {
+  test('is never more than chance makes where equal tracks have rare errors', () => {
     let found = 0;
     for (let release = 0; release < 200; release += 1) {
       const dice = new Dice(release);

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ConditionalLaw } from './conditional-law.ts';
 
 function choose(n: number, k: number): bigint {
@@ -68,7 +68,7 @@ function splits(canary: number, baseline: number, failures: number, psi = 1n) {
 }
 
 describe('the conditional e-value', () => {
-  it('agrees with rational arithmetic to the last places', () => {
+  test('agrees with rational arithmetic to the last places', () => {
     fc.assert(
       fc.property(margins, oddsRatio, ({ canary, baseline, failures }, psi) => {
         const law = new ConditionalLaw();
@@ -83,7 +83,7 @@ describe('the conditional e-value', () => {
     );
   });
 
-  it('has mean 1 over every split of every block of up to 16 units', () => {
+  test('has mean 1 over every split of every block of up to 16 units', () => {
     const law = new ConditionalLaw();
     let blocks = 0;
     for (let units = 2; units <= 16; units += 1) {
@@ -105,7 +105,7 @@ describe('the conditional e-value', () => {
     expect(blocks).toBe(1240);
   });
 
-  it('has mean 1 in large buckets, where its terms leave the range of doubles', () => {
+  test('has mean 1 in large buckets, where its terms leave the range of doubles', () => {
     const law = new ConditionalLaw();
     for (const [canary, baseline, failures] of [
       [250, 750, 500],
@@ -128,7 +128,7 @@ describe('the conditional e-value', () => {
     }
   });
 
-  it('has the same value scaled or not, and any order of magnitude', () => {
+  test('has the same value scaled or not, and any order of magnitude', () => {
     const law = new ConditionalLaw();
     law.load(200, 201, 60, 1);
     const exact = exactEValue(200, 201, 60, 45, 8);
@@ -138,7 +138,7 @@ describe('the conditional e-value', () => {
     expect(law.eValue(0, 1000)).toBe(0);
   });
 
-  it.each([
+  test.each([
     [300, 300, 250],
     [120, 480, 300],
     [390, 60, 400],
@@ -159,7 +159,7 @@ describe('the conditional e-value', () => {
     },
   );
 
-  it('of a large bucket has the digits that every platform must give', () => {
+  test('of a large bucket has the digits that every platform must give', () => {
     const law = new ConditionalLaw();
     law.load(1250, 3750, 2500, 1);
     expect([1.001, 1.86, 1000].map((psi) => law.eValue(660, psi))).toEqual([
@@ -167,7 +167,7 @@ describe('the conditional e-value', () => {
     ]);
   });
 
-  it('has a mean of at most 1 for every odds ratio up to the tolerance, and exactly 1 at it', () => {
+  test('has a mean of at most 1 for every odds ratio up to the tolerance, and exactly 1 at it', () => {
     fc.assert(
       fc.property(
         margins,
@@ -191,7 +191,7 @@ describe('the conditional e-value', () => {
     );
   });
 
-  it('says nothing where there is nothing to compare', () => {
+  test('says nothing where there is nothing to compare', () => {
     const law = new ConditionalLaw();
     for (const [canary, baseline, failures] of [
       [0, 9, 3],

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { binomial, Dice, times } from '../../test/judge-scenes.ts';
 import type { Crashes } from './block.ts';
 import { CrashLoop } from './crashes.ts';
@@ -12,7 +12,7 @@ function seen(count: number, taskSeconds: number): Crashes {
 }
 
 describe('a crash loop', () => {
-  it.each([0.1, 1, 1.5])(
+  test.each([0.1, 1, 1.5])(
     'is worth at most 1 in the mean, given how many crashed, if the canary crashes up to %d times as often',
     (often) => {
       for (const [canarySeconds, stableSeconds] of [
@@ -39,7 +39,7 @@ describe('a crash loop', () => {
     },
   );
 
-  it.each([0, 0.05, 0.1])(
+  test.each([0, 0.05, 0.1])(
     'is worth at most 1 in the mean, at every look, if tasks die before their first success with a chance of %d',
     (chance) => {
       for (const lives of [1, 3, 10]) {
@@ -59,7 +59,7 @@ describe('a crash loop', () => {
     },
   );
 
-  it('is found after five tasks that die before their first success', () => {
+  test('is found after five tasks that die before their first success', () => {
     const loop = new CrashLoop();
     loop.began();
     times(5, () => {
@@ -70,7 +70,7 @@ describe('a crash loop', () => {
     expect(loop.value).toBeGreaterThan(decides);
   });
 
-  it('is found after a few crashes of a canary alongside a stable that does not crash', () => {
+  test('is found after a few crashes of a canary alongside a stable that does not crash', () => {
     const loop = new CrashLoop();
     let crashes = 0;
     while (loop.value < decides && crashes < 100) {
@@ -81,7 +81,7 @@ describe('a crash loop', () => {
     expect(crashes).toBeLessThan(10);
   });
 
-  it('is not found where messages kill tasks of either track', () => {
+  test('is not found where messages kill tasks of either track', () => {
     const dice = new Dice(4);
     let found = 0;
     for (let release = 0; release < 2000; release += 1) {
@@ -95,7 +95,7 @@ describe('a crash loop', () => {
     expect(found).toBeLessThanOrEqual(2000 / 100);
   });
 
-  it('says nothing where nothing crashed, or a track did not run', () => {
+  test('says nothing where nothing crashed, or a track did not run', () => {
     const loop = new CrashLoop();
     times(1000, (index) => loop.observe(seen(0, 5), seen(0, 15), index / 1000));
     loop.observe(seen(3, 5), seen(0, 0), 1);

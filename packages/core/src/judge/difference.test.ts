@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { cell, cells, Dice, times } from '../../test/judge-scenes.ts';
 import type { Cell } from './block.ts';
 import type { Comparison } from './comparison.ts';
@@ -38,17 +38,17 @@ function after(
 }
 
 describe('a difference', () => {
-  it('is found in a canary that goes on failing more', () => {
+  test('is found in a canary that goes on failing more', () => {
     expect(after(20, (index) => ({ failed: index % 2 }))).toBeGreaterThan(100);
     expect(after(8, () => ({ failed: 5 }))).toBeGreaterThan(1000);
   });
 
-  it('is not found in a single burst, however many messages failed together', () => {
+  test('is not found in a single burst, however many messages failed together', () => {
     const burst = after(50, (index) => ({ finished: 100, failed: index === 10 ? 90 : 0 }), { finished: 100 });
     expect(burst).toBeLessThan(10);
   });
 
-  it('is not found in a task that is a little worse, however often it is the worst', () => {
+  test('is not found in a task that is a little worse, however often it is the worst', () => {
     const worse = after(300, (index) => ({ finished: 1000, failed: 11 + (index % 2) }), {
       finished: 1000,
       failed: 10,
@@ -56,7 +56,7 @@ describe('a difference', () => {
     expect(worse).toBeLessThan(1);
   });
 
-  it.each([
+  test.each([
     {
       canary: 'a task that replaces another and is worse, as tasks may be',
       tasks: ['first', 'second'],
@@ -76,7 +76,7 @@ describe('a difference', () => {
     else expect(worse).toBeLessThan(1);
   });
 
-  it('is worth the less of what messages and what intervals say', () => {
+  test('is worth the less of what messages and what intervals say', () => {
     const dice = new Dice(2);
     const [difference, messages, intervals] = [
       new Difference({ canary: failures, baseline: failures }),
@@ -97,12 +97,12 @@ describe('a difference', () => {
     }
   });
 
-  it('is not explained by more messages, nor by none', () => {
+  test('is not explained by more messages, nor by none', () => {
     expect(after(100, () => ({ finished: 400, failed: 4 }), { finished: 100, failed: 1 })).toBeLessThan(2);
     expect(after(100, () => ({ finished: 0, failed: 0 }), { failed: 1 })).toBe(1);
   });
 
-  it('may go by scores of its own where counts say too little', () => {
+  test('may go by scores of its own where counts say too little', () => {
     const age = ({ ageMs }: Cell) => ageMs;
     const scored = new Difference({
       canary: failures,
@@ -114,7 +114,7 @@ describe('a difference', () => {
     expect(scored.value(0)).toBe(1);
   });
 
-  it('bets by what it has learnt of stable', () => {
+  test('bets by what it has learnt of stable', () => {
     const [knows, guesses] = [0, 1].map(() => new Difference({ canary: failures, baseline: failures })) as [
       Difference,
       Difference,

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { cell, cells, Dice, times } from '../../test/judge-scenes.ts';
 import type { Comparison } from './comparison.ts';
 import { effectsOf } from './effect.ts';
@@ -24,7 +24,7 @@ function slow(dice: Dice) {
 }
 
 describe('the effects', () => {
-  it.each([1, 1.5, 0.7, 2.5])(
+  test.each([1, 1.5, 0.7, 2.5])(
     'hold a true factor of latency of %d at every look in 95 of 100 releases',
     (factor) => {
       const dice = new Dice(1);
@@ -43,7 +43,7 @@ describe('the effects', () => {
     },
   );
 
-  it('narrow the factor at the median with time', () => {
+  test('narrow the factor at the median with time', () => {
     const dice = new Dice(2);
     const bins = slow(dice);
     const all = compared(dice, 100, 1.5);
@@ -54,7 +54,7 @@ describe('the effects', () => {
     expect(at(100).quantile).toBe(0.5);
   });
 
-  it('give the difference of failure rates and its estimate', () => {
+  test('give the difference of failure rates and its estimate', () => {
     const all = compared(new Dice(3), 60, 1).map((each) => ({
       ...each,
       canary: [cell({ finished: 100, failed: 6 })],
@@ -66,7 +66,7 @@ describe('the effects', () => {
     expect(failures?.high).toBeLessThan(0.08);
   });
 
-  it('leave out what being young explains as soon as the canary is warm, and what is not measured', () => {
+  test('leave out what being young explains as soon as the canary is warm, and what is not measured', () => {
     const dice = new Dice(4);
     const young = compared(dice, 30, 3, false);
     const warm = compared(dice, 30, 1);

@@ -72,10 +72,12 @@ function latencyFactors(comparisons: readonly Comparison[], slow: SlowBins): Eff
 
 /** The outermost factor, in bins, that is rejected for being too small, or too large. */
 function rejected(comparisons: readonly Comparison[], bin: number, tooLarge: boolean): number {
+  // Stable's are the same at every factor.
+  const stable = comparisons.map(({ baselines }) => slower(baselines[0] ?? [], bin));
   let [outer, inner] = tooLarge ? [BINS_MAX, -BINS_MAX] : [-BINS_MAX, BINS_MAX];
   while (Math.abs(outer - inner) > 1) {
     const middle = Math.trunc((outer + inner) / 2);
-    if (isRejected(comparisons, bin, middle, tooLarge)) outer = middle;
+    if (isRejected(comparisons, stable, bin + middle, tooLarge)) outer = middle;
     else inner = middle;
   }
   return outer;
@@ -83,14 +85,14 @@ function rejected(comparisons: readonly Comparison[], bin: number, tooLarge: boo
 
 function isRejected(
   comparisons: readonly Comparison[],
+  stable: readonly Counts[],
   bin: number,
-  shift: number,
   tooLarge: boolean,
 ): boolean {
   const process = new ExcessFailures(true);
-  for (const { canary, baselines, elapsed } of comparisons) {
-    const own = sum(canary.map((cell) => slower(cell, bin + shift)));
-    const others = sum((baselines[0] ?? []).map((cell) => slower(cell, bin)));
+  for (const [index, { canary, elapsed }] of comparisons.entries()) {
+    const own = slower(canary, bin);
+    const others = stable[index]!;
     if (tooLarge) process.observe(others, [own], elapsed);
     else process.observe(own, [others], elapsed);
     if (process.value(0) >= NEEDED) return true;
@@ -102,8 +104,13 @@ function failed({ finished, failed: bad }: Cell): Counts {
   return { units: finished, failed: bad };
 }
 
-function slower({ durations = [] }: Cell, bin: number): Counts {
-  return { units: total(durations), failed: beyond(durations, bin) };
+function slower(cells: readonly Cell[], bin: number): Counts {
+  let [units, slow] = [0, 0];
+  for (const { durations = [] } of cells) {
+    units += total(durations);
+    slow += beyond(durations, bin);
+  }
+  return { units, failed: slow };
 }
 
 function add(into: { units: number; failed: number }, { units, failed: bad }: Counts): void {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { binomial, Dice, shifted, times } from '../../test/judge-scenes.ts';
 import type { Counts } from './block.ts';
 import { ExcessFailures, nullLaw } from './excess.ts';
@@ -49,7 +49,7 @@ const interval = fc.record({ canary: track, baseline: track }).map(({ canary, ba
 }));
 
 describe('failures beyond what the baseline explains', () => {
-  it('are worth exactly 1 in the mean over how the next interval splits, whatever came before, if tasks are equal', () => {
+  test('are worth exactly 1 in the mean over how the next interval splits, whatever came before, if tasks are equal', () => {
     fc.assert(
       fc.property(fc.array(interval, { maxLength: 8 }), interval, fc.boolean(), (past, next, alike) => {
         const before = after(past, 20, alike).value(0);
@@ -66,7 +66,7 @@ describe('failures beyond what the baseline explains', () => {
     );
   });
 
-  it('are worth less in the mean where the canary is better', () => {
+  test('are worth less in the mean where the canary is better', () => {
     for (const ratio of [0.9, 0.5, 0.1]) {
       const mean = splits(6, 18, 5, ratio)
         .map(({ interval: split, probability }) => probability * after([split]).value(0))
@@ -75,7 +75,7 @@ describe('failures beyond what the baseline explains', () => {
     }
   });
 
-  it.each([0.02, 0.1, 0.26, 0.6, 2])(
+  test.each([0.02, 0.1, 0.26, 0.6, 2])(
     'are worth at most 1 in the mean where tasks differ by a ratio that is drawn once, of the law for a spread of %d',
     (spread) => {
       const { ratios, probabilities } = nullLaw(spread);
@@ -102,7 +102,7 @@ describe('failures beyond what the baseline explains', () => {
     },
   );
 
-  it('are worth at most 1 in the mean if either of two baselines explains them, whatever the other does', () => {
+  test('are worth at most 1 in the mean if either of two baselines explains them, whatever the other does', () => {
     const [now, starts, other] = [0.3, 0.6, 0.05];
     for (const spread of [0, 0.3]) {
       const { ratios, probabilities } = spread === 0 ? { ratios: [1], probabilities: [1] } : nullLaw(spread);
@@ -131,14 +131,14 @@ describe('failures beyond what the baseline explains', () => {
     }
   });
 
-  it('say nothing against a baseline that has finished nothing, and so nothing at all', () => {
+  test('say nothing against a baseline that has finished nothing, and so nothing at all', () => {
     const failing = { canary: of(8, 8), baselines: [of(24, 0), of(0, 0)] };
     expect(after([failing, failing]).value(0)).toBe(1);
     expect(after([{ canary: of(8, 8), baselines: [] }]).value(0)).toBe(1);
     expect(after([{ canary: of(8, 8), baselines: [of(0, 0)] }]).value(0)).toBe(1);
   });
 
-  it('keep what was won against both baselines when only one is left', () => {
+  test('keep what was won against both baselines when only one is left', () => {
     const young = { canary: of(8, 4), baselines: [of(24, 0), of(24, 12)] };
     const warm = { canary: of(8, 4), baselines: [of(24, 0)] };
     const later = times(4, () => warm);
@@ -150,7 +150,7 @@ describe('failures beyond what the baseline explains', () => {
     );
   });
 
-  it('reach what decides in no more releases than the error rate allows, however often one looks', () => {
+  test('reach what decides in no more releases than the error rate allows, however often one looks', () => {
     const dice = new Dice(1);
     const { ratios, probabilities } = nullLaw(0.3);
     let reached = 0;
@@ -170,7 +170,7 @@ describe('failures beyond what the baseline explains', () => {
     expect(reached).toBeGreaterThan(0);
   });
 
-  it('are no evidence against a task that differs as tasks do, wherever its ratio lies and however many there are', () => {
+  test('are no evidence against a task that differs as tasks do, wherever its ratio lies and however many there are', () => {
     for (const logRatio of [0, 0.06, 0.125, 0.19, 0.25, 0.375]) {
       const process = new ExcessFailures();
       const failing = shifted(0.01, Math.exp(logRatio));
@@ -182,7 +182,7 @@ describe('failures beyond what the baseline explains', () => {
     }
   });
 
-  it.each([
+  test.each([
     [0.3, 0.001],
     [0.2, 0.01],
     [0.5, 0.05],
@@ -212,20 +212,20 @@ function combinations<T extends readonly number[]>(limits: T): { -readonly [each
 }
 
 describe('the bets on failures', () => {
-  it('decide after a handful of failures of a canary that fails everything', () => {
+  test('decide after a handful of failures of a canary that fails everything', () => {
     const failing = { canary: of(4, 4), baselines: [of(12, 0)] };
     expect(after([failing], 720).value(0)).toBeGreaterThan(100);
     expect(after([failing, failing], 720).value(0.3)).toBeGreaterThan(1000);
   });
 
-  it('ignore failures that both tracks share, and a canary that is better', () => {
+  test('ignore failures that both tracks share, and a canary that is better', () => {
     const shared = times(500, () => ({ canary: of(4, 1), baselines: [of(12, 3)] }));
     const better = times(500, () => ({ canary: of(4, 0), baselines: [of(12, 2)] }));
     expect(after(shared, 1000).value(0)).toBeLessThan(1);
     expect(after(better, 1000).value(0)).toBeLessThan(1);
   });
 
-  it('find a regression that begins late, for the stake is paid in over the horizon', () => {
+  test('find a regression that begins late, for the stake is paid in over the horizon', () => {
     const good = times(1000, (index) => ({
       canary: of(4, index % 4 === 0 ? 1 : 0),
       baselines: [of(12, index % 4 === 0 ? 0 : 1)],
@@ -240,7 +240,7 @@ describe('the bets on failures', () => {
     expect(intervals).toBeLessThanOrEqual(4);
   });
 
-  it('tolerate a greater difference where tasks differ more', () => {
+  test('tolerate a greater difference where tasks differ more', () => {
     const process = after(
       times(500, (index) => ({ canary: of(20, index % 2), baselines: [of(60, index % 4 === 0 ? 1 : 0)] })),
       500,
@@ -252,7 +252,7 @@ describe('the bets on failures', () => {
     expect(values[3]).toBeLessThan(10);
   });
 
-  it('find a doubled failure rate among tasks that are alike with not much more than twice the messages that any method needs in the mean', () => {
+  test('find a doubled failure rate among tasks that are alike with not much more than twice the messages that any method needs in the mean', () => {
     const dice = new Dice(1);
     const releases = 300;
     let messages = 0;
@@ -268,7 +268,7 @@ describe('the bets on failures', () => {
     expect(messages / releases / bound).toBeLessThan(2.3);
   });
 
-  it('are chosen with what was seen of stable before the release', () => {
+  test('are chosen with what was seen of stable before the release', () => {
     const [knows, guesses] = [new ExcessFailures(), new ExcessFailures()];
     knows.learn(of(100_000, 20_000));
     for (const process of [knows, guesses]) process.observe(of(10, 3), [of(30, 6)], 0.01);

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { binomial, cell, Dice, times } from '../../test/judge-scenes.ts';
 import { metricWeights } from './evidence.ts';
 import { GrossFailures } from './gross.ts';
@@ -18,7 +18,7 @@ function evidenceOf(...lines: readonly ReturnType<typeof line>[]): number {
 }
 
 describe('failing nearly everything', () => {
-  it('is worth at most 1 in the mean for a version that fails up to a quarter, and exactly 1 for a quarter', () => {
+  test('is worth at most 1 in the mean for a version that fails up to a quarter, and exactly 1 for a quarter', () => {
     for (const failing of [0, 0.01, 0.1, 0.2, 0.25]) {
       for (const messages of [1, 4, 12]) {
         const mean = times(messages + 1, (failed) => {
@@ -31,7 +31,7 @@ describe('failing nearly everything', () => {
     }
   });
 
-  it('is never worth more for failures in one line than for the same in lines of their own', () => {
+  test('is never worth more for failures in one line than for the same in lines of their own', () => {
     const counts = fc
       .integer({ min: 0, max: 30 })
       .chain((finished) => fc.tuple(fc.constant(finished), fc.integer({ min: 0, max: finished })));
@@ -46,26 +46,26 @@ describe('failing nearly everything', () => {
     );
   });
 
-  it('is found after five failures in several lines, not in one', () => {
+  test('is found after five failures in several lines, not in one', () => {
     expect(evidenceOf(...times(6, () => line(1, 1)))).toBeGreaterThan(decides);
     expect(evidenceOf(line(3, 3), line(3, 3))).toBeGreaterThan(decides);
     expect(evidenceOf(line(6, 6))).toBeLessThan(decides);
     expect(evidenceOf(line(1000, 1000))).toBeLessThan(decides);
   });
 
-  it('is not found while most is still under way', () => {
+  test('is not found while most is still under way', () => {
     const slow = times(6, () => line(1, 1, 20));
     expect(evidenceOf(...slow)).toBeLessThan(1);
   });
 
-  it('is soon beyond reach for a version that works, and is never bet on again', () => {
+  test('is soon beyond reach for a version that works, and is never bet on again', () => {
     const gross = new GrossFailures();
     for (let index = 0; index < 100; index += 1) gross.observe([line(10, 0)]);
     for (let index = 0; index < 50; index += 1) gross.observe([line(10, 10)]);
     expect(gross.value).toBeLessThan(1);
   });
 
-  it('reaches what decides in no more releases than the error rate allows, however often one looks', () => {
+  test('reaches what decides in no more releases than the error rate allows, however often one looks', () => {
     const dice = new Dice(5);
     let reached = 0;
     for (let release = 0; release < 2000; release += 1) {
@@ -78,7 +78,7 @@ describe('failing nearly everything', () => {
     expect(reached).toBeGreaterThan(0);
   });
 
-  it('may be asked of lines that are not yet observed', () => {
+  test('may be asked of lines that are not yet observed', () => {
     const gross = new GrossFailures();
     gross.observe([line(2, 2)]);
     const latest = times(4, () => line(1, 1));

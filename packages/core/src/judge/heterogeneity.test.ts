@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { cell, Dice, times } from '../../test/judge-scenes.ts';
 import { Heterogeneity } from './heterogeneity.ts';
 
@@ -23,20 +23,20 @@ function after(
 }
 
 describe("the spread of stable's failure rates", () => {
-  it('is mostly 0 where tasks are alike, and small where chance makes it more', () => {
+  test('is mostly 0 where tasks are alike, and small where chance makes it more', () => {
     const spreads = times(100, (seed) => after(60, [0.02, 0.02, 0.02], undefined, seed).rateSpread);
     expect(spreads.filter((spread) => spread > 0).length).toBeLessThan(15);
     expect(Math.max(...spreads)).toBeLessThan(0.3);
   });
 
-  it('is about what it is where tasks surely differ', () => {
+  test('is about what it is where tasks surely differ', () => {
     const { rateSpread } = after(400, [0.01, 0.02, 0.04, 0.08]);
     // Standard deviation over mean of these rates; the logarithms' is 0.9.
     expect(rateSpread).toBeGreaterThan(0.6);
     expect(rateSpread).toBeLessThan(1.1);
   });
 
-  it('is not made of a single failure, nor of a single task', () => {
+  test('is not made of a single failure, nor of a single task', () => {
     const one = new Heterogeneity();
     one.observe([
       cell({ task: 'a', finished: 1000, failed: 1 }),
@@ -48,7 +48,7 @@ describe("the spread of stable's failure rates", () => {
     expect(new Heterogeneity().rateSpread).toBe(0);
   });
 
-  it('as a difference of rates says by how much a task may be luckier than its version', () => {
+  test('as a difference of rates says by how much a task may be luckier than its version', () => {
     const { sd, tasks } = after(400, [0.02, 0.06]).failureRateSpread;
     expect(tasks).toBe(2);
     expect(sd).toBeGreaterThan(0.02);
@@ -59,19 +59,19 @@ describe("the spread of stable's failure rates", () => {
 });
 
 describe("the slowness of stable's slowest task", () => {
-  it('is nearly 0 where tasks are alike', () => {
+  test('is nearly 0 where tasks are alike', () => {
     const worst = times(30, (seed) => after(30, [0, 0, 0], undefined, seed).slownessBins);
     expect(Math.max(...worst)).toBeLessThan(0.5);
   });
 
-  it('is by how many bins it is slower than all', () => {
+  test('is by how many bins it is slower than all', () => {
     const bins = after(200, [0, 0, 0, 0], [100, 100, 100, 200]).slownessBins;
     // Twice as slow as the others is 16 bins, and three quarters of that from the mean of all.
     expect(bins).toBeGreaterThan(11);
     expect(bins).toBeLessThan(12.5);
   });
 
-  it('is 0 where nothing was measured', () => {
+  test('is 0 where nothing was measured', () => {
     const unmeasured = new Heterogeneity();
     unmeasured.observe([cell({ task: 'a' }), cell({ task: 'b' })]);
     expect(unmeasured.slownessBins).toBe(0);

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   beyond,
   binOf,
@@ -17,7 +17,7 @@ const histogram = fc
   .map((bins): Histogram => bins.sort(([a], [b]) => a - b));
 
 describe('a histogram of durations', () => {
-  it('has a bin for each duration, sixteen to a doubling', () => {
+  test('has a bin for each duration, sixteen to a doubling', () => {
     expect([0, 0.5, 1, 2, 1000].map(binOf)).toEqual([0, 0, 0, 16, 159]);
     expect([Number.NaN, -5].map(binOf)).toEqual([0, 0]);
     expect([2 ** 24, 1e12, Number.POSITIVE_INFINITY].map(binOf)).toEqual([lastBin, lastBin, lastBin]);
@@ -31,7 +31,7 @@ describe('a histogram of durations', () => {
     );
   });
 
-  it('is added to another bin by bin, in order', () => {
+  test('is added to another bin by bin, in order', () => {
     expect(
       merged(
         [
@@ -60,7 +60,7 @@ describe('a histogram of durations', () => {
     );
   });
 
-  it('has its quantiles where so many lie at most beyond', () => {
+  test('has its quantiles where so many lie at most beyond', () => {
     expect(quantileBin([], 0.5)).toBeUndefined();
     expect(
       [0.5, 0.51, 0.9, 0.99].map((quantile) =>

@@ -53,7 +53,9 @@ export function mergedAll(all: Iterable<{ readonly durations?: Histogram }>): Hi
   for (const { durations = [] } of all) {
     for (const each of durations) counts[each[0]]! += each[1];
   }
-  return [...counts.entries()].filter(([, count]) => count > 0);
+  const sum: (readonly [bin: number, count: number])[] = [];
+  for (let bin = 0; bin <= lastBin; bin += 1) if (counts[bin]! > 0) sum.push([bin, counts[bin]!]);
+  return sum;
 }
 
 /** How many durations there are. */

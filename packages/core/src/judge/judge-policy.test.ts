@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   defaultJudgePolicy,
   isDryRun,
@@ -15,12 +15,12 @@ function problemsOf(document: unknown): string[] {
 }
 
 describe('the policy of the judge', () => {
-  it('has defaults that are themselves possible', () => {
+  test('has defaults that are themselves possible', () => {
     expect(parseJudgePolicy({})).toEqual({ ok: true, policy: defaultJudgePolicy });
     expect(parseJudgePolicy(defaultJudgePolicy)).toEqual({ ok: true, policy: defaultJudgePolicy });
   });
 
-  it.each([
+  test.each([
     { margin: 0.005, required: ['latency'] },
     { counters: { sold: { worse: 'less', tolerance: 0.25 }, retries: { worse: 'more', tolerance: 10 } } },
     { counters: {} },
@@ -33,7 +33,7 @@ describe('the policy of the judge', () => {
     expect(parseJudgePolicy(document)).toEqual({ ok: true, policy: { ...defaultJudgePolicy, ...document } });
   });
 
-  it.each([
+  test.each([
     ['alpha', 0, 'a probability from 0.000001 to 0.2, not 0'],
     ['alpha', 1, 'not 1'],
     ['alpha', Number.NaN, 'not NaN'],
@@ -85,7 +85,7 @@ describe('the policy of the judge', () => {
     expect(problems[0]).toContain(words);
   });
 
-  it('refuses times that contradict each other', () => {
+  test('refuses times that contradict each other', () => {
     expect(problemsOf({ bakeMsMin: 179_999 })).toEqual([
       '"bakeMsMin" must be at least warmUpMs, 180000 ms, not 179999: a canary would be passed before it is warm; bake longer, or set the time that a task takes to be warm',
     ]);
@@ -97,7 +97,7 @@ describe('the policy of the judge', () => {
     expect(problemsOf({ silenceMs: 5000 })).toEqual([]);
   });
 
-  it('names every problem at once and never throws', () => {
+  test('names every problem at once and never throws', () => {
     expect(problemsOf({ alpha: 2, beta: -1, colour: 'red' })).toHaveLength(3);
     expect(problemsOf({ bakeMsMin: 0, silenceMs: 0 })).toHaveLength(2);
     for (const document of [null, [], 'alpha', 3]) {
@@ -116,12 +116,12 @@ describe('the policy of the judge', () => {
 });
 
 describe('what follows from a policy', () => {
-  it('is a bake of at least the visibility timeout', () => {
+  test('is a bake of at least the visibility timeout', () => {
     expect(shortestBakeMs(defaultJudgePolicy)).toBe(180_000);
     expect(shortestBakeMs({ ...defaultJudgePolicy, visibilityTimeoutMs: 900_000 })).toBe(900_000);
   });
 
-  it('is a tolerance for slowness of about half of what is bad, and of one bin at least', () => {
+  test('is a tolerance for slowness of about half of what is bad, and of one bin at least', () => {
     const factor = (slower: number) => 2 ** (slownessToleranceBins({ ...defaultJudgePolicy, slower }) / 16);
     expect(factor(0.5)).toBeGreaterThan(1.15);
     expect(factor(0.5)).toBeLessThan(1.35);
@@ -130,7 +130,7 @@ describe('what follows from a policy', () => {
     expect(slownessToleranceBins({ ...defaultJudgePolicy, slower: 0.0001 })).toBe(1);
   });
 
-  it('is which metrics are in dry run', () => {
+  test('is which metrics are in dry run', () => {
     const dry = (dryRun: typeof defaultJudgePolicy.dryRun) => {
       return judgedMetrics.filter((metric) => isDryRun({ ...defaultJudgePolicy, dryRun }, metric));
     };

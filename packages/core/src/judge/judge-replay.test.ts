@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { block, cell, cells, judged, played, START, STEP, times } from '../../test/judge-scenes.ts';
 import type { Block, Cell } from './block.ts';
 import { createJudge, judgeBlocks } from './judge.ts';
@@ -47,7 +47,7 @@ const anything = fc.tuple(contents, contents).map(([before, since]) => ({
 }));
 
 describe('a replay', () => {
-  it('gives the same digits, however often one has looked in between', () => {
+  test('gives the same digits, however often one has looked in between', () => {
     fc.assert(
       fc.property(anything, ({ past, blocks }) => {
         const nowMs = START + blocks.length * STEP;
@@ -66,7 +66,7 @@ describe('a replay', () => {
     );
   });
 
-  it('has evidence that is a number whatever was seen', () => {
+  test('has evidence that is a number whatever was seen', () => {
     fc.assert(
       fc.property(anything, ({ past, blocks }) => {
         const { evidence } = judgeBlocks(policy, START, { past, blocks }, START + blocks.length * STEP);
@@ -82,7 +82,7 @@ describe('a replay', () => {
     );
   });
 
-  it('goes on where it was, block after block', () => {
+  test('goes on where it was, block after block', () => {
     const { past, blocks } = played({ blocks: 100 });
     const judge = createJudge(defaultJudgePolicy, START, { past });
     for (const [index, each] of blocks.entries()) {
@@ -106,7 +106,7 @@ describe('a block that cannot be judged', () => {
     return judge;
   }
 
-  it.each<[string, Block, string]>([
+  test.each<[string, Block, string]>([
     ['counts that cannot be', block(80, { canary: [cell({ finished: -1 })] }), 'a counter went backwards'],
     ['a time before the start', block(-1), `before the canary was steady at ${START}`],
     ['a time that was judged', block(79), 'it was given twice, or overlaps'],
@@ -123,14 +123,14 @@ describe('a block that cannot be judged', () => {
     expect(verdict.evidence).toEqual(before.evidence);
   });
 
-  it('is forgotten with the next good one', () => {
+  test('is forgotten with the next good one', () => {
     const judge = steady();
     judge.observe(block(79));
     expect(judge.observe(block(80, { stable: cells(3) }))).toBeUndefined();
     expect(judge.verdict(after + STEP).kind).toBe('pass');
   });
 
-  it('does not stop a rollback', () => {
+  test('does not stop a rollback', () => {
     const { past, blocks } = played({ blocks: 20, canary: () => ({ failing: 0.5 }) });
     const judge = createJudge(defaultJudgePolicy, START, { past });
     for (const each of blocks) judge.observe(each);
@@ -138,7 +138,7 @@ describe('a block that cannot be judged', () => {
     expect(judge.verdict(START + 20 * STEP).kind).toBe('fail');
   });
 
-  it('may leave a gap in time', () => {
+  test('may leave a gap in time', () => {
     const { past, blocks } = played({ blocks: 120 });
     const judge = createJudge(defaultJudgePolicy, START, { past });
     for (const each of blocks.filter((_, index) => index < 40 || index > 50))
@@ -150,7 +150,7 @@ describe('a block that cannot be judged', () => {
 describe('a glance at lines before their block is complete', () => {
   const line = (failed: number): Cell => cell({ task: 'canary 0', ageMs: 20_000, finished: failed, failed });
 
-  it('fails a canary that has never succeeded after a handful of failures', () => {
+  test('fails a canary that has never succeeded after a handful of failures', () => {
     const judge = createJudge(defaultJudgePolicy, START, { past: [] });
     const latest: Cell[] = [];
     const found = times(10, (second) => {
@@ -165,7 +165,7 @@ describe('a glance at lines before their block is complete', () => {
     expect(verdict.evidence.canary).toEqual({ units: found + 1, failed: found + 1 });
   });
 
-  it('does not fail it for the same failures in one line, which one reset connection may cause', () => {
+  test('does not fail it for the same failures in one line, which one reset connection may cause', () => {
     for (const failed of [6, 600]) {
       const judge = createJudge(defaultJudgePolicy, START, { past: [] });
       judge.glance([line(failed)], START + 1000);
@@ -173,7 +173,7 @@ describe('a glance at lines before their block is complete', () => {
     }
   });
 
-  it('adds nothing: the block that follows has the same lines', () => {
+  test('adds nothing: the block that follows has the same lines', () => {
     const { past, blocks } = played({ blocks: 60, canary: () => ({ failing: 0.03 }) });
     const [looks, waits] = [
       createJudge(defaultJudgePolicy, START, { past }),
@@ -186,7 +186,7 @@ describe('a glance at lines before their block is complete', () => {
     expect(looks.verdict(START + 60 * STEP)).toEqual(waits.verdict(START + 60 * STEP));
   });
 
-  it('counts with what the blocks before it had', () => {
+  test('counts with what the blocks before it had', () => {
     const { past, blocks } = played({ blocks: 1, canary: () => ({ messages: 2, failing: 1 }) });
     const seen = { past, blocks, latest: times(4, () => line(1)) };
     expect(judgeBlocks(defaultJudgePolicy, START, seen, START + STEP + 3000).kind).toBe('fail');
@@ -195,7 +195,7 @@ describe('a glance at lines before their block is complete', () => {
     ).not.toBe('fail');
   });
 
-  it('is not taken while stable is disturbed, nor in dry run of it', () => {
+  test('is not taken while stable is disturbed, nor in dry run of it', () => {
     const disturbed = times(3, (index) => block(index - 3, { canary: [], stable: cells(3, { failed: 9 }) }));
     const six = times(6, () => line(1));
     const during = { past: disturbed, blocks: [], latest: six };
@@ -206,7 +206,7 @@ describe('a glance at lines before their block is complete', () => {
 });
 
 describe('a disturbance of stable', () => {
-  it('is no reason to fail a canary that begins in it, however much it fails', () => {
+  test('is no reason to fail a canary that begins in it, however much it fails', () => {
     const down = (index: number) => (index < 10 ? { failing: 1 } : {});
     const since = (index: number) => (index < -3 ? {} : down(index));
     expect(judged({ blocks: 10, canary: down, stable: since }).kind).not.toBe('fail');
@@ -215,7 +215,7 @@ describe('a disturbance of stable', () => {
 
   const outage = (index: number) => (index >= 30 && index < 40 ? { failing: 0.9 } : {});
 
-  it('is no reason to fail a canary that it hits as well, even a little later', () => {
+  test('is no reason to fail a canary that it hits as well, even a little later', () => {
     const later = (index: number) => outage(index - 6);
     const verdict = judged({ blocks: 120, canary: later, stable: outage });
     expect(verdict.kind).toBe('pass');

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { cell, judged, type Scene, START, STEP, times, type Work } from '../../test/judge-scenes.ts';
 import type { Cell } from './block.ts';
 import { judgeBlocks } from './judge.ts';
@@ -13,22 +13,22 @@ function decidedAfter(scene: Scene, policy: Partial<JudgePolicy> = {}): number |
 }
 
 describe('a good canary', () => {
-  it('passes', () => {
+  test('passes', () => {
     const verdict = judged(good);
     expect(verdict).toMatchObject({ kind: 'pass', code: 'certified', settled: true });
     expect(verdict.evidence.total).toBeLessThan(2);
   });
 
-  it.each(times(12, (seed) => seed))('passes with other dice: %i', (seed) => {
+  test.each(times(12, (seed) => seed))('passes with other dice: %i', (seed) => {
     expect(judged({ blocks: 240, seed }).kind).toBe('pass');
   });
 
-  it('passes alongside a single task of stable, and alongside many', () => {
+  test('passes alongside a single task of stable, and alongside many', () => {
     expect(judged({ ...good, stableTasks: 1 }).kind).toBe('pass');
     expect(judged({ ...good, stableTasks: 12 }).kind).toBe('pass');
   });
 
-  it('passes not before it has been observed for as long as the policy asks', () => {
+  test('passes not before it has been observed for as long as the policy asks', () => {
     const policy = { bakeMsMin: 390_000 };
     const early = judged({ blocks: 77 }, policy);
     expect(early).toMatchObject({ kind: 'inconclusive', code: 'undecided', settled: false });
@@ -36,13 +36,13 @@ describe('a good canary', () => {
     expect(judged({ blocks: 78 }, policy).kind).toBe('pass');
   });
 
-  it('passes not before the visibility timeout, even where the policy would bake shorter', () => {
+  test('passes not before the visibility timeout, even where the policy would bake shorter', () => {
     const policy = { visibilityTimeoutMs: 390_000 };
     expect(judged({ blocks: 77 }, policy).kind).toBe('inconclusive');
     expect(judged({ blocks: 78 }, policy).kind).toBe('pass');
   });
 
-  it('passes not before a task is warm, which takes longer where work does', () => {
+  test('passes not before a task is warm, which takes longer where work does', () => {
     const slow = () => ({ medianMs: 60_000 });
     const verdict = judged({ blocks: 60, canary: slow, stable: slow });
     expect(verdict.kind).toBe('inconclusive');
@@ -50,12 +50,12 @@ describe('a good canary', () => {
     expect(judged({ blocks: 160, canary: slow, stable: slow }).kind).toBe('pass');
   });
 
-  it('passes not before each track has finished as many messages as the policy asks', () => {
+  test('passes not before each track has finished as many messages as the policy asks', () => {
     expect(judged(good, { messagesMin: 1601 })).toMatchObject({ kind: 'inconclusive', code: 'undecided' });
     expect(judged(good, { messagesMin: 1600 }).kind).toBe('pass');
   });
 
-  it('passes not before the margin is certified, for each required metric', () => {
+  test('passes not before the margin is certified, for each required metric', () => {
     expect(judged(good, { margin: 0.002 }).kind).toBe('inconclusive');
     const policy = { required: ['failures', 'latency'] as const };
     expect(judged(good, policy)).toMatchObject({
@@ -70,7 +70,7 @@ describe('a good canary', () => {
     });
   });
 
-  it('passes later where failures come in clumps', () => {
+  test('passes later where failures come in clumps', () => {
     const alone = (index: number): Work => ({ rest: () => ({ failed: index % 8 === 0 ? 1 : 0 }) });
     const clumped = (index: number): Work => ({ rest: () => ({ failed: index % 40 === 0 ? 5 : 0 }) });
     const natsOf = (stable: (index: number) => Work) => {
@@ -83,7 +83,7 @@ describe('a good canary', () => {
 });
 
 describe('a bad canary', () => {
-  it('fails on failures when it fails more than stable', () => {
+  test('fails on failures when it fails more than stable', () => {
     expect(judged({ ...good, canary: () => ({ failing: 0.08 }) })).toMatchObject({
       kind: 'fail',
       drivenBy: 'failures',
@@ -91,7 +91,7 @@ describe('a bad canary', () => {
     expect(judged({ blocks: 240, canary: () => ({ failing: 0.05 }) }).kind).toBe('fail');
   });
 
-  it('fails on failing nearly everything after a handful of messages', () => {
+  test('fails on failing nearly everything after a handful of messages', () => {
     const verdict = judged({ blocks: 3, canary: () => ({ messages: 3, failing: 1 }) });
     expect(verdict).toMatchObject({ kind: 'fail', drivenBy: 'broken' });
     expect(verdict.evidence.canary).toEqual({ units: 6, failed: 6 });
@@ -100,7 +100,7 @@ describe('a bad canary', () => {
     );
   });
 
-  it('fails on latency when it is slower', () => {
+  test('fails on latency when it is slower', () => {
     expect(judged({ ...good, canary: () => ({ medianMs: 170 }) })).toMatchObject({
       kind: 'fail',
       drivenBy: 'latency',
@@ -108,7 +108,7 @@ describe('a bad canary', () => {
     expect(judged({ ...good, canary: () => ({ medianMs: 105 }) }).kind).toBe('pass');
   });
 
-  it('fails on crashes when its tasks crash and those of stable do not', () => {
+  test('fails on crashes when its tasks crash and those of stable do not', () => {
     const every = (blocks: number, track: 'canary' | 'stable') => (index: number) => {
       const crashed = index % blocks === blocks - 1 ? 1 : 0;
       return {
@@ -125,7 +125,7 @@ describe('a bad canary', () => {
     expect(judged({ ...good, rest: every(8, 'stable') }).kind).toBe('pass');
   });
 
-  it('fails on crashes sooner when its tasks die before they have succeeded once', () => {
+  test('fails on crashes sooner when its tasks die before they have succeeded once', () => {
     const dying = (alive: boolean): Scene => ({
       blocks: 80,
       canary: (index) => ({
@@ -144,7 +144,7 @@ describe('a bad canary', () => {
     expect(stillborn.decidedAtMs).toBeLessThan(judged(dying(true)).decidedAtMs!);
   });
 
-  it('fails on throughput when it does less than stable although it has its hands full, and only then', () => {
+  test('fails on throughput when it does less than stable although it has its hands full, and only then', () => {
     const half = (saturated: boolean) => () => ({ messages: 10, rest: () => ({ saturated }) });
     expect(judged({ ...good, canary: half(true) })).toMatchObject({
       kind: 'fail',
@@ -154,7 +154,7 @@ describe('a bad canary', () => {
     expect(judged({ ...good, canary: half(false) }).kind).not.toBe('fail');
   });
 
-  it("fails on counters when it counts less, or more, of the team's own than stable", () => {
+  test("fails on counters when it counts less, or more, of the team's own than stable", () => {
     const counting = (part: number) => () => ({
       rest: ({ finished }: { finished: number }) => ({ counters: { sold: finished * part } }),
     });
@@ -174,7 +174,7 @@ describe('a bad canary', () => {
     }
   });
 
-  it('fails for good, whatever comes later', () => {
+  test('fails for good, whatever comes later', () => {
     const scene: Scene = { blocks: 500, canary: (index) => ({ failing: index < 20 ? 0.3 : 0 }) };
     const verdict = judged(scene);
     expect(verdict).toMatchObject({ kind: 'fail', settled: true });
@@ -183,14 +183,14 @@ describe('a bad canary', () => {
     expect(verdict.evidence.total).toBeGreaterThanOrEqual(verdict.evidence.totalNeeded);
   });
 
-  it('fails also after a pass, and after the deadline', () => {
+  test('fails also after a pass, and after the deadline', () => {
     const late: Scene = { blocks: 120, canary: (index) => ({ failing: index < 80 ? 0.01 : 0.5 }) };
     expect(judged({ ...late, blocks: 80 }).kind).toBe('pass');
     expect(judged(late).kind).toBe('fail');
     expect(judged(late, { deadlineMs: 300_000, margin: 0.001 }).kind).toBe('fail');
   });
 
-  it('fails where thousands of messages a second fail', () => {
+  test('fails where thousands of messages a second fail', () => {
     const many = (): Work => ({
       messages: 100,
       failing: 0.001,
@@ -215,24 +215,24 @@ describe('a young canary', () => {
   };
   const young: Scene = { blocks: 80, canaryAgeMs: 30_000, canary: cold, stable: cold };
 
-  it('is not failed for being cold where it is known how stable began', () => {
+  test('is not failed for being cold where it is known how stable began', () => {
     for (const seed of times(10, (index) => index)) {
       expect(judged({ ...young, seed, blocks: 140, starts: true }).kind).toBe('pass');
     }
   });
 
-  it('would be failed if it were compared with warm tasks', () => {
+  test('would be failed if it were compared with warm tasks', () => {
     expect(judged(young, { warmUpMs: 0 }).kind).toBe('fail');
   });
 
-  it('is not compared until it is warm where nobody knows how stable began', () => {
+  test('is not compared until it is warm where nobody knows how stable began', () => {
     const verdict = judged({ ...young, blocks: 29 });
     expect(verdict.kind).toBe('inconclusive');
     expect(verdict.evidence).toMatchObject({ blocks: 29, blocksLeftOut: 29 });
     expect(judged({ ...young, blocks: 140 }).kind).toBe('pass');
   });
 
-  it('is certified on nothing while it is young, nor judged by what it does in a time', () => {
+  test('is certified on nothing while it is young, nor judged by what it does in a time', () => {
     const busy = (messages: number) => (): Work => ({
       messages,
       failing: 0,
@@ -251,13 +251,13 @@ describe('a young canary', () => {
     expect(throughput).toBeGreaterThan(10);
   });
 
-  it('is failed while it is young where being new does not explain what it fails', () => {
+  test('is failed while it is young where being new does not explain what it fails', () => {
     const worse = (_: number, ageMs: number): Work => ({ ...cold(_, ageMs), failing: 0.6 });
     const found = decidedAfter({ ...young, canary: worse, starts: true });
     expect(found).toBeLessThan(30);
   });
 
-  it('is not failed while it is young for what hits both tracks now', () => {
+  test('is not failed while it is young for what hits both tracks now', () => {
     const outage = (index: number, ageMs: number): Work => {
       return index >= 5 && index < 15 ? { ...cold(index, ageMs), failing: 0.4 } : cold(index, ageMs);
     };
@@ -279,7 +279,7 @@ describe('equal tasks of stable that differ', () => {
     stable: (_, __, task) => ({ messages: 40, failing: rates[task]! }),
   };
 
-  it('leave a canary inconclusive that would be failed if they were alike', () => {
+  test('leave a canary inconclusive that would be failed if they were alike', () => {
     expect(judged({ ...scene, stable: () => ({ messages: 40, failing: 0.05 }) }).kind).toBe('fail');
     const verdict = judged(scene);
     expect(verdict).toMatchObject({ kind: 'inconclusive', code: 'stable-differs', settled: false });
@@ -293,7 +293,7 @@ describe('equal tasks of stable that differ', () => {
     );
   });
 
-  it('are known from their first half hour, however early it is', () => {
+  test('are known from their first half hour, however early it is', () => {
     const starts = rates.map((rate, task) => {
       return cell({ task: `stable ${task}`, ageMs: 900_000, finished: 5000, failed: 5000 * rate });
     });
@@ -306,11 +306,11 @@ describe('equal tasks of stable that differ', () => {
     expect(spreadOf(starts.map((each) => ({ ...each, ageMs: 60_000 })))).toBe(0);
   });
 
-  it('do not excuse a canary that is far worse than any of them', () => {
+  test('do not excuse a canary that is far worse than any of them', () => {
     expect(judged({ ...scene, canary: () => ({ messages: 40, failing: 0.9 }) }).kind).toBe('fail');
   });
 
-  it('make a slower canary inconclusive where one of them is as slow', () => {
+  test('make a slower canary inconclusive where one of them is as slow', () => {
     const medians = [80, 80, 80, 160];
     const slow: Scene = {
       blocks: 120,
@@ -326,7 +326,7 @@ describe('equal tasks of stable that differ', () => {
     expect(judged(slow).evidence.stableTasks.slowest).toBeGreaterThan(1.4);
   });
 
-  it('make a pass need more, for a task may be luckier than its version', () => {
+  test('make a pass need more, for a task may be luckier than its version', () => {
     const lucky: Scene = { ...scene, blocks: 120, canary: () => ({ messages: 40, failing: 0.02 }) };
     expect(judged({ ...lucky, stable: () => ({ messages: 40, failing: 0.05 }) }).kind).toBe('pass');
     expect(judged(lucky).kind).toBe('inconclusive');

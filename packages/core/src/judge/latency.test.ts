@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { cell, Dice, times } from '../../test/judge-scenes.ts';
 import type { Cell } from './block.ts';
 import type { Comparison } from './comparison.ts';
@@ -48,7 +48,7 @@ function evidenceAt(
 }
 
 describe('what is slow', () => {
-  it("is told by the quantiles of stable's past, where there is enough of it", () => {
+  test("is told by the quantiles of stable's past, where there is enough of it", () => {
     const known = past(new Dice(3));
     const slow = slowBins(known)!;
     const all = known.reduce((sum, { durations }) => sum + total(durations!), 0);
@@ -63,26 +63,26 @@ describe('what is slow', () => {
 });
 
 describe('a canary', () => {
-  it('that takes more than is tolerated is found', () => {
+  test('that takes more than is tolerated is found', () => {
     expect(evidenceAt(1.25, (dice) => task(dice, 150))).toBeGreaterThan(1e4);
     expect(evidenceAt(1.25, (dice) => task(dice, 400), { intervals: 12 })).toBeGreaterThan(1000);
   });
 
-  it('that takes just as long, or less than is tolerated, is not', () => {
+  test('that takes just as long, or less than is tolerated, is not', () => {
     for (const seed of times(20, (index) => index)) {
       expect(evidenceAt(1.25, (dice) => task(dice, 100), { seed })).toBeLessThan(10);
       expect(evidenceAt(1.25, (dice) => task(dice, 115), { seed })).toBeLessThan(10);
     }
   });
 
-  it('that is slow just by what is tolerated gathers no more evidence than the error rate allows', () => {
+  test('that is slow just by what is tolerated gathers no more evidence than the error rate allows', () => {
     const reached = times(300, (seed) => {
       return evidenceAt(2, (dice) => task(dice, 200), { seed, intervals: 30 });
     }).filter((value) => value >= 20);
     expect(reached.length).toBeLessThanOrEqual(300 / 20);
   });
 
-  it('that is slow in the tail alone is found', () => {
+  test('that is slow in the tail alone is found', () => {
     const tail = (dice: Dice) => {
       const quick = dice.durations(27, 100);
       return cell({ finished: 30, durations: [...quick, [bins(3000), 3]] });
@@ -90,7 +90,7 @@ describe('a canary', () => {
     expect(evidenceAt(1.25, tail)).toBeGreaterThan(1000);
   });
 
-  it('that is slow in the middle, and yet as quick as is tolerated on the whole, is not', () => {
+  test('that is slow in the middle, and yet as quick as is tolerated on the whole, is not', () => {
     const mixed = () =>
       cell({ finished: 30, durations: [[bins(80), 12] as const, [bins(150), 18] as const] });
     expect(evidenceAt(1.25, mixed)).toBeLessThan(10);
@@ -99,7 +99,7 @@ describe('a canary', () => {
     expect(evidenceAt(1.25, slower)).toBeGreaterThan(1000);
   });
 
-  it('is not blamed for a pause that hits both tracks', () => {
+  test('is not blamed for a pause that hits both tracks', () => {
     let paused = 0;
     const slowing = (dice: Dice) => {
       paused += 1;
@@ -109,7 +109,7 @@ describe('a canary', () => {
     expect(evidenceAt(1.25, slowing, { stable })).toBeLessThan(1);
   });
 
-  it('whose durations are not measured is not judged', () => {
+  test('whose durations are not measured is not judged', () => {
     expect(evidenceAt(1.25, () => cell())).toBe(1);
   });
 });

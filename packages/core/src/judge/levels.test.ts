@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { cell } from '../../test/judge-scenes.ts';
 import type { Comparison } from './comparison.ts';
 import { Difference } from './difference.ts';
@@ -26,7 +26,7 @@ function beyond(tolerated: number): Difference {
 }
 
 describe('levels of tolerance', () => {
-  it('give the same evidence whether a tolerance was asked for early, late or again and again', () => {
+  test('give the same evidence whether a tolerance was asked for early, late or again and again', () => {
     const failed = fc.integer({ min: 0, max: 10 });
     fc.assert(
       fc.property(
@@ -55,7 +55,7 @@ describe('levels of tolerance', () => {
     );
   });
 
-  it('find the least tolerance that suffices, and none beyond the largest', () => {
+  test('find the least tolerance that suffices, and none beyond the largest', () => {
     const levels = new Levels([1, 2, 5], beyond);
     expect([0, 1, 1.01, 4, 5, 5.5].map((needed) => levels.atLeast(needed))).toEqual([
       1,

@@ -1,7 +1,7 @@
 import type { Block } from './block.ts';
 import type { CrashLoop } from './crashes.ts';
 
-/** Tells the crash loop which tasks of the canary began, and which died before they had processed anything. */
+/** Reports to the crash loop which tasks of the canary began, and which died before they had processed anything. */
 export class Lives {
   readonly #crashLoop: CrashLoop;
   readonly #begun = new Set<string>();

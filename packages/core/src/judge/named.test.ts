@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { cell, judged } from '../../test/judge-scenes.ts';
 import { addedNamed, named } from './named.ts';
 import { Pool } from './pool.ts';
@@ -7,13 +7,13 @@ const plus = (a: number, b: number) => a + b;
 const strange = ['constructor', 'toString', '__proto__'];
 
 describe('amounts by name', () => {
-  it('are nothing where there are none, also of what every object has', () => {
+  test('are nothing where there are none, also of what every object has', () => {
     for (const name of strange) expect(named({}, name)).toBeUndefined();
     expect(named(undefined, 'a')).toBeUndefined();
     expect(named({ a: 3 }, 'a')).toBe(3);
   });
 
-  it('are added name by name, whatever the names are', () => {
+  test('are added name by name, whatever the names are', () => {
     for (const name of strange) {
       const one = Object.fromEntries([[name, 1]]);
       const two = Object.fromEntries([
@@ -25,7 +25,7 @@ describe('amounts by name', () => {
     }
   });
 
-  it('survive the pool', () => {
+  test('survive the pool', () => {
     const errors = Object.fromEntries(strange.map((name) => [name, 1]));
     const block = (fromMs: number) => ({
       fromMs,
@@ -40,7 +40,7 @@ describe('amounts by name', () => {
     for (const name of strange) expect(named(pooled, name)).toBe(2);
   });
 
-  it('do not stop the judge when the canary alone has types and errors of such names', () => {
+  test('do not stop the judge when the canary alone has types and errors of such names', () => {
     const failing = { failed: 1, errors: { constructor: 1 }, types: { constructor: [3, 1] as const } };
     const fine = { errors: {}, types: { order: [3, 0] as const } };
     const verdict = judged({

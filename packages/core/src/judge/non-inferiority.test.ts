@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { binomial, Dice } from '../../test/judge-scenes.ts';
 import { closestBaseline, NonInferiority } from './non-inferiority.ts';
 
@@ -38,7 +38,7 @@ function meanFactor(
 }
 
 describe('non-inferiority', () => {
-  it('is worth at most 1 in the mean for every pair of rates at least the margin apart', () => {
+  test('is worth at most 1 in the mean for every pair of rates at least the margin apart', () => {
     for (const margin of [0.005, 0.02, 0.2]) {
       for (let baseline = 0; baseline <= 1 - margin; baseline += 0.04) {
         for (let canary = baseline + margin; canary <= 1; canary += 0.08) {
@@ -49,7 +49,7 @@ describe('non-inferiority', () => {
     }
   });
 
-  it('is worth at most 1 in the mean whatever came before and however many messages there are', () => {
+  test('is worth at most 1 in the mean whatever came before and however many messages there are', () => {
     const few = fc.integer({ min: 1, max: 12 });
     const part = fc.double({ min: 0, max: 1, noNaN: true });
     fc.assert(
@@ -69,7 +69,7 @@ describe('non-inferiority', () => {
     );
   });
 
-  it('stays worth at most 1 in the mean when failures in clumps make it weaker', () => {
+  test('stays worth at most 1 in the mean when failures in clumps make it weaker', () => {
     for (const clumping of [1, 1.5, 4, 50]) {
       const mean = meanFactor(
         0.1,
@@ -82,7 +82,7 @@ describe('non-inferiority', () => {
     }
   });
 
-  it('reaches what certifies in no more releases than the error rate allows, however often one looks', () => {
+  test('reaches what certifies in no more releases than the error rate allows, however often one looks', () => {
     const dice = new Dice(7);
     let certified = 0;
     for (let release = 0; release < 2000; release += 1) {
@@ -97,7 +97,7 @@ describe('non-inferiority', () => {
     expect(certified).toBeGreaterThan(0);
   });
 
-  it('certifies a clean canary and never one that fails the margin more', () => {
+  test('certifies a clean canary and never one that fails the margin more', () => {
     const good = new NonInferiority(0.02);
     const bad = new NonInferiority(0.02);
     for (let index = 0; index < 100; index += 1) {
@@ -110,7 +110,7 @@ describe('non-inferiority', () => {
     expect(bad.value).toBeLessThan(1);
   });
 
-  it('pools what comes in small pieces, by units and time alone', () => {
+  test('pools what comes in small pieces, by units and time alone', () => {
     const process = new NonInferiority(0.1);
     process.add(0, 4, 0, 4, 0);
     process.settle(1000);
@@ -125,7 +125,7 @@ describe('non-inferiority', () => {
     expect(whole.value).toBe(pooled);
   });
 
-  it('says nothing of one track alone', () => {
+  test('says nothing of one track alone', () => {
     const process = new NonInferiority(0.02);
     for (let index = 0; index < 50; index += 1) {
       process.add(index * 5000, 0, 0, 50, 0);
@@ -134,7 +134,7 @@ describe('non-inferiority', () => {
     expect(process.value).toBe(1);
   });
 
-  it('measures against the nearest pair of rates', () => {
+  test('measures against the nearest pair of rates', () => {
     const cost = (q: number) => {
       const kl = (p: number, r: number) => p * Math.log(p / r) + (1 - p) * Math.log((1 - p) / (1 - r));
       return 4 * kl(0.05, q + 0.02) + 12 * kl(0.05, q);

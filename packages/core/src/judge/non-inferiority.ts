@@ -4,7 +4,7 @@ import { divergence, eValueMax, exp, ln } from './numerics.ts';
 const POOL_UNITS = 16;
 const POOL_MS = 5000;
 
-/** The guess at the failure rate is taken anew when this many times as many units have been seen. */
+/** The guess at the failure rate is taken again when this many times as many units have been seen. */
 const GUESS_AGAIN = 1.25;
 
 /** Units of a track in a block below which its bet is kept. */

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { divergence, entropy, exp, ln, ln1p, lnGamma } from './numerics.ts';
 
 const close = (actual: number, expected: number, relative = 5e-16) =>
   Math.abs(actual - expected) <= relative * Math.abs(expected);
 
 describe('ln and exp', () => {
-  it('agree with the platform to the last places over the whole range', () => {
+  test('agree with the platform to the last places over the whole range', () => {
     fc.assert(
       fc.property(fc.double({ min: 5e-324, max: 1e308, noNaN: true }), (x) =>
         Math.abs(x - 1) < 1e-3 ? close(ln(x), Math.log(x), 1e-12) : close(ln(x), Math.log(x)),
@@ -23,7 +23,7 @@ describe('ln and exp', () => {
     );
   });
 
-  it('say what lies outside', () => {
+  test('say what lies outside', () => {
     expect(ln(0)).toBe(Number.NEGATIVE_INFINITY);
     expect(ln(-1)).toBeNaN();
     expect(ln(1)).toBe(0);
@@ -32,7 +32,7 @@ describe('ln and exp', () => {
     expect(exp(-1000)).toBe(0);
   });
 
-  it('have the digits that every platform must have', () => {
+  test('have the digits that every platform must have', () => {
     const digits = [0.001, 0.25, 3, 1e9].map((x) => ln(x));
     expect(digits).toEqual([-6.907755278982137, -1.3862943611198906, 1.0986122886681098, 20.72326583694641]);
     expect([-3, 0.5, 20].map((x) => exp(x))).toEqual([
@@ -42,7 +42,7 @@ describe('ln and exp', () => {
 });
 
 describe('divergence and entropy', () => {
-  it('are zero where nothing is learnt and infinite where the hypothesis is impossible', () => {
+  test('are zero where nothing is learnt and infinite where the hypothesis is impossible', () => {
     expect(divergence(0.3, 0.3)).toBe(0);
     expect(divergence(0, 0.02)).toBeCloseTo(0.0202027073175, 12);
     expect(divergence(0.1, 0)).toBe(Number.POSITIVE_INFINITY);
@@ -52,7 +52,7 @@ describe('divergence and entropy', () => {
 });
 
 describe('lnGamma', () => {
-  it('is the logarithm of factorials, and of half the circle at a half', () => {
+  test('is the logarithm of factorials, and of half the circle at a half', () => {
     let factorial = 1;
     for (let n = 1; n <= 30; n += 1) {
       expect(Math.abs(lnGamma(n) - Math.log(factorial))).toBeLessThan(1e-11);

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { block, cell, START, STEP, times } from '../../test/judge-scenes.ts';
 import type { Block, Cell } from './block.ts';
 import { total } from './histogram.ts';
@@ -62,7 +62,7 @@ function pooled(all: readonly Block[], spanMs: number) {
 }
 
 describe('a pool', () => {
-  it('loses nothing: what it lets go has all that came in, task by task', () => {
+  test('loses nothing: what it lets go has all that came in, task by task', () => {
     fc.assert(
       fc.property(blocks, fc.constantFrom(0, 15_000, 30_000), (all, spanMs) => {
         const out = pooled(all, spanMs);
@@ -82,7 +82,7 @@ describe('a pool', () => {
     );
   });
 
-  it('lets go by messages and time alone, never by what failed', () => {
+  test('lets go by messages and time alone, never by what failed', () => {
     fc.assert(
       fc.property(blocks, fc.constantFrom(0, 15_000), (all, spanMs) => {
         const ends = (from: readonly Block[]) => pooled(from, spanMs).map(({ toMs }) => toMs);
@@ -97,19 +97,19 @@ describe('a pool', () => {
     );
   });
 
-  it('lets an interval with messages enough go as it came', () => {
+  test('lets an interval with messages enough go as it came', () => {
     const only = block(0);
     expect(new Pool(0).add(only)).toBe(only);
   });
 
-  it('waits for messages, but no longer than five minutes', () => {
+  test('waits for messages, but no longer than five minutes', () => {
     const thin = (index: number) => block(index, { canary: [cell({ finished: 1 })], stable: [] });
     expect(pooled(times(16, thin), 0).map(({ toMs }) => toMs)).toEqual([START + 16 * STEP]);
     const silent = (index: number) => block(index, { canary: [], stable: [] });
     expect(pooled(times(61, silent), 0).map(({ toMs }) => toMs)).toEqual([START + 300_000]);
   });
 
-  it('waits for its time, however many messages there are', () => {
+  test('waits for its time, however many messages there are', () => {
     const ends = pooled(
       times(9, (index) => block(index)),
       15_000,
@@ -117,7 +117,7 @@ describe('a pool', () => {
     expect(ends).toEqual([3, 6, 9].map((index) => START + index * STEP));
   });
 
-  it('takes a task for as old as it was at first, and for saturated only where it always was', () => {
+  test('takes a task for as old as it was at first, and for saturated only where it always was', () => {
     const first = block(0, { canary: [cell({ ageMs: 1000, saturated: true })] });
     const last = block(1, { canary: [cell({ ageMs: 6000, saturated: false })] });
     expect(pooled([first, last], 10_000)[0]?.canary).toMatchObject([

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Dice, times } from '../../test/judge-scenes.ts';
 import { type Badness, WorstTask } from './rank.ts';
 
@@ -31,7 +31,7 @@ function scoresOf(tasks: number): number[][] {
 }
 
 describe('being the worst task', () => {
-  it.each([1, 2, 3, 4, 5])(
+  test.each([1, 2, 3, 4, 5])(
     'is worth at most 1 in the mean if the canary may be any of the tasks, however bad these are: %i of stable',
     (stableTasks) => {
       for (const canaryTasks of [1, 2, 3]) {
@@ -45,7 +45,7 @@ describe('being the worst task', () => {
     },
   );
 
-  it('is worth at most 1 in the mean whatever came before', () => {
+  test('is worth at most 1 in the mean whatever came before', () => {
     const score = fc.integer({ min: 0, max: 3 });
     const badness = fc.record({
       canary: fc.array(score, { minLength: 1, maxLength: 2 }),
@@ -61,7 +61,7 @@ describe('being the worst task', () => {
     );
   });
 
-  it('is worth at most 1 in the mean if the canary is like one of two baselines, whatever the other does', () => {
+  test('is worth at most 1 in the mean if the canary is like one of two baselines, whatever the other does', () => {
     for (const scores of scoresOf(4)) {
       for (const other of [[0], [1, 2], [2, 2, 2]]) {
         const values = assignments(scores, 1).flatMap((like) =>
@@ -76,7 +76,7 @@ describe('being the worst task', () => {
     }
   });
 
-  it('reaches what decides in no more releases than the error rate allows, however often one looks', () => {
+  test('reaches what decides in no more releases than the error rate allows, however often one looks', () => {
     const dice = new Dice(3);
     let reached = 0;
     for (let release = 0; release < 2000; release += 1) {
@@ -94,18 +94,18 @@ describe('being the worst task', () => {
     expect(reached).toBeLessThanOrEqual(2000 / 20);
   });
 
-  it('needs several intervals, however bad the canary was in one', () => {
+  test('needs several intervals, however bad the canary was in one', () => {
     const worst: Badness = { canary: [1e9], baseline: times(9, () => 0) };
     expect(after([[worst]])).toBeLessThan(4);
     expect(after(times(7, () => [worst]))).toBeGreaterThan(1000);
   });
 
-  it('says nothing where all tasks are alike, or one side has none', () => {
+  test('says nothing where all tasks are alike, or one side has none', () => {
     expect(after([[{ canary: [0], baseline: [0, 0, 0] }]])).toBeCloseTo(1, 12);
     expect(after([[{ canary: [], baseline: [1] }], [{ canary: [1], baseline: [] }], []])).toBe(1);
   });
 
-  it('is not won by one of several canary tasks alone as fast as by all', () => {
+  test('is not won by one of several canary tasks alone as fast as by all', () => {
     const one = after(times(10, () => [{ canary: [2, 0], baseline: [1, 1, 1] }]));
     const all = after(times(10, () => [{ canary: [2, 2], baseline: [1, 1, 1] }]));
     expect(all).toBeGreaterThan(20 * one);

@@ -1,9 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Dice, times } from '../../test/judge-scenes.ts';
 import { RateDifference } from './rate-difference.ts';
 
 describe('the interval of a difference of failure rates', () => {
-  it.each([
+  test.each([
     [0.02, 0.02],
     [0.05, 0.01],
     [0.3, 0.4],
@@ -29,14 +29,14 @@ describe('the interval of a difference of failure rates', () => {
     },
   );
 
-  it('is everything before both tracks have finished something', () => {
+  test('is everything before both tracks have finished something', () => {
     const process = new RateDifference();
     expect(process.interval(40)).toEqual({ low: -1, high: 1 });
     process.add({ units: 500, failed: 3 }, { units: 0, failed: 0 });
     expect(process.interval(40)).toEqual({ low: -1, high: 1 });
   });
 
-  it('narrows around the difference', () => {
+  test('narrows around the difference', () => {
     const process = new RateDifference();
     const width = () => {
       const { low, high } = process.interval(40);
@@ -55,7 +55,7 @@ describe('the interval of a difference of failure rates', () => {
     expect(widths.at(-1)).toBeLessThan(0.006);
   });
 
-  it('is narrow where little fails, and where much does after a few messages', () => {
+  test('is narrow where little fails, and where much does after a few messages', () => {
     const [much, little] = [new RateDifference(), new RateDifference()];
     for (let index = 0; index < 10; index += 1) {
       much.add({ units: 10, failed: 4 }, { units: 30, failed: 0 });
@@ -67,7 +67,7 @@ describe('the interval of a difference of failure rates', () => {
     expect(little.interval(40).high).toBeLessThan(0.04);
   });
 
-  it('excludes 0 where the canary surely fails more, or less', () => {
+  test('excludes 0 where the canary surely fails more, or less', () => {
     const [more, less] = [new RateDifference(), new RateDifference()];
     for (let index = 0; index < 30; index += 1) {
       more.add({ units: 100, failed: 10 }, { units: 300, failed: 3 });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   amount,
   duration,
@@ -19,7 +19,7 @@ const plan: SamplePlan = {
 };
 
 describe('the required sample', () => {
-  it('says up front what cannot be certified in time, and which margin can', () => {
+  test('says up front what cannot be certified in time, and which margin can', () => {
     const sample = requiredSample(plan);
     expect(sample.possible).toBe(false);
     expect(sample.marginPossible).toBe(0.01);
@@ -28,7 +28,7 @@ describe('the required sample', () => {
     );
   });
 
-  it('says how long a certification takes', () => {
+  test('says how long a certification takes', () => {
     const sample = requiredSample({ ...plan, margin: 0.02 });
     expect(sample.possible).toBe(true);
     expect(sample.sentence).toMatch(/^at 1 units\/s and a margin of 2 % certification takes about 1\d min/);
@@ -37,7 +37,7 @@ describe('the required sample', () => {
     expect(sample.canaryUnits).toBe(Math.ceil(sample.units / 4));
   });
 
-  it('warns when only a perfect method could do it, and when no margin can be certified', () => {
+  test('warns when only a perfect method could do it, and when no margin can be certified', () => {
     const bound = requiredSample({ ...plan, margin: 0.02 }).unitsMin;
     const tight = requiredSample({ ...plan, margin: 0.02, deadlineMs: bound * 1100 });
     expect(tight.possible).toBe(true);
@@ -47,7 +47,7 @@ describe('the required sample', () => {
     expect(starved.sentence).toContain('send more traffic or bake longer');
   });
 
-  it('answers in the words of the rate and margin that it was asked about', () => {
+  test('answers in the words of the rate and margin that it was asked about', () => {
     const noisy = { ...plan, failureRate: 0.01, unit: 'messages' as const };
     expect(requiredSample(noisy).sentence).toBe(
       'at 1 messages/s and a margin of 0.5 % this cannot be certified within 60 min by any method (it needs 14921 messages, 4.2 h); at 2 % it takes about 28 min',
@@ -57,14 +57,14 @@ describe('the required sample', () => {
     );
   });
 
-  it('counts the bake, and the units that each track needs, where they take longer', () => {
+  test('counts the bake, and the units that each track needs, where they take longer', () => {
     const fast = { ...plan, unitsPerSecond: 1000, bakeMs: 30_000 };
     expect(requiredSample(fast).durationMs).toBe(30_000);
     const coarse = { ...plan, margin: 0.2, trackUnitsMin: 30 };
     expect(requiredSample(coarse)).toMatchObject({ units: 120, canaryUnits: 30, durationMs: 120_000 });
   });
 
-  it.each<[Partial<SamplePlan>, string]>([
+  test.each<[Partial<SamplePlan>, string]>([
     [{ unitsPerSecond: 0 }, 'the tracks finish nothing; send traffic'],
     [{ unitsPerSecond: Number.NaN }, 'the tracks finish NaN units/s'],
     [{ canaryShare: 0 }, 'the canary takes 0 % of the units'],
@@ -79,7 +79,7 @@ describe('the required sample', () => {
     expect(sample).toMatchObject({ possible: false, units: Number.POSITIVE_INFINITY });
   });
 
-  it('needs more for a smaller margin, a noisier baseline and a smaller share', () => {
+  test('needs more for a smaller margin, a noisier baseline and a smaller share', () => {
     const units = (change: Partial<SamplePlan>) => requiredSample({ ...plan, ...change }).unitsMin;
     expect(units({ margin: 0.01 })).toBeLessThan(units({}));
     expect(units({ failureRate: 0.01 })).toBeGreaterThan(units({}));
@@ -88,14 +88,14 @@ describe('the required sample', () => {
 });
 
 describe('the bound on finding a regression', () => {
-  it('is the mutual information of track and outcome', () => {
+  test('is the mutual information of track and outcome', () => {
     expect(Math.log(100) / regressionRate(1, 0.001, 0.25)).toBeCloseTo(8.26, 1);
     expect(regressionRate(0.01, 0.01, 0.25)).toBeCloseTo(0, 15);
   });
 });
 
 describe('numbers in words', () => {
-  it('have the digits that count', () => {
+  test('have the digits that count', () => {
     expect([0.005, 0.123456, 1, 0].map(percent)).toEqual(['0.5 %', '12.3 %', '100 %', '0 %']);
     expect([999, 40_000, 3_600_000, 9_000_000].map(duration)).toEqual(['1 s', '40 s', '60 min', '2.5 h']);
     expect([1.2345, 243.4, 3.21e12, 1e250].map(amount)).toEqual(['1.23', '243', '3.2e12', '1.0e250']);

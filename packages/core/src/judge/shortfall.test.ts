@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { cell, Dice, times } from '../../test/judge-scenes.ts';
 import type { Cell } from './block.ts';
 import type { Comparison } from './comparison.ts';
@@ -23,7 +23,7 @@ function finishing(...amounts: readonly number[]): Cell[] {
 const ofFinished = ({ finished }: Cell) => finished;
 
 describe('doing less than each of stable does', () => {
-  it('is worth at most 1 in the mean if the canary may be any of the tasks, with or without a tolerance', () => {
+  test('is worth at most 1 in the mean if the canary may be any of the tasks, with or without a tolerance', () => {
     for (const amounts of [
       [3, 5, 7, 9],
       [4, 4, 4, 9],
@@ -44,7 +44,7 @@ describe('doing less than each of stable does', () => {
     }
   });
 
-  it('is found where the canary does half, and not where it lacks less than is tolerated', () => {
+  test('is found where the canary does half, and not where it lacks less than is tolerated', () => {
     const dice = new Dice(6);
     const [half, nearly] = [
       new Shortfall(ofFinished, ofFinished, 1.5),
@@ -59,7 +59,7 @@ describe('doing less than each of stable does', () => {
     expect(nearly.value).toBeLessThan(1);
   });
 
-  it('leaves out tasks that do not count', () => {
+  test('leaves out tasks that do not count', () => {
     const shortfall = new Shortfall(
       ({ saturated, finished }) => (saturated ? finished : undefined),
       ofFinished,

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   block,
   cell,
@@ -26,7 +26,7 @@ const good: Scene = { blocks: 80 };
 const bad: Scene = { blocks: 80, canary: () => ({ failing: 0.1 }) };
 
 describe('silence', () => {
-  it('is no data, then an error, when nothing is measured at all', () => {
+  test('is no data, then an error, when nothing is measured at all', () => {
     expect(after([], 10_000)).toMatchObject({ kind: 'inconclusive', code: 'no-data', settled: false });
     expect(after([], 10_000).summary).toBe('Inconclusive: no data yet: nothing has been measured so far.');
     const silent = after([], 61_000);
@@ -37,7 +37,7 @@ describe('silence', () => {
     expect(after([], 4_000_000)).toMatchObject({ kind: 'error', settled: true });
   });
 
-  it('is no data when no message is finished, and undoes a pass', () => {
+  test('is no data when no message is finished, and undoes a pass', () => {
     const empty = (index: number) => block(index, { canary: [], stable: [] });
     const never = after(times(30, empty));
     expect(never).toMatchObject({ kind: 'inconclusive', code: 'no-data' });
@@ -50,7 +50,7 @@ describe('silence', () => {
     expect(after(blocks, 61_000)).toMatchObject({ kind: 'error', code: 'not-measured' });
   });
 
-  it('of one track is named, and never passes', () => {
+  test('of one track is named, and never passes', () => {
     const { blocks } = played(good);
     const without = (track: 'canary' | 'stable') => times(10, (index) => block(80 + index, { [track]: [] }));
     const never = after(times(60, (index) => block(index, { canary: [] })));
@@ -67,7 +67,7 @@ describe('silence', () => {
     expect(after([...blocks, ...without('stable')])).toMatchObject({ code: 'baseline-silent' });
   });
 
-  it('does not stop a rollback', () => {
+  test('does not stop a rollback', () => {
     const { blocks } = played(bad);
     expect(after(blocks, 1_000_000).kind).toBe('fail');
   });
@@ -76,7 +76,7 @@ describe('silence', () => {
 describe('a deadline', () => {
   const policy = { margin: 0.001, deadlineMs: 390_000 };
 
-  it('leaves what could not be decided to a person', () => {
+  test('leaves what could not be decided to a person', () => {
     expect(judged({ blocks: 77 }, policy)).toMatchObject({ code: 'undecided', settled: false });
     const late = judged({ blocks: 78 }, policy);
     expect(late).toMatchObject({ kind: 'inconclusive', code: 'deadline', settled: true });
@@ -86,7 +86,7 @@ describe('a deadline', () => {
     expect(late.statements.join(' ')).not.toContain('If all goes on');
   });
 
-  it('is told beforehand where a pass comes only after it', () => {
+  test('is told beforehand where a pass comes only after it', () => {
     const thin = () => ({ messages: 2, failing: 0 });
     const early = judged({ blocks: 70, canary: thin, stable: thin }, { margin: 0.002 });
     expect(early.statements.at(-1)).toMatch(
@@ -96,7 +96,7 @@ describe('a deadline', () => {
 });
 
 describe('what a verdict says', () => {
-  it('of a good canary', () => {
+  test('of a good canary', () => {
     const { summary, statements, decidedAtMs, evidence } = judged(good);
     expect(summary).toMatch(
       /^Pass: the canary failed \d+ of 1600 messages \([\d.]+ %\) on first attempts, the baseline \d+ of 4800 messages \([\d.]+ %\)\. The evidence against the canary is [\d.]+ to 1, where 100 to 1 would fail it\.$/,
@@ -114,7 +114,7 @@ describe('what a verdict says', () => {
     expect(decidedAtMs).toBe(evidence.untilMs);
   });
 
-  it('of one that fails more', () => {
+  test('of one that fails more', () => {
     const { summary, statements } = judged(bad);
     expect(summary).toMatch(
       /^Fail, on failures: the canary failed .+ The evidence against the canary is \d+ to 1, where 100 to 1 decides\.$/,
@@ -127,7 +127,7 @@ describe('what a verdict says', () => {
     );
   });
 
-  it('of what keeps a canary from a pass against which much speaks already', () => {
+  test('of what keeps a canary from a pass against which much speaks already', () => {
     const short = { bakeMsMin: 15_000, visibilityTimeoutMs: 5_000, margin: 0.1 };
     const verdicts = times(60, (index) =>
       judged({ blocks: index + 1, canary: () => ({ medianMs: 200 }) }, short),
@@ -144,7 +144,7 @@ describe('what a verdict says', () => {
     expect(verdicts.at(-1)?.kind).toBe('fail');
   });
 
-  it('of the metrics that failed it', () => {
+  test('of the metrics that failed it', () => {
     const slow = judged({ ...good, canary: () => ({ medianMs: 200 }) }).summary;
     expect(slow).toMatch(
       /^Fail, on latency: on the canary \d+ of \d+ messages \(.+ %\) took longer than stable's past p90 of \d+ ms, on the baseline \d+ of/,
@@ -175,7 +175,7 @@ describe('what a verdict says', () => {
     );
   });
 
-  it('of what a pass still lacks, and when it may come', () => {
+  test('of what a pass still lacks, and when it may come', () => {
     const { statements, evidence } = judged({ blocks: 20 }, { messagesMin: 500 });
     expect(statements.slice(-4)).toEqual([
       'The canary has been observed for 100 s of at least 3 min.',
@@ -192,7 +192,7 @@ describe('what a verdict says', () => {
     );
   });
 
-  it('of a regression that is not yet sure', () => {
+  test('of a regression that is not yet sure', () => {
     const all = times(30, (index) => judged({ blocks: index + 1, canary: () => ({ failing: 0.06 }) }));
     const nearly = all.filter(({ statements }) =>
       statements.some((each) => /the canary fails in about \d+ (s|min)\.$/.test(each)),
@@ -205,7 +205,7 @@ describe('what a verdict says', () => {
     }
   });
 
-  it('of the difference, in words that a person decides on', () => {
+  test('of the difference, in words that a person decides on', () => {
     expect(effectStatements({ failures: { estimate: 0.02, low: 0.0112, high: 0.0341 } })).toEqual([
       'The canary fails between 1.1 and 3.4 percentage points more of its messages than stable (95 % confidence).',
     ]);
@@ -227,7 +227,7 @@ describe('what a verdict says', () => {
     ]);
   });
 
-  it('of a difference only where it is known well enough to say anything', () => {
+  test('of a difference only where it is known well enough to say anything', () => {
     expect(effectStatements({})).toEqual([]);
     expect(
       effectStatements({
@@ -237,7 +237,7 @@ describe('what a verdict says', () => {
     ).toEqual([]);
   });
 
-  it('of what was not measured', () => {
+  test('of what was not measured', () => {
     const { evidence } = judged({ ...good, past: 0 });
     const measured = evidence.metrics.map(({ metric, measured }) => [metric, measured]);
     expect(Object.fromEntries(measured)).toEqual({
@@ -251,7 +251,7 @@ describe('what a verdict says', () => {
     expect(evidence.metrics[2]).toMatchObject({ eValue: 1, counts: 'not measured' });
   });
 
-  it('counts later deliveries without comparing them', () => {
+  test('counts later deliveries without comparing them', () => {
     const retried = () => ({ rest: () => ({ retried: 5, retriedFailed: 5 }) });
     const verdict = judged({ ...good, canary: retried });
     expect(verdict.kind).toBe('pass');
@@ -268,7 +268,7 @@ describe('a concern', () => {
     rest: () => ({ failed: 1, errors: failed > 0 ? { TypeError: 1 } : { Timeout: 1 } }),
   });
 
-  it('holds back a pass until a person has seen it, and fails nothing', () => {
+  test('holds back a pass until a person has seen it, and fails nothing', () => {
     const scene = { ...good, canary: typed(1), stable: typed(0) };
     const verdict = judged(scene, { margin: 0.05 });
     expect(verdict).toMatchObject({ kind: 'inconclusive', code: 'concern', settled: true });
@@ -279,13 +279,13 @@ describe('a concern', () => {
     expect(judged({ ...scene, stable: typed(1) }, { margin: 0.05 }).kind).toBe('pass');
   });
 
-  it('is not spoken of before a pass could come', () => {
+  test('is not spoken of before a pass could come', () => {
     const early = judged({ blocks: 30, canary: typed(1), stable: typed(0) }, { margin: 0.05 });
     expect(early).toMatchObject({ code: 'undecided', settled: false });
     expect(early.evidence.concerns).toHaveLength(1);
   });
 
-  it('may be work that is done too fast, or memory', () => {
+  test('may be work that is done too fast, or memory', () => {
     expect(judged({ ...good, canary: () => ({ medianMs: 8 }) })).toMatchObject({
       code: 'concern',
       evidence: { concerns: [{ about: 'faster' }] },
@@ -298,7 +298,7 @@ describe('a concern', () => {
 });
 
 describe('a dry run', () => {
-  it('says what the judge would have done, and does nothing', () => {
+  test('says what the judge would have done, and does nothing', () => {
     const failed = judged(bad, { dryRun: true });
     expect(failed).toMatchObject({ kind: 'inconclusive', code: 'dry-run', settled: true });
     expect(failed.summary).toMatch(
@@ -310,7 +310,7 @@ describe('a dry run', () => {
     expect(judged({ blocks: 20 }, { dryRun: true })).toMatchObject({ code: 'undecided', settled: false });
   });
 
-  it('of a metric stakes nothing on it, and says that it would have failed the canary', () => {
+  test('of a metric stakes nothing on it, and says that it would have failed the canary', () => {
     const verdict = judged(bad, { dryRun: ['failures'] });
     expect(verdict).toMatchObject({ kind: 'inconclusive', code: 'undecided' });
     expect(verdict.statements.at(-1)).toMatch(
@@ -322,7 +322,7 @@ describe('a dry run', () => {
     expect(judged(good, { dryRun: ['failures'] }).kind).toBe('pass');
   });
 
-  it('of a metric is not named for what another one failed', () => {
+  test('of a metric is not named for what another one failed', () => {
     const worse: Scene = { blocks: 80, canary: () => ({ failing: 0.2, medianMs: 250 }) };
     const verdict = judged(worse, { dryRun: ['failures'] });
     expect(verdict).toMatchObject({ kind: 'fail', drivenBy: 'latency' });
@@ -335,7 +335,7 @@ describe('a dry run', () => {
 });
 
 describe('young tasks', () => {
-  it('of a canary count in what is told, though nothing is compared', () => {
+  test('of a canary count in what is told, though nothing is compared', () => {
     const young = times(10, (index) => block(index, { canary: [cell({ ageMs: 1000 + index * STEP })] }));
     const verdict = after(young);
     expect(verdict.evidence).toMatchObject({ canary: { units: 100 }, blocksLeftOut: 10, effects: {} });

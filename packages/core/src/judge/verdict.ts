@@ -253,7 +253,7 @@ function projection({ policy, startedAtMs, nowMs, evidence: { projected } }: Sit
   return [`If all goes on as it has, the canary ${what} in about ${duration(projected.ms)}${late}.`];
 }
 
-/** An interval as wide as this tells nobody anything. */
+/** An interval as wide as this says nothing to anybody. */
 const TELLING = 0.5;
 
 /** By how much the canary differs, in words that a person decides on. */

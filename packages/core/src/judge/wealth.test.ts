@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Wealth } from './wealth.ts';
 
 /** The mean after intervals in each of which the factors are these or those, evenly. */
@@ -15,12 +15,12 @@ function meanOver(intervals: number, good: readonly number[], bad: readonly numb
 }
 
 describe('wealth', () => {
-  it('keeps its mean where every factor has a mean of 1', () => {
+  test('keeps its mean where every factor has a mean of 1', () => {
     expect(meanOver(8, [1.5, 1.9], [0.5, 0.1])).toBeCloseTo(1, 12);
     expect(meanOver(8, [1.5, 1.8], [0.4, 0.1])).toBeLessThan(1);
   });
 
-  it('is not ruined by bets that lose everything before the horizon', () => {
+  test('is not ruined by bets that lose everything before the horizon', () => {
     const wealth = new Wealth([1]);
     for (let index = 1; index < 10; index += 1) wealth.bet([0], index / 10);
     expect(wealth.value).toBeGreaterThan(0.005);
@@ -30,7 +30,7 @@ describe('wealth', () => {
     expect(wealth.value).toBeCloseTo(0, 12);
   });
 
-  it('goes on by itself as a copy', () => {
+  test('goes on by itself as a copy', () => {
     const wealth = new Wealth([1, 2]);
     wealth.bet([2, 3], 0.1);
     const copy = wealth.copy();
@@ -40,7 +40,7 @@ describe('wealth', () => {
     expect(copy.value).toBeLessThan(wealth.value / 4);
   });
 
-  it('says no more than a number can hold, and yet knows how much it is', () => {
+  test('says no more than a number can hold, and yet knows how much it is', () => {
     const wealth = new Wealth([1]);
     for (let index = 0; index < 10; index += 1) wealth.bet([1e100], 0.5);
     expect(wealth.value).toBe(1e250);
@@ -49,7 +49,7 @@ describe('wealth', () => {
     expect(wealth.value).toBeCloseTo(0.95, 1);
   });
 
-  it('may lose all', () => {
+  test('may lose all', () => {
     const wealth = new Wealth([1, 1]);
     wealth.bet([0, 0], 1);
     expect(wealth.value).toBe(0);

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Block, Cell } from '../judge/block.ts';
 import { blocksFrom } from './blocks.ts';
 import { diedInHand } from './cell.ts';
@@ -111,7 +111,7 @@ const failures = (blocks: readonly Block[], track: 'canary' | 'stable' = 'canary
   blocks.map((block) => block[track].reduce((sum, { failed }) => sum + failed, 0));
 
 describe('blocks', () => {
-  it('hold what each task did in the same five seconds', () => {
+  test('hold what each task did in the same five seconds', () => {
     const canary = {
       lines: reports('c', { from: 0, to: 35, startedAt: 0 }, () => ({
         failed: 2,
@@ -161,7 +161,7 @@ describe('blocks', () => {
     ]);
   });
 
-  it('begin with stable alone, ten minutes before the release', () => {
+  test('begin with stable alone, ten minutes before the release', () => {
     const { past, blocks } = judged(measured(60), 60);
     expect([past[0]?.fromMs, past.at(-1)?.toMs]).toEqual([start - pastMs, at(30)]);
     expect(past).toHaveLength(120 + 6);
@@ -173,7 +173,7 @@ describe('blocks', () => {
     }
   });
 
-  it('leave out the tasks that run the version before', () => {
+  test('leave out the tasks that run the version before', () => {
     const old = reports('old', { from: 0, to: 50 }, () => ({ failed: 10, inFlight: 4 }));
     const crashed = { ...life('old', LONG_AGO, { stopped: 48 }), crash: 'exit code 1' };
     const canary = {
@@ -187,7 +187,7 @@ describe('blocks', () => {
     expect(blocks.map(({ crashes }) => crashes?.canary)).toEqual(Array(6).fill({ count: 0, taskSeconds: 5 }));
   });
 
-  it('count time and crashes of all tasks, also of those that were not read', () => {
+  test('count time and crashes of all tasks, also of those that were not read', () => {
     const stable = {
       lines: reports('s', { from: -600, to: 40 }),
       tasks: [
@@ -213,7 +213,7 @@ describe('a block', () => {
     lines: reports('s', { from: -600, to }, (end) => (missing(end) ? undefined : {})),
   });
 
-  it('waits for its end', () => {
+  test('waits for its end', () => {
     const measurement = measured(40);
     expect(seconds(judged(measurement, 34.9).blocks)).toEqual([]);
     expect(seconds(judged(measurement, 35).blocks)).toEqual([30]);
@@ -221,7 +221,7 @@ describe('a block', () => {
     expect(seconds(judged(measurement, 4_000).blocks)).toEqual([30, 35]);
   });
 
-  it('waits for a line that must have been written, and with it later ones', () => {
+  test('waits for a line that must have been written, and with it later ones', () => {
     const measurement = measured(60, { stable: late(60, (to) => to === 40) });
     expect(seconds(judged(measurement, 40 + settled - 0.1).blocks)).toEqual([30]);
     const { blocks, notes } = judged(measurement, 60 + settled);
@@ -232,13 +232,13 @@ describe('a block', () => {
     ]);
   });
 
-  it('of stable alone does not wait for the canary', () => {
+  test('of stable alone does not wait for the canary', () => {
     const lines = reports('c', { from: 0, to: 60, startedAt: 0 }, (to) => (to === 20 ? undefined : {}));
     const { past } = judged(measured(60, { canary: { lines } }), 33);
     expect(past.at(-1)?.toMs).toBe(at(30));
   });
 
-  it('waits for the last line of tasks that run', () => {
+  test('waits for the last line of tasks that run', () => {
     const measurement = measured(60, { stable: late(60, (to) => to > 50) });
     expect(seconds(judged(measurement, 55 + settled - 0.1).blocks)).toEqual([30, 35, 40, 45]);
     expect(seconds(judged(measurement, 55 + settled).blocks)).toEqual([30, 35, 40, 45, 50]);
@@ -247,7 +247,7 @@ describe('a block', () => {
     ]);
   });
 
-  it('has no cell of a task of which a part of the lines is missing', () => {
+  test('has no cell of a task of which a part of the lines is missing', () => {
     const canary = {
       lines: reports('c', { from: 0, to: 45, startedAt: 0, every: 1 }, (to) => (to === 37 ? undefined : {})),
     };
@@ -256,7 +256,7 @@ describe('a block', () => {
     expect(judged(measurement, 45 + settled).blocks.map((block) => block.canary.length)).toEqual([1, 0, 1]);
   });
 
-  it('waits for the rest of a young task that reports each second', () => {
+  test('waits for the rest of a young task that reports each second', () => {
     const canary = {
       lines: reports('c', { from: 29, to: 38, startedAt: 29, every: 1 }),
       tasks: [life('c', 28)],
@@ -266,7 +266,7 @@ describe('a block', () => {
     expect(blocks.map((block) => block.canary.length)).toEqual([1, 0, 0]);
   });
 
-  it('does not wait for lines that a task can no longer write, or not yet', () => {
+  test('does not wait for lines that a task can no longer write, or not yet', () => {
     const stable = {
       lines: [
         ...reports('s', { from: -600, to: 40 }),
@@ -285,7 +285,7 @@ describe('a block', () => {
     expect(notes).toEqual([]);
   });
 
-  it('waits for the first lines of a task that runs, and misses none while it may still boot', () => {
+  test('waits for the first lines of a task that runs, and misses none while it may still boot', () => {
     const { lines, tasks } = measured(60).stable;
     const stable = { lines, tasks: [...tasks, life('booting', 22)] };
     const measurement = measured(60, { stable });
@@ -294,7 +294,7 @@ describe('a block', () => {
     expect([seconds(blocks), notes]).toEqual([[30, 35], []]);
   });
 
-  it('takes no gap in time for a missing line when the numbers have none', () => {
+  test('takes no gap in time for a missing line when the numbers have none', () => {
     const lines = reports('s', { from: -600, to: 60 }).filter(({ toMs }) => toMs <= at(35) || toMs > at(50));
     const blocked = lines.map((line, index) => ({ ...line, sequence: 1000 + index }));
     const { blocks, notes } = judged(measured(60, { stable: { lines: blocked } }), 60);
@@ -302,7 +302,7 @@ describe('a block', () => {
     expect(notes).toEqual([]);
   });
 
-  it('misses nothing of the time before a task wrote its first line', () => {
+  test('misses nothing of the time before a task wrote its first line', () => {
     const stable = {
       lines: [
         ...reports('s', { from: -600, to: 60 }),
@@ -315,7 +315,7 @@ describe('a block', () => {
     expect(notes).toEqual([]);
   });
 
-  it('misses the first lines of a task that begins with a later one', () => {
+  test('misses the first lines of a task that begins with a later one', () => {
     const canary = {
       lines: reports('c', { from: 32, to: 60, startedAt: 32 }).slice(2),
       tasks: [life('c', 31)],
@@ -325,7 +325,7 @@ describe('a block', () => {
     expect(notes).toEqual([expect.stringMatching(/^in 2 of 132/)]);
   });
 
-  it('waits a while, not for ever, for a task that ECS does not know', () => {
+  test('waits a while, not for ever, for a task that ECS does not know', () => {
     const stable = { lines: reports('laptop', { from: -600, to: 35 }), tasks: [] };
     const measurement = measured(60, { stable });
     expect(seconds(judged(measurement, 40 + settled - 0.1).blocks)).toEqual([30]);
@@ -333,7 +333,7 @@ describe('a block', () => {
     expect(judged(measurement, 40 + settled).notes).toEqual([]);
   });
 
-  it('names the tasks that report nothing', () => {
+  test('names the tasks that report nothing', () => {
     const { lines, tasks } = measured(60).stable;
     const silent = ['e', 'd', 'b', 'a'].map((id) => life(id));
     const stable = { lines, tasks: [...tasks, ...silent] };
@@ -345,13 +345,13 @@ describe('a block', () => {
     ]);
   });
 
-  it('does not look for lines of tasks that were not read', () => {
+  test('does not look for lines of tasks that were not read', () => {
     const stable = { tasks: [life('s'), life('unread')] };
     const { blocks, notes } = judged(measured(60, { stable, stableSample: { tasks: 2, read: 1 } }), 60);
     expect([blocks.length, notes]).toEqual([6, []]);
   });
 
-  it('takes a container that is started again in its task for no repetition', () => {
+  test('takes a container that is started again in its task for no repetition', () => {
     const lines = [
       ...reports('c', { from: 0, to: 42, startedAt: 0 }),
       ...reports('c', { from: 43, to: 43.5, startedAt: 43 }),
@@ -369,7 +369,7 @@ describe('crashes', () => {
     { ...life(id, 0, { stopped: crashedAt }), crash: 'exit code 1' },
   ];
 
-  it.each([30.001, 31, 34.999])(
+  test.each([30.001, 31, 34.999])(
     'have odds that do not depend on when in the interval they came: at %d s',
     (at) => {
       const canary = { lines: reports('c', { from: 0, to: 30, startedAt: 0 }), tasks: lives('c', at) };
@@ -394,7 +394,7 @@ describe('a task that died', () => {
   });
   const crashed = { ...life('c', 0, { stopping: 42, stopped: 43 }), crash: 'exit code 137' };
 
-  it('with messages in hand counts as one failure, in the interval in which it stopped', () => {
+  test('with messages in hand counts as one failure, in the interval in which it stopped', () => {
     const { blocks } = judged(measured(60, died(40, crashed)), 60 + settled);
     expect(failures(blocks)).toEqual([0, 0, 1, 0, 0, 0]);
     expect(blocks[2]?.canary).toEqual([
@@ -409,7 +409,7 @@ describe('a task that died', () => {
     expect(blocks[2]?.crashes?.canary).toEqual({ count: 1, taskSeconds: 5 });
   });
 
-  it('keeps what it reported in that interval', () => {
+  test('keeps what it reported in that interval', () => {
     const lines = reports('c', { from: 0, to: 43, startedAt: 0, every: 1 }, inHand(7));
     const { blocks } = judged(measured(60, { canary: { lines, tasks: [crashed] } }), 60 + settled);
     expect(blocks[2]?.canary).toEqual([
@@ -417,7 +417,7 @@ describe('a task that died', () => {
     ]);
   });
 
-  it('is waited for: its last line may be late', () => {
+  test('is waited for: its last line may be late', () => {
     const measurement = measured(60, died(40, crashed));
     expect(seconds(judged(measurement, 45 + settled - 0.1).blocks)).toEqual([30, 35]);
     expect(seconds(judged(measurement, 45 + settled).blocks)).toEqual([30, 35, 40, 45, 50, 55]);
@@ -426,12 +426,12 @@ describe('a task that died', () => {
     expect(failures(blocks)).toEqual([0, 0, 0, 0, 0, 0]);
   });
 
-  it('counts as well when it was told to drain and had to be killed', () => {
+  test('counts as well when it was told to drain and had to be killed', () => {
     const killed = life('c', 0, { stopping: 32, stopped: 43 });
     expect(failures(judged(measured(60, died(40, killed)), 60 + settled).blocks)).toEqual([0, 0, 1, 0, 0, 0]);
   });
 
-  it('counts for nothing when it had nothing in hand', () => {
+  test('counts for nothing when it had nothing in hand', () => {
     const stopped = life('c', 0, { stopping: 32, stopped: 43 });
     const { blocks, notes } = judged(measured(60, died(35, stopped, inHand(0))), 60 + settled);
     expect([failures(blocks), notes]).toEqual([[0, 0, 0, 0, 0, 0], []]);
@@ -440,13 +440,13 @@ describe('a task that died', () => {
     expect(alike.map(({ crashes }) => crashes?.canary.count)).toEqual([0, 0, 1, 0, 0, 0]);
   });
 
-  it('counts for nothing while it runs, however long it is silent', () => {
+  test('counts for nothing while it runs, however long it is silent', () => {
     expect(failures(judged(measured(60, died(40, life('c', 0))), 60 + settled).blocks)).toEqual([
       0, 0, 0, 0, 0, 0,
     ]);
   });
 
-  it('counts on stable as well, also in its past', () => {
+  test('counts on stable as well, also in its past', () => {
     const lines = [
       ...reports('s', { from: -600, to: 60 }),
       ...reports('t', { from: -600, to: -300 }, () => ({ inFlight: 1 })),
@@ -458,7 +458,7 @@ describe('a task that died', () => {
     expect(seconds(past.filter((block) => failures([block], 'stable')[0] === 1))).toEqual([-300]);
   });
 
-  it('holds nothing back but the interval in which it stopped, of which it may have reported', () => {
+  test('holds nothing back but the interval in which it stopped, of which it may have reported', () => {
     const boot = { ...life('boot', 30, { stopped: 33 }), crash: 'exit code 1' };
     const { lines, tasks } = measured(60).canary;
     const measurement = measured(60, { canary: { lines, tasks: [...tasks, boot] } });
@@ -469,7 +469,7 @@ describe('a task that died', () => {
 });
 
 describe('a task that drains', () => {
-  it('is not saturated, although it asks for nothing', () => {
+  test('is not saturated, although it asks for nothing', () => {
     const canary = {
       lines: reports('c', { from: 0, to: 60, startedAt: 0 }, () => ({ pollingMs: 0 })),
       tasks: [life('c', 0, { stopping: 43 })],
@@ -496,7 +496,7 @@ describe('starts', () => {
   };
   const finished = (cells: readonly Cell[]) => cells.map((cell) => cell.finished);
 
-  it('are what stable did at the age of the canary, each once', () => {
+  test('are what stable did at the age of the canary, each once', () => {
     const starts = [...startOf('s', -7200.4, 120), ...startOf('t', -9000, 52)];
     const canary = {
       lines: reports('c', { from: 1, to: 60, startedAt: 1, every: 1 }),
@@ -514,7 +514,7 @@ describe('starts', () => {
     expect(finished(blocks[0]!.starts)).toEqual([50, 50]);
   });
 
-  it('include the first interval of a task', () => {
+  test('include the first interval of a task', () => {
     const canary = {
       lines: reports('c', { from: 31, to: 60, startedAt: 31, every: 1 }),
       tasks: [life('c', 30)],
@@ -523,7 +523,7 @@ describe('starts', () => {
     expect(blocks[0]?.starts).toEqual([expect.objectContaining({ task: 's', ageMs: 5_000, finished: 50 })]);
   });
 
-  it('do not come again when a canary task is replaced', () => {
+  test('do not come again when a canary task is replaced', () => {
     const canary = {
       lines: [
         ...reports('c', { from: 0, to: 42, startedAt: 0 }, (to) => ({ final: to === 42 })),
@@ -536,7 +536,7 @@ describe('starts', () => {
     expect(ages).toEqual([25, 30, 35, 40, 45, 5, 10, 15, 20]);
   });
 
-  it('go by the oldest of the canary tasks that reported', () => {
+  test('go by the oldest of the canary tasks that reported', () => {
     const canary = {
       lines: [
         ...reports('c', { from: 0, to: 60, startedAt: 0 }),
@@ -550,7 +550,7 @@ describe('starts', () => {
     ]);
   });
 
-  it('leave out what the blocks have already', () => {
+  test('leave out what the blocks have already', () => {
     const young = reports('y', { from: 10, to: 60, startedAt: 10, every: 1 });
     const stable = {
       lines: [...reports('s', { from: -600, to: 60 }), ...young],
@@ -569,7 +569,7 @@ describe('starts', () => {
     ]);
   });
 
-  it('of a container that was started again in its task are two', () => {
+  test('of a container that was started again in its task are two', () => {
     const starts = [...startOf('s', -7200, 40), ...startOf('s', -7150, 60)];
     const { blocks } = judged(measured(60, { starts }), 60);
     expect(blocks.map((block) => block.starts.map((cell) => cell.finished))).toEqual([
@@ -579,7 +579,7 @@ describe('starts', () => {
     ]);
   });
 
-  it('leave out intervals of which lines are missing', () => {
+  test('leave out intervals of which lines are missing', () => {
     const lost = (to: number) => (to === -7200 + 37 ? undefined : {});
     const starts = reports('s', { from: -7200, to: -7100, startedAt: -7200, every: 1 }, lost);
     const { blocks } = judged(measured(60, { starts }), 60);
@@ -588,7 +588,7 @@ describe('starts', () => {
 });
 
 describe('the latest', () => {
-  it('is what the canary reported since the last block, one cell for each line', () => {
+  test('is what the canary reported since the last block, one cell for each line', () => {
     const canary = {
       lines: [
         ...reports('c', { from: 0, to: 38, startedAt: 0, every: 1 }),
@@ -607,14 +607,14 @@ describe('the latest', () => {
     ]);
   });
 
-  it('has what waits for others', () => {
+  test('has what waits for others', () => {
     const stable = { lines: reports('s', { from: -600, to: 35 }) };
     const { blocks, latest } = judged(measured(50, { stable }), 49);
     expect(seconds(blocks)).toEqual([30]);
     expect(latest.map(({ ageMs }) => ageMs)).toEqual([40_000, 45_000, 50_000]);
   });
 
-  it('is empty when nothing came, and before the judging began', () => {
+  test('is empty when nothing came, and before the judging began', () => {
     expect(judged(measured(40), 40).latest).toEqual([]);
     expect(judged(measured(25), 25).latest).toEqual([]);
     const stable = { lines: reports('s', { from: -600, to: 20 }) };
@@ -623,12 +623,12 @@ describe('the latest', () => {
 });
 
 describe('a note', () => {
-  it('reports what could not be read', () => {
+  test('reports what could not be read', () => {
     const problems = ['an outcome line of canary cannot be read'];
     expect(judged({ ...measured(60), problems }, 60).notes).toEqual(problems);
   });
 
-  it('reports lines that contradict each other', () => {
+  test('reports lines that contradict each other', () => {
     const other = reports('s', { from: 30, to: 60, startedAt: 29, sequence: 0 });
     const { lines } = measured(60).stable;
     const { notes } = judged(measured(60, { stable: { lines: [...lines, ...other] } }), 60);
@@ -638,7 +638,7 @@ describe('a note', () => {
     expect(alike.notes).toEqual([expect.stringMatching(/^lines of task s contradict each other/)]);
   });
 
-  it('reports lines from the future, which count when it has come', () => {
+  test('reports lines from the future, which count when it has come', () => {
     const { notes, blocks, latest } = judged(measured(60), 45);
     expect(notes).toEqual([expect.stringMatching(/^lines of tasks c, s are about a time that has not come/)]);
     expect(seconds(blocks)).toEqual([30, 35, 40]);
@@ -717,7 +717,7 @@ describe('whatever the lines are', () => {
       return { ...measured(lengthS), canary: track(canary), stable: track(stable), starts };
     });
 
-  it('their order and repetitions change nothing', () => {
+  test('their order and repetitions change nothing', () => {
     const salted = worlds.chain((world) => {
       const all = [...world.canary.lines, ...world.stable.lines, ...world.starts];
       return fc.tuple(
@@ -745,7 +745,7 @@ describe('whatever the lines are', () => {
     );
   });
 
-  it('a line of five seconds is worth as much as five of one', () => {
+  test('a line of five seconds is worth as much as five of one', () => {
     const parts = (line: Line): Line[] =>
       [0, 1, 2, 3, 4].map((part) => {
         const share = (count: number) => Math.floor((count + part) / 5);
@@ -788,7 +788,7 @@ describe('whatever the lines are', () => {
     );
   });
 
-  it('the cells add up to the lines, and to one failure for each task that died with messages in hand', () => {
+  test('the cells add up to the lines, and to one failure for each task that died with messages in hand', () => {
     const names = ['received', 'finished', 'failed', 'retried', 'retriedFailed'] as const;
     fc.assert(
       fc.property(worlds, (world) => {
@@ -830,7 +830,7 @@ describe('whatever the lines are', () => {
     ),
   });
 
-  it('blocks that were judged are judged again with the same digits, however late lines are and whenever one looks', () => {
+  test('blocks that were judged are judged again with the same digits, however late lines are and whenever one looks', () => {
     const looks = fc.array(fc.integer({ min: 20, max: 250 }), { minLength: 25, maxLength: 25 });
     const many = fc.array(delays, { minLength: 97, maxLength: 97 });
     fc.assert(
@@ -885,7 +885,7 @@ describe('whatever the lines are', () => {
     );
   });
 
-  it('nonsense takes no longer than sense', () => {
+  test('nonsense takes no longer than sense', () => {
     const line = { ...reports('c', { from: 5, to: 10, startedAt: 0 })[0]!, sequence: 7 };
     const lines = [line, { ...line, startedAt: 0 }, { ...line, sequence: 9, fromMs: 1e15, toMs: 1e15 + 1 }];
     const { blocks } = judged(

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { cellOf, diedInHand, withDeath } from './cell.ts';
 import type { Line } from './line.ts';
 
@@ -30,7 +30,7 @@ const line: Line = {
 };
 
 describe('a cell', () => {
-  it('adds up everything that counts, and takes the memory of the last line', () => {
+  test('adds up everything that counts, and takes the memory of the last line', () => {
     const second: Line = {
       ...line,
       sequence: 1,
@@ -64,7 +64,7 @@ describe('a cell', () => {
     });
   });
 
-  it('keeps names that are special to JavaScript', () => {
+  test('keeps names that are special to JavaScript', () => {
     const errors = JSON.parse('{"__proto__": 1, "constructor": 2}');
     const sum = cellOf(
       [
@@ -79,7 +79,7 @@ describe('a cell', () => {
     ]);
   });
 
-  it('is saturated while there is more than the task can take', () => {
+  test('is saturated while there is more than the task can take', () => {
     const idle = { ...line, received: 0, retried: 0, inFlight: 0 };
     const saturated = (...lines: Line[]) => cellOf(lines, 5_000).saturated;
     expect(saturated(line, line)).toBe(true);
@@ -93,7 +93,7 @@ describe('a cell', () => {
 });
 
 describe('the death of a task', () => {
-  it('is one failure more of what began before', () => {
+  test('is one failure more of what began before', () => {
     const cell = cellOf([line], 5_000);
     expect(withDeath(cell, 'a', 5_000)).toEqual({
       ...cell,
@@ -104,7 +104,7 @@ describe('the death of a task', () => {
     });
   });
 
-  it('makes a cell where there is none', () => {
+  test('makes a cell where there is none', () => {
     expect(withDeath(undefined, 'a', 5_000)).toEqual({
       task: 'a',
       ageMs: 5_000,

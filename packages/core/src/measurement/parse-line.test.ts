@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Line } from './line.ts';
 import { parseLine } from './parse-line.ts';
 
@@ -74,11 +74,11 @@ const parsed = (changes: Readonly<Record<string, unknown>> = {}) =>
   parseLine(JSON.stringify({ ...fields, ...changes }));
 
 describe('an outcome line', () => {
-  it('is read with all that it says', () => {
+  test('is read with all that it says', () => {
     expect(parsed()).toEqual(line);
   });
 
-  it('may lack what would be empty, and what is not read', () => {
+  test('may lack what would be empty, and what is not read', () => {
     const absent = { Durations: undefined, Errors: undefined, Types: undefined, Counters: undefined };
     const unread = { _aws: undefined, App: undefined, Version: undefined, ProcessingTimeMs: undefined };
     expect(parsed({ ...absent, ...unread, Received: undefined, LoopLagMs: undefined })).toEqual({
@@ -90,14 +90,14 @@ describe('an outcome line', () => {
     });
   });
 
-  it('may be of any part of an interval of five seconds, and have further fields', () => {
+  test('may be of any part of an interval of five seconds, and have further fields', () => {
     expect(parsed({ From: at + 4_999, Final: true, Unheard: { of: 1 } })).toMatchObject({
       fromMs: at + 4_999,
       final: true,
     });
   });
 
-  it('may have names that objects have already', () => {
+  test('may have names that objects have already', () => {
     const message = JSON.stringify({ ...fields, Errors: 0 }).replace(
       '"Errors":0',
       '"Errors":{"__proto__":2}',
@@ -109,7 +109,7 @@ describe('an outcome line', () => {
 });
 
 describe('a line that cannot be judged', () => {
-  it.each([
+  test.each([
     'TaskId',
     'Track',
     'Revision',
@@ -133,7 +133,7 @@ describe('a line that cannot be judged', () => {
     });
   });
 
-  it.each<[string, unknown]>([
+  test.each<[string, unknown]>([
     ['FirstReceived', -1],
     ['FirstFinished', 1.5],
     ['FirstFailed', '1'],
@@ -189,7 +189,7 @@ describe('a line that cannot be judged', () => {
     expect(parsed({ [name]: value })).toEqual({ problem: expect.stringMatching(new RegExp(`^${name} `)) });
   });
 
-  it.each([
+  test.each([
     [at, at],
     [at + 1_000, at],
     [at - 1, at + 1],
@@ -200,7 +200,7 @@ describe('a line that cannot be judged', () => {
     });
   });
 
-  it('is one in which more failed than finished', () => {
+  test('is one in which more failed than finished', () => {
     expect(parsed({ FirstFailed: 8 })).toEqual({
       problem: 'FirstFailed must not be more than FirstFinished, not 8 of 7',
     });
@@ -209,13 +209,13 @@ describe('a line that cannot be judged', () => {
     });
   });
 
-  it('is said in few words, however long it is', () => {
+  test('is said in few words, however long it is', () => {
     const { problem } = parsed({ Counters: Array.from({ length: 10_000 }, () => 1) }) as { problem: string };
     expect(problem.length).toBeLessThan(200);
   });
 });
 
-it.each([
+test.each([
   '',
   'plain text',
   '{"_aws":{"Timest',
@@ -231,7 +231,7 @@ it.each([
   expect(parseLine(message)).toBeUndefined();
 });
 
-it('never throws, and what it reads can be judged', () => {
+test('never throws, and what it reads can be judged', () => {
   const names = fc.constantFrom(...Object.keys(fields));
   fc.assert(
     fc.property(fc.array(fc.tuple(names, fc.jsonValue()), { maxLength: 3 }), (changes) => {

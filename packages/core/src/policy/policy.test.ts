@@ -1,10 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { defaultReleasePolicy, longestObservationMs, parsePolicy } from './policy.ts';
 
 const hourMs = 60 * 60_000;
 
 describe('parsePolicy', () => {
-  it('takes the defaults for what is left out', () => {
+  test('takes the defaults for what is left out', () => {
     expect(parsePolicy({})).toEqual({ ok: true, policy: defaultReleasePolicy });
     expect(parsePolicy({ bakeMs: 180_000, onNewerCommit: 'wait' })).toEqual({
       ok: true,
@@ -17,7 +17,7 @@ describe('parsePolicy', () => {
     });
   });
 
-  it('lets the judge bake as long as the release does, and decide later than that', () => {
+  test('lets the judge bake as long as the release does, and decide later than that', () => {
     const result = parsePolicy({ approval: 'automatic', bakeMs: 3 * hourMs, judge: { margin: 0.01 } });
     expect(result).toMatchObject({
       ok: true,
@@ -25,7 +25,7 @@ describe('parsePolicy', () => {
     });
   });
 
-  it.each([
+  test.each([
     [{ bakeMs: 7 * hourMs }, 12],
     [{ judge: { visibilityTimeoutMs: 2 * hourMs } }, 4],
     [{ bakeMs: 7 * hourMs, judge: { deadlineMs: 8 * hourMs } }, 8],
@@ -36,7 +36,7 @@ describe('parsePolicy', () => {
     });
   });
 
-  it('takes everything that the judge can be told', () => {
+  test('takes everything that the judge can be told', () => {
     const judge = {
       alpha: 0.02,
       beta: 0.1,
@@ -63,7 +63,7 @@ describe('parsePolicy', () => {
     });
   });
 
-  it('refuses a bake during which no task becomes warm, and says what to do', () => {
+  test('refuses a bake during which no task becomes warm, and says what to do', () => {
     const message =
       '"bakeMs" must be at least judge.warmUpMs, 180000 ms, not 15000 ms: a canary would be promoted before it is warm; bake longer, or set judge.warmUpMs to what a task takes to be warm';
     expect(parsePolicy({ bakeMs: 15_000 })).toEqual({
@@ -77,7 +77,7 @@ describe('parsePolicy', () => {
     expect(parsePolicy({ bakeMs: 15_000, judge: { warmUpMs: 15_000 } }).ok).toBe(true);
   });
 
-  it.each([
+  test.each([
     [{ alpha: 0 }, 'judge.alpha', /^"judge.alpha" must be a probability/],
     [{ beta: 2 }, 'judge.beta', /^"judge.beta" must be a probability/],
     [{ margin: -0.02 }, 'judge.margin', /^"judge.margin" must be a difference/],
@@ -109,7 +109,7 @@ describe('parsePolicy', () => {
     });
   });
 
-  it.each([
+  test.each([
     [5, /^"judge.counters" must be an object of counters by name, not 5/],
     [
       { booked: { worse: 'fewer', tolerance: 0.2 } },
@@ -136,7 +136,7 @@ describe('parsePolicy', () => {
     });
   });
 
-  it.each(['delta', 'latencyDelta', 'oddsRatioTolerance', 'shareMin', 'unitsMin'])(
+  test.each(['delta', 'latencyDelta', 'oddsRatioTolerance', 'shareMin', 'unitsMin'])(
     'refuses %s, which an earlier version was told',
     (setting) => {
       expect(parsePolicy({ judge: { [setting]: 0.1 } })).toMatchObject({
@@ -146,7 +146,7 @@ describe('parsePolicy', () => {
     },
   );
 
-  it.each([
+  test.each([
     ['bakeMs', -1],
     ['bakeMs', 1.5],
     ['bakeMs', '10'],
@@ -163,16 +163,16 @@ describe('parsePolicy', () => {
     });
   });
 
-  it('refuses a setting that it does not know, instead of promoting under rules it does not understand', () => {
+  test('refuses a setting that it does not know, instead of promoting under rules it does not understand', () => {
     const result = parsePolicy({ alpha: 0.01 });
     expect(result).toMatchObject({ ok: false, problems: [{ setting: 'alpha' }] });
   });
 
-  it.each([[null], [[]], ['{}'], [undefined], [5]])('refuses %j as a document', (document) => {
+  test.each([[null], [[]], ['{}'], [undefined], [5]])('refuses %j as a document', (document) => {
     expect(parsePolicy(document)).toMatchObject({ ok: false, problems: [{ setting: '' }] });
   });
 
-  it('names every problem at once', () => {
+  test('names every problem at once', () => {
     const result = parsePolicy({ bakeMs: -1, watchMs: -1, other: 1 });
     expect(result.ok ? [] : result.problems.map(({ setting }) => setting)).toEqual([
       'bakeMs',

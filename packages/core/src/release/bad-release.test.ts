@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   adopted,
   awaitingApproval,
@@ -12,7 +12,7 @@ import {
 import { deploymentTimeoutMs, digestOf, imageOf, SimulatedWorld } from '../../test/simulated-world.ts';
 
 describe('a bad release', () => {
-  it('is stopped while its canary is being deployed', () => {
+  test('is stopped while its canary is being deployed', () => {
     const world = adopted();
     const id = onCanary(world, 'bad');
     world.ruin();
@@ -22,7 +22,7 @@ describe('a bad release', () => {
     expectBothOn(world, 'v1');
   });
 
-  it('is stopped while it waits for approval, and only the canary is touched', () => {
+  test('is stopped while it waits for approval, and only the canary is touched', () => {
     const world = adopted();
     const stableBefore = world.services.stable.primary;
     const id = awaitingApproval(world, 'bad');
@@ -40,7 +40,7 @@ describe('a bad release', () => {
     expect(world.services.stable.primary).toBe(stableBefore);
   });
 
-  it('is found by what it dead-lettered before its canary deployment was retried', () => {
+  test('is found by what it dead-lettered before its canary deployment was retried', () => {
     const world = adopted();
     const id = world.push('bad');
     world.advance();
@@ -61,7 +61,7 @@ describe('a bad release', () => {
     expect(world.record().decision?.by).toBe('health');
   });
 
-  it('is not restored before the older deployment has lost its tasks', () => {
+  test('is not restored before the older deployment has lost its tasks', () => {
     const world = adopted();
     awaitingApproval(world, 'bad');
     world.ruin();
@@ -76,7 +76,7 @@ describe('a bad release', () => {
     expect(world.record().decision?.restoredAt).toBeDefined();
   });
 
-  it('is undone on both services while stable is being deployed, although ECS goes on after the stop', () => {
+  test('is undone on both services while stable is being deployed, although ECS goes on after the stop', () => {
     const world = adopted();
     const id = onStable(world, 'bad');
     world.ruin();
@@ -91,7 +91,7 @@ describe('a bad release', () => {
     expectBothOn(world, 'v1');
   });
 
-  it('is undone on both services in its watch period, and its job fails', () => {
+  test('is undone on both services in its watch period, and its job fails', () => {
     const world = adopted();
     const id = watched(world, 'bad');
     world.ruin();
@@ -102,7 +102,7 @@ describe('a bad release', () => {
     expect(world.image).toBe(imageOf('v1'));
   });
 
-  it('is undone in its watch period by an ordinary wake as well', () => {
+  test('is undone in its watch period by an ordinary wake as well', () => {
     const world = adopted();
     const id = watched(world, 'bad');
     world.ruin();
@@ -112,7 +112,7 @@ describe('a bad release', () => {
     expectBothOn(world, 'v1');
   });
 
-  it('is found although dead letters of an earlier release lie in the queue', () => {
+  test('is found although dead letters of an earlier release lie in the queue', () => {
     const world = adopted();
     awaitingApproval(world, 'bad1');
     world.deadLetter(20);
@@ -128,7 +128,7 @@ describe('a bad release', () => {
     expectBothOn(world, 'v1');
   });
 
-  it('is found although a purge hides its dead letters', () => {
+  test('is found although a purge hides its dead letters', () => {
     const world = adopted();
     world.deadLetter(10);
     awaitingApproval(world, 'bad');
@@ -137,7 +137,7 @@ describe('a bad release', () => {
     expect(world.settle().phase).toBe('rolledBack');
   });
 
-  it('goes on being rolled back when its dead letters cannot be seen any more', () => {
+  test('goes on being rolled back when its dead letters cannot be seen any more', () => {
     const world = adopted();
     onStable(world, 'bad');
     world.ruin();
@@ -148,7 +148,7 @@ describe('a bad release', () => {
     expectBothOn(world, 'v1');
   });
 
-  it('is not touched before the decision is durable', () => {
+  test('is not touched before the decision is durable', () => {
     const world = adopted();
     const id = awaitingApproval(world, 'bad');
     world.ruin();
@@ -160,7 +160,7 @@ describe('a bad release', () => {
     expect(world.settle().phase).toBe('rolledBack');
   });
 
-  it('tells people once that it is rolled back and once that both services are restored', () => {
+  test('notifies people once that it is rolled back and once that both services are restored', () => {
     const world = adopted();
     awaitingApproval(world, 'bad');
     world.ruin();
@@ -169,7 +169,7 @@ describe('a bad release', () => {
     expect(world.notifications).toHaveLength(2);
   });
 
-  it('stays within the policy with as many dead letters as it allows', () => {
+  test('stays within the policy with as many dead letters as it allows', () => {
     const world = adopted({ alarmThreshold: 3 });
     awaitingApproval(world, 'v2');
     world.pass(1000);
@@ -181,7 +181,7 @@ describe('a bad release', () => {
 });
 
 describe('a dead letter of the canary', () => {
-  it('hits the release under test when the newest execution is still building', () => {
+  test('hits the release under test when the newest execution is still building', () => {
     const world = adopted({ onNewerCommit: 'wait' });
     const bad = awaitingApproval(world, 'bad');
     const newer = world.push('v3');
@@ -195,7 +195,7 @@ describe('a dead letter of the canary', () => {
 });
 
 describe('the alarm of the dead-letter queue', () => {
-  it('fails no release by itself', () => {
+  test('fails no release by itself', () => {
     const world = adopted();
     awaitingApproval(world, 'v2');
     world.setAlarm('ALARM');
@@ -204,7 +204,7 @@ describe('the alarm of the dead-letter queue', () => {
     expect(reasons.join('\n')).toMatch(/alarm dead-letters went off during the release/);
   });
 
-  it('fails no release when it has been in ALARM since an earlier one', () => {
+  test('fails no release when it has been in ALARM since an earlier one', () => {
     const world = adopted();
     awaitingApproval(world, 'bad');
     world.setAlarm('ALARM');
@@ -215,7 +215,7 @@ describe('the alarm of the dead-letter queue', () => {
     expectBothOn(world, 'v2');
   });
 
-  it('rolls nothing back after success', () => {
+  test('rolls nothing back after success', () => {
     const world = adopted();
     succeeded(world, 'v2');
     world.setAlarm('ALARM');
@@ -229,7 +229,7 @@ describe('the alarm of the dead-letter queue', () => {
 });
 
 describe('the very first release without a last good one', () => {
-  it('is ended and halted without touching the services', () => {
+  test('is ended and halted without touching the services', () => {
     const world = new SimulatedWorld(policy);
     world.services.stable.running = 2;
     const id = awaitingApproval(world, 'bad');
@@ -244,7 +244,7 @@ describe('the very first release without a last good one', () => {
     expect(world.violations).toEqual([]);
   });
 
-  it('makes way for a fix, which becomes the first last good release', () => {
+  test('makes way for a fix, which becomes the first last good release', () => {
     const world = new SimulatedWorld(policy);
     world.services.stable.running = 2;
     awaitingApproval(world, 'bad');

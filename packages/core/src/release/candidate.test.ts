@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { digestOf, imageOf, SimulatedWorld } from '../../test/simulated-world.ts';
 import { type Approval, defaultReleasePolicy } from '../policy/policy.ts';
 import { viewRelease } from '../view/view.ts';
@@ -34,7 +34,7 @@ function expectEnded(world: SimulatedWorld, id: string, reason: string): void {
 }
 
 describe('a version that cannot start', () => {
-  it.each([true, false])('ends its release when ECS gives up (and goes back: %s)', (goesBack) => {
+  test.each([true, false])('ends its release when ECS gives up (and goes back: %s)', (goesBack) => {
     const world = adopted();
     const id = onCanary(world, 'v2');
     expect(world.wake().phase).toBe('deploying');
@@ -43,7 +43,7 @@ describe('a version that cannot start', () => {
     expectEnded(world, id, 'canary cannot start the candidate');
   });
 
-  it('ends its release when its tasks run and exit, which ECS does not count', () => {
+  test('ends its release when its tasks run and exit, which ECS does not count', () => {
     const world = adopted();
     const id = onCanary(world, 'v2');
     world.report({ canary: work, stable: work });
@@ -60,7 +60,7 @@ describe('a version that cannot start', () => {
     );
   });
 
-  it('goes on while messages end the tasks of stable as well', () => {
+  test('goes on while messages end the tasks of stable as well', () => {
     const world = adopted();
     onCanary(world, 'v2');
     world.report({ canary: work, stable: work });
@@ -72,7 +72,7 @@ describe('a version that cannot start', () => {
     }
   });
 
-  it('ends its release on stable as well', () => {
+  test('ends its release on stable as well', () => {
     const world = adopted();
     const id = world.push('v2');
     expect(world.settle().phase).toBe('awaitingApproval');
@@ -85,7 +85,7 @@ describe('a version that cannot start', () => {
 });
 
 describe('what the release is about', () => {
-  it('is not the last good image because ECS has gone back to it', () => {
+  test('is not the last good image because ECS has gone back to it', () => {
     const world = adopted('automatic');
     const id = onCanary(world, 'v2');
     world.failRollout('canary', true);
@@ -100,7 +100,7 @@ describe('what the release is about', () => {
     expectEnded(world, id, `canary runs ${imageOf('v1')} instead of the candidate ${digestOf('v2')}`);
   });
 
-  it('passes as unchanged when its build says that it is the last good image', () => {
+  test('passes as unchanged when its build says that it is the last good image', () => {
     const world = adopted('automatic');
     const id = onCanary(world, 'again', {
       exports: { IMAGE_DIGEST: digestOf('v1') },
@@ -110,7 +110,7 @@ describe('what the release is about', () => {
     expect(world.record()).toMatchObject({ verdict: { code: 'unchanged' }, lastGood: { executionId: id } });
   });
 
-  it('is refused from another repository, before its tasks need have started', () => {
+  test('is refused from another repository, before its tasks need have started', () => {
     const world = adopted('automatic');
     const deploys = `public.example/anything@${digestOf('v2')}`;
     const id = onCanary(world, 'v2', { deploys });
@@ -119,7 +119,7 @@ describe('what the release is about', () => {
     expect(world.runs.some(({ action }) => action === 'DeployStable')).toBe(false);
   });
 
-  it('is refused from another repository also when nothing of it could start', () => {
+  test('is refused from another repository also when nothing of it could start', () => {
     const world = adopted();
     const deploys = `public.example/anything@${digestOf('v2')}`;
     const id = onCanary(world, 'v2', { deploys });
@@ -128,21 +128,21 @@ describe('what the release is about', () => {
     expectEnded(world, id, `canary runs ${deploys} instead of the candidate`);
   });
 
-  it('is refused when the canary is set to run another digest than the build pushed', () => {
+  test('is refused when the canary is set to run another digest than the build pushed', () => {
     const world = adopted('automatic');
     const id = onCanary(world, 'v2', { deploys: imageOf('other') });
     world.wake();
     expectEnded(world, id, `canary runs ${imageOf('other')} instead of the candidate`);
   });
 
-  it.each([[{}], [{ IMAGE_DIGEST: 'latest' }]])('is refused when the build exports %j', (exports) => {
+  test.each([[{}], [{ IMAGE_DIGEST: 'latest' }]])('is refused when the build exports %j', (exports) => {
     const world = adopted();
     const id = onCanary(world, 'v2', { exports });
     world.wake();
     expectEnded(world, id, 'Add "env: exported-variables: [IMAGE_DIGEST]" to buildspec.yml');
   });
 
-  it('is waited for while the list of actions does not show the end of the build yet', () => {
+  test('is waited for while the list of actions does not show the end of the build yet', () => {
     const world = adopted();
     onCanary(world, 'v2');
     const build = world.runs.find(({ action }) => action === 'Build');
@@ -154,7 +154,7 @@ describe('what the release is about', () => {
 describe('who only looks', () => {
   const phaseSeen = (world: SimulatedWorld) => viewRelease(world.observe(), world.plan()).phase;
 
-  it('sees a release as ended once that is decided, and never as undecided again', () => {
+  test('sees a release as ended once that is decided, and never as undecided again', () => {
     const world = adopted();
     onCanary(world, 'v2');
     world.finishRollout('canary');

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { judging, lookUntil, observed } from '../../test/judged-world.ts';
 import { digestOf } from '../../test/simulated-world.ts';
 import type { WorkByAge } from '../../test/task-lines.ts';
@@ -10,7 +10,7 @@ const cold = { ...warm, failing: 0.08, takesMs: 150 };
 const warmingUp: WorkByAge = (ageMs) => (ageMs <= 60_000 ? cold : warm);
 
 describe('a canary that is cold for its first minute', () => {
-  it("is promoted after the bake, and watched to its end, as stable's tasks were as cold when they began", () => {
+  test("is promoted after the bake, and watched to its end, as stable's tasks were as cold when they began", () => {
     const { world, id } = judging('automatic', { before: { stable: warmingUp }, watchMs: 300_000 });
     const work = { canary: warmingUp, stable: warmingUp };
     expect(lookUntil('promoting', world, 300_000, work)).toBe('promoting');
@@ -23,20 +23,20 @@ describe('a canary that is cold for its first minute', () => {
     expect(world.record()).not.toHaveProperty('decision');
   });
 
-  it('is promoted as well when nothing is on record of how stable began', () => {
+  test('is promoted as well when nothing is on record of how stable began', () => {
     const { world } = judging('automatic', { before: { stable: warm } });
     world.tasks.startsKept = false;
     const work = { canary: warmingUp, stable: warm };
     expect(lookUntil('promoting', world, 300_000, work)).toBe('promoting');
   });
 
-  it("is rolled back when stable's tasks were never cold", () => {
+  test("is rolled back when stable's tasks were never cold", () => {
     const { world } = judging('automatic', { before: { stable: warm } });
     const work = { canary: warmingUp, stable: warm };
     expect(lookUntil('rollingBack', world, 60_000, work)).toBe('rollingBack');
   });
 
-  it('is rolled back when it stays cold', () => {
+  test('is rolled back when it stays cold', () => {
     const { world } = judging('automatic', { before: { stable: warmingUp } });
     const work = { canary: cold, stable: warmingUp };
     expect(lookUntil('rollingBack', world, 240_000, work)).toBe('rollingBack');

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Ages, digestOf, SimulatedWorld } from '../../test/simulated-world.ts';
 import { defaultReleasePolicy } from '../policy/policy.ts';
 
@@ -40,7 +40,7 @@ function look(world: SimulatedWorld, ages: Ages) {
 const pipeline = (age: number): Ages => ({ stages: age, executions: age, actions: age });
 
 describe('an old answer about the canary', () => {
-  it('after a newer one does not mean that ECS went back', () => {
+  test('after a newer one does not mean that ECS went back', () => {
     const world = succeeded('v1');
     const id = onCanary(world, 'v2');
     world.wake();
@@ -50,7 +50,7 @@ describe('an old answer about the canary', () => {
     expect(world.settle()).toMatchObject({ phase: 'awaitingApproval', release: { executionId: id } });
   });
 
-  it('is an answer all the same when it stays: the canary is not what the release is about', () => {
+  test('is an answer all the same when it stays: the canary is not what the release is about', () => {
     const world = succeeded('v1');
     const id = onCanary(world, 'v2');
     world.wake();
@@ -65,7 +65,7 @@ describe('an old answer about the canary', () => {
     expect(world.record().decision).toMatchObject({ executionId: id, by: 'pipeline' });
   });
 
-  it('that does not show the candidate yet does not mean that it was restored', () => {
+  test('that does not show the candidate yet does not mean that it was restored', () => {
     const world = succeeded('v1');
     onCanary(world, 'v2');
     world.requestRollback();
@@ -83,7 +83,7 @@ describe('an old answer about the canary', () => {
 });
 
 describe('an old answer about the record', () => {
-  it('does not make a stop of the controller one of a person', () => {
+  test('does not make a stop of the controller one of a person', () => {
     const world = succeeded('v1');
     const id = onCanary(world, 'v2');
     world.pass(20_000);
@@ -100,14 +100,14 @@ describe('an old answer about the record', () => {
 });
 
 describe('an old answer about the pipeline', () => {
-  it('does not make a change from outside of a canary deployment that it does not show', () => {
+  test('does not make a change from outside of a canary deployment that it does not show', () => {
     const world = succeeded('v1');
     const id = onCanary(world, 'v2');
     expect(look(world, pipeline(6_000))).toMatchObject({ phase: 'succeeded', effects: [] });
     expect(world.settle()).toMatchObject({ phase: 'awaitingApproval', release: { executionId: id } });
   });
 
-  it('does not undo a promotion that it does not show, which is over at once where stable sleeps', () => {
+  test('does not undo a promotion that it does not show, which is over at once where stable sleeps', () => {
     const world = succeeded('v1');
     Object.assign(world.services.stable, { desired: 0, running: 0 });
     awaitingApproval(world, 'v2');
@@ -121,7 +121,7 @@ describe('an old answer about the pipeline', () => {
     expect(world.notifications.slice(told)).toEqual([]);
   });
 
-  it('that still lists the release before as active does not end the next one', () => {
+  test('that still lists the release before as active does not end the next one', () => {
     const world = succeeded('v1');
     awaitingApproval(world, 'v2');
     const next = world.push('v3');
@@ -141,7 +141,7 @@ describe('an old answer about the pipeline', () => {
     expect(world.settle()).toMatchObject({ phase: 'awaitingApproval', release: { executionId: next } });
   });
 
-  it('that does not show why it failed is waited for, and not taken for the reason', () => {
+  test('that does not show why it failed is waited for, and not taken for the reason', () => {
     const world = succeeded('v1');
     const id = awaitingApproval(world, 'v2');
     world.reject();
@@ -153,7 +153,7 @@ describe('an old answer about the pipeline', () => {
     expect(world.record().decision).toMatchObject({ executionId: id, kind: 'abort', by: 'person' });
   });
 
-  it('does not open the canary stage behind an execution whose deployment it does not show', () => {
+  test('does not open the canary stage behind an execution whose deployment it does not show', () => {
     const world = succeeded('v1');
     const id = onCanary(world, 'v2');
     world.wake();
@@ -165,7 +165,7 @@ describe('an old answer about the pipeline', () => {
 });
 
 describe('an old answer about a service that was restored', () => {
-  it('is not another change from outside', () => {
+  test('is not another change from outside', () => {
     const world = succeeded('v2');
     Object.assign(world.services.stable, { desired: 0, running: 0 });
     world.updateService('stable');

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   concerning,
   differing,
@@ -18,7 +18,7 @@ import { excusesWhileDeploying } from './judgement.ts';
 import type { Phase } from './phase.ts';
 
 describe('dead letters', () => {
-  it('are not held against a release while stable fails as much', () => {
+  test('are not held against a release while stable fails as much', () => {
     const { world } = judging('automatic');
     observed(world, 20_000, poisoned);
     world.deadLetterOn('canary', 6);
@@ -30,7 +30,7 @@ describe('dead letters', () => {
     );
   });
 
-  it('are told of by the track on which they failed last', () => {
+  test('are told of by the track on which they failed last', () => {
     const { world } = judging('automatic');
     const dead = { perSecond: 2, failing: 0.5, deadLettering: 1 };
     observed(world, 20_000, { canary: { perSecond: 2 }, stable: [dead, good.stable, good.stable] });
@@ -40,7 +40,7 @@ describe('dead letters', () => {
     );
   });
 
-  it('end it when stable does not', () => {
+  test('end it when stable does not', () => {
     const { world } = judging('automatic');
     observed(world, 20_000, good);
     world.deadLetterOn('canary', 1);
@@ -51,7 +51,7 @@ describe('dead letters', () => {
     expect(world.record().decision).toMatchObject({ by: 'health' });
   });
 
-  it('end it when stable failed only before the release', () => {
+  test('end it when stable failed only before the release', () => {
     const { world } = judging('automatic', { before: poisoned });
     observed(world, 20_000, good);
     world.deadLetterOn('canary', 1);
@@ -65,7 +65,7 @@ describe('dead letters', () => {
     /** In the ten minutes before it, stable fails 45 messages, and none of them is done. */
     const before = { canary: good.canary, stable: { ...good.stable, failing: 0.01, recovering: false } };
 
-    it.each([
+    test.each([
       { deadLetters: 30, phase: 'baking' },
       { deadLetters: 60, phase: 'rollingBack' },
     ])('end it only where they are more: $deadLetters', ({ deadLetters, phase }) => {
@@ -77,7 +77,7 @@ describe('dead letters', () => {
       expect(world.wake().phase).toBe(phase);
     });
 
-    it('end it when those were done since', () => {
+    test('end it when those were done since', () => {
       const { world } = judging('automatic', { before });
       observed(world, 60_000, { canary: good.canary, stable: { perSecond: 2.5, failing: 0.3 } });
       world.pass(60_000);
@@ -89,7 +89,7 @@ describe('dead letters', () => {
     });
 
     // Between releases both services run the last good version.
-    it.each([
+    test.each([
       { deadLetters: 6, phase: 'baking' },
       { deadLetters: 30, phase: 'rollingBack' },
     ])('end it only where they are more, although canary alone had failed them: $deadLetters', (given) => {
@@ -104,7 +104,7 @@ describe('dead letters', () => {
     });
   });
 
-  it('wait a moment for the reports of those who failed them', () => {
+  test('wait a moment for the reports of those who failed them', () => {
     const { world } = judging('automatic');
     observed(world, 20_000, good);
     world.deadLetterOn('canary', 3);
@@ -120,7 +120,7 @@ describe('dead letters', () => {
     expect(world.wake().phase).toBe('baking');
   });
 
-  it('are not held against a release because the lines of stable come later than those of the canary', () => {
+  test('are not held against a release because the lines of stable come later than those of the canary', () => {
     const { world } = judging('automatic');
     observed(world, 20_000, good);
     world.deadLetterOn('canary', 3);
@@ -135,7 +135,7 @@ describe('dead letters', () => {
     expect(world.wake().reasons.join('\n')).toMatch(/stable fails such messages/);
   });
 
-  it('end it as soon as all has come that will, and stable has failed none', () => {
+  test('end it as soon as all has come that will, and stable has failed none', () => {
     const { world } = judging('automatic');
     observed(world, 20_000, good);
     world.deadLetterOn('canary', 1);
@@ -160,7 +160,7 @@ describe('dead letters', () => {
       return world;
     }
 
-    it('are not held against it when stable fails as much', () => {
+    test('are not held against it when stable fails as much', () => {
       const world = deploying();
       world.pass(20_000);
       world.report(poisoned);
@@ -170,7 +170,7 @@ describe('dead letters', () => {
       expect(reasons.join('\n')).toMatch(/stable fails such messages/);
     });
 
-    it('are not held against it when the canary tasks that are being replaced fail as much', () => {
+    test('are not held against it when the canary tasks that are being replaced fail as much', () => {
       const world = deploying();
       world.pass(20_000);
       world.report({ canary: poisoned.canary, stable: good.stable });
@@ -186,7 +186,7 @@ describe('dead letters', () => {
       expect(reasons.join('\n')).toMatch(/fails such messages/);
     });
 
-    it('end it when stable does not, after a moment for the reports', () => {
+    test('end it when stable does not, after a moment for the reports', () => {
       const world = deploying();
       world.pass(20_000);
       world.report(good);
@@ -198,7 +198,7 @@ describe('dead letters', () => {
     });
   });
 
-  it.each([
+  test.each([
     ['the workers emit nothing', {}],
     ['the canary emits nothing while stable fails messages', { stable: poisoned.stable }],
   ])('end it when %s and every look of a minute sees them', (_what, work) => {
@@ -212,7 +212,7 @@ describe('dead letters', () => {
     expect(world.wake().phase).toBe('rollingBack');
   });
 
-  it('do not end it when the workers emit nothing and one look of a minute does not see them', () => {
+  test('do not end it when the workers emit nothing and one look of a minute does not see them', () => {
     const { world } = judging('automatic');
     observed(world, 60_000, {});
     world.deadLetter(1);
@@ -223,7 +223,7 @@ describe('dead letters', () => {
     }
   });
 
-  it('end it when a task of the canary has died with messages in hand, and reported none of them', () => {
+  test('end it when a task of the canary has died with messages in hand, and reported none of them', () => {
     const { world } = judging('manual');
     const dying = { canary: { ...good.canary, inHand: 2 }, stable: good.stable };
     observed(world, 20_000, dying);
@@ -236,7 +236,7 @@ describe('dead letters', () => {
     expect(world.record().decision).toMatchObject({ by: 'health' });
   });
 
-  it('do not end it when no task of the canary has failed the last delivery of a message', () => {
+  test('do not end it when no task of the canary has failed the last delivery of a message', () => {
     const { world } = judging('automatic');
     observed(world, 60_000, good);
     world.deadLetter(5);
@@ -244,7 +244,7 @@ describe('dead letters', () => {
     expect(world.wake().phase).toBe('awaitingApproval');
   });
 
-  it('do not end it when stable alone failed the last delivery of messages', () => {
+  test('do not end it when stable alone failed the last delivery of messages', () => {
     const { world } = judging('automatic');
     observed(world, 60_000, good);
     world.deadLetterOn('stable', 5);
@@ -252,7 +252,7 @@ describe('dead letters', () => {
     expect(world.wake().phase).toBe('baking');
   });
 
-  it('that stable fails as well do not end it because one look could not read the log', () => {
+  test('that stable fails as well do not end it because one look could not read the log', () => {
     const { world } = judging('automatic');
     observed(world, 30_000, poisoned);
     world.deadLetterOn('canary', 4);
@@ -266,7 +266,7 @@ describe('dead letters', () => {
     expect(world.record().baseline).not.toHaveProperty('deadLettersSeenAt');
   });
 
-  it('end it when the log stays unreadable', () => {
+  test('end it when the log stays unreadable', () => {
     const { world } = judging('automatic');
     observed(world, 30_000, good);
     world.outcomesProblem = 'the log cannot be read';
@@ -277,7 +277,7 @@ describe('dead letters', () => {
     expect(world.wake().phase).toBe('rollingBack');
   });
 
-  it('wait for the first reports of a canary that has just become steady', () => {
+  test('wait for the first reports of a canary that has just become steady', () => {
     const { world } = judging('automatic');
     world.report({ canary: {}, stable: {} });
     world.deadLetterOn('canary', 2);
@@ -286,7 +286,7 @@ describe('dead letters', () => {
     expect(world.wake().phase).toBe('baking');
   });
 
-  it('are not held against a release while stable fails as much, however rarely messages come', () => {
+  test('are not held against a release while stable fails as much, however rarely messages come', () => {
     const { world } = judging('automatic');
     // Stable tried it a few times, and then nothing came for minutes.
     observed(world, 60_000, { canary: {}, stable: { perSecond: 1 / 60, failing: 1 } });
@@ -296,7 +296,7 @@ describe('dead letters', () => {
     expect([phase, verdict?.code]).toEqual(['baking', 'no-data']);
   });
 
-  it('wait for their reports each time again', () => {
+  test('wait for their reports each time again', () => {
     const { world } = judging('automatic');
     observed(world, 30_000, good);
     world.deadLetterOn('canary', 2);
@@ -312,7 +312,7 @@ describe('dead letters', () => {
     expect(world.wake().phase).toBe('rollingBack');
   });
 
-  it('that were put up with before the promotion are not held against it afterwards, but new ones are', () => {
+  test('that were put up with before the promotion are not held against it afterwards, but new ones are', () => {
     const { world, id } = judging('automatic');
     observed(world, 30_000, poisoned);
     world.deadLetterOn('canary', 4);
@@ -355,7 +355,7 @@ describe('dead letters', () => {
       return world.wake().phase;
     }
 
-    it('are not held against it when stable has failed as many', () => {
+    test('are not held against it when stable has failed as many', () => {
       const world = promoting({ canary: lasting, stable: lasting });
       expect(phaseAfter(world, 5)).toBe('promoting');
       world.finishRollout('stable');
@@ -365,24 +365,24 @@ describe('dead letters', () => {
       expect(world.wake().phase).toBe('succeeded');
     });
 
-    it('end it when there are more of them', () => {
+    test('end it when there are more of them', () => {
       const world = promoting({ canary: lasting, stable: lasting });
       expect(phaseAfter(world, 30)).toBe('rollingBack');
       expect(world.record().decision).toMatchObject({ by: 'health' });
     });
 
-    it('end it when stable has failed none', () => {
+    test('end it when stable has failed none', () => {
       const world = promoting({ canary: { ...lasting, failing: 0.05 }, stable: good.stable });
       expect(phaseAfter(world, 1)).toBe('rollingBack');
     });
 
-    it('end it when they had been done before', () => {
+    test('end it when they had been done before', () => {
       const world = promoting(poisoned);
       expect(phaseAfter(world, 1)).toBe('rollingBack');
     });
   });
 
-  it.each([
+  test.each([
     { code: 'concern', work: concerning, dryRun: false },
     { code: 'stable-differs', work: differing, dryRun: false },
     { code: 'dry-run', work: { ...concerning, canary: concerning.stable }, dryRun: true },
@@ -396,7 +396,7 @@ describe('dead letters', () => {
     expect(reasons.join('\n')).toMatch(/stable fails such messages/);
   });
 
-  it('end a release that the judge would have failed but for the dry run, although stable fails some', () => {
+  test('end a release that the judge would have failed but for the dry run, although stable fails some', () => {
     const { world } = judging('automatic', { judge: { dryRun: true } });
     observed(world, 60_000, { ...failing, stable: { ...good.stable, failing: 0.01 } });
     world.deadLetterOn('canary', 1);
@@ -421,14 +421,14 @@ describe('dead letters', () => {
     };
     const sampled = { ...measurement, stableSample: { tasks: 300, read: 60 } };
 
-    it('count against what all tasks of stable failed, also where only some were read', () => {
+    test('count against what all tasks of stable failed, also where only some were read', () => {
       const excused = (of: Measurement, deadLetters: number) =>
         excusesWhileDeploying(of, startedAt + 60_000, deadLetters);
       expect([excused(measurement, 10), excused(measurement, 60)]).toEqual([true, false]);
       expect([excused(sampled, 60), excused(sampled, 300)]).toEqual([true, false]);
     });
 
-    it('are those to come that had failed by then, of all tasks, unless lines were left unread', () => {
+    test('are those to come that had failed by then, of all tasks, unless lines were left unread', () => {
       const byHalf = startedAt + 30_000;
       expect([failingAt(measurement, byHalf), failingAt(sampled, byHalf)]).toEqual([3, 15]);
       expect(failingAt({ ...measurement, unread: { fromMs: startedAt } }, byHalf)).toBe(0);

@@ -53,9 +53,9 @@ function stillFailing(measurement: Measurement, sinceMs: number, deadOnOthers: n
   const { canary, stable, stableSample } = measurement;
   const perLine = stableSample === undefined ? 1 : stableSample.tasks / stableSample.read;
   const failing = (track: TrackMeasurement) =>
-    linesSince(track, 0).reduce((sum, line) => sum + (line.toMs <= sinceMs ? unresolved(line) : 0), 0);
+    failuresSince(track, 0).reduce((sum, line) => sum + (line.toMs <= sinceMs ? unresolved(line) : 0), 0);
   const recovered = (track: TrackMeasurement) =>
-    linesSince(track, sinceMs).reduce((sum, line) => sum + line.retried - line.retriedFailed, 0);
+    failuresSince(track, sinceMs).reduce((sum, line) => sum + line.retried - line.retriedFailed, 0);
   const left = (track: TrackMeasurement) => failing(track) - recovered(track);
   return Math.max(0, left(canary) + left(stable) * perLine - deadOnOthers);
 }
@@ -76,7 +76,7 @@ export function failingAt(
 ): number {
   if (unread !== undefined) return 0;
   const failing = (track: TrackMeasurement) =>
-    linesSince(track, fromMs).reduce((sum, line) => {
+    failuresSince(track, fromMs).reduce((sum, line) => {
       if (line.fromMs >= atMs) return sum;
       const ended = line.toMs > atMs ? 0 : line.retried - line.retriedFailed + line.deadLettered;
       return sum + line.failed - ended;
@@ -86,14 +86,19 @@ export function failingAt(
 }
 
 function deadLettered(track: TrackMeasurement, fromMs: number): number {
-  return linesSince(track, fromMs).reduce((sum, line) => sum + line.deadLettered, 0);
+  return failuresSince(track, fromMs).reduce((sum, line) => sum + line.deadLettered, 0);
 }
 
-/** Lines that were read twice count once. */
-export function linesSince({ lines }: TrackMeasurement, fromMs: number): Line[] {
+/** Lines of failures and of what came of them, which few lines are. Those that were read twice count once. */
+export function failuresSince({ lines }: TrackMeasurement, fromMs: number): Line[] {
   const once = new Map<string, Line>();
   for (const line of lines) {
-    if (line.toMs > fromMs) once.set(`${line.task} ${line.startedAt} ${line.sequence}`, line);
+    if (line.toMs <= fromMs || !isOfFailures(line)) continue;
+    once.set(`${line.task} ${line.startedAt} ${line.sequence}`, line);
   }
   return [...once.values()];
+}
+
+function isOfFailures({ failed, retried, retriedFailed, deadLettered }: Line): boolean {
+  return failed > 0 || retried > 0 || retriedFailed > 0 || deadLettered > 0;
 }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { digestOf, imageOf, SimulatedWorld } from '../../test/simulated-world.ts';
 import { type Track, tracks } from '../contract.ts';
 import { defaultReleasePolicy } from '../policy/policy.ts';
@@ -94,7 +94,7 @@ function expectGood(world: SimulatedWorld, good: string): void {
 describe.each(cases)('when %s and %s is changed from outside', (situation, _named, changed) => {
   const start = () => situations[situation]!();
 
-  it('waits for the deployment, restores the last good release and tells it once', () => {
+  test('waits for the deployment, restores the last good release and reports it once', () => {
     const { world, phase, good } = start();
     expect(world.wake().phase).toBe(phase);
     const told = world.notifications.length;
@@ -124,7 +124,7 @@ describe.each(cases)('when %s and %s is changed from outside', (situation, _name
     expectGood(world, good);
   });
 
-  it('tells the next change again', () => {
+  test('reports the next change again', () => {
     const { world, good } = start();
     const told = world.notifications.length;
     for (let time = 0; time < 5; time += 1) {
@@ -165,7 +165,7 @@ describe.each(cases)('when %s and %s is changed from outside', (situation, _name
     ],
   ];
 
-  it.each(moments)('lets the release that starts %s come to its end', (_moment, reach) => {
+  test.each(moments)('lets the release that starts %s come to its end', (_moment, reach) => {
     const { world, good } = start();
     changeFromOutside(world, changed);
     reach(world);
@@ -180,7 +180,7 @@ describe.each(cases)('when %s and %s is changed from outside', (situation, _name
     expect(good).not.toBe('v3');
   });
 
-  it.each(moments)('lets the release that starts %s be rolled back', (_moment, reach) => {
+  test.each(moments)('lets the release that starts %s be rolled back', (_moment, reach) => {
     const { world, good } = start();
     changeFromOutside(world, changed);
     reach(world);
@@ -192,7 +192,7 @@ describe.each(cases)('when %s and %s is changed from outside', (situation, _name
 });
 
 describe('when stable is changed from outside during a release', () => {
-  it('is restored while the release waits for its approval, and the release goes on', () => {
+  test('is restored while the release waits for its approval, and the release goes on', () => {
     const world = succeeded('v2');
     const id = awaitingApproval(world, 'v3');
     const told = world.notifications.length;
@@ -210,7 +210,7 @@ describe('when stable is changed from outside during a release', () => {
 });
 
 describe('the configuration of a stack update', () => {
-  it('is kept when the image that came with it is not', () => {
+  test('is kept when the image that came with it is not', () => {
     const world = succeeded('v2');
     world.image = imageOf('v1');
     world.changeConfiguration();
@@ -227,7 +227,7 @@ describe('the configuration of a stack update', () => {
 });
 
 describe('a restoration that does not hold', () => {
-  it('is tried three times, and then left to a person', () => {
+  test('is tried three times, and then left to a person', () => {
     const world = succeeded('v2');
     world.updateService('stable');
     finish(world);
@@ -257,7 +257,7 @@ describe('a restoration that does not hold', () => {
 });
 
 describe('a stage that a person rolls back in the console', () => {
-  it('is left to finish, and then restored', () => {
+  test('is left to finish, and then restored', () => {
     const world = succeeded('v2');
     world.updateService('stable');
     finish(world);
@@ -310,7 +310,7 @@ describe('a first release that came to the canary before the first look', () => 
     return world;
   };
 
-  it('has the image that the services were created with to return to', () => {
+  test('has the image that the services were created with to return to', () => {
     const world = first('bad');
     world.wake();
     expect(world.record().lastGood).toMatchObject({ executionId: 'initial', imageDigest: digestOf('v1') });
@@ -320,7 +320,7 @@ describe('a first release that came to the canary before the first look', () => 
     expect(world.record().lastGood).toHaveProperty('canaryTaskDefinitionArn');
   });
 
-  it('has it also when it has failed by then', () => {
+  test('has it also when it has failed by then', () => {
     const world = new SimulatedWorld(policy);
     world.push('bad');
     world.advance();
@@ -332,7 +332,7 @@ describe('a first release that came to the canary before the first look', () => 
     expectGood(world, 'v1');
   });
 
-  it('passes as unchanged, without waiting for the deadline, when it is that image', () => {
+  test('passes as unchanged, without waiting for the deadline, when it is that image', () => {
     const world = first('v1', 'automatic');
     world.wake();
     world.pass(policy.bakeMs);

@@ -42,7 +42,7 @@ export type Effect =
       readonly taskDefinitionArn?: string;
       /** What the service was seen to deploy; if that has changed, look again instead. */
       readonly observedTaskDefinitionArn: string;
-      /** Deploys it anew although the service names it already, because that deployment failed. */
+      /** Deploys it again although the service names it already, because that deployment failed. */
       readonly forceNew: boolean;
     }
   /** Brings a service that has no task to its size, and lets Application Auto Scaling size it from then on. */

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   adopted,
   awaitingApproval,
@@ -10,7 +10,7 @@ import {
 import { digestOf, type SimulatedWorld } from '../../test/simulated-world.ts';
 
 describe('a release that ends by itself or by a person', () => {
-  it.each([
+  test.each([
     ['a rejection', (world: SimulatedWorld) => world.reject(), 'aborted'],
     [
       'a stop in the console during approval',
@@ -26,7 +26,7 @@ describe('a release that ends by itself or by a person', () => {
     expectBothOn(world, 'v1');
   });
 
-  it.each([
+  test.each([
     ['canary', true],
     ['canary', false],
   ] as const)(
@@ -41,7 +41,7 @@ describe('a release that ends by itself or by a person', () => {
     },
   );
 
-  it.each([true, false])(
+  test.each([true, false])(
     'restores both services when the stable deployment fails (circuit breaker goes back: %s)',
     (goesBack) => {
       const world = adopted();
@@ -57,7 +57,7 @@ describe('a release that ends by itself or by a person', () => {
     },
   );
 
-  it.each([true, false])(
+  test.each([true, false])(
     'restores both services when a person stops the promotion (abandon: %s)',
     (abandon) => {
       const world = adopted();
@@ -69,7 +69,7 @@ describe('a release that ends by itself or by a person', () => {
     },
   );
 
-  it('is restored at once when a person stops it and CodePipeline waits for its actions', () => {
+  test('is restored at once when a person stops it and CodePipeline waits for its actions', () => {
     const world = adopted();
     const id = onStable(world, 'v2');
     world.stopByPerson(id, false);
@@ -78,7 +78,7 @@ describe('a release that ends by itself or by a person', () => {
     expect(world.digestOn('stable')).toBe(digestOf('v1'));
   });
 
-  it('is reported to people even when ECS has restored the service by itself', () => {
+  test('is reported to people even when ECS has restored the service by itself', () => {
     const world = adopted();
     const id = onCanary(world, 'v2');
     world.failRollout('canary', true);
@@ -89,7 +89,7 @@ describe('a release that ends by itself or by a person', () => {
     expect(world.notifications).toHaveLength(2);
   });
 
-  it('is never promoted by a retry once its end was decided', () => {
+  test('is never promoted by a retry once its end was decided', () => {
     const world = adopted();
     const id = onStable(world, 'bad');
     world.ruin();
@@ -100,7 +100,7 @@ describe('a release that ends by itself or by a person', () => {
     expectBothOn(world, 'v1');
   });
 
-  it('is restored again when the circuit breaker undoes the restoration', () => {
+  test('is restored again when the circuit breaker undoes the restoration', () => {
     const world = adopted();
     awaitingApproval(world, 'bad');
     world.ruin();
@@ -111,7 +111,7 @@ describe('a release that ends by itself or by a person', () => {
     expectBothOn(world, 'v1');
   });
 
-  it('stays ended when a task comes and goes after both services were restored', () => {
+  test('stays ended when a task comes and goes after both services were restored', () => {
     const world = adopted();
     awaitingApproval(world, 'bad');
     world.ruin();
@@ -120,7 +120,7 @@ describe('a release that ends by itself or by a person', () => {
     expect(world.wake()).toMatchObject({ phase: 'rolledBack', effects: [] });
   });
 
-  it('deploys the recorded version again when its deployment failed', () => {
+  test('deploys the recorded version again when its deployment failed', () => {
     const world = adopted();
     awaitingApproval(world, 'bad');
     world.ruin();
@@ -133,7 +133,7 @@ describe('a release that ends by itself or by a person', () => {
     expectBothOn(world, 'v1');
   });
 
-  it('gets its image back when the recorded task definition has been deregistered', () => {
+  test('gets its image back when the recorded task definition has been deregistered', () => {
     const world = adopted();
     awaitingApproval(world, 'bad');
     const { lastGood } = world.record();
@@ -148,25 +148,25 @@ describe('a release that ends by itself or by a person', () => {
 });
 
 describe('a rollback that a person asks for', () => {
-  it('is refused for an execution that is not the current release', () => {
+  test('is refused for an execution that is not the current release', () => {
     const world = adopted();
     awaitingApproval(world, 'v2');
     expect(world.requestRollback('another')).toBe(false);
     expect(world.wake().phase).toBe('awaitingApproval');
   });
 
-  it('is refused after success, since nothing better is recorded', () => {
+  test('is refused after success, since nothing better is recorded', () => {
     const world = adopted();
     const id = succeeded(world, 'v2');
     expect(world.requestRollback(id)).toBe(false);
     expect(world.wake()).toMatchObject({ phase: 'succeeded', effects: [] });
   });
 
-  it('is refused before any release', () => {
+  test('is refused before any release', () => {
     expect(adopted().requestRollback()).toBe(false);
   });
 
-  it('changes nothing the second time', () => {
+  test('changes nothing the second time', () => {
     const world = adopted();
     awaitingApproval(world, 'v2');
     world.requestRollback();

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { bakeMs, good } from '../../test/judged-world.ts';
 import { digestOf, imageOf, SimulatedWorld } from '../../test/simulated-world.ts';
 import { type Approval, defaultReleasePolicy } from '../policy/policy.ts';
@@ -33,7 +33,7 @@ function running(approval: Approval): { readonly world: SimulatedWorld; readonly
 }
 
 describe('the first release of services that were made without an image', () => {
-  it('starts the canary, passes with nothing to judge alongside, starts stable and is the last good release', () => {
+  test('starts the canary, passes with nothing to judge alongside, starts stable and is the last good release', () => {
     const { world, id } = running('automatic');
     expect(world.settle().phase).toBe('succeeded');
     expect(world.services).toMatchObject({
@@ -48,7 +48,7 @@ describe('the first release of services that were made without an image', () => 
     expect(world.violations).toEqual([]);
   });
 
-  it('asks a person under the manual policy, and tells them why nothing was compared', () => {
+  test('asks a person under the manual policy, and explains to them why nothing was compared', () => {
     const { world } = running('manual');
     expect(world.settle().phase).toBe('awaitingApproval');
     expect(world.record().verdict).toMatchObject({ kind: 'pass', code: 'first' });
@@ -58,7 +58,7 @@ describe('the first release of services that were made without an image', () => 
     expect(world.services.stable).toMatchObject({ desired: 3, running: 3 });
   });
 
-  it('starts a service once, and only when its image has been deployed', () => {
+  test('starts a service once, and only when its image has been deployed', () => {
     const { world } = pushed('automatic');
     world.advance();
     world.advance();
@@ -70,7 +70,7 @@ describe('the first release of services that were made without an image', () => 
     expect(started()).toEqual([]);
   });
 
-  it('is not passed before its canary runs, and left to a person when that does not come', () => {
+  test('is not passed before its canary runs, and left to a person when that does not come', () => {
     const { world } = deployed('automatic');
     world.pass(bakeMs + 1_000);
     expect(world.callJobs()?.reasons).toContain(
@@ -83,7 +83,7 @@ describe('the first release of services that were made without an image', () => 
     expect(world.wake().phase).toBe('awaitingApproval');
   });
 
-  it('is not passed when its canary has crashed, or when it cannot be told', () => {
+  test('is not passed when its canary has crashed, or when it cannot be told', () => {
     for (const fault of ['crash', 'blind'] as const) {
       const { world } = running('automatic');
       if (fault === 'crash') world.tasks.crash('canary', world.now);
@@ -94,7 +94,7 @@ describe('the first release of services that were made without an image', () => 
     }
   });
 
-  it('that a person rejects leaves nothing to return to, and the next one is the first again', () => {
+  test('that a person rejects leaves nothing to return to, and the next one is the first again', () => {
     const { world } = pushed('manual');
     world.settle();
     world.reject();

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   adopted,
   awaitingApproval,
@@ -11,7 +11,7 @@ import {
 import { digestOf, imageOf, SimulatedWorld } from '../../test/simulated-world.ts';
 
 describe('before the first release', () => {
-  it('adopts the image that both services were created with', () => {
+  test('adopts the image that both services were created with', () => {
     const world = new SimulatedWorld(policy);
     expect(world.wake().phase).toBe('idle');
     expect(world.record().lastGood).toMatchObject({
@@ -23,7 +23,7 @@ describe('before the first release', () => {
     expect(world.plan().effects).toEqual([]);
   });
 
-  it('adopts nothing while a service is still being created', () => {
+  test('adopts nothing while a service is still being created', () => {
     const world = new SimulatedWorld(policy);
     world.services.stable.primary.rolloutState = 'IN_PROGRESS';
     expect(world.wake().effects).toEqual([]);
@@ -33,7 +33,7 @@ describe('before the first release', () => {
     expect(world.record().lastGood?.imageDigest).toBe(digestOf('v1'));
   });
 
-  it('adopts nothing that stable does not run once a release has touched the canary', () => {
+  test('adopts nothing that stable does not run once a release has touched the canary', () => {
     const world = new SimulatedWorld(policy);
     world.image = imageOf('v0');
     world.push('v1');
@@ -47,7 +47,7 @@ describe('before the first release', () => {
     expect(world.record().lastGood).toBeUndefined();
   });
 
-  it('lets the execution that AWS starts with the pipeline pass source and build undisturbed', () => {
+  test('lets the execution that AWS starts with the pipeline pass source and build undisturbed', () => {
     const world = new SimulatedWorld(policy);
     const first = world.push('v1');
     expect(world.wake().phase).toBe('idle');
@@ -56,7 +56,7 @@ describe('before the first release', () => {
     expect(world.status(first)).toBe('InProgress');
   });
 
-  it('rolls nothing back for an alarm', () => {
+  test('rolls nothing back for an alarm', () => {
     const world = adopted();
     world.setAlarm('ALARM');
     expect(world.wake()).toMatchObject({ phase: 'idle', effects: [] });
@@ -64,7 +64,7 @@ describe('before the first release', () => {
 });
 
 describe('a good release', () => {
-  it('goes through every phase and becomes the last good release', () => {
+  test('goes through every phase and becomes the last good release', () => {
     const world = adopted();
     const phases = new Set<string>();
     const look = () => phases.add(world.wake().phase);
@@ -100,7 +100,7 @@ describe('a good release', () => {
     expectBothOn(world, 'v2');
   });
 
-  it('says how long it bakes and is watched', () => {
+  test('says how long it bakes and is watched', () => {
     const world = adopted();
     onCanary(world, 'v2');
     world.finishRollout('canary');
@@ -114,7 +114,7 @@ describe('a good release', () => {
     expect(world.wake()).toMatchObject({ phase: 'baking', nextWakeMs: 500 });
   });
 
-  it('is not recorded before both services are steady, however long that takes', () => {
+  test('is not recorded before both services are steady, however long that takes', () => {
     const world = adopted();
     watched(world, 'v2');
     world.services.stable.running = 2;
@@ -126,7 +126,7 @@ describe('a good release', () => {
     expect(world.record().lastGood?.imageDigest).toBe(digestOf('v2'));
   });
 
-  it('is not recorded while nothing can be measured', () => {
+  test('is not recorded while nothing can be measured', () => {
     const world = adopted();
     watched(world, 'v2');
     world.alarmsReadable = false;
@@ -139,7 +139,7 @@ describe('a good release', () => {
     expect(world.record().lastGood?.imageDigest).toBe(digestOf('v2'));
   });
 
-  it('is completed when the controller dies between the record and the answer to the job', () => {
+  test('is completed when the controller dies between the record and the answer to the job', () => {
     const world = adopted();
     const id = watched(world, 'v2');
     world.pass(policy.watchMs);
@@ -154,7 +154,7 @@ describe('a good release', () => {
     expect(world.image).toBe(imageOf('v2'));
   });
 
-  it('stays good when its execution ends badly after it was recorded', () => {
+  test('stays good when its execution ends badly after it was recorded', () => {
     const world = adopted();
     const id = watched(world, 'v2');
     world.pass(policy.watchMs);
@@ -166,7 +166,7 @@ describe('a good release', () => {
     expectBothOn(world, 'v2');
   });
 
-  it('is recorded again when somebody has reset the record', () => {
+  test('is recorded again when somebody has reset the record', () => {
     const world = adopted();
     const id = succeeded(world, 'v2');
     world.recordText = '{"version":1}';
@@ -175,7 +175,7 @@ describe('a good release', () => {
     expect(world.record().lastGood).toMatchObject({ executionId: id, imageDigest: digestOf('v2') });
   });
 
-  it('writes nothing when the record has changed since it was observed', () => {
+  test('writes nothing when the record has changed since it was observed', () => {
     const world = adopted();
     watched(world, 'v2');
     world.pass(policy.watchMs);
@@ -190,7 +190,7 @@ describe('a good release', () => {
 });
 
 describe('a change of configuration alone', () => {
-  it('is no deviation from the last good release, and the record follows it', () => {
+  test('is no deviation from the last good release, and the record follows it', () => {
     const world = adopted();
     succeeded(world, 'v2');
     const id = world.record().lastGood?.executionId;
@@ -208,7 +208,7 @@ describe('a change of configuration alone', () => {
     expectBothOn(world, 'v2');
   });
 
-  it('of stable, while a release waits for approval, changes what stable would return to', () => {
+  test('of stable, while a release waits for approval, changes what stable would return to', () => {
     const world = adopted();
     awaitingApproval(world, 'v2');
     world.changeConfiguration(['stable']);
@@ -220,7 +220,7 @@ describe('a change of configuration alone', () => {
     expectBothOn(world, 'v1');
   });
 
-  it('while a release waits for approval ends it, since the canary no longer runs the candidate', () => {
+  test('while a release waits for approval ends it, since the canary no longer runs the candidate', () => {
     const world = adopted();
     awaitingApproval(world, 'v2');
     world.changeConfiguration();
@@ -230,7 +230,7 @@ describe('a change of configuration alone', () => {
     expectBothOn(world, 'v1');
   });
 
-  it('in the middle of a promotion fails the release, since the canary is no longer on the candidate', () => {
+  test('in the middle of a promotion fails the release, since the canary is no longer on the candidate', () => {
     const world = adopted();
     watched(world, 'v2');
     world.changeConfiguration();

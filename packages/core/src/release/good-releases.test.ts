@@ -1,10 +1,10 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { DisturbedApplication } from '../../test/disturbed-application.ts';
 
 /** `npm run sim` releases hundreds, on the engine. */
 const RELEASES = 6;
 
-it('good releases in a disturbed application are ended by nothing but the judge', () => {
+test('good releases in a disturbed application are ended by nothing but the judge', () => {
   const application = new DisturbedApplication(1);
   application.passDay();
   const ends = Array.from({ length: RELEASES }, (_, index) => application.release(`v${index + 2}`));

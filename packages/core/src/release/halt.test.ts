@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Effect } from './effect.ts';
 import { announcingHalt } from './halt.ts';
 import type { Observed } from './observed.ts';
@@ -35,7 +35,7 @@ class Looks {
 const minute = 60_000;
 
 describe('a controller that is halted', () => {
-  it('tells people once, when it lasts', () => {
+  test('notifies people once, when it lasts', () => {
     const looks = new Looks();
     for (let look = 0; look < 60; look += 1) looks.at(minute, 'halted');
     expect(looks.told).toEqual([
@@ -44,7 +44,7 @@ describe('a controller that is halted', () => {
     expect(looks.written).toHaveLength(2);
   });
 
-  it('says nothing of what passes by itself, and tells again of what comes again', () => {
+  test('says nothing of what passes by itself, and reports again what comes again', () => {
     const looks = new Looks();
     looks.at(0, 'halted');
     looks.at(minute, 'baking');
@@ -55,7 +55,7 @@ describe('a controller that is halted', () => {
     expect(looks.told).toHaveLength(2);
   });
 
-  it('remembers what was told across a crash of the controller, and keeps the rest of its record', () => {
+  test('remembers what was told across a crash of the controller, and keeps the rest of its record', () => {
     const looks = new Looks();
     const verdict = {
       executionId: 'e1',
@@ -75,7 +75,7 @@ describe('a controller that is halted', () => {
     });
   });
 
-  it('writes nothing alongside another record, which it would conflict with, nor over one that it cannot read', () => {
+  test('writes nothing alongside another record, which it would conflict with, nor over one that it cannot read', () => {
     const looks = new Looks();
     const other = { kind: 'recordDecision', executionId: 'e1', next: { version: 1 }, ifVersion: 1 } as const;
     looks.at(0, 'halted', [other]);

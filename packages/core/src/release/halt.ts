@@ -7,11 +7,11 @@ import { initialExecutionId } from './record.ts';
 const patienceMs = 3 * 60_000;
 
 /**
- * Tells people once that the controller is halted, and forgets it when it is not any more.
+ * Notifies people once that the controller is halted, and forgets it when it is not any more.
  *
  * What was told is in the record, so a crash does not repeat it. It comes last, since a record that cannot be written keeps
  * what follows from being done; and not with another write, which it would conflict with. Without a readable record
- * nothing can be remembered: then the invocation fails, and the alarm on that tells people.
+ * nothing can be remembered: then the invocation fails, and the alarm on that notifies people.
  */
 export function announcingHalt(observed: Observed, planned: Plan, nowMs: number): Plan {
   if (!observed.record.known || planned.effects.some(isBarrier)) return planned;

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   bakeMs,
   concerning,
@@ -65,7 +65,7 @@ function begun({ approval, work, judge = {} }: (typeof everywhere)[number]) {
 describe.each(everywhere)('when $why, under $approval, a release', (given) => {
   const { code, work, says } = given;
 
-  it('is what a person decides on once it has baked', () => {
+  test('is what a person decides on once it has baked', () => {
     const { world, id } = begun(given);
     observed(world, bakeMs - 5_000, work);
     expect(world.openJobs.size).toBe(1);
@@ -85,7 +85,7 @@ describe.each(everywhere)('when $why, under $approval, a release', (given) => {
     });
   });
 
-  it('is neither promoted nor rolled back by itself, however long nobody answers', () => {
+  test('is neither promoted nor rolled back by itself, however long nobody answers', () => {
     const { world } = begun(given);
     observed(world, judgedMs, work);
     observed(world, 15 * 60_000, work);
@@ -94,7 +94,7 @@ describe.each(everywhere)('when $why, under $approval, a release', (given) => {
     expect([world.digestOn('canary'), world.digestOn('stable')]).toEqual([digestOf('v2'), digestOf('v1')]);
   });
 
-  it.each(['approve', 'reject'] as const)('goes where a person sends it: %s', (answer) => {
+  test.each(['approve', 'reject'] as const)('goes where a person sends it: %s', (answer) => {
     const { world } = begun(given);
     observed(world, judgedMs, work);
     world[answer]();
@@ -109,7 +109,7 @@ describe.each(everywhere)('when $why, under $approval, a release', (given) => {
 });
 
 describe('a release that a person is asked about', () => {
-  it('is not promoted when the judge would pass it later', () => {
+  test('is not promoted when the judge would pass it later', () => {
     const { world } = judging('automatic', { before: { stable: concerning.stable } });
     observed(world, judgedMs, concerning);
     expect(world.record().verdict?.code).toBe('concern');
@@ -121,7 +121,7 @@ describe('a release that a person is asked about', () => {
     expect([phase, effects, verdict?.kind]).toEqual(['awaitingApproval', [], 'pass']);
   });
 
-  it('is rolled back when the judge fails it while it waits', () => {
+  test('is rolled back when the judge fails it while it waits', () => {
     const { world } = judging('automatic', { before: { stable: concerning.stable } });
     observed(world, judgedMs, concerning);
     expect(world.wake().phase).toBe('awaitingApproval');
@@ -130,7 +130,7 @@ describe('a release that a person is asked about', () => {
     expect(world.record().decision?.by).toBe('judge');
   });
 
-  it('is asked about only at the deadline when it is not certified, since more evidence may still decide', () => {
+  test('is asked about only at the deadline when it is not certified, since more evidence may still decide', () => {
     const { world } = judging('automatic', { before: { stable: differing.stable } });
     const few = (work: object) => ({ ...work, perSecond: 1 });
     const thin = { canary: few(differing.canary), stable: differing.stable.map(few) };

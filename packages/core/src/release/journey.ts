@@ -82,7 +82,7 @@ export function unreadOf({ canary, judge, stable }: Journey, nowMs: number): Unr
   return { fromMs, ...(toMs !== undefined && { toMs }) };
 }
 
-/** Active executions beside the current release that have touched the canary as well. */
+/** Active executions other than the current release that have touched the canary as well. */
 export function intruders(pipeline: PipelineState, release: Journey): readonly Journey[] {
   return releases(pipeline).filter(
     (journey) => isActive(journey.execution) && journey.execution.id !== release.execution.id,

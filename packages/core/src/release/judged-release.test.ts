@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { bakeMs, broken, failing, good, judgedMs, judging, observed } from '../../test/judged-world.ts';
 import { digestOf, SimulatedWorld } from '../../test/simulated-world.ts';
 import { defaultReleasePolicy } from '../policy/policy.ts';
@@ -14,7 +14,7 @@ function expectBothOn(world: SimulatedWorld, version: string): void {
 }
 
 describe('an automatic release', () => {
-  it('promotes itself once the judge has passed it and it has baked', () => {
+  test('promotes itself once the judge has passed it and it has baked', () => {
     const { world, id } = judging('automatic');
     observed(world, bakeMs - 5_000, good);
     expect(world.openJobs.size).toBe(1);
@@ -25,7 +25,7 @@ describe('an automatic release', () => {
     expectBothOn(world, 'v2');
   });
 
-  it('is rolled back by the judge before its job is answered, and the record says why', () => {
+  test('is rolled back by the judge before its job is answered, and the record says why', () => {
     const { world, id } = judging('automatic');
     observed(world, 60_000, failing);
     expect(world.record().decision).toMatchObject({ executionId: id, kind: 'rollback', by: 'judge' });
@@ -39,7 +39,7 @@ describe('an automatic release', () => {
     expectBothOn(world, 'v1');
   });
 
-  it('that fails everything is rolled back within seconds, before the first interval is over', () => {
+  test('that fails everything is rolled back within seconds, before the first interval is over', () => {
     const { world } = judging('automatic');
     world.pass(4_000);
     world.report(broken);
@@ -49,7 +49,7 @@ describe('an automatic release', () => {
     expectBothOn(world, 'v1');
   });
 
-  it('is rolled back by an ordinary wake as well', () => {
+  test('is rolled back by an ordinary wake as well', () => {
     const { world } = judging('automatic');
     world.pass(60_000);
     world.report(failing);
@@ -58,7 +58,7 @@ describe('an automatic release', () => {
     expectBothOn(world, 'v1');
   });
 
-  it('asks a person when the judge cannot decide by the deadline', () => {
+  test('asks a person when the judge cannot decide by the deadline', () => {
     const { world } = judging('automatic');
     const few = { perSecond: 0.2 };
     observed(world, 50 * 60_000, { canary: {}, stable: few });
@@ -73,7 +73,7 @@ describe('an automatic release', () => {
     expect(world.settle().phase).toBe('succeeded');
   });
 
-  it('asks a person when nothing could be measured by the deadline', () => {
+  test('asks a person when nothing could be measured by the deadline', () => {
     const { world } = judging('automatic');
     world.outcomesProblem = 'the log cannot be read';
     world.pass(71 * 60_000);
@@ -83,7 +83,7 @@ describe('an automatic release', () => {
     expect(reasons).toContain('not measured: the log cannot be read');
   });
 
-  it('is not decided by a look that could not read the log, at the deadline', () => {
+  test('is not decided by a look that could not read the log, at the deadline', () => {
     const { world } = judging('automatic');
     observed(world, judgedMs, { canary: {}, stable: { perSecond: 0.1 } });
     world.outcomesProblem = 'Rate exceeded';
@@ -97,7 +97,7 @@ describe('an automatic release', () => {
     expect(world.wake().phase).toBe('awaitingApproval');
   });
 
-  it('is looked at after each report at first, and then more rarely, so that many share what AWS allows', () => {
+  test('is looked at after each report at first, and then more rarely, so that many share what AWS allows', () => {
     const { world } = judging('automatic');
     world.outcomesProblem = 'the log cannot be read';
     const looks: number[] = [];
@@ -112,7 +112,7 @@ describe('an automatic release', () => {
     expect(looks.length).toBeLessThan(130);
   });
 
-  it('is judged on while a person is awaited', () => {
+  test('is judged on while a person is awaited', () => {
     const { world } = judging('automatic');
     observed(world, 61 * 60_000, { canary: {}, stable: { perSecond: 0.1 } });
     expect(world.wake().phase).toBe('awaitingApproval');
@@ -124,7 +124,7 @@ describe('an automatic release', () => {
 });
 
 describe('an execution that is retried', () => {
-  it('is not taken for unchanged once another release has used the canary, and promotes nothing', () => {
+  test('is not taken for unchanged once another release has used the canary, and promotes nothing', () => {
     const { world, id } = judging('automatic');
     observed(world, judgedMs, good);
     expect(world.record().verdict?.kind).toBe('pass');
@@ -151,7 +151,7 @@ describe('an execution that is retried', () => {
 });
 
 describe('a pass', () => {
-  it('promotes nothing while neither alarms nor dead letters can be read', () => {
+  test('promotes nothing while neither alarms nor dead letters can be read', () => {
     const { world } = judging('automatic');
     observed(world, judgedMs, good);
     expect(world.record().verdict?.kind).toBe('pass');
@@ -161,7 +161,7 @@ describe('a pass', () => {
     expect(world.wake().effects).toMatchObject([{ kind: 'grantApproval' }]);
   });
 
-  it('promotes although a newer commit waits, which would otherwise never end where commits are frequent', () => {
+  test('promotes although a newer commit waits, which would otherwise never end where commits are frequent', () => {
     const { world, id } = judging('automatic');
     world.push('v3');
     world.advance();
@@ -173,7 +173,7 @@ describe('a pass', () => {
     expect(world.runs.at(-1)).toMatchObject({ executionId: id, action: 'DeployStable' });
   });
 
-  it('of a release that a person promotes is superseded by a newer commit', () => {
+  test('of a release that a person promotes is superseded by a newer commit', () => {
     const { world, id } = judging('automatic-then-manual');
     world.push('v3');
     world.advance();
@@ -183,7 +183,7 @@ describe('a pass', () => {
     expect(world.record().decision).toMatchObject({ executionId: id, by: 'newerCommit' });
   });
 
-  it('answers no approval but its own', () => {
+  test('answers no approval but its own', () => {
     const { world } = judging('automatic');
     observed(world, judgedMs, good);
     const seen = world.observe();
@@ -199,7 +199,7 @@ describe('a pass', () => {
     expect(plan(asked({ executionId: 'another' }), world.policy, world.now).effects).toEqual([]);
   });
 
-  it('that did not last until the job was answered is not what promotes', () => {
+  test('that did not last until the job was answered is not what promotes', () => {
     const { world, id } = judging('automatic');
     world.pass(judgedMs);
     world.report(good);
@@ -215,7 +215,7 @@ describe('a pass', () => {
 });
 
 describe('a release of the image that both services run already', () => {
-  it('passes at once: there is nothing to judge', () => {
+  test('passes at once: there is nothing to judge', () => {
     const world = new SimulatedWorld({
       ...defaultReleasePolicy,
       approval: 'automatic',
@@ -231,7 +231,7 @@ describe('a release of the image that both services run already', () => {
 });
 
 describe('automatic-then-manual', () => {
-  it('asks a person after a pass, and promotes nothing by itself', () => {
+  test('asks a person after a pass, and promotes nothing by itself', () => {
     const { world } = judging('automatic-then-manual');
     observed(world, judgedMs, good);
     expect(world.record().verdict?.kind).toBe('pass');
@@ -239,7 +239,7 @@ describe('automatic-then-manual', () => {
     expect(world.settle().phase).toBe('awaitingApproval');
   });
 
-  it('is rolled back by the judge', () => {
+  test('is rolled back by the judge', () => {
     const { world } = judging('automatic-then-manual');
     observed(world, 60_000, failing);
     expect(world.record().decision?.by).toBe('judge');
@@ -247,7 +247,7 @@ describe('automatic-then-manual', () => {
 });
 
 describe('a manual release', () => {
-  it('goes to a person after the bake, whatever the judge says, with the verdict in the message', () => {
+  test('goes to a person after the bake, whatever the judge says, with the verdict in the message', () => {
     const { world } = judging('manual');
     observed(world, bakeMs - 5_000, failing);
     expect(world.openJobs.size).toBe(1);
@@ -266,7 +266,7 @@ describe('a manual release', () => {
     expect(world.settle().phase).toBe('awaitingApproval');
   });
 
-  it('keeps the message within what an approval takes, whatever AWS has said', () => {
+  test('keeps the message within what an approval takes, whatever AWS has said', () => {
     const { world } = judging('manual');
     world.outcomesProblem = `the log cannot be read: ${'x'.repeat(2000)}`;
     world.pass(bakeMs + 10 * 60_000);
@@ -277,7 +277,7 @@ describe('a manual release', () => {
     expect(Message).toMatch(/ reject to return the canary to the last good release\.$/);
   });
 
-  it('is not answered by a look that could not read the log, at the end of the bake', () => {
+  test('is not answered by a look that could not read the log, at the end of the bake', () => {
     const { world } = judging('manual');
     world.report(good);
     world.outcomesProblem = 'Rate exceeded';
@@ -291,7 +291,7 @@ describe('a manual release', () => {
     expect(world.record().verdict?.kind).not.toBe('error');
   });
 
-  it('says so in the message when nothing could be judged', () => {
+  test('says so in the message when nothing could be judged', () => {
     const { world } = judging('manual');
     world.outcomesProblem = 'the log cannot be read';
     world.pass(bakeMs + 10 * 60_000);

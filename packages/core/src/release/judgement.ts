@@ -8,7 +8,7 @@ import { reportMs } from '../measurement/line.ts';
 import type { Measurement, TrackMeasurement } from '../measurement/measurement.ts';
 import { begunBefore } from '../measurement/track.ts';
 import type { ReleasePolicy } from '../policy/policy.ts';
-import { failingAt, linesSince } from './dead-letters.ts';
+import { failingAt, failuresSince } from './dead-letters.ts';
 import { type Journey, judgedFrom } from './journey.ts';
 import { known, type Observed, type Reading } from './observed.ts';
 import { type RecordedVerdict, storedText } from './record.ts';
@@ -16,9 +16,9 @@ import { type SincePromotion, sincePromotion } from './usual.ts';
 
 /** What the judge says of a release, and what else its measurements tell. */
 export interface Judgement {
-  /** Of the canary beside stable, from the canary's steady state until stable's deployment began. */
+  /** Of the canary compared with stable, from the canary's steady state until stable's deployment began. */
   readonly verdict: Verdict;
-  /** Of both services after the promotion, beside stable before it; undefined until both run the candidate. */
+  /** Of both services after the promotion, compared with stable before it; undefined until both run the candidate. */
   readonly watch?: Verdict;
   /** Deliveries that tasks of the last good release failed since the canary's deployment began. */
   readonly failedByLastGood: number;
@@ -171,7 +171,7 @@ export function acceptedWith(judgement: Judgement, accepted: number): number {
 
 /**
  * Whether dead letters are not the canary's doing although it is still being deployed: there is no verdict yet, but
- * what the last good release failed since the deployment began tells as much.
+ * what the last good release failed since the deployment began says as much.
  */
 export function excusesWhileDeploying(measurement: Measurement, nowMs: number, deadLetters: number): boolean {
   return deadLetters > 0 && hasFailedThem(failedByLastGood(measurement, nowMs), deadLetters);
@@ -224,7 +224,7 @@ function asFarAsUnusual(watch: Verdict, since: SincePromotion | undefined): Verd
 /**
  * Both services as one against stable's last intervals before the promotion, each of which is used once: so the odds
  * hold as far as the traffic is alike. When those are used up, only crashes are judged: whether a version works at all
- * the judge tells at its beginning only. Stable's tasks are new, so latency is left out.
+ * the judge finds out at its beginning only. Stable's tasks are new, so latency is left out.
  */
 function watchBlocks(before: readonly Block[], all: readonly Block[], fromMs: number): Block[] {
   const controls = [...before].reverse();
@@ -261,7 +261,7 @@ function withoutDurations({ durations: _durations, ...cell }: Cell): Cell {
  */
 function failedByLastGood({ fromMs, canary, stable, stableSample }: Measurement, untilMs: number): number {
   const failed = (track: TrackMeasurement) =>
-    linesSince(track, fromMs).reduce(
+    failuresSince(track, fromMs).reduce(
       (sum, line) => sum + (line.fromMs < untilMs ? line.failed + line.retriedFailed : 0),
       0,
     );
@@ -272,7 +272,7 @@ function failedByLastGood({ fromMs, canary, stable, stableSample }: Measurement,
 /** On which track the last delivery failed of what went to the dead-letter queue during the release. */
 function deadLetterNotes({ fromMs, canary, stable }: Measurement): string[] {
   const last = (track: TrackMeasurement) => {
-    return linesSince(track, fromMs).reduce((sum, { deadLettered }) => sum + deadLettered, 0);
+    return failuresSince(track, fromMs).reduce((sum, { deadLettered }) => sum + deadLettered, 0);
   };
   const [byCanary, byStable] = [last(canary), last(stable)];
   return byCanary + byStable === 0

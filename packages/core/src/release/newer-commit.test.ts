@@ -1,11 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { adopted, awaitingApproval, expectBothOn, onStable, policy } from '../../test/release-stages.ts';
 import { digestOf } from '../../test/simulated-world.ts';
 import { known } from './observed.ts';
 import { plan } from './plan.ts';
 
 describe('a newer commit', () => {
-  it('supersedes a release that waits for approval, which is restored before the newer one begins', () => {
+  test('supersedes a release that waits for approval, which is restored before the newer one begins', () => {
     const world = adopted();
     const older = awaitingApproval(world, 'v2');
     const newer = world.push('v3');
@@ -20,7 +20,7 @@ describe('a newer commit', () => {
     expect(world.record().decision).toMatchObject({ executionId: older, kind: 'abort', by: 'newerCommit' });
   });
 
-  it('waits in front of the canary under the policy that says so', () => {
+  test('waits in front of the canary under the policy that says so', () => {
     const world = adopted({ onNewerCommit: 'wait' });
     const older = awaitingApproval(world, 'v2');
     const newer = world.push('v3');
@@ -31,7 +31,7 @@ describe('a newer commit', () => {
     expect(world.record().lastGood?.executionId).toBe(older);
   });
 
-  it('never disturbs a promotion', () => {
+  test('never disturbs a promotion', () => {
     const world = adopted();
     const older = onStable(world, 'v2');
     const newer = world.push('v3');
@@ -43,7 +43,7 @@ describe('a newer commit', () => {
     expect(world.status(older)).toBe('Succeeded');
   });
 
-  it('waits until a rollback has reached a steady state', () => {
+  test('waits until a rollback has reached a steady state', () => {
     const world = adopted({ onNewerCommit: 'wait' });
     onStable(world, 'bad');
     world.ruin();
@@ -62,7 +62,7 @@ describe('a newer commit', () => {
     expect(world.activeReleases()).toHaveLength(1);
   });
 
-  it('is ended when a person lets it past a release that is being promoted, and nothing untested stays', () => {
+  test('is ended when a person lets it past a release that is being promoted, and nothing untested stays', () => {
     const world = adopted();
     const older = onStable(world, 'v2');
     const newer = world.push('v3');
@@ -79,7 +79,7 @@ describe('a newer commit', () => {
     expectBothOn(world, 'v1');
   });
 
-  it('cannot slip in when a release is ended at the first look', () => {
+  test('cannot slip in when a release is ended at the first look', () => {
     const world = adopted();
     const bad = world.push('bad');
     world.advance();
@@ -94,7 +94,7 @@ describe('a newer commit', () => {
     expect(world.digestOn('canary')).toBe(digestOf('v1'));
   });
 
-  it('replaces a waiting release when a person lets it in', () => {
+  test('replaces a waiting release when a person lets it in', () => {
     const world = adopted({ onNewerCommit: 'wait' });
     const older = awaitingApproval(world, 'v2');
     const newer = world.push('v3');
@@ -109,7 +109,7 @@ describe('a newer commit', () => {
     expect(world.settle()).toMatchObject({ phase: 'awaitingApproval', release: { executionId: newer } });
   });
 
-  it('leaves no canary behind when it was let in and then stopped', () => {
+  test('leaves no canary behind when it was let in and then stopped', () => {
     const world = adopted({ onNewerCommit: 'wait' });
     const older = awaitingApproval(world, 'v2');
     const newer = world.push('v3');
@@ -123,7 +123,7 @@ describe('a newer commit', () => {
     expectBothOn(world, 'v1');
   });
 
-  it('does not keep stable on a bad version whose rollback it has overtaken', () => {
+  test('does not keep stable on a bad version whose rollback it has overtaken', () => {
     const world = adopted();
     onStable(world, 'bad');
     world.finishRollout('stable');
@@ -141,7 +141,7 @@ describe('a newer commit', () => {
     expect(world.violations).toEqual([]);
   });
 
-  it('is stopped itself when it waits for approval, and so is the release that is being promoted', () => {
+  test('is stopped itself when it waits for approval, and so is the release that is being promoted', () => {
     const world = adopted();
     const older = onStable(world, 'v2');
     const newer = world.push('v3');
@@ -163,7 +163,7 @@ describe('a newer commit', () => {
     expectBothOn(world, 'v1');
   });
 
-  it.each([
+  test.each([
     ['its action is not listed yet', (_stage: string) => true],
     ['the pipeline was read a moment before it entered', (stage: string) => stage !== 'Canary'],
   ])('is not undone as residue of the release before it when %s', (_when, shows) => {
@@ -191,7 +191,7 @@ describe('a newer commit', () => {
     expect(world.settle()).toMatchObject({ phase: 'awaitingApproval', release: { executionId: newer } });
   });
 
-  it('is what supersedes: an older execution that was retried only waits', () => {
+  test('is what supersedes: an older execution that was retried only waits', () => {
     const world = adopted();
     const older = world.push('v2');
     world.advance();
@@ -204,7 +204,7 @@ describe('a newer commit', () => {
     expect(world.wake()).toMatchObject({ phase: 'awaitingApproval', release: { executionId: newer } });
   });
 
-  it('leaves alone a transition that a person disabled', () => {
+  test('leaves alone a transition that a person disabled', () => {
     const world = adopted();
     world.gate = { enabled: false, reason: 'freeze until Monday' };
     world.push('v2');

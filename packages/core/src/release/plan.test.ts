@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   adopted,
   awaitingApproval,
@@ -12,12 +12,12 @@ import { known, type Observed, unknown } from './observed.ts';
 import { plan } from './plan.ts';
 
 describe('jobs', () => {
-  it('answers a job of an unknown release by asking to be called again', () => {
+  test('answers a job of an unknown release by asking to be called again', () => {
     const world = adopted();
     expect(world.plan({ id: 'stray' }).effects).toEqual([{ kind: 'continueJob', jobId: 'stray' }]);
   });
 
-  it('fails a job whose named execution has ended', () => {
+  test('fails a job whose named execution has ended', () => {
     const world = adopted();
     const id = awaitingApproval(world, 'v2');
     world.reject();
@@ -27,7 +27,7 @@ describe('jobs', () => {
     ]);
   });
 
-  it('answers every job exactly once, whatever the phase', () => {
+  test('answers every job exactly once, whatever the phase', () => {
     const world = adopted();
     const jobEffects = () => world.plan({ id: 'any' }).effects.filter((effect) => 'jobId' in effect).length;
     expect(jobEffects()).toBe(1);
@@ -52,7 +52,7 @@ describe('what cannot be seen', () => {
     ['the record', { record: unknown('the record is not JSON') }],
   ];
 
-  it.each(cases)('halts without touching anything when %s cannot be read', (_what, blind) => {
+  test.each(cases)('halts without touching anything when %s cannot be read', (_what, blind) => {
     const halted = plan({ ...seen(), ...blind }, policy, 0);
     const [problem] = Object.values(blind);
     // It is only written down, where it can be.
@@ -64,7 +64,7 @@ describe('what cannot be seen', () => {
     });
   });
 
-  it('goes on rolling back when only the signals cannot be read', () => {
+  test('goes on rolling back when only the signals cannot be read', () => {
     const world = adopted();
     onStable(world, 'bad');
     world.ruin();
@@ -75,7 +75,7 @@ describe('what cannot be seen', () => {
     expectBothOn(world, 'v1');
   });
 
-  it('adopts nothing from images named by tag', () => {
+  test('adopts nothing from images named by tag', () => {
     const world = new SimulatedWorld(policy);
     const observed = world.observe();
     if (!observed.canary.known || !observed.stable.known) throw new Error('the world hides its services');

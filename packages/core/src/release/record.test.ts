@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { stages } from '../contract.ts';
 import { createJudge } from '../judge/judge.ts';
 import { defaultReleasePolicy } from '../policy/policy.ts';
@@ -99,7 +99,7 @@ const records: fc.Arbitrary<ReleaseRecord> = fc
   }));
 
 describe('parseRecord', () => {
-  it('reads back every record that was written', () => {
+  test('reads back every record that was written', () => {
     fc.assert(
       fc.property(records, (record) => {
         expect(parseRecord(formatRecord(record))).toEqual({ ok: true, record });
@@ -107,16 +107,16 @@ describe('parseRecord', () => {
     );
   });
 
-  it.each(Object.keys(codes))('reads back a verdict that is %s', (code) => {
+  test.each(Object.keys(codes))('reads back a verdict that is %s', (code) => {
     const record = { version: 1, verdict: { ...verdict, code } };
     expect(parseRecord(JSON.stringify(record))).toEqual({ ok: true, record });
   });
 
-  it('reads the record that the stack is created with', () => {
+  test('reads the record that the stack is created with', () => {
     expect(parseRecord('{"version":1}')).toEqual({ ok: true, record: { version: 1 } });
   });
 
-  it.each([
+  test.each([
     ['none', 'not JSON'],
     ['', 'not JSON'],
     ['[]', 'not a JSON object'],
@@ -132,7 +132,7 @@ describe('parseRecord', () => {
     expect(result.ok ? '' : result.problem).toContain(problem);
   });
 
-  it('never reads half a rollback target', () => {
+  test('never reads half a rollback target', () => {
     const lastGood = {
       executionId: 'e',
       imageDigest: 'latest',
@@ -147,7 +147,7 @@ describe('parseRecord', () => {
     });
   });
 
-  it('never throws', () => {
+  test('never throws', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), (document) => {
         expect(typeof parseRecord(document).ok).toBe('boolean');
@@ -159,18 +159,18 @@ describe('parseRecord', () => {
 describe('a rollback request', () => {
   const request = { executionId: 'e1', reason: 'too slow', requestedAt: '2026-01-01T00:00:00.000Z' };
 
-  it('is read as it was written, and is none in an empty object', () => {
+  test('is read as it was written, and is none in an empty object', () => {
     expect(parseRollbackRequest(formatRollbackRequest(request))).toEqual({ ok: true, request });
     expect(parseRollbackRequest('{}')).toEqual({ ok: true });
   });
 
-  it('fits a standard parameter, whatever its reason', () => {
+  test('fits a standard parameter, whatever its reason', () => {
     const text = formatRollbackRequest({ ...request, reason: '\u0000'.repeat(5_000) });
     expect(Buffer.byteLength(text)).toBeLessThan(4_096);
     expect(parseRollbackRequest(text).ok).toBe(true);
   });
 
-  it.each([
+  test.each([
     ['', 'it is not JSON'],
     ['[]', 'it is not a JSON object'],
     ['{"executionId":"e1"}', 'request.reason is missing; request.requestedAt is missing'],
@@ -180,7 +180,7 @@ describe('a rollback request', () => {
 });
 
 describe('the largest record', () => {
-  it.each([
+  test.each([
     ['plain', 'x'],
     ['escaped', '"'],
     ['control characters', '\u0001'],

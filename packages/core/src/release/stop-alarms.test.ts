@@ -1,8 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { good, judgedMs, judging, observed, promoted } from '../../test/judged-world.ts';
 
 describe("an alarm of the team's own", () => {
-  it('ends the release during which it goes off, and says why it did', () => {
+  test('ends the release during which it goes off, and says why it did', () => {
     const { world } = judging('automatic');
     observed(world, 20_000, good);
     expect(world.wake().phase).toBe('baking');
@@ -14,14 +14,14 @@ describe("an alarm of the team's own", () => {
     });
   });
 
-  it('ends it also in its promotion and its watch', () => {
+  test('ends it also in its promotion and its watch', () => {
     const { world } = promoted();
     observed(world, 10_000, good);
     world.setStopAlarm('ALARM');
     expect(world.wake().phase).toBe('rollingBack');
   });
 
-  it('ends it although the dead letters cannot be read', () => {
+  test('ends it although the dead letters cannot be read', () => {
     const { world } = judging('automatic');
     world.deadLettersReadable = false;
     world.outcomesProblem = 'the log cannot be read';
@@ -30,7 +30,7 @@ describe("an alarm of the team's own", () => {
     expect(world.wake().phase).toBe('rollingBack');
   });
 
-  it('that was in ALARM before says nothing until it goes off again', () => {
+  test('that was in ALARM before says nothing until it goes off again', () => {
     const { world } = judging('automatic', { alarmBefore: true });
     observed(world, 20_000, good);
     const { phase, reasons } = world.wake();
@@ -45,7 +45,7 @@ describe("an alarm of the team's own", () => {
     expect(world.wake().phase).toBe('rollingBack');
   });
 
-  it('that goes off after the release is over ends nothing', () => {
+  test('that goes off after the release is over ends nothing', () => {
     const { world } = promoted();
     observed(world, judgedMs, good);
     world.settle();

@@ -2,7 +2,7 @@ import { reportMs } from '../measurement/line.ts';
 import type { Measurement } from '../measurement/measurement.ts';
 import { begunSince } from '../measurement/track.ts';
 import type { ReleasePolicy } from '../policy/policy.ts';
-import { linesSince } from './dead-letters.ts';
+import { failuresSince } from './dead-letters.ts';
 import { isActive, type Journey, releases } from './journey.ts';
 import type { Observed, PipelineState } from './observed.ts';
 
@@ -76,7 +76,7 @@ function worstBefore(
   const stretches = new Map<number, { failed: number; deadLettered: number }>();
   const whole = Math.floor((promotedAt - before.fromMs) / stretchMs);
   // Lines that came late are among those that were read of the release.
-  const lines = linesSince({ lines: [...before.lines, ...stable.lines], tasks: [] }, before.fromMs);
+  const lines = failuresSince({ lines: [...before.lines, ...stable.lines], tasks: [] }, before.fromMs);
   for (const { toMs, failed, retriedFailed, deadLettered } of lines) {
     const stretch = Math.floor((promotedAt - toMs) / stretchMs);
     if (stretch < 0 || stretch >= whole) continue;
@@ -99,7 +99,7 @@ function worstBefore(
 /** On the canary, and on the tasks of stable that its deployment began. */
 function failedSince({ canary, stable, stableSample }: Measurement, promotedAt: number): number {
   const failed = (track: Measurement['canary']) =>
-    linesSince(track, Math.ceil(promotedAt / reportMs) * reportMs).reduce(
+    failuresSince(track, Math.ceil(promotedAt / reportMs) * reportMs).reduce(
       (sum, line) => sum + line.failed + line.retriedFailed,
       0,
     );

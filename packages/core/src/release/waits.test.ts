@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { good, judgedMs, judging, observed, promoted } from '../../test/judged-world.ts';
 import { known } from './observed.ts';
 import { plan } from './plan.ts';
@@ -6,7 +6,7 @@ import { plan } from './plan.ts';
 const minute = 60_000;
 
 describe('a release whose pipeline does not ask for its answer', () => {
-  it('says so of the verdict, since when, and what to do', () => {
+  test('says so of the verdict, since when, and what to do', () => {
     const { world } = judging('automatic');
     world.pass(judgedMs);
     world.report(good);
@@ -19,14 +19,14 @@ describe('a release whose pipeline does not ask for its answer', () => {
     );
   });
 
-  it('says so of the end of its watch', () => {
+  test('says so of the end of its watch', () => {
     const { world } = promoted();
     world.pass(8 * minute);
     world.report(good);
     expect(world.wake().reasons.join('\n')).toMatch(/the Record action has not asked .* for 3 min/);
   });
 
-  it('says nothing while it is asked', () => {
+  test('says nothing while it is asked', () => {
     const { world } = judging('automatic');
     observed(world, judgedMs, good);
     expect(world.wake().reasons.join('\n')).not.toMatch(/has not asked/);
@@ -34,7 +34,7 @@ describe('a release whose pipeline does not ask for its answer', () => {
 });
 
 describe('a stage that a person has closed', () => {
-  it.each([
+  test.each([
     ['a reason', { transitionDisabledReason: 'freeze' }, ' ("freeze")'],
     ['no reason', {}, ''],
   ])('is named with what to do, where %s is given, and who waits in front of it', (_what, given, shown) => {
@@ -55,7 +55,7 @@ describe('a stage that a person has closed', () => {
     expect(reasons({ inboundExecutionIds: [] }).join('\n')).not.toMatch(/waits in front/);
   });
 
-  it('by the controller itself is not mentioned', () => {
+  test('by the controller itself is not mentioned', () => {
     const { world } = judging('automatic');
     world.push('v3');
     world.advance();

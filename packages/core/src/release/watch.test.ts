@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { good, judgedMs, judging, lookUntil, observed, promoted } from '../../test/judged-world.ts';
 import type { TracksWork } from '../../test/simulated-tasks.ts';
 import { digestOf, type SimulatedWorld } from '../../test/simulated-world.ts';
@@ -44,14 +44,14 @@ function expectRolledBack(world: SimulatedWorld, on: RegExp): void {
 }
 
 describe('in the watch after its promotion', () => {
-  it('a good release is not taken for a regression', () => {
+  test('a good release is not taken for a regression', () => {
     const { world, id } = promoted();
     expect(lookUntil('succeeded', world, 5 * minute, good)).toBe('succeeded');
     expect(world.status(id)).toBe('Succeeded');
     expect([world.digestOn('canary'), world.digestOn('stable')]).toEqual([digestOf('v2'), digestOf('v2')]);
   });
 
-  it('whose services do not become steady, a person is asked, and nothing is rolled back', () => {
+  test('whose services do not become steady, a person is asked, and nothing is rolled back', () => {
     const { world, id } = promoted();
     world.services.stable.running = 2;
     observed(world, 2 * hour + 4 * minute, good);
@@ -70,31 +70,31 @@ describe('in the watch after its promotion', () => {
     expect(world.violations).toEqual([]);
   });
 
-  it("a good release is not rolled back for stable's new tasks, which are cold", () => {
+  test("a good release is not rolled back for stable's new tasks, which are cold", () => {
     const { world } = promoted();
     observed(world, 5 * minute, { canary: work, stable: warmingUp });
     expect(world.wake().phase).toBe('succeeded');
   });
 
-  it('a version that fails everything is rolled back within seconds', () => {
+  test('a version that fails everything is rolled back within seconds', () => {
     const { world } = promoted();
     observed(world, 10_000, both(1));
     expectRolledBack(world, /Fail, on failing nearly everything/);
   });
 
-  it('a version that fails everything on stable alone is rolled back within seconds', () => {
+  test('a version that fails everything on stable alone is rolled back within seconds', () => {
     const { world } = promoted();
     observed(world, 15_000, onStable(1));
     expectRolledBack(world, /Fail, on failing nearly everything/);
   });
 
-  it('a version that fails one message in ten on all tasks is rolled back within a minute', () => {
+  test('a version that fails one message in ten on all tasks is rolled back within a minute', () => {
     const { world } = promoted();
     expect(lookUntil('rollingBack', world, minute, both(0.1))).toBe('rollingBack');
     expectRolledBack(world, /Fail, on failures/);
   });
 
-  it.each([0.5, 0.1])(
+  test.each([0.5, 0.1])(
     'a version that fails %s on stable alone is rolled back when its tasks are warm',
     (failing) => {
       const { world } = promoted();
@@ -103,13 +103,13 @@ describe('in the watch after its promotion', () => {
     },
   );
 
-  it('a version is rolled back for crashes that stable did not have before', () => {
+  test('a version is rolled back for crashes that stable did not have before', () => {
     const { world } = promoted();
     crashing(world, 28);
     expectRolledBack(world, /Fail, on crashes/);
   });
 
-  it('a version is not rolled back for crashes that stable had as often before', () => {
+  test('a version is not rolled back for crashes that stable had as often before', () => {
     const { world } = judging('automatic', { watchMs: 5 * minute });
     crashing(world, 30);
     world.wake();
@@ -119,7 +119,7 @@ describe('in the watch after its promotion', () => {
     expect(world.wake().phase).toBe('succeeded');
   });
 
-  it('nothing is rolled back in a dry run', () => {
+  test('nothing is rolled back in a dry run', () => {
     const { world } = judging('manual', { watchMs: 5 * minute, judge: { dryRun: true } });
     observed(world, judgedMs, good);
     world.approve();
@@ -140,13 +140,13 @@ describe('in a watch that is longer than what is known of stable before', () => 
     return world;
   }
 
-  it('a good release is not taken for a regression', () => {
+  test('a good release is not taken for a regression', () => {
     const world = longWatched();
     observed(world, 20 * minute, good);
     expect(world.wake().phase).toBe('succeeded');
   });
 
-  it('a version that fails everything from then on is rolled back for its dead letters', () => {
+  test('a version that fails everything from then on is rolled back for its dead letters', () => {
     const world = longWatched();
     observed(world, minute, both(1));
     world.deadLetterOn('stable', 1);
@@ -154,7 +154,7 @@ describe('in a watch that is longer than what is known of stable before', () => 
     expect(world.record().decision?.by).toBe('health');
   });
 
-  it('a version that crashes in a loop from then on is rolled back', () => {
+  test('a version that crashes in a loop from then on is rolled back', () => {
     const world = longWatched();
     crashing(world, 28);
     expectRolledBack(world, /Fail, on crashes/);
@@ -188,7 +188,7 @@ describe('in the watch after its promotion, poison', () => {
     expect(world.wake().phase).toBe('promoting');
   }
 
-  it('such as stable had before does not roll a release back', () => {
+  test('such as stable had before does not roll a release back', () => {
     const world = promotedAfterBurst(6);
     burst(world, 6);
     const { phase, reasons } = world.wake();
@@ -198,27 +198,27 @@ describe('in the watch after its promotion, poison', () => {
     expect(world.violations).toEqual([]);
   });
 
-  it('of which more messages die than stable ever had rolls it back', () => {
+  test('of which more messages die than stable ever had rolls it back', () => {
     const world = promotedAfterBurst(6);
     burst(world, 9);
     expect(world.wake().phase).toBe('rollingBack');
     expect(world.record().decision).toMatchObject({ by: 'health' });
   });
 
-  it('that lasts longer than stable ever had it rolls it back', () => {
+  test('that lasts longer than stable ever had it rolls it back', () => {
     const world = promotedAfterBurst(6);
     const poison = { canary: poisoned, stable: poisoned };
     expect(lookUntil('rollingBack', world, 2 * minute, poison)).toBe('rollingBack');
     expect(world.record().decision).toMatchObject({ by: 'judge' });
   });
 
-  it('does not hide a version that fails everything', () => {
+  test('does not hide a version that fails everything', () => {
     const world = promotedAfterBurst(6);
     observed(world, 10_000, both(1));
     expectRolledBack(world, /Fail, on failing nearly everything/);
   });
 
-  it('is no measure where a release that failed made it', () => {
+  test('is no measure where a release that failed made it', () => {
     const { world } = promoted();
     observed(world, 20_000, { canary: poisoned, stable: poisoned });
     world.deadLetterOn('stable', 6);

@@ -139,7 +139,7 @@ const quantileNames: ReadonlyMap<number, string> = new Map([
   [0.99, '99th percentile'],
 ]);
 
-/** What the evidence tells beyond the statements: slow tails, concerns of any verdict, and what comes next. */
+/** What the evidence says beyond the statements: slow tails, concerns of any verdict, and what comes next. */
 function furtherStatements({
   kind,
   summary,

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { SimulatedWorld } from '../../test/simulated-world.ts';
 import type { Block, Cell } from '../judge/block.ts';
 import type { Verdict } from '../judge/evidence.ts';
@@ -81,7 +81,7 @@ function said(verdict: VerdictView): string[] {
 const good = (index: number) => cell('x', index % 9 === 4 ? 1 : 0, 200);
 
 describe('the view of a verdict', () => {
-  it('says how far the canary may differ from stable, and when a pass comes', () => {
+  test('says how far the canary may differ from stable, and when a pass comes', () => {
     const { verdict } = viewOf(verdictOn(5, good));
     expect(verdict).toMatchObject({
       kind: 'inconclusive',
@@ -100,19 +100,19 @@ describe('the view of a verdict', () => {
     expect(lines.match(/If all goes on as it has, .* 5 min/g)).toHaveLength(1);
   });
 
-  it('keeps what a fail rests on, as it was then', () => {
+  test('keeps what a fail rests on, as it was then', () => {
     const { verdict } = viewOf(verdictOn(5, () => cell('x', 4, 200)));
     expect(verdict).toMatchObject({ kind: 'fail', code: 'regression' });
     expect(verdict!.effects!.failures!.estimate).toBeGreaterThan(0.3);
     expect(verdict!.projected).toBeUndefined();
   });
 
-  it('goes through JSON as it is', () => {
+  test('goes through JSON as it is', () => {
     const { verdict } = viewOf(verdictOn(5, good));
     expect(JSON.parse(JSON.stringify(verdict))).toEqual(verdict);
   });
 
-  it('has no effects once only the record is left', () => {
+  test('has no effects once only the record is left', () => {
     const world = new SimulatedWorld(defaultReleasePolicy);
     world.wake();
     world.push('v2');
@@ -159,7 +159,7 @@ describe('a status report', () => {
     concerns: [],
   };
 
-  it('says of a tail that it is surely slower, and nothing of one that may be as fast', () => {
+  test('says of a tail that it is surely slower, and nothing of one that may be as fast', () => {
     const effects = {
       latency: [
         { quantile: 0.5, low: 0.9, high: 1.1 },
@@ -173,14 +173,14 @@ describe('a status report', () => {
     ]);
   });
 
-  it('gives no end to an interval that reaches beyond what is tried', () => {
+  test('gives no end to an interval that reaches beyond what is tried', () => {
     const effects = { latency: [{ quantile: 0.9, low: 2.2, high: 4 }] };
     expect(said({ ...verdict, effects })[1]).toBe(
       'At the 90th percentile the canary takes at least 2.2 times as long as stable (95 % confidence).',
     );
   });
 
-  it('shows concerns once, and what comes next where the verdict is still open', () => {
+  test('shows concerns once, and what comes next where the verdict is still open', () => {
     const errors = 'errors of class Timeout come more often on the canary than on stable (300 to 1)';
     const quick = 'the canary finishes messages in less than a third of the time: does it do the work?';
     const concerns = [

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { digestOf, imageOf, SimulatedWorld } from '../../test/simulated-world.ts';
 import { defaultReleasePolicy } from '../policy/policy.ts';
 import type { Execution } from '../release/observed.ts';
@@ -16,7 +16,7 @@ function viewOf(of: SimulatedWorld): ReleaseView {
 }
 
 describe('viewRelease', () => {
-  it('shows the candidate on the canary and the last good version on stable while a person decides', () => {
+  test('shows the candidate on the canary and the last good version on stable while a person decides', () => {
     const w = world();
     const id = w.push('v2');
     w.settle();
@@ -42,7 +42,7 @@ describe('viewRelease', () => {
     ]);
   });
 
-  it('shows which track was changed from outside, and until the next release that it was', () => {
+  test('shows which track was changed from outside, and until the next release that it was', () => {
     const w = world();
     w.push('v2');
     w.settle();
@@ -71,7 +71,7 @@ describe('viewRelease', () => {
     expect(viewOf(w).reasons).toEqual([]);
   });
 
-  it('never carries the approval token', () => {
+  test('never carries the approval token', () => {
     const w = world();
     w.push('v2');
     w.settle();
@@ -81,7 +81,7 @@ describe('viewRelease', () => {
     expect(JSON.stringify(viewOf(w))).not.toContain(token);
   });
 
-  it('follows the newest execution before the first release', () => {
+  test('follows the newest execution before the first release', () => {
     const w = world();
     w.push('v2');
     w.advance();
@@ -100,7 +100,7 @@ describe('viewRelease', () => {
     });
   });
 
-  it('tells of the newest commit when it failed before the canary, until there is a newer one', () => {
+  test('reports the newest commit when it failed before the canary, until there is a newer one', () => {
     const w = world();
     w.push('v2');
     w.settle();
@@ -134,7 +134,7 @@ describe('viewRelease', () => {
     expect(view(executions).failedBuild).toBeUndefined();
   });
 
-  it('tells executions that wait for the canary from those that are building', () => {
+  test('distinguishes executions that wait for the canary from those that are building', () => {
     const w = world();
     w.push('v2');
     w.settle();
@@ -145,7 +145,7 @@ describe('viewRelease', () => {
     expect(viewOf(w)).toMatchObject({ waiting: [{ commit: 'commit-v3' }], building: [] });
   });
 
-  it('shows what is known when the pipeline cannot be read', () => {
+  test('shows what is known when the pipeline cannot be read', () => {
     const w = world();
     w.unreadable = 'pipeline';
     expect(viewOf(w)).toMatchObject({
@@ -158,7 +158,7 @@ describe('viewRelease', () => {
 });
 
 describe('renderStatus', () => {
-  it('reports a release that waits for approval', () => {
+  test('reports a release that waits for approval', () => {
     const w = world();
     w.pass(3_600_000);
     w.push('v2');
@@ -178,7 +178,7 @@ describe('renderStatus', () => {
     ]);
   });
 
-  it('says why a release was rolled back, and which service still deploys', () => {
+  test('says why a release was rolled back, and which service still deploys', () => {
     const w = world();
     w.push('bad');
     w.settle();
@@ -191,7 +191,7 @@ describe('renderStatus', () => {
     expect(lines).toMatch(/Canary .* last good {2}1\/1 tasks {2}deploying/);
   });
 
-  it('dresses text by its meaning without changing the text', () => {
+  test('dresses text by its meaning without changing the text', () => {
     const w = world();
     w.push('v2');
     w.settle();
@@ -201,7 +201,7 @@ describe('renderStatus', () => {
     expect(dressed.map((line) => line.replaceAll(/<\/?\w+>/g, ''))).toEqual(renderStatus(view, w.now));
   });
 
-  it('reports an empty pipeline and an unreadable world in words', () => {
+  test('reports an empty pipeline and an unreadable world in words', () => {
     const w = new SimulatedWorld(defaultReleasePolicy);
     w.alarmsReadable = false;
     const lines = renderStatus(viewOf(w), w.now);
@@ -209,7 +209,7 @@ describe('renderStatus', () => {
     expect(lines).toContain('Unknown       the alarms cannot be read');
   });
 
-  it.each([
+  test.each([
     [45_000, '45 s'],
     [200_000, '3 min 20 s'],
     [7_500_000, '2 h 5 min'],

@@ -63,7 +63,7 @@ export const AWS_LATENCIES = {
   's3-notification': {
     ms: 1_000,
     worstMs: 60_000,
-    what: 'time until S3 tells of what happened in a bucket; each notification has its own, so they overtake each other',
+    what: 'time until S3 reports what happened in a bucket; each notification has its own, so they overtake each other',
   },
   'scaling-cooldown-minute': { ms: 60_000, what: 'one minute of an Application Auto Scaling cooldown' },
   // https://docs.docker.com/engine/logging/drivers/awslogs/#awslogs-force-flush-interval-seconds

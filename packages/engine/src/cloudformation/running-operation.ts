@@ -101,7 +101,7 @@ export class RunningOperation {
     this.report(record, status, cancelled.aborted ? `Resource ${what} cancelled` : reasonOf(error));
   }
 
-  /** Stores a resource in its new status and tells it as a stack event. */
+  /** Stores a resource in its new status and reports it as a stack event. */
   report(record: ResourceRecord, status: ResourceStatus, reason?: string): void {
     const { creatingId, ...rest } = record;
     const keep = status.endsWith('_COMPLETE') || creatingId === undefined ? {} : { creatingId };

@@ -3,7 +3,7 @@ import type { StackStore } from './stack-store.ts';
 
 const STACK_TYPE = 'AWS::CloudFormation::Stack';
 
-/** Tells a stack's status as a stack event, in the journal and as the event that AWS publishes. */
+/** Reports a stack's status as a stack event, in the journal and as the event that AWS publishes. */
 export function reportStack(
   engine: Engine,
   store: StackStore,

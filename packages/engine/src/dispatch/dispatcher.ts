@@ -21,7 +21,7 @@ interface DispatchOptions extends CallOptions {
   readonly signal?: AbortSignal;
   readonly requestId?: string;
   /**
-   * Whether the answer leaves the engine, and must not be given before what it tells is on the disk. Calls
+   * Whether the answer leaves the engine, and must not be given before what it reports is on the disk. Calls
    * between services need only be committed: the answer to the outermost one covers them.
    */
   readonly external?: boolean;

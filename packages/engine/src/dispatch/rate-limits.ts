@@ -113,7 +113,7 @@ export class TokenBucket {
     this.#atMs = nowMs;
   }
 
-  /** Takes one token, or tells that there is none. */
+  /** Takes one token, or reports that there is none. */
   take(nowMs: number): boolean {
     this.#tokens = Math.min(this.#burst, this.#tokens + (nowMs - this.#atMs) * this.#perMs);
     this.#atMs = nowMs;

@@ -132,7 +132,7 @@ const ROOM_BYTES = 1024;
 const CHARACTER_BYTES_MAX = 3;
 
 /**
- * A key for HMAC-SHA256, padded once and kept beside room for the text: `createHmac` spends most of its time
+ * A key for HMAC-SHA256, padded once and kept next to room for the text: `createHmac` spends most of its time
  * telling what kind of key it got, and two one-shot hashes over ready bytes cost a third of it.
  */
 class SigningKey {
@@ -160,7 +160,7 @@ class SigningKey {
   }
 }
 
-/** The key derived for a scope, and from which secret: an access key may be made anew with another. */
+/** The key derived for a scope, and from which secret: an access key may be made again with another. */
 const signingKeys = new WeakMap<SignatureScope, { readonly secret: string; readonly key: SigningKey }>();
 
 function signingKey(secret: string, scope: SignatureScope): SigningKey {
@@ -300,7 +300,7 @@ function folded(value: string): string {
   return UNFOLDED.test(value) ? value.trim().replace(/\s+/g, ' ') : value;
 }
 
-/** Compares in a time that tells nothing of where two texts of the same length differ. */
+/** Compares in a time that reveals nothing of where two texts of the same length differ. */
 export function sameText(a: string, b: string): boolean {
   const [left, right] = [Buffer.from(a), Buffer.from(b)];
   return left.length === right.length && timingSafeEqual(left, right);

@@ -40,7 +40,7 @@ export interface ResourceContext {
   ) => Promise<Output<S, O>>;
   /** A name that CloudFormation generates: `<stack>-<logicalId>-<suffix>` within the type's limits. */
   readonly name: (options?: PhysicalNameOptions) => string;
-  /** Tells that the resource has this id now and that `create` only waits for it to become ready. */
+  /** Reports that the resource has this id now and that `create` only waits for it to become ready. */
   readonly initiated: (id: string) => void;
   /** Asks the function of a custom resource, and waits for its answer. */
   readonly ask: (question: CustomResourceQuestion) => Promise<CustomResourceAnswer>;

@@ -37,7 +37,7 @@ export function installBuildTools(directory: string, settings: BuildToolsSetting
   install(join(directory, 'aws'), program('aws-command/program'), own.aws);
 }
 
-/** The program beside this file, in the language that this file is running in. */
+/** The program next to this file, in the language that this file is running in. */
 function entry(name: string): string {
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
   return fileURLToPath(new URL(`./${name}${extension}`, import.meta.url));

@@ -7,7 +7,8 @@ export type IgnoreRule = (path: string) => boolean;
 /**
  * Reads a .dockerignore. As in Docker, the last matching line decides, `!` takes a path back in, a pattern is
  * cleaned as a path is and also matches everything below what it names, and a comment starts its line
- * (https://docs.docker.com/build/concepts/context/#dockerignore-files).
+ * (https://docs.docker.com/build/concepts/context/#dockerignore-files). Not by `@balena/dockerignore`: it ignores case
+ * unless asked not to, and does not come back from a pattern of many stars. `ignore` follows git's rules.
  */
 export function parseDockerIgnore(text: string): IgnoreRule {
   const rules = text

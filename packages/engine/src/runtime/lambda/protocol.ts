@@ -1,4 +1,4 @@
-/** What the runner tells a function's process. */
+/** What the runner sends to a function's process. */
 export interface InvokeMessage {
   readonly type: 'invoke';
   readonly requestId: string;
@@ -21,7 +21,7 @@ export interface LambdaError {
   readonly requestId?: string;
 }
 
-/** What a function's process tells the runner. */
+/** What a function's process sends to the runner. */
 export type FunctionMessage =
   | { readonly type: 'ready' }
   | { readonly type: 'log'; readonly text: string }

@@ -83,7 +83,7 @@ test('an immutable tag cannot be moved, but pushing the same image again is no c
   expect(store.resolve('app', 'v1')).toBe(digest);
 });
 
-test('everything is there again after the directory is opened anew, and half-written files are not', async () => {
+test('everything is there again after the directory is opened again, and half-written files are not', async () => {
   const directory = temporaryDirectory();
   const digest = await push(openStore(directory), 'team/app', 'v1');
   writeFileSync(join(directory, 'partial', 'half'), 'x');

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 /**
- * What tells one process from a later one with the same id: when it began, and on Linux the boot as well.
+ * What distinguishes one process from a later one with the same id: when it began, and on Linux the boot as well.
  * Undefined when the process does not exist or is only waiting for its parent to collect it.
  */
 export function processIdentity(pid: number): string | undefined {

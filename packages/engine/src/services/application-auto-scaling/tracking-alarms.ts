@@ -20,7 +20,7 @@ export function alarmArn(engine: Pick<Engine, 'region' | 'accountId'>, name: str
 }
 
 /**
- * Creates the alarms of a target tracking policy that do not exist yet, or all of them anew: above the target
+ * Creates the alarms of a target tracking policy that do not exist yet, or all of them again: above the target
  * for three minutes scales out, a tenth below it for fifteen scales in, as on AWS.
  */
 export async function putTrackingAlarms(engine: Engine, policy: StoredPolicy): Promise<void> {

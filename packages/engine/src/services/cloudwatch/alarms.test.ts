@@ -244,7 +244,7 @@ describe('an alarm on metric math', () => {
       },
       'depends on itself',
     ],
-    ['a metric beside Metrics', { Namespace: 'Shop' }, 'mutually exclusive'],
+    ['a metric alongside Metrics', { Namespace: 'Shop' }, 'mutually exclusive'],
     [
       'an expression that yields a number',
       { Metrics: [{ Id: 'e', Expression: 'SUM(visible)' }, increase.Metrics[1]!] },
@@ -332,7 +332,7 @@ test('a composite alarm is refused in plain words', async () => {
 });
 
 describe('when an alarm changes', () => {
-  test('an event tells both states and what is watched', async () => {
+  test('an event names both states and what is watched', async () => {
     const world = await World.create();
     await world.alarm({ AlarmDescription: 'the canary fails' });
     await world.fail(3);

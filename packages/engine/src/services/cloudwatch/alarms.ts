@@ -256,7 +256,7 @@ export class Alarms {
     }
   }
 
-  /** Records a state and, when its value is another, tells everyone and acts. */
+  /** Records a state and, when its value is another, reports it to everyone and acts. */
   #become(alarm: Alarm, to: AlarmState): void {
     const { definition, state: from } = alarm;
     const changed = from.value !== to.value;

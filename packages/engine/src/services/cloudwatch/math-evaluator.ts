@@ -204,7 +204,7 @@ function choose(condition: MathValue, yes: MathValue, no: MathValue | undefined)
   });
 }
 
-/** With a number as condition one side is taken for all periods; beside a series a number is one, too. */
+/** With a number as condition one side is taken for all periods; alongside a series a number is one, too. */
 function chooseOnce(holds: boolean, yes: MathValue, no: MathValue | undefined): MathValue {
   const chosen = holds ? yes : no;
   const other = holds ? no : yes;

@@ -44,7 +44,7 @@ const KEPT_MS_MIN = 10 * MINUTE_MS;
 
 /**
  * Metric values, durable. Instants keep their milliseconds (AWS rounds standard metrics to minutes), so that
- * an alarm whose period `--pace` shortened still tells its periods apart.
+ * an alarm whose period `--pace` shortened still distinguishes its periods.
  *
  * Single values are kept for three hours, so percentiles and trimmed counts are exact there; older periods
  * have summaries by the minute, and these go after 15 days. Beyond `valuesMax` single values, the oldest of

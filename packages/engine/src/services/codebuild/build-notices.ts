@@ -1,7 +1,7 @@
 import type { Engine } from '../../dispatch/service.ts';
 import { currentPhase, type StoredBuild, type StoredPhase } from './store.ts';
 
-/** Tells the journal and EventBridge how a build is getting on. */
+/** Reports to the journal and EventBridge how a build is getting on. */
 export class BuildNotices {
   readonly #engine: Engine;
 

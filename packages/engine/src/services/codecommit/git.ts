@@ -68,7 +68,7 @@ export class Git {
     const stderr: Buffer[] = [];
     child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk));
     child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk));
-    // git may exit without reading its input; the exit status tells.
+    // git may exit without reading its input; the exit status says how it went.
     child.stdin?.on('error', () => {});
     child.stdin?.end(options.input);
     let exit: number | null;

@@ -4,7 +4,7 @@ import type { Engine } from '../../dispatch/service.ts';
 import type { Principal } from '../../iam/principal.ts';
 import type { StoredArtifact } from './store.ts';
 
-/** S3 metadata that tells a build which commit its source is; on AWS the services know it internally. */
+/** S3 metadata that says to a build which commit its source is; on AWS the services know it internally. */
 const REVISION_METADATA = 'codepipeline-artifact-revision-id';
 
 /** A place for an artifact that nothing was written to yet: `<pipeline>/<artifact>/<random>`, cut as AWS cuts names. */

@@ -144,7 +144,7 @@ describe('one execution', () => {
     ]);
   });
 
-  test('fails when an action fails, once those beside it have ended', () => {
+  test('fails when an action fails, once those alongside it have ended', () => {
     const pipeline = new Pipeline();
     const id = pipeline.start();
     pipeline.end(id, 'Succeeded', 'Commit');

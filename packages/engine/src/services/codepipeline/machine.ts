@@ -64,7 +64,7 @@ function take(draft: Draft, event: PipelineEvent): Refusal | undefined {
 
 /**
  * The result of an action run. One that is no longer the current run of its action (abandoned, cancelled,
- * retried) changes nothing. The stage is decided when every action that runs beside it has ended.
+ * retried) changes nothing. The stage is decided when every action that runs alongside it has ended.
  */
 function actionEnded(draft: Draft, event: PipelineEvent & { kind: 'actionEnded' }): void {
   const execution = draft.find(event.executionId);

@@ -2,7 +2,7 @@ import type { Engine } from '../../dispatch/service.ts';
 import type { Moment } from './machine-state.ts';
 import type { StoredAction, StoredExecution } from './store.ts';
 
-/** Tells the journal and EventBridge what happened to executions, stages and actions. */
+/** Reports to the journal and EventBridge what happened to executions, stages and actions. */
 export class Notices {
   readonly #engine: Engine;
 

@@ -8,7 +8,7 @@ const DEFAULTS = { intervalSeconds: 30, timeoutSeconds: 5, retries: 3, startPeri
 /**
  * A container's health check: its command, run again and again in the container's image and environment.
  *
- * A process of this machine cannot be entered like a container, so the command runs beside the task, sharing
+ * A process of this machine cannot be entered like a container, so the command runs alongside the task, sharing
  * its files and network but not its temporary directory. As on ECS, `retries` failures in a row make the
  * container UNHEALTHY, failures within the start period do not count, and one success makes it HEALTHY.
  * The intervals are the task definition's own and are not scaled by the engine's pace.

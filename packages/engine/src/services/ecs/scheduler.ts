@@ -258,7 +258,7 @@ class Scheduling {
     }
   }
 
-  /** Starts what is missing below the ceiling; makes room for it where the floor allows. Tells whether stuck. */
+  /** Starts what is missing below the ceiling; makes room for it where the floor allows. Returns whether stuck. */
   #launch(): boolean {
     let room = this.#ceiling - this.#live.size - this.#stopping;
     if (this.#source) {

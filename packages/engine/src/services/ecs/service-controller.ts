@@ -60,7 +60,7 @@ export class ServiceController {
     this.#due.clear();
   }
 
-  /** Plans the service anew before this event-loop turn ends; several requests make one pass. */
+  /** Plans the service again before this event-loop turn ends; several requests make one pass. */
   reconcile(serviceArn: string): void {
     if (!this.#running || this.#due.has(serviceArn)) return;
     this.#due.add(serviceArn);

@@ -54,7 +54,7 @@ test('a cluster keeps how its commands would be run, and shows it to who asks', 
 });
 
 describe('a task', () => {
-  test('tells every step of its life, each with a higher version', async () => {
+  test('reports every step of its life, each with a higher version', async () => {
     const world = await ecsWorld();
     const { taskArn } = await run(world);
     await world.ecs('StopTask', { cluster: 'main', task: taskArn, reason: 'enough' });

@@ -408,7 +408,7 @@ describe('rules', () => {
   });
 });
 
-test('TestEventPattern tells whether an event matches', async () => {
+test('TestEventPattern says whether an event matches', async () => {
   const world = await World.create();
   const { Result } = await world.call('events', 'TestEventPattern', {
     EventPattern: '{"source":["aws.ecs"]}',

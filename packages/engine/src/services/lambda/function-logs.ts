@@ -17,7 +17,7 @@ interface Stream {
 
 const BATCH_EVENTS_MAX = 10_000;
 const BATCH_BYTES_MAX = 1_048_576;
-/** What CloudWatch Logs counts for each event beside its text. */
+/** What CloudWatch Logs counts for each event in addition to its text. */
 const EVENT_OVERHEAD_BYTES = 26;
 const EVENT_BYTES_MAX = 256 * 1024 - EVENT_OVERHEAD_BYTES;
 

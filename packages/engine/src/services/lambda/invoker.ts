@@ -42,7 +42,7 @@ interface InvokerParts {
   readonly metrics: FunctionMetrics;
 }
 
-/** Runs functions: within their concurrency, with their roles, and tells journal, logs and metrics about it. */
+/** Runs functions: within their concurrency, with their roles, and reports it to journal, logs and metrics. */
 export class Invoker {
   readonly #engine: Engine;
   readonly #parts: InvokerParts;

@@ -71,7 +71,7 @@ describe('a document', () => {
     }
   });
 
-  test('keeps what is right beside a metric or a dimension set that is not', () => {
+  test('keeps what is right next to a metric or a dimension set that is not', () => {
     const { metrics, rejections } = read(
       document({
         Dimensions: [['App'], ['Region']],

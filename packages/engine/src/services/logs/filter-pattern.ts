@@ -13,7 +13,7 @@ interface Term {
  * Compiles a CloudWatch Logs filter pattern: terms (all required), `"exact phrases"`, `?any ?of ?these`,
  * `-excluded`, or a JSON pattern in braces. Terms are case-sensitive and may begin inside a word.
  *
- * As on AWS, `?` terms beside other terms say nothing, and the empty pattern matches everything.
+ * As on AWS, `?` terms alongside other terms say nothing, and the empty pattern matches everything.
  * Space-delimited patterns in square brackets and regular expressions in `%` are refused.
  */
 export function parseFilterPattern(pattern: string): FilterPattern {

@@ -44,8 +44,8 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Tells queues, topics, functions and EventBridge of what happens in buckets: at least once, late by chance, and so in no
- * particular order.
+ * Notifies queues, topics, functions and EventBridge of what happens in buckets: at least once, late by chance, and
+ * so in no particular order.
  *
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventNotifications.html
  */

@@ -119,7 +119,7 @@ export function md5OfBody(body: string): string {
   return hash('md5', body, 'hex');
 }
 
-/** MD5 of attributes as AWS computes it: sorted by name, lengths in front, a byte that tells text from binary. */
+/** MD5 of attributes as AWS computes it: sorted by name, lengths in front, a byte for text or binary. */
 export function md5OfAttributes(attributes: Readonly<MessageAttributes>): string {
   const parts: Uint8Array[] = [];
   const add = (bytes: Uint8Array) => {

@@ -270,7 +270,7 @@ export class Queue {
   /** Takes a dead-lettered message in from another queue. Its delay does not apply; nothing counts it as sent. */
   acceptDeadLetter(message: MessageRow, source: Queue): void {
     this.#messages.settle();
-    // The original enqueue time decides about retention on a standard queue; FIFO queues start it anew.
+    // The original enqueue time decides about retention on a standard queue; FIFO queues start it again.
     const sentAtMs = this.fifo ? this.#messages.nowMs : message.sentAtMs;
     const as = { id: message.id, sentAtMs, sourceArn: source.arn, keepReceives: true };
     this.#messages.takeIn(message, as, 'deadLetteredIn');

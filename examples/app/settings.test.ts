@@ -1,6 +1,6 @@
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { CpuArchitecture } from 'aws-cdk-lib/aws-ecs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { quickApp } from '../../packages/constructs/test/quick-app.ts';
 import { readSettings, SettingsError } from './settings.ts';
 
@@ -13,7 +13,7 @@ const notDryRun =
   'dryRun must be true, false or one or more of failures,broken,latency,crashes,throughput,counters, not';
 
 describe('readSettings', () => {
-  it('leaves to the constructs what nobody set, and keeps what holds data when the stacks go', () => {
+  test('leaves to the constructs what nobody set, and keeps what holds data when the stacks go', () => {
     expect(read({})).toEqual({
       app: 'QueueCanary',
       architecture: CpuArchitecture.ARM64,
@@ -22,7 +22,7 @@ describe('readSettings', () => {
     });
   });
 
-  it('reads numbers, times and choices as the command line gives them', () => {
+  test('reads numbers, times and choices as the command line gives them', () => {
     const settings = read({
       app: 'Shop',
       architecture: 'x86_64',
@@ -114,7 +114,7 @@ describe('readSettings', () => {
     expect(bakeTime).toBeInstanceOf(Duration);
   });
 
-  it('reads the same values as JSON, as a cdk.json gives them', () => {
+  test('reads the same values as JSON, as a cdk.json gives them', () => {
     expect(read({ stableTasks: 2, spot: false }).pipeline).toEqual({ stableTasksMin: 2, spot: false });
     expect(read({ dryRun: ['latency', 'crashes'], counters: shipped }).pipeline).toEqual({
       dryRun: ['latency', 'crashes'],
@@ -123,7 +123,7 @@ describe('readSettings', () => {
     expect(read({ dryRun: true }).pipeline).toEqual({ dryRun: true });
   });
 
-  it.each([
+  test.each([
     ['shipped:less:0.25', shipped],
     [' shipped:less:0.25 , retries:more:1', { ...shipped, retries: { worse: 'more', tolerance: 1 } }],
     // Names may have colons.
@@ -133,7 +133,7 @@ describe('readSettings', () => {
     expect(read({ counters: text }).pipeline).toEqual({ counters });
   });
 
-  it.each([
+  test.each([
     ['true', true],
     ['false', false],
     ['latency', ['latency']],
@@ -146,7 +146,7 @@ describe('readSettings', () => {
     expect(read({ dryRun: text }).pipeline).toEqual({ dryRun });
   });
 
-  it.each([
+  test.each([
     ['app', '1st', 'app must be a letter, then up to 39 letters, digits or -, not "1st"'],
     ['app', '', 'app must be a letter, then up to 39 letters, digits or -, not ""'],
     ['architecture', 'mips', 'architecture must be arm64 or x86_64, not "mips"'],
@@ -198,24 +198,29 @@ describe('readSettings', () => {
     );
   });
 
-  it.each(['shipped', 'shipped:fewer:1', 'shipped:less', 'shipped:less:', 'shipped:less:-1', ':less:1', ''])(
-    'refuses "%s" as a counter',
-    (counter) => {
-      expect(() => read({ counters: `retries:more:1,${counter}` })).toThrow(
-        new SettingsError(`The app cannot be synthesized:\n  - ${notCounters} ${JSON.stringify(counter)}`),
-      );
-    },
-  );
+  test.each([
+    'shipped',
+    'shipped:fewer:1',
+    'shipped:less',
+    'shipped:less:',
+    'shipped:less:-1',
+    ':less:1',
+    '',
+  ])('refuses "%s" as a counter', (counter) => {
+    expect(() => read({ counters: `retries:more:1,${counter}` })).toThrow(
+      new SettingsError(`The app cannot be synthesized:\n  - ${notCounters} ${JSON.stringify(counter)}`),
+    );
+  });
 
-  it('refuses counters whose JSON is none', () => {
+  test('refuses counters whose JSON is none', () => {
     expect(() => read({ counters: '{"shipped":' })).toThrow(/- counters is not valid JSON: /);
   });
 
-  it.each(['unitsMin', 'delta'])('refuses %s, which there was', (name) => {
+  test.each(['unitsMin', 'delta'])('refuses %s, which there was', (name) => {
     expect(() => read({ [name]: '50' })).toThrow(`unknown setting ${name}; the settings are app, `);
   });
 
-  it('refuses a name that is no setting, and leaves alone what is for CDK', () => {
+  test('refuses a name that is no setting, and leaves alone what is for CDK', () => {
     expect(() => read({ stableTask: '5' })).toThrow(
       /unknown setting stableTask; the settings are app, .*stableTasks,/,
     );
@@ -224,13 +229,13 @@ describe('readSettings', () => {
     );
   });
 
-  it('refuses a maximum below the minimum', () => {
+  test('refuses a maximum below the minimum', () => {
     expect(() => read({ stableTasks: '5', stableTasksMax: '4' })).toThrow(
       'stableTasksMax (4) must not be below stableTasks (5)',
     );
   });
 
-  it('lists everything that is wrong at once', () => {
+  test('lists everything that is wrong at once', () => {
     expect(() => read({ cpu: 'big', spot: 'yes' })).toThrow(/- cpu must be .*\n {2}- spot must be /s);
   });
 });

@@ -1,9 +1,8 @@
 import { ReleasePolicyError } from '@queue-canary/constructs';
 import { parsePolicy, type ReleasePolicy } from '@queue-canary/core';
-import { Template } from 'aws-cdk-lib/assertions';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { quickApp } from '../../packages/constructs/test/quick-app.ts';
-import { ensureControllerBundle } from '../../packages/constructs/test/synthesize.ts';
+import { ensureControllerBundle, policyOf as policyIn } from '../../packages/constructs/test/synthesize.ts';
 import { addQueueCanary } from './queue-canary-app.ts';
 import { inContextNames } from './settings.ts';
 
@@ -12,9 +11,7 @@ beforeAll(ensureControllerBundle);
 /** The policy by which the controller goes when the app is deployed with `-c name=value` for each of these. */
 function policyOf(context: Record<string, string>): ReleasePolicy {
   const { pipelineStack } = addQueueCanary(quickApp({ context }));
-  const functions = Template.fromStack(pipelineStack).findResources('AWS::Lambda::Function');
-  const [controller] = Object.values(functions);
-  const parsed = parsePolicy(JSON.parse(controller?.Properties.Environment.Variables.QC_POLICY));
+  const parsed = parsePolicy(policyIn({ pipelineStack }));
   if (!parsed.ok) throw new Error(parsed.problems.map(({ message }) => message).join('; '));
   return parsed.policy;
 }
@@ -26,7 +23,7 @@ describe('what the context says, in the controller that is deployed', () => {
   const { judge } = defaults;
   const minuteMs = 60_000;
 
-  it.each<[string, string, ReleasePolicy]>([
+  test.each<[string, string, ReleasePolicy]>([
     ['approval', 'automatic', { ...defaults, approval: 'automatic' }],
     ['onNewerCommit', 'wait', { ...defaults, onNewerCommit: 'wait' }],
     ['watchMinutes', '0.5', { ...defaults, watchMs: minuteMs / 2 }],
@@ -84,11 +81,11 @@ describe('what the context says, in the controller that is deployed', () => {
     expect(policyOf({ [name]: value })).toEqual(policy);
   });
 
-  it('is the defaults where nothing is said', () => {
+  test('is the defaults where nothing is said', () => {
     expect(policyOf({})).toEqual(defaults);
   });
 
-  it.each([
+  test.each([
     [
       { bakeMinutes: '0.25' },
       'bakeMinutes must be at least warmUpSeconds, 3 minutes, not 15 seconds: a canary would be promoted before it is warm; bake longer, or set warmUpSeconds to what a task takes to be warm',
