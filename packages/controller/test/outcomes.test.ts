@@ -130,23 +130,23 @@ const span = (from: number, to: number) =>
   Array.from({ length: (to - from) / 5 }, (_, index) => from + 5 * index);
 
 describe('the lines of a release', () => {
-  test('are the canary’s from its beginning on, and stable’s of ten minutes more', async () => {
+  test('are those of both tracks from ten minutes before it on', async () => {
     const { log, look } = await world();
     const [canary, stable] = [
-      new Worker('canary', 'c1', releaseMs - 5 * minute),
+      new Worker('canary', 'c1', releaseMs - 15 * minute),
       new Worker('stable', 's1', releaseMs - 20 * minute),
     ];
     await log(canary, canary.until(releaseMs + minute));
     await log(stable, stable.until(releaseMs + minute));
     const outcomes = await look(releaseMs + minute);
-    expect(secondsOf(outcomes.canary)).toEqual(span(0, 60));
+    expect(secondsOf(outcomes.canary)).toEqual(span(-600, 60));
     expect(secondsOf(outcomes.stable)).toEqual(span(-600, 60));
     expect(outcomes.canary[0]).toMatchObject({
       task: 'c1',
       track: 'canary',
       revision: 'r1',
       sequence: 60,
-      startedAt: releaseMs - 5 * minute,
+      startedAt: releaseMs - 15 * minute,
       inFlight: 1,
     });
     expect(outcomes).not.toHaveProperty('problems');
@@ -196,7 +196,7 @@ describe('a second look', () => {
       const { startTime = 0 } = asked.find(({ logGroupName }) => logGroupName === 'canary-log') ?? {};
       return { canary: secondsOf(outcomes.canary), askedFrom: startTime - releaseMs };
     };
-    expect(await since(releaseMs + 6 * minute)).toEqual({ canary: span(0, 300), askedFrom: 0 });
+    expect(await since(releaseMs + 6 * minute)).toEqual({ canary: span(0, 300), askedFrom: -10 * minute });
     await log(canary, canary.until(releaseMs + 6 * minute, 7));
     expect(await since(releaseMs + 7 * minute)).toEqual({
       canary: span(0, 360),
@@ -264,8 +264,8 @@ describe('a second look', () => {
     await log(canary, canary.until(releaseMs + 5 * minute));
     await look(releaseMs + 5 * minute);
     const later = await look(releaseMs + 5 * minute, undefined, releaseMs + 4 * minute);
-    expect(secondsOf(later.canary)).toEqual(span(240, 300));
-    expect(asked.map(({ startTime }) => (startTime ?? 0) - releaseMs)).toEqual([4 * minute, -6 * minute]);
+    expect(secondsOf(later.canary)).toEqual(span(0, 300));
+    expect(asked.map(({ startTime }) => (startTime ?? 0) - releaseMs)).toEqual([-6 * minute, -6 * minute]);
   });
 });
 
