@@ -53,6 +53,8 @@ async function cdkDeployAll({ endpoint, region, accessKeyId, secretAccessKey }: 
     {
       env: {
         PATH: process.env.PATH,
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+        NODE_OPTIONS: process.env.NODE_OPTIONS,
         HOME: output,
         CDK_DISABLE_CLI_TELEMETRY: 'true',
         CDK_VALIDATION: 'false',
