@@ -32,7 +32,12 @@ async function machine(
   const tools = join(state, 'bin');
   installBuildTools(
     tools,
-    { registryUrl: registry.url, registryHost: ECR_HOST, stateDirectory: join(state, 'docker') },
+    {
+      registryUrl: registry.url,
+      registryHost: ECR_HOST,
+      stateDirectory: join(state, 'docker'),
+      compileCache: process.env.NODE_COMPILE_CACHE!,
+    },
     { docker: true, aws: false },
   );
   const work = temporaryDirectory(files);
