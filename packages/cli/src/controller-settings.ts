@@ -5,7 +5,7 @@ import { CliError } from './user-error.ts';
 
 /** What the deployed controller works by: the workers' name in the metrics, and the policy. */
 export async function controllerSettings(
-  context: Context,
+  context: Pick<Context, 'app' | 'clients'>,
 ): Promise<{ readonly app: string; readonly policy: ReleasePolicy }> {
   const { ControllerFunctionName } = await pipelineOutputs(context.clients.cloudformation, context.app);
   const { Environment } = await context.clients.lambda.getFunctionConfiguration({
