@@ -50,6 +50,7 @@ export default defineConfig({
             PATH: `${join(import.meta.dirname, 'tools', 'no-aws')}:${process.env.PATH}`,
             // Engines and commands that tests start compile their modules once.
             NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules', '.cache', 'compiled'),
+            NODE_OPTIONS: `--require ${JSON.stringify(join(import.meta.dirname, 'tools', 'prompt-cdk.cjs'))}`,
           },
           globalSetup: ['tools/test-directory.ts'],
           setupFiles: ['tools/property-seed.ts'],

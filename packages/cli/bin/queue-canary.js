@@ -13,7 +13,9 @@ if (major < 22 || (major === 22 && minor < 18)) {
   );
   process.exit(1);
 }
-module.enableCompileCache(fileURLToPath(new URL('../node_modules/.cache', import.meta.url)));
+// By the variable, what the command starts (CDK and its app, tools of builds, functions) finds the cache too.
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('../node_modules/.cache', import.meta.url));
+module.enableCompileCache(process.env.NODE_COMPILE_CACHE);
 if (existsSync(new URL('../src', import.meta.url))) {
   // A checkout, whose packages are found as sources: nothing has to be built.
   module.registerHooks({

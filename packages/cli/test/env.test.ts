@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { CodeCommit } from '@aws-sdk/client-codecommit';
 import { STS } from '@aws-sdk/client-sts';
-import { expect, onTestFinished, test } from 'vitest';
-import { run, start } from './program.ts';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { run, type Started, start } from './program.ts';
 
 const BIN = fileURLToPath(new URL('../bin/queue-canary.js', import.meta.url));
 
@@ -18,16 +18,20 @@ function directory(): string {
   return path;
 }
 
-async function engine(): Promise<string> {
-  const state = directory();
-  const up = start(['up', '--state', state, '--port', '0']);
-  onTestFinished(async () => {
-    up.kill('SIGTERM');
-    await up.finished;
-  });
-  await up.line(/^ready in/);
-  return state;
-}
+/** State directory of an engine that all tests only ask. */
+const state = mkdtempSync(join(tmpdir(), 'queue-canary-env-'));
+let engine: Started;
+
+beforeAll(async () => {
+  engine = start(['up', '--state', state, '--port', '0']);
+  await engine.line(/^ready in/);
+});
+
+afterAll(async () => {
+  engine.kill('SIGTERM');
+  await engine.finished;
+  rmSync(state, { recursive: true, force: true });
+});
 
 /** What a stand-in for a client knows of AWS_ENDPOINT_URL. */
 type Knows = 'everywhere' | 'but for sqs' | 'nowhere';
@@ -82,7 +86,7 @@ const SETTINGS = {
   AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: 'true',
 };
 
-async function inShell(shell: string, state: string, path: string, script: string, before = '') {
+async function inShell(shell: string, path: string, script: string, before = '') {
   const PATH = `${path}:/usr/bin:/bin`;
   const text = `set -eu\n${before}\neval "$(queue-canary env --state ${state})"\n${script}`;
   return promisify(execFile)(shell, ['-c', text], { env: { ...SETTINGS, PATH, HOME: path } });
@@ -94,12 +98,10 @@ test.each<[string, Knows]>([
   ['sh', 'nowhere'],
   ['bash', 'nowhere'],
 ])('in %s, an AWS CLI that knows AWS_ENDPOINT_URL %s calls the engine, and never AWS', async (shell, aws) => {
-  const state = await engine();
   const { path, left } = machine({ aws });
   const { endpoint } = JSON.parse(readFileSync(join(state, 'engine.json'), 'utf8')) as { endpoint: string };
   const { stdout, stderr } = await inShell(
     shell,
-    state,
     path,
     'aws sts get-caller-identity; aws sqs list-queues; printenv AWS_PROFILE || echo unset',
     aws === 'everywhere' ? '' : 'alias aws=false',
@@ -115,19 +117,17 @@ test.each<[string, Knows]>([
 });
 
 test('scripts for bash call the engine too, and learn the region from the configuration', async () => {
-  const state = await engine();
   const { path, left } = machine({ aws: 'nowhere' });
   const { endpoint } = JSON.parse(readFileSync(join(state, 'engine.json'), 'utf8')) as { endpoint: string };
   writeFileSync(join(path, 'ask.sh'), '#!/usr/bin/env bash\naws sqs list-queues\ncat "$AWS_CONFIG_FILE"\n', {
     mode: 0o755,
   });
-  const { stdout } = await inShell('bash', state, path, 'ask.sh');
+  const { stdout } = await inShell('bash', path, 'ask.sh');
   expect(stdout).toBe(`sqs reached ${endpoint}\n[default]\nregion = us-east-1\n`);
   expect(existsSync(left)).toBe(false);
 });
 
 test("git finds AWS's addresses of repositories at the engine and signs in, alongside the user's own settings", async () => {
-  const state = await engine();
   const { path } = machine({});
   const settings = async (env: Record<string, string | undefined>) =>
     JSON.parse(
@@ -165,15 +165,13 @@ test.each<[Knows | undefined, RegExp]>([
   ['nowhere', /^The boto3 of your python3 does not use AWS_ENDPOINT_URL: .*endpoint_url=os\.environ.*1\.28/],
   [undefined, /^$/],
 ])('of a boto3 that knows the variable %s, env says what to do', async (python3, warning) => {
-  const state = await engine();
   const { path, left } = machine(python3 === undefined ? {} : { python3 });
-  const { stderr } = await inShell('sh', state, path, 'true');
+  const { stderr } = await inShell('sh', path, 'true');
   expect(stderr).toMatch(warning);
   expect(existsSync(left)).toBe(false);
 });
 
 test('json has the same, with null for what must not be set, and an SDK client works with it', async () => {
-  const state = await engine();
   const { path } = machine({ aws: 'everywhere' });
   const { output } = await run(['env', '--state', state, '--json'], {
     env: { ...SETTINGS, PATH: path, NO_PROXY: 'intranet' },
@@ -199,7 +197,6 @@ test('json has the same, with null for what must not be set, and an SDK client w
 });
 
 test('the authority that clients are given is one that trusts no server', async () => {
-  const state = await engine();
   const { output } = await run(['env', '--state', state, '--json'], { env: { PATH: machine({}).path } });
   const { AWS_CA_BUNDLE } = JSON.parse(output) as Record<string, string>;
   const directoryOfKeys = directory();
@@ -234,7 +231,6 @@ test.each([
   ['csh', "setenv AWS_REGION 'us-east-1';", 'unsetenv AWS_PROFILE;', "alias aws '"],
   ['tcsh', "setenv AWS_REGION 'us-east-1';", 'unsetenv AWS_PROFILE;', "alias aws '"],
 ])('%s gets its own words', async (shell, ...lines) => {
-  const state = await engine();
   const { path } = machine({ aws: 'nowhere' });
   const { output } = await run(['env', '--state', state, '--shell', shell], { env: { PATH: path } });
   for (const line of lines) expect(output).toContain(line);

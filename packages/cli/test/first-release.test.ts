@@ -11,6 +11,7 @@ import type { ReleaseView } from '@queue-canary/core';
 import { expect, onTestFinished, test } from 'vitest';
 import { findOutputs } from '../src/stacks.ts';
 import { run, start } from './program.ts';
+import { releaseView } from './release-view.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const CONTEXT = {
@@ -53,6 +54,8 @@ async function cdkDeployAll({ endpoint, region, accessKeyId, secretAccessKey }: 
     {
       env: {
         PATH: process.env.PATH,
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+        NODE_OPTIONS: process.env.NODE_OPTIONS,
         HOME: output,
         CDK_DISABLE_CLI_TELEMETRY: 'true',
         CDK_VALIDATION: 'false',
@@ -104,9 +107,8 @@ test('cdk deploy --all on an empty account, a push, and the first release starts
   expect(pushed.errors).toContain('its release has started');
   let view: ReleaseView;
   do {
-    const status = await run(['release', 'status', '--json', '--state', state]);
-    view = JSON.parse(status.output) as ReleaseView;
-    if (view.phase === 'halted' || view.phase === 'rolledBack') throw new Error(status.output);
+    view = await releaseView(state);
+    if (view.phase === 'halted' || view.phase === 'rolledBack') throw new Error(JSON.stringify(view));
   } while (view.phase !== 'succeeded' || view.stages.at(-1)?.status !== 'succeeded');
   expect(view.verdict).toMatchObject({ kind: 'pass', code: 'first' });
   expect(view.tracks.map(({ runs }) => runs)).toEqual(['lastGood', 'lastGood']);

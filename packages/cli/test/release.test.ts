@@ -11,6 +11,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { pipelineOutputs } from '../src/stacks.ts';
 import { local, readEngineFile } from '../src/target.ts';
 import { type Finished, run, type Started, start } from './program.ts';
+import { releaseView } from './release-view.ts';
 
 const SAMPLE_APP = fileURLToPath(new URL('../../../examples/sample-app', import.meta.url));
 const CONTEXT = [
@@ -41,9 +42,7 @@ async function cli(...args: string[]): Promise<Finished> {
   return end;
 }
 
-async function status(): Promise<ReleaseView> {
-  return JSON.parse((await cli('release', 'status', '--json')).output) as ReleaseView;
-}
+const status = () => releaseView(state);
 
 /** Looks at the release until it is as wanted; the test's own time limit ends a wait in vain. */
 async function until(wanted: (view: ReleaseView) => boolean): Promise<ReleaseView> {
@@ -122,6 +121,8 @@ test('after kill -9 in mid-release and up, messages are there, tasks run again a
   expect(new Set(digests(end)).size).toBe(1);
   expect(end.tracks.map(({ commit }) => commit)).toEqual([after.release?.commit, after.release?.commit]);
   expect(end.deadLetterDepth).toBe(0);
+  const shown = JSON.parse((await cli('release', 'status', '--json')).output) as ReleaseView;
+  expect(shown).toMatchObject({ phase: 'succeeded', tracks: end.tracks });
 });
 
 test('a service that is put back to its first revision between releases is restored, and people are told once', async () => {

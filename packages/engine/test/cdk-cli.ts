@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { App, Stack } from 'aws-cdk-lib';
 import { onTestFinished } from 'vitest';
 import type { CloudFormationWorld } from './cloudformation-world.ts';
 
@@ -17,6 +18,8 @@ export class Cdk {
   readonly #world: CloudFormationWorld;
   readonly #app: readonly string[];
   readonly #region: string;
+  /** Whether `cdk.out` is what the app would write. */
+  #synthesized = false;
 
   /**
    * @param app Command that synthesises, `app.mjs` in the directory if there is none.
@@ -29,18 +32,24 @@ export class Cdk {
     onTestFinished(() => rmSync(this.#directory, { recursive: true, force: true }));
   }
 
-  /** Writes `app.mjs`: `body` sees `stack`, `cdk`, `sqs` and `ssm`. */
+  /** Synthesizes an app with one stack in this process, which loads the library once. */
+  define(body: (stack: Stack) => void): void {
+    const app = new App({ outdir: this.assembly });
+    body(new Stack(app, 'Small'));
+    app.synth();
+    this.#synthesized = true;
+  }
+
+  /** Writes `app.mjs`, for an app that the command runs itself: `body` sees `app` and `cdk`. */
   write(body: string): void {
     writeFileSync(
       join(this.#directory, 'app.mjs'),
       `import cdk from '${library('aws-cdk-lib')}';
-import sqs from '${library('aws-cdk-lib/aws-sqs')}';
-import ssm from '${library('aws-cdk-lib/aws-ssm')}';
 const app = new cdk.App();
-const stack = new cdk.Stack(app, 'Small');
 ${body}
 `,
     );
+    this.#synthesized = false;
   }
 
   /** Where the CLI leaves the templates of the app. */
@@ -58,7 +67,7 @@ ${body}
         command,
         ...args,
         '--app',
-        [process.execPath, ...this.#app].join(' '),
+        this.#synthesized ? this.assembly : [process.execPath, ...this.#app].join(' '),
         '--progress',
         'events',
         '--no-notices',
@@ -70,6 +79,8 @@ ${body}
         cwd: this.#directory,
         env: {
           PATH: process.env.PATH,
+          NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+          NODE_OPTIONS: process.env.NODE_OPTIONS,
           HOME: this.#directory,
           CDK_DISABLE_CLI_TELEMETRY: 'true',
           CDK_VALIDATION: 'false',
@@ -89,6 +100,7 @@ ${body}
       });
     }
     const [status] = (await once(child, 'close')) as [number | null];
+    this.#synthesized ||= command !== 'bootstrap' && status === 0;
     return { output, status };
   }
 

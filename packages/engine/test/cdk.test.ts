@@ -7,6 +7,11 @@ import {
 } from '@aws-sdk/client-ecs';
 import { GetQueueAttributesCommand, ListQueuesCommand } from '@aws-sdk/client-sqs';
 import { GetParameterCommand, PutParameterCommand } from '@aws-sdk/client-ssm';
+import { CfnOutput, CfnResource, CustomResource, Duration, type Stack } from 'aws-cdk-lib';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import { CfnQueue, Queue } from 'aws-cdk-lib/aws-sqs';
+import { StringParameter } from 'aws-cdk-lib/aws-ssm';
+import { Provider } from 'aws-cdk-lib/custom-resources';
 import { expect, test } from 'vitest';
 import { Cdk } from './cdk-cli.ts';
 import { CloudFormationWorld } from './cloudformation-world.ts';
@@ -15,17 +20,18 @@ import { pushImage } from './push-image.ts';
 test('cdk deploys, changes and destroys a stack, with the roles of a bootstrapped account', async () => {
   const world = await CloudFormationWorld.start();
   const app = new Cdk(world);
-  const body = (seconds: number) => `
-    const dead = new sqs.Queue(stack, 'Dead');
-    const queue = new sqs.Queue(stack, 'Queue', {
-      visibilityTimeout: cdk.Duration.seconds(${seconds}),
+  const body = (seconds: number) => (stack: Stack) => {
+    const dead = new Queue(stack, 'Dead');
+    const queue = new Queue(stack, 'Queue', {
+      visibilityTimeout: Duration.seconds(seconds),
       deadLetterQueue: { queue: dead, maxReceiveCount: 3 },
     });
-    const note = new ssm.StringParameter(stack, 'Note', { stringValue: queue.queueName });
-    new cdk.CfnOutput(stack, 'Url', { value: queue.queueUrl });
-    new cdk.CfnOutput(stack, 'NoteName', { value: note.parameterName });`;
+    const note = new StringParameter(stack, 'Note', { stringValue: queue.queueName });
+    new CfnOutput(stack, 'Url', { value: queue.queueUrl });
+    new CfnOutput(stack, 'NoteName', { value: note.parameterName });
+  };
 
-  app.write(body(20));
+  app.define(body(20));
   const created = await app.run('deploy');
   expect(created.output).toContain('CREATE_COMPLETE');
   expect(created.status).toBe(0);
@@ -40,7 +46,7 @@ test('cdk deploys, changes and destroys a stack, with the roles of a bootstrappe
   const same = await app.run('deploy');
   expect(same.output).toContain('(no changes)');
 
-  app.write(body(25));
+  app.define(body(25));
   expect((await app.run('deploy')).status).toBe(0);
   const { Attributes } = await world.sqs.send(
     new GetQueueAttributesCommand({ QueueUrl: Url!, AttributeNames: ['VisibilityTimeout'] }),
@@ -55,7 +61,7 @@ test('cdk deploys, changes and destroys a stack, with the roles of a bootstrappe
 test('cdk bootstrap finds its stack and brings it up to date, twice; and another one with a key of its own', async () => {
   const world = await CloudFormationWorld.start();
   const app = new Cdk(world);
-  app.write("new sqs.Queue(stack, 'Queue');");
+  app.define((stack) => new Queue(stack, 'Queue'));
   expect(await world.describe('CDKToolkit')).toMatchObject({ StackStatus: 'CREATE_COMPLETE' });
   const environment = `aws://${world.engine.accountId}/${world.engine.region}`;
   const first = await app.run('bootstrap', environment);
@@ -90,7 +96,7 @@ test('cdk looks up the default VPC, and one of a stack, with their subnets and g
   expect((await app.run('deploy', 'Net')).status).toBe(0);
   app.write(`${network}
     const look = new cdk.Stack(app, 'Look', { env });
-    new sqs.Queue(look, 'Queue');
+    new cdk.aws_sqs.Queue(look, 'Queue');
     const show = (name, vpc) => new cdk.CfnOutput(look, name, { value: [
       vpc.vpcCidrBlock, vpc.publicSubnets.length, vpc.privateSubnets.length, vpc.isolatedSubnets.length,
       ec2.SecurityGroup.fromLookupByName(look, name + 'Group', 'default', vpc).securityGroupId.slice(0, 3),
@@ -108,7 +114,7 @@ test('cdk looks up the default VPC, and one of a stack, with their subnets and g
 test('cdk for another region ends with a line that names the region of the engine', async () => {
   const world = await CloudFormationWorld.start();
   const app = new Cdk(world, undefined, 'us-west-2');
-  app.write("new sqs.Queue(stack, 'Queue');");
+  app.define((stack) => new Queue(stack, 'Queue'));
   const { output, status } = await app.run('deploy');
   expect(status).toBe(1);
   expect(output).toContain('the local engine is us-east-1, and the request was signed for us-west-2');
@@ -117,15 +123,18 @@ test('cdk for another region ends with a line that names the region of the engin
 test('a custom resource of CDK’s Provider framework is made and deleted by its handler', async () => {
   const world = await CloudFormationWorld.start({ pace: 600 });
   const app = new Cdk(world);
-  app.write(`
-    const { aws_lambda: lambda, custom_resources: custom } = cdk;
-    const code = 'exports.handler = async ({ RequestType }) => ({ PhysicalResourceId: "thing", Data: { Said: RequestType } })';
+  const code =
+    'exports.handler = async ({ RequestType }) => ({ PhysicalResourceId: "thing", Data: { Said: RequestType } })';
+  app.define((stack) => {
     const onEventHandler = new lambda.Function(stack, 'OnEvent', {
-      runtime: lambda.Runtime.NODEJS_24_X, handler: 'index.handler', code: lambda.Code.fromInline(code),
+      runtime: lambda.Runtime.NODEJS_24_X,
+      handler: 'index.handler',
+      code: lambda.Code.fromInline(code),
     });
-    const { serviceToken } = new custom.Provider(stack, 'Provider', { onEventHandler });
-    const thing = new cdk.CustomResource(stack, 'Thing', { serviceToken });
-    new cdk.CfnOutput(stack, 'Said', { value: thing.getAttString('Said') });`);
+    const { serviceToken } = new Provider(stack, 'Provider', { onEventHandler });
+    const thing = new CustomResource(stack, 'Thing', { serviceToken });
+    new CfnOutput(stack, 'Said', { value: thing.getAttString('Said') });
+  });
   const { output } = await app.run('deploy');
   expect(output).toContain('✅');
   expect(app.outputs().Small).toEqual({ Said: 'Create' });
@@ -137,13 +146,13 @@ test('a custom resource of CDK’s Provider framework is made and deleted by its
 test('cdk reports an unknown type and a failed resource in words that say what to do', async () => {
   const world = await CloudFormationWorld.start();
   const app = new Cdk(world);
-  app.write("new cdk.CfnResource(stack, 'Rocket', { type: 'AWS::Rocket::Launcher' });");
+  app.define((stack) => new CfnResource(stack, 'Rocket', { type: 'AWS::Rocket::Launcher' }));
   const unknown = await app.run('deploy');
   expect(unknown.status).not.toBe(0);
   expect(unknown.output).toContain('Unrecognized resource types: [AWS::Rocket::Launcher]');
   expect(unknown.output).toContain('leave it out');
 
-  app.write("new sqs.CfnQueue(stack, 'Queue', { visibilityTimeout: 99999999 });");
+  app.define((stack) => new CfnQueue(stack, 'Queue', { visibilityTimeout: 99999999 }));
   const failed = await app.run('deploy');
   expect(failed.status).not.toBe(0);
   expect(failed.output).toContain('VisibilityTimeout');

@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { ByteIds, SystemClock, startEngine } from '../src/index.ts';
 
 /**
@@ -28,4 +29,6 @@ journal.subscribe(({ type, detail }) => {
     process.kill(process.pid, 'SIGKILL');
   }
 });
+// Node does it when a process ends, and this one is killed.
+flushCompileCache();
 console.log('ready');

@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { ByteIds, SystemClock, startEngine } from '../src/index.ts';
 
 /** An engine in a process of its own, for tests that kill it. Arguments: state directory. */
@@ -14,4 +15,6 @@ await startEngine({
     process.exit(1);
   },
 });
+// Node does it when a process ends, and this one is killed.
+flushCompileCache();
 console.log('ready');

@@ -23,7 +23,11 @@ export function bench(
   const runner = new LambdaRunner({
     clock,
     ids: new ByteIds(),
-    runtimes: new Runtimes({ nodePath: process.execPath, hostPath: hostPath ?? process.env.PATH ?? '' }),
+    runtimes: new Runtimes({
+      nodePath: process.execPath,
+      hostPath: hostPath ?? process.env.PATH ?? '',
+      compileCache: process.env.NODE_COMPILE_CACHE!,
+    }),
     maxConcurrency,
     ...(maxStarts === undefined ? {} : { maxStarts }),
     ...(idleMs === undefined ? {} : { idleMs }),

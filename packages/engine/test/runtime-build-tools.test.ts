@@ -66,9 +66,14 @@ test('a call that asks for AWS itself finds no way out', async () => {
   expect(readFileSync(seen, 'utf8')).toBe('http://127.0.0.1:9 probe');
 });
 
+const storage = () => ({
+  stateDirectory: temporaryDirectory(),
+  compileCache: process.env.NODE_COMPILE_CACHE!,
+});
+
 test('only the tools that the machine lacks are installed, and one that is no longer wanted goes', () => {
   const directory = temporaryDirectory();
-  const settings = { registryUrl: 'http://127.0.0.1:1', registryHost: 'none', stateDirectory: directory };
+  const settings = { registryUrl: 'http://127.0.0.1:1', registryHost: 'none', ...storage() };
   installBuildTools(directory, settings, { docker: true, aws: true });
   expect(readdirSync(directory).sort()).toEqual([
     'aws',
@@ -85,11 +90,7 @@ test('the own aws gets a password that the own docker logs in with, using the cr
   const engine = await testEngine();
   const tools = temporaryDirectory();
   const registryUrl = engine.endpoint;
-  installBuildTools(
-    tools,
-    { registryUrl, registryHost: 'none', stateDirectory: temporaryDirectory() },
-    { docker: true, aws: true },
-  );
+  installBuildTools(tools, { registryUrl, registryHost: 'none', ...storage() }, { docker: true, aws: true });
   const { accessKeyId, secretAccessKey } = engine.client.credentials;
   const env = {
     PATH: `${tools}:/usr/bin:/bin`,
@@ -119,7 +120,7 @@ test('the own aws does what buildspecs ask of it, with query and text', async ()
   const tools = temporaryDirectory();
   installBuildTools(
     tools,
-    { registryUrl: engine.endpoint, registryHost: 'none', stateDirectory: temporaryDirectory() },
+    { registryUrl: engine.endpoint, registryHost: 'none', ...storage() },
     { docker: false, aws: true },
   );
   const { accessKeyId, secretAccessKey } = engine.client.credentials;

@@ -22,7 +22,9 @@ export interface ReleaseStatus {
 }
 
 /** Looks at the release with the controller's own eyes; changes nothing. */
-export async function releaseReader(context: Context): Promise<() => Promise<ReleaseStatus>> {
+export async function releaseReader(
+  context: Pick<Context, 'app' | 'clients' | 'clock' | 'target'>,
+): Promise<() => Promise<ReleaseStatus>> {
   const { names, policy } = await controllerSettings(context);
   const observe: Observer = createObserver({ names, connection: context.target.connection });
   return async () => {

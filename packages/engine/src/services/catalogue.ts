@@ -85,6 +85,7 @@ const NO_MACHINE: BuildMachine = {
 export function createServices(engine: Engine, parts: EngineParts): Service[] {
   // The machine's own programs (git, the shells and tools of a build) are found as the engine was started.
   const hostPath = process.env.PATH ?? '';
+  const compileCache = process.env.NODE_COMPILE_CACHE ?? join(engine.directory, 'compiled');
   for (const orphan of reapOrphans(engine.directory)) {
     engine.journal.append('engine', 'process.reaped', { ...orphan });
   }
@@ -106,7 +107,7 @@ export function createServices(engine: Engine, parts: EngineParts): Service[] {
       hostPath,
       instance: `queue-canary-${engine.ids.hex(8)}`,
     });
-  const runtimes = new Runtimes({ nodePath: process.execPath, hostPath });
+  const runtimes = new Runtimes({ nodePath: process.execPath, hostPath, compileCache });
   const functions = new LambdaRunner({
     clock: engine.clock,
     ids: engine.ids,
@@ -136,7 +137,7 @@ export function createServices(engine: Engine, parts: EngineParts): Service[] {
     createCodeBuild(engine, {
       runBuild: programs?.builds ?? runBuild,
       checkouts: codecommit.sources,
-      machine: async () => (programs ? NO_MACHINE : prepareBuildMachine(engine, process.env)),
+      machine: async () => (programs ? NO_MACHINE : prepareBuildMachine(engine, process.env, compileCache)),
     }),
     createCodePipeline(engine, { ...parts, archives: codecommit.sources }),
     createCloudFormation(engine, parts),

@@ -10,6 +10,8 @@ export interface BuildToolsSettings {
   readonly registryHost: string;
   /** Where locally built images and the build cache are kept, shared by all builds. */
   readonly stateDirectory: string;
+  /** Where Node keeps what it has compiled of the tools. */
+  readonly compileCache: string;
 }
 
 /** Which tools the engine puts on a build's PATH. */
@@ -27,7 +29,7 @@ export function installBuildTools(directory: string, settings: BuildToolsSetting
   mkdirSync(directory, { recursive: true });
   const settingsPath = join(directory, 'settings.json');
   writeFileSync(settingsPath, `${JSON.stringify(settings, null, 2)}\n`);
-  const compiled = `NODE_COMPILE_CACHE=${quote(join(directory, 'compiled'))}`;
+  const compiled = `NODE_COMPILE_CACHE=${quote(settings.compileCache)}`;
   const program = (name: string, ...args: string[]) =>
     [compiled, 'exec', ...[process.execPath, entry(name), ...args].map(quote)].join(' ');
   install(join(directory, 'node'), `exec ${quote(process.execPath)}`, true);

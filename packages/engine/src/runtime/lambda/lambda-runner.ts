@@ -182,7 +182,7 @@ export class LambdaRunner {
     const log: string[] = [];
     const { functionName, version, memoryMiB, logGroupName } = fn;
     const identity = { functionName, version, memoryMiB, logGroupName, logStreamName };
-    const { command, note } = await runtimes.launch(fn.runtime, identity);
+    const { command, environment, note } = await runtimes.launch(fn.runtime, identity);
     const write = (text: string) => {
       log.push(text);
       fn.onLog(logStreamName, text);
@@ -198,7 +198,7 @@ export class LambdaRunner {
       command,
       codeDirectory: fn.codeDirectory,
       handler: fn.handler,
-      environment: { ...loggingVariables(fn.logging), ...fn.environment() },
+      environment: { ...environment, ...loggingVariables(fn.logging), ...fn.environment() },
       role: fn.role,
       clock,
       onLog,

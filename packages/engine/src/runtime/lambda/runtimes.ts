@@ -5,6 +5,8 @@ import type { FunctionIdentity } from './protocol.ts';
 /** How a function's process is started. */
 export interface Launch {
   readonly command: readonly [string, ...string[]];
+  /** What the function finds in its environment unless it is given something else. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** What the function's log says when the machine's program is another than the runtime asks for. */
   readonly note?: string;
 }
@@ -17,11 +19,16 @@ const EXTENSION = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
 /** Lambda's runtimes on the programs of this machine: Node functions on the engine's own Node, Python's on a Python 3. */
 export class Runtimes {
   readonly #nodePath: string;
+  readonly #compileCache: string;
   readonly #pythons: MachinePythons;
 
-  /** @param hostPath where to look for Python, as in `PATH` */
-  constructor(options: { nodePath: string; hostPath: string }) {
+  /**
+   * @param options.hostPath where to look for Python, as in `PATH`
+   * @param options.compileCache where Node keeps what it has compiled
+   */
+  constructor(options: { nodePath: string; hostPath: string; compileCache: string }) {
     this.#nodePath = options.nodePath;
+    this.#compileCache = options.compileCache;
     this.#pythons = new MachinePythons(options.hostPath);
   }
 
@@ -41,7 +48,10 @@ export class Runtimes {
     const argument = JSON.stringify(identity);
     if (NODE.includes(runtime)) {
       const heap = `--max-old-space-size=${oldSpaceMiB(identity.memoryMiB)}`;
-      return { command: [this.#nodePath, heap, bootstrap(`program${EXTENSION}`), argument] };
+      return {
+        command: [this.#nodePath, heap, bootstrap(`program${EXTENSION}`), argument],
+        environment: { NODE_COMPILE_CACHE: this.#compileCache },
+      };
     }
     const { path, version } = (await this.#pythons.find(runtime))!;
     // Like Lambda's, the function's directory stays as it is: no compiled files in it.

@@ -26,6 +26,7 @@ export interface BuildMachine {
 export async function prepareBuildMachine(
   engine: Engine,
   env: Readonly<Record<string, string | undefined>>,
+  compileCache: string,
 ): Promise<BuildMachine> {
   const hostPath = (env.PATH ?? '')
     .split(delimiter)
@@ -49,6 +50,7 @@ export async function prepareBuildMachine(
       registryUrl: engine.endpoint(),
       registryHost: `${engine.accountId}.dkr.ecr.${engine.region}.amazonaws.com`,
       stateDirectory: join(directory, 'docker'),
+      compileCache,
     },
     own,
   );

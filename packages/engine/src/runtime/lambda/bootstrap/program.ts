@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import type { FunctionIdentity, FunctionMessage, InvokeMessage } from '../protocol.ts';
 import { replaceConsole } from './console-log.ts';
 import { invokeHandler } from './invoke-handler.ts';
@@ -52,6 +53,8 @@ async function invoke(handler: Handler, message: InvokeMessage): Promise<void> {
   }
 }
 
+// Node does it when a process ends, and this one is killed.
+flushCompileCache();
 provideAwsSdk(import.meta.url);
 leadToEngine(process.env.AWS_ENDPOINT_URL);
 try {
