@@ -146,6 +146,7 @@ const CONSTRUCTS_FILES = [
   'release-policy',
   'canary-image',
   'canary-services',
+  'worker-capacity-props',
   'worker-service',
   'backlog-scaling',
   'worker-queue',

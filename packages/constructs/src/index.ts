@@ -7,7 +7,7 @@ export {
 } from '@queue-canary/core';
 export { BacklogScaling, type BacklogScalingProps } from './backlog-scaling.ts';
 export { CanaryImage, type CanaryImageProps } from './canary-image.ts';
-export { CanaryServices, type CanaryServicesProps, type WorkerCapacityProps } from './canary-services.ts';
+export { CanaryServices, type CanaryServicesProps } from './canary-services.ts';
 export type { EncryptionProps, StackEncryptionProps } from './encryption.ts';
 export { ExistingQueue, type ExistingQueueProps } from './existing-queue.ts';
 export { ImageStack, type ImageStackProps } from './image-stack.ts';
@@ -19,6 +19,7 @@ export { ReleaseDashboard, type ReleaseDashboardProps } from './release-dashboar
 export { ReleasePipeline, type ReleasePipelineProps } from './release-pipeline.ts';
 export { ReleasePolicyError } from './release-policy.ts';
 export type { ReleasePolicyProps } from './release-policy-props.ts';
+export type { WorkerCapacityProps } from './worker-capacity-props.ts';
 export { WorkerNetwork, type WorkerNetworkProps } from './worker-network.ts';
 export { type IWorkerQueue, WorkerQueue, type WorkerQueueProps } from './worker-queue.ts';
 export { WorkerService, type WorkerServiceProps, type WorkerTaskProps } from './worker-service.ts';

@@ -38,8 +38,8 @@ function stackWith(...wanted: ((stack: CdkStack) => Props)[]) {
 const templateOf = (...wanted: ((stack: CdkStack) => Props)[]) =>
   Template.fromStack(stackWith(...wanted).stack);
 
-const vpcOf = (stack: CdkStack) =>
-  ec2.Vpc.fromVpcAttributes(stack, 'Vpc', {
+const vpcOf = (stack: CdkStack, id = 'Vpc') =>
+  ec2.Vpc.fromVpcAttributes(stack, id, {
     vpcId: 'vpc-1',
     availabilityZones: ['us-east-1a', 'us-east-1b'],
     privateSubnetIds: ['private-a', 'private-b'],
@@ -250,7 +250,7 @@ describe('a canary for what a team has', () => {
   test('comes twice in one stack under different names', () => {
     const template = templateOf(
       (stack) => ({ vpc: vpcOf(stack) }),
-      (stack) => ({ vpc: stack.node.findChild('Vpc') as unknown as ec2.IVpc }),
+      (stack) => ({ vpc: vpcOf(stack, 'SameVpc') }),
     );
     const names = resources(template, 'AWS::CodePipeline::Pipeline').map(({ properties }) =>
       joined(properties.Name),

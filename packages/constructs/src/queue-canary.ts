@@ -10,7 +10,7 @@ import * as sns from 'aws-cdk-lib/aws-sns';
 import type * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { CanaryImage } from './canary-image.ts';
-import { CanaryServices, type WorkerCapacityProps } from './canary-services.ts';
+import { CanaryServices } from './canary-services.ts';
 import { allowServices, keyOf, type StackEncryptionProps } from './encryption.ts';
 import { ExistingQueue } from './existing-queue.ts';
 import { fixArchitecture } from './fixed-architecture.ts';
@@ -18,6 +18,7 @@ import { ReleaseController } from './release-controller.ts';
 import { ReleaseDashboard } from './release-dashboard.ts';
 import { ReleasePipeline } from './release-pipeline.ts';
 import type { ReleasePolicyProps } from './release-policy-props.ts';
+import type { WorkerCapacityProps } from './worker-capacity-props.ts';
 import { WorkerNetwork } from './worker-network.ts';
 import { type IWorkerQueue, WorkerQueue } from './worker-queue.ts';
 
