@@ -1,5 +1,5 @@
-import { isCollection, isMap, isScalar, isSeq, LineCounter, parseDocument, type Tags } from 'yaml';
-import { excessOfYaml } from '../bounded-yaml.ts';
+import type { Tags } from 'yaml';
+import { excessOfYaml, yaml } from '../bounded-yaml.ts';
 import { parseBoundedJson } from '../document-bounds.ts';
 import { AwsFault } from '../errors.ts';
 import { isObject, type Json, type JsonObject } from '../resources/schema.ts';
@@ -137,12 +137,12 @@ const shortFormTags: Tags = SHORT_FORMS.flatMap((short) => {
     {
       tag: `!${short}`,
       collection: 'seq' as const,
-      resolve: (value: unknown) => wrap(isCollection(value) ? value.toJSON() : value),
+      resolve: (value: unknown) => wrap(yaml().isCollection(value) ? value.toJSON() : value),
     },
     {
       tag: `!${short}`,
       collection: 'map' as const,
-      resolve: (value: unknown) => wrap(isCollection(value) ? value.toJSON() : value),
+      resolve: (value: unknown) => wrap(yaml().isCollection(value) ? value.toJSON() : value),
     },
   ];
 });
@@ -159,8 +159,12 @@ function readYaml(body: string): Json {
       `Template error: the YAML ${excess}, which the local engine does not read: write the template as JSON, as cdk does.`,
     );
   }
-  const lines = new LineCounter();
-  const document = parseDocument(body, { customTags: shortFormTags, lineCounter: lines, merge: false });
+  const lines = new (yaml().LineCounter)();
+  const document = yaml().parseDocument(body, {
+    customTags: shortFormTags,
+    lineCounter: lines,
+    merge: false,
+  });
   const error =
     document.errors[0] ?? document.warnings.find((warning) => warning.code === 'TAG_RESOLVE_FAILED');
   if (error) {
@@ -174,13 +178,16 @@ function readYaml(body: string): Json {
 
 /** Values of a YAML document; a scalar that a short form made into an object is one already. */
 function plain(node: unknown): Json {
-  if (isMap(node)) {
+  if (yaml().isMap(node)) {
     return Object.fromEntries(
-      node.items.map((pair) => [String(isScalar(pair.key) ? pair.key.value : pair.key), plain(pair.value)]),
+      node.items.map((pair) => [
+        String(yaml().isScalar(pair.key) ? pair.key.value : pair.key),
+        plain(pair.value),
+      ]),
     );
   }
-  if (isSeq(node)) return node.items.map(plain);
-  if (isScalar(node)) return plainScalar(node.value);
+  if (yaml().isSeq(node)) return node.items.map(plain);
+  if (yaml().isScalar(node)) return plainScalar(node.value);
   if (Array.isArray(node)) return node.map(plain);
   if (isObject(node))
     return Object.fromEntries(Object.entries(node).map(([key, item]) => [key, plain(item)]));

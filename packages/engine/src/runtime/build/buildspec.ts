@@ -1,6 +1,5 @@
-import type { Node, ParsedNode } from 'yaml';
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
-import { excessOfYaml } from '../../bounded-yaml.ts';
+import type { Document, Node, ParsedNode } from 'yaml';
+import { excessOfYaml, yaml } from '../../bounded-yaml.ts';
 import { UserError } from '../../errors.ts';
 
 export type BuildPhaseName = 'INSTALL' | 'PRE_BUILD' | 'BUILD' | 'POST_BUILD';
@@ -74,9 +73,9 @@ export function parseBuildspec(text: string, file = 'buildspec.yml'): Buildspec 
 type Fields = ReadonlyMap<string, { readonly key: Node; readonly value: Node | null }>;
 
 class Reader {
-  readonly #lines = new LineCounter();
+  readonly #lines = new (yaml().LineCounter)();
   readonly #file: string;
-  readonly #document: ReturnType<typeof parseDocument>;
+  readonly #document: Document.Parsed;
 
   constructor(text: string, file: string) {
     this.#file = file;
@@ -86,7 +85,7 @@ class Reader {
         'InvalidBuildspec',
         `${file} ${excess}, which the local engine does not read: move long commands into scripts.`,
       );
-    this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
+    this.#document = yaml().parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
   }
 
   read(): Buildspec {
@@ -279,11 +278,11 @@ class Reader {
     allowed?: { known: readonly string[]; unsupported: readonly string[] },
   ): Fields {
     const target = this.#resolve(node);
-    if (!isMap(target)) throw this.#error(node, `${where} must have named entries`);
+    if (!yaml().isMap(target)) throw this.#error(node, `${where} must have named entries`);
     const fields = new Map<string, { key: Node; value: Node | null }>();
     for (const pair of target.items) {
       const key = pair.key as ParsedNode;
-      const name = isScalar(key) ? String(key.value) : '';
+      const name = yaml().isScalar(key) ? String(key.value) : '';
       if (allowed?.unsupported.includes(name))
         throw this.#error(
           key,
@@ -292,7 +291,7 @@ class Reader {
       if (allowed !== undefined && !allowed.known.includes(name))
         throw this.#error(key, `"${name}" is not known in ${where}; known are ${allowed.known.join(', ')}`);
       const value = pair.value as ParsedNode | null;
-      fields.set(name, { key, value: isScalar(value) && value.value === null ? null : value });
+      fields.set(name, { key, value: yaml().isScalar(value) && value.value === null ? null : value });
     }
     return fields;
   }
@@ -310,25 +309,25 @@ class Reader {
   #list(node: Node | null, where: string): string[] {
     if (node === null) return [];
     const target = this.#resolve(node);
-    if (isSeq(target))
+    if (yaml().isSeq(target))
       return target.items.map((item, index) => this.#text(item as Node, `${where}[${index}]`));
     return [this.#text(target, where)];
   }
 
   #text(node: Node | null, where: string): string {
     const target = node === null ? null : this.#resolve(node);
-    if (isScalar(target) && target.value !== null && typeof target.value !== 'object') {
+    if (yaml().isScalar(target) && target.value !== null && typeof target.value !== 'object') {
       // As written: 1.0 must not become 1, nor yes something else.
       return typeof target.value === 'string' ? target.value : (target.source ?? String(target.value));
     }
-    const hint = isMap(target)
+    const hint = yaml().isMap(target)
       ? ' (a colon followed by a blank makes it an entry: put the text in quotes)'
       : '';
     throw this.#error(node, `${where} must be text${hint}`);
   }
 
   #resolve(node: Node): Node {
-    const target = isAlias(node) ? node.resolve(this.#document) : node;
+    const target = yaml().isAlias(node) ? node.resolve(this.#document) : node;
     if (target === undefined) throw this.#error(node, 'this refers to an anchor that does not exist');
     return target;
   }
