@@ -292,6 +292,20 @@ describe('what contradicts itself is refused with what to change', () => {
       /vpcSubnets is about a network of yours: give vpc or cluster as well/,
     ],
     [
+      'insights of a cluster that is there',
+      (stack) => ({ cluster: clusterOf(stack), containerInsights: true }),
+      /containerInsights is that of a cluster that is made here: set it on yours/,
+    ],
+    [
+      'egress of security groups that are there',
+      (stack) => ({
+        cluster: clusterOf(stack),
+        securityGroups: [ec2.SecurityGroup.fromSecurityGroupId(stack, 'Group', 'sg-1')],
+        egressPorts: [443],
+      }),
+      /egressPorts is about a security group that is made here: let yours out instead/,
+    ],
+    [
       'a shell in a container that cannot be written to',
       (stack) => ({ vpc: vpcOf(stack), enableExecuteCommand: true }),
       /enableExecuteCommand needs readonlyRootFilesystem: false/,

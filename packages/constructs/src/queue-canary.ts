@@ -201,6 +201,12 @@ export class QueueCanary extends Construct implements iam.IGrantable, ec2.IConne
     // Each part takes the properties that it has, by their names.
     const given = { ...props, ...key };
 
+    if (props.cluster !== undefined) {
+      refuse(props, ['containerInsights'], 'is that of a cluster that is made here: set it on yours');
+    }
+    if (props.securityGroups !== undefined) {
+      refuse(props, ['egressPorts'], 'is about a security group that is made here: let yours out instead');
+    }
     this.approvalTopic = approvalTopic(this, appName, key.encryptionKey);
     const { vpc, subnets, assignPublicIp, network } = networkOf(this, props, given);
     if (network !== undefined) this.network = network;
