@@ -5,9 +5,9 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { BacklogScaling } from './backlog-scaling.ts';
-import type { CanaryImage } from './canary-image.ts';
 import type { EncryptionProps } from './encryption.ts';
 import { NO_IMAGE_YET } from './names.ts';
+import type { WorkerImage } from './worker-image.ts';
 import type { WorkerQueue } from './worker-queue.ts';
 import { WorkerService } from './worker-service.ts';
 
@@ -148,7 +148,7 @@ export interface CanaryServicesProps extends WorkerCapacityProps, EncryptionProp
   /** Name under which outcomes are reported. */
   readonly appName: string;
   /** Where the worker's image comes from. */
-  readonly image: CanaryImage;
+  readonly image: WorkerImage;
   /** Queue that both services consume. */
   readonly queue: WorkerQueue;
   /** Network that the tasks run in. */

@@ -11,12 +11,15 @@ export { CanaryServices, type CanaryServicesProps, type WorkerCapacityProps } fr
 export type { EncryptionProps, StackEncryptionProps } from './encryption.ts';
 export { ImageStack, type ImageStackProps } from './image-stack.ts';
 export { PipelineStack, type PipelineStackProps } from './pipeline-stack.ts';
+export { PublishedImage, type PublishedImageProps } from './published-image.ts';
+export { PublishedImageStack, type PublishedImageStackProps } from './published-image-stack.ts';
 export { ReleaseController } from './release-controller.ts';
 export type { ReleaseControllerProps } from './release-controller-props.ts';
 export { ReleaseDashboard, type ReleaseDashboardProps } from './release-dashboard.ts';
 export { ReleasePipeline, type ReleasePipelineProps } from './release-pipeline.ts';
 export { ReleasePolicyError } from './release-policy.ts';
 export type { ReleasePolicyProps } from './release-policy-props.ts';
+export type { WorkerImage } from './worker-image.ts';
 export { WorkerNetwork, type WorkerNetworkProps } from './worker-network.ts';
 export { WorkerQueue, type WorkerQueueProps } from './worker-queue.ts';
 export { WorkerService, type WorkerServiceProps, type WorkerTaskProps } from './worker-service.ts';

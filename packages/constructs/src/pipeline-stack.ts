@@ -13,7 +13,6 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import type * as logs from 'aws-cdk-lib/aws-logs';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
-import type { CanaryImage } from './canary-image.ts';
 import { CanaryServices, type WorkerCapacityProps } from './canary-services.ts';
 import { allowServices, keyOf, type StackEncryptionProps } from './encryption.ts';
 import { fixArchitecture } from './fixed-architecture.ts';
@@ -21,6 +20,7 @@ import { ReleaseController } from './release-controller.ts';
 import { ReleaseDashboard } from './release-dashboard.ts';
 import { ReleasePipeline } from './release-pipeline.ts';
 import type { ReleasePolicyProps } from './release-policy-props.ts';
+import type { WorkerImage } from './worker-image.ts';
 import { WorkerNetwork } from './worker-network.ts';
 import { WorkerQueue } from './worker-queue.ts';
 
@@ -31,7 +31,7 @@ export interface PipelineStackProps
     ReleasePolicyProps,
     StackEncryptionProps {
   /** What is released: the construct of the image stack. */
-  readonly image: CanaryImage;
+  readonly image: WorkerImage;
 
   /**
    * Name under which the workers report outcomes (dimension `App`). Two systems in one account and
