@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ImageOutputs, type PipelineOutputs, type ReleaseRecord, stages } from '@queue-canary/core';
+import { type PipelineOutputs, type ReleaseRecord, type SourceOutputs, stages } from '@queue-canary/core';
 import { ByteIds, type RunningEngine, startEngine, VirtualClock } from '@queue-canary/engine';
 import { Random } from '../bench/judge/random.ts';
 import { buildsInProcess } from './builds.ts';
@@ -40,7 +40,7 @@ export class World {
   readonly engine: RunningEngine;
   readonly call: RootCall;
   readonly traffic: Traffic;
-  readonly image: ImageOutputs;
+  readonly image: SourceOutputs;
   readonly pipeline: PipelineOutputs;
   readonly #directory: string;
   readonly #crashes: readonly unknown[];
@@ -52,7 +52,7 @@ export class World {
     readonly random: Random;
     readonly engine: RunningEngine;
     readonly traffic: Traffic;
-    readonly image: ImageOutputs;
+    readonly image: SourceOutputs;
     readonly pipeline: PipelineOutputs;
     readonly directory: string;
     readonly crashes: readonly unknown[];
@@ -103,7 +103,7 @@ export class World {
     try {
       const stacks = await synthesize(context);
       await deploy(call, clock, IMAGE_STACK, stacks);
-      const image = (await outputsOf(call, IMAGE_STACK)) as ImageOutputs & Record<string, string>;
+      const image = (await outputsOf(call, IMAGE_STACK)) as SourceOutputs & Record<string, string>;
       await commit(call, image.RepositoryName, { name: '1' });
       await buildFirstImage(call, clock, image);
       await deploy(call, clock, PIPELINE_STACK, stacks);
@@ -298,7 +298,7 @@ async function commit(call: RootCall, repositoryName: string, version: Version):
   });
 }
 
-async function buildFirstImage(call: RootCall, clock: VirtualClock, image: ImageOutputs): Promise<void> {
+async function buildFirstImage(call: RootCall, clock: VirtualClock, image: SourceOutputs): Promise<void> {
   const { build } = await call('codebuild', 'StartBuild', {
     projectName: image.BuildProjectName,
     sourceVersion: 'refs/heads/main',

@@ -9,6 +9,7 @@ import type { Command } from 'commander';
 import { RootConstruct } from 'constructs';
 import { addQueueCanary } from '../examples/app/queue-canary-app.ts';
 import { readSettings, SettingsError } from '../examples/app/settings.ts';
+import { EXIT_STATUSES } from '../packages/cli/src/program/exit-statuses.ts';
 import { createCommand } from '../packages/cli/src/program.ts';
 import { createTerminal } from '../packages/cli/src/terminal.ts';
 import { type Declaration, declarationsIn, type Member } from './declarations.ts';
@@ -82,6 +83,10 @@ state directory means the engine in it; if that engine does not answer, the comm
 \`AWS_ENDPOINT_URL\` means that endpoint, and otherwise the target is AWS. \`--aws\` always means AWS. Results go to
 standard output, progress and messages to standard error.`,
     ...commandsOf(program).map(commandSection),
+    `## Exit status\n\nCommands end with 0, or with 1 after an error. \`release start --wait\` and \`release watch --until-done\` end with:\n\n${table(
+      ['status', 'meaning'],
+      EXIT_STATUSES.map(([status, meaning]) => [String(status), meaning]),
+    )}`,
   );
 }
 
@@ -145,6 +150,9 @@ const CONSTRUCTS_FILES = [
   'release-policy-props',
   'release-policy',
   'canary-image',
+  'published-image-stack',
+  'published-image',
+  'worker-image',
   'canary-services',
   'worker-capacity-props',
   'worker-service',

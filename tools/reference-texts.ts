@@ -124,6 +124,13 @@ export const SETTINGS: readonly SettingsGroup[] = [
       },
       pipeline('logRetentionDays', 'logRetention'),
       { context: 'imageCountMax', of: ['CanaryImageProps', 'imageCountMax'] },
+      {
+        context: 'imageRepository',
+        of: ['PublishedImageStackProps', 'repositoryName'],
+        usual: 'the app builds the images from commits',
+        meaning:
+          'Name of an ECR repository that [your own CI pushes to](../how-to/release-your-own-images.md). Then the stacks have neither source nor builds.',
+      },
       pipeline('user'),
       pipeline('readonlyRootFilesystem'),
       pipeline('reservedConcurrentExecutions'),
@@ -139,7 +146,8 @@ export const STACK_TEXTS: Readonly<
   >
 > = {
   imageOutputs: {
-    RepositoryCloneUrlHttp: 'Address to push the source to.',
+    RepositoryCloneUrlHttp:
+      'Address to push the source to. Only where the app builds the images, as the next two.',
     RepositoryName: 'Name of the CodeCommit repository.',
     BuildProjectName: 'CodeBuild project that builds a commit into an image.',
     ImageRepositoryUri: 'ECR repository of the images.',
@@ -165,8 +173,9 @@ export const STACK_TEXTS: Readonly<
     ArtifactBucketName: 'Bucket of the pipeline. It stays when the stack is deleted.',
   },
   actions: {
-    Source: 'CodeCommit, branch main. An EventBridge rule starts it; nothing polls.',
-    Build: 'CodeBuild. Exports the image digest as `IMAGE_DIGEST`.',
+    Source:
+      'CodeCommit, branch main. An EventBridge rule starts it; nothing polls. Where [your own CI builds](../how-to/release-your-own-images.md): S3, the release request.',
+    Build: 'CodeBuild. Exports the image digest as `IMAGE_DIGEST`. Only where the app builds the images.',
     DeployCanary: 'ECS: the new image on the canary service.',
     Judge:
       'Lambda: waits for the verdict. Its output variables `Verdict` and `Message` go into the approval.',
@@ -241,6 +250,11 @@ export const JSON_DOCUMENTS: readonly JsonDocument[] = [
       { file: `${core}/release/record.ts`, name: 'DriftedTrack' },
       { file: `${core}/measurement/lateness.ts`, name: 'Lateness' },
     ],
+  },
+  {
+    title: 'release start and release watch',
+    text: '`queue-canary release start --json` prints `executionId` and, where an image was named, `image`. With `--wait`, and with `queue-canary release watch --until-done --json`, it is a `ReleaseOutcome`.',
+    documents: [{ file: `${core}/view/outcome.ts`, name: 'ReleaseOutcome' }],
   },
   {
     title: 'demo',

@@ -1,4 +1,4 @@
-import type { WorkerService } from '@queue-canary/constructs';
+import { CanaryImage, type WorkerService } from '@queue-canary/constructs';
 import type { CfnElement } from 'aws-cdk-lib';
 import { Stack, Validations } from 'aws-cdk-lib';
 import type { CfnCluster, ICluster } from 'aws-cdk-lib/aws-ecs';
@@ -34,14 +34,14 @@ export function acknowledgements({ imageStack, pipelineStack }: QueueCanary): Ac
   const { services, controller, pipeline } = pipelineStack.queueCanary;
   const encrypted = pipeline.artifactBucket.encryptionKey !== undefined;
   return [
-    ...ofImage(imageStack, encrypted),
+    ...(imageStack.image instanceof CanaryImage ? ofImage(imageStack.image, encrypted) : []),
     ...ofServices(services),
     ...ofController(controller, services),
-    ...ofPipeline(pipeline, services),
+    ...ofPipeline(pipeline, services, imageStack.image instanceof CanaryImage),
   ];
 }
 
-function ofImage({ image }: QueueCanary['imageStack'], encrypted: boolean): Acknowledgement[] {
+function ofImage(image: CanaryImage, encrypted: boolean): Acknowledgement[] {
   return [
     { at: image.buildRole, id: anyResource, reason: registryLogin },
     ...(encrypted
@@ -99,7 +99,7 @@ function ofController(controller: Parts['controller'], services: Services): Ackn
   ];
 }
 
-function ofPipeline(pipeline: Parts['pipeline'], services: Services): Acknowledgement[] {
+function ofPipeline(pipeline: Parts['pipeline'], services: Services, built: boolean): Acknowledgement[] {
   const inPipeline = (role: string) => pipeline.node.findChild(role);
   const artifacts = (role: string, keys: string): Acknowledgement => ({
     at: inPipeline(role),
@@ -121,12 +121,16 @@ function ofPipeline(pipeline: Parts['pipeline'], services: Services): Acknowledg
       at: pipeline.artifactBucket,
       id: 'AwsSolutions-S1',
       reason:
-        'Holds what CodeCommit and ECR keep anyway, for 30 days, readable by the roles of the pipeline only; access logs would need a second bucket',
+        'Holds what CodeCommit and ECR keep anyway, or requests that name an image, for 30 days, readable by the roles of the pipeline only; access logs would need a second bucket',
     },
     artifacts('Role', '*'),
-    artifacts('SourceActionRole', '*/Source/*'),
-    artifacts('BuildArtifacts', '*/Source/*'),
-    artifacts('BuildArtifacts', '*/Image/*'),
+    ...(built
+      ? [
+          artifacts('SourceActionRole', '*/Source/*'),
+          artifacts('BuildArtifacts', '*/Source/*'),
+          artifacts('BuildArtifacts', '*/Image/*'),
+        ]
+      : [artifacts('SourceActionRole', '*/Image/*')]),
     artifacts('CanaryActionRole', '*/Image/*'),
     artifacts('StableActionRole', '*/Image/*'),
     ...deploys('CanaryActionRole', services.canary),

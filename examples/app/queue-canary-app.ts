@@ -1,10 +1,15 @@
-import { ImageStack, PipelineStack } from '@queue-canary/constructs';
+import {
+  ImageStack,
+  type ImageStackProps,
+  PipelineStack,
+  PublishedImageStack,
+} from '@queue-canary/constructs';
 import type { App } from 'aws-cdk-lib';
-import { readSettings } from './settings.ts';
+import { readSettings, type Settings } from './settings.ts';
 
 /** Both stacks of one queue-canary system, named after the app. */
 export interface QueueCanary {
-  readonly imageStack: ImageStack;
+  readonly imageStack: ImageStack | PublishedImageStack;
   readonly pipelineStack: PipelineStack;
 }
 
@@ -15,13 +20,7 @@ export function addQueueCanary(app: App): QueueCanary {
     ...(settings.logRetention === undefined ? {} : { logRetention: settings.logRetention }),
     ...(settings.keyArn === undefined ? {} : { encryptionKeyArn: settings.keyArn }),
   };
-  const imageStack = new ImageStack(app, `${settings.app}Image`, {
-    description: 'queue-canary: source, build and images of the worker',
-    architecture: settings.architecture,
-    removalPolicy: settings.removalPolicy,
-    ...(settings.imageCountMax === undefined ? {} : { imageCountMax: settings.imageCountMax }),
-    ...common,
-  });
+  const imageStack = addImageStack(app, settings, common);
   const pipelineStack = new PipelineStack(app, `${settings.app}Pipeline`, {
     description: 'queue-canary: queue, canary and stable service, release pipeline',
     appName: settings.app,
@@ -31,4 +30,27 @@ export function addQueueCanary(app: App): QueueCanary {
     ...settings.pipeline,
   });
   return { imageStack, pipelineStack };
+}
+
+function addImageStack(
+  app: App,
+  settings: Settings,
+  common: Pick<ImageStackProps, 'logRetention' | 'encryptionKeyArn'>,
+): QueueCanary['imageStack'] {
+  const { architecture, imageRepository, imageCountMax } = settings;
+  const id = `${settings.app}Image`;
+  if (imageRepository !== undefined) {
+    return new PublishedImageStack(app, id, {
+      description: 'queue-canary: the image of the worker that is released',
+      repositoryName: imageRepository,
+      architecture,
+    });
+  }
+  return new ImageStack(app, id, {
+    description: 'queue-canary: source, build and images of the worker',
+    architecture,
+    removalPolicy: settings.removalPolicy,
+    ...(imageCountMax === undefined ? {} : { imageCountMax }),
+    ...common,
+  });
 }

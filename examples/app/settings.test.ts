@@ -229,6 +229,16 @@ describe('readSettings', () => {
     );
   });
 
+  test('takes the name of a repository, which has no images of the app to keep few of', () => {
+    expect(read({ imageRepository: 'team/worker' }).imageRepository).toBe('team/worker');
+    expect(() => read({ imageRepository: 'registry.example:5000/worker' })).toThrow(
+      'imageRepository must be the name of an ECR repository, without the registry (team/worker), not',
+    );
+    expect(() => read({ imageRepository: 'team/worker', imageCountMax: '50' })).toThrow(
+      'imageCountMax is of the repository that the app makes, and imageRepository names one of yours',
+    );
+  });
+
   test('refuses a maximum below the minimum', () => {
     expect(() => read({ stableTasks: '5', stableTasksMax: '4' })).toThrow(
       'stableTasksMax (4) must not be below stableTasks (5)',

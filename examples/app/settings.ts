@@ -20,6 +20,8 @@ export interface Settings {
   readonly keyArn: string | undefined;
   readonly logRetention: RetentionDays | undefined;
   readonly imageCountMax: number | undefined;
+  /** Existing ECR repository whose images are released; without it, the app builds them from commits. */
+  readonly imageRepository: string | undefined;
   /** Only what was given; the constructs know the defaults. */
   readonly pipeline: ReleasePolicyProps & {
     readonly natGateways?: number;
@@ -99,7 +101,7 @@ export function readSettings(node: Node): Settings {
     'the names of two zones with a comma between them (ap-northeast-1a,ap-northeast-1c)',
   );
   const logRetentionDays = context.choice('logRetentionDays', RETENTION_DAYS);
-  const imageCountMax = context.wholeNumber('imageCountMax', { min: 10, max: 10_000 });
+  const images = imageSettings(context);
   const pipeline: Settings['pipeline'] = {
     ...some('natGateways', context.wholeNumber('natGateways', { min: 0, max: 2 })),
     ...some(
@@ -151,9 +153,25 @@ export function readSettings(node: Node): Settings {
     removalPolicy: removal === 'destroy' ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     keyArn,
     logRetention: logRetentionDays === undefined ? undefined : Number(logRetentionDays),
-    imageCountMax,
+    ...images,
     pipeline,
   };
+}
+
+/** Where the images come from, and how many are kept. */
+function imageSettings(context: Context): Pick<Settings, 'imageCountMax' | 'imageRepository'> {
+  const imageCountMax = context.wholeNumber('imageCountMax', { min: 10, max: 10_000 });
+  const imageRepository = context.text(
+    'imageRepository',
+    /^[a-z0-9][a-z0-9._/-]{1,255}$/,
+    'the name of an ECR repository, without the registry (team/worker)',
+  );
+  if (imageRepository !== undefined && imageCountMax !== undefined) {
+    context.problems.push(
+      'imageCountMax is of the repository that the app makes, and imageRepository names one of yours: leave one of them out',
+    );
+  }
+  return { imageCountMax, imageRepository };
 }
 
 /** The policy's properties that the context gives; the constructs check what they mean together. */

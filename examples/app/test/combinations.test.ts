@@ -42,7 +42,11 @@ const OPTIONS = {
   user: ['-', '2000:2000'],
   availabilityZones: ['-', 'ap-northeast-1a,ap-northeast-1c'],
 };
-const combinations = coveringArray(OPTIONS);
+const combinations = [
+  ...coveringArray(OPTIONS),
+  // Images that somebody else pushes, which have no repository of the app's to keep few of.
+  ...coveringArray({ imageRepository: ['team/worker'], ...OPTIONS, imageCountMax: ['-'] }).slice(0, 3),
+];
 
 /** Every context value that the app knows, which it lists to whoever gives another. */
 function settings(): string[] {

@@ -5,6 +5,8 @@ import {
   type ImageOutputs,
   PIPELINE_OUTPUTS,
   type PipelineOutputs,
+  SOURCE_OUTPUTS,
+  type SourceOutputs,
 } from '@queue-canary/core';
 import { CliError } from './user-error.ts';
 
@@ -33,6 +35,22 @@ export async function findOutputs(
 /** Outputs of the image stack; an error that says what to run when it is not there. */
 export function imageOutputs(cloudformation: CloudFormation, app: string): Promise<ImageOutputs> {
   return requireOutputs(cloudformation, stackNames(app).image, IMAGE_OUTPUTS, 'image');
+}
+
+/** Outputs of an image stack that builds its images; an error where somebody else does. */
+export async function sourceOutputs(cloudformation: CloudFormation, app: string): Promise<SourceOutputs> {
+  if (!(await isBuilt(cloudformation, app))) {
+    throw new CliError(
+      `${app} releases images that you push yourself, so it has neither source nor builds: use "queue-canary release start --image"`,
+    );
+  }
+  return requireOutputs(cloudformation, stackNames(app).image, SOURCE_OUTPUTS, 'image');
+}
+
+/** Whether releases begin with a commit that is built; otherwise somebody names an image. */
+export async function isBuilt(cloudformation: CloudFormation, app: string): Promise<boolean> {
+  const outputs = await findOutputs(cloudformation, stackNames(app).image);
+  return outputs?.ImageRepositoryUri === undefined || outputs.RepositoryName !== undefined;
 }
 
 /** Outputs of the pipeline stack; an error that says what to run when it is not there. */

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { CloudFormation } from '@aws-sdk/client-cloudformation';
 import { ECS } from '@aws-sdk/client-ecs';
 import { SQS } from '@aws-sdk/client-sqs';
-import type { Phase, ReleaseView } from '@queue-canary/core';
+import type { Phase, ReleaseOutcome, ReleaseView } from '@queue-canary/core';
 import { SystemClock, sleep } from '@queue-canary/engine';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { pipelineOutputs } from '../src/stacks.ts';
@@ -230,6 +230,23 @@ test('a release that waits for approval is rolled back when a person asks for it
   const end = await until((view) => ['rolledBack', 'aborted'].includes(view.phase));
   expect(digests(end)).toEqual([lastGood, lastGood]);
   expect(end.reasons.join()).toContain('second thoughts');
+});
+
+test('the newest commit is released again by a command, which takes no image where images are built', async () => {
+  const refused = await run(['release', 'start', '--image', 'any/worker:1', '--state', state]);
+  expect(refused.status).toBe(1);
+  expect(refused.errors).toMatch(
+    /QueueCanary releases images that it builds from commits: push a commit, or leave --image out/,
+  );
+  const end = await run(['release', 'start', '--wait', '--json', '--state', state]);
+  expect(end.status).toBe(3);
+  const { executionId, commit, outcome } = JSON.parse(end.output) as ReleaseOutcome;
+  expect(outcome).toBe('waiting');
+  expect((await status()).release).toMatchObject({ executionId, commit });
+  await cli('reject');
+  const rejected = await run(['release', 'watch', '--until-done', '--state', state]);
+  expect(rejected.status).toBe(2);
+  expect(rejected.output).toMatch(/^rolled back by a person: commit [0-9a-f]{40}: /m);
 });
 
 test('destroy says which messages are lost, wants a person or --yes, and removes both stacks', async () => {

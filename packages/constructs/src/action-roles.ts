@@ -1,3 +1,4 @@
+import { RELEASE_REQUEST_KEY } from '@queue-canary/core';
 import { ArnFormat, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import type * as kms from 'aws-cdk-lib/aws-kms';
@@ -10,7 +11,7 @@ import type { CanaryServices } from './canary-services.ts';
 import { allowUse } from './encryption.ts';
 import type { WorkerService } from './worker-service.ts';
 
-/** Artifacts: the commit, and what the build says of its image. */
+/** Artifacts: the commit, and what says which image is released. */
 export const SOURCE = 'Source';
 export const IMAGE = 'Image';
 
@@ -44,6 +45,21 @@ export class ActionRoles {
       }),
       this.bucketAccess(),
       this.objectAccess(SOURCE, 's3:GetObject', 's3:GetObjectVersion', 's3:PutObject'),
+    ]);
+  }
+
+  /** Reads release requests as CDK lets its S3 source read: with the tags, which a copy of the object would take along. */
+  request(): iam.Role {
+    return this.#role('SourceActionRole', [
+      new iam.PolicyStatement({
+        actions: ['s3:GetObject', 's3:GetObjectVersion', 's3:GetObjectTagging', 's3:GetObjectVersionTagging'],
+        resources: [this.#bucket.arnForObjects(RELEASE_REQUEST_KEY)],
+      }),
+      // Without it, S3 answers "Access Denied" for a request that does not exist
+      // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html).
+      new iam.PolicyStatement({ actions: ['s3:ListBucket'], resources: [this.#bucket.bucketArn] }),
+      this.bucketAccess(),
+      this.objectAccess(IMAGE, 's3:GetObject', 's3:GetObjectVersion', 's3:PutObject'),
     ]);
   }
 

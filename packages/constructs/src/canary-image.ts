@@ -1,15 +1,15 @@
 import { WORKER_CONTAINER } from '@queue-canary/core';
-import { Aws, Duration, RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
+import { Aws, Duration, RemovalPolicy } from 'aws-cdk-lib';
 import * as codebuild from 'aws-cdk-lib/aws-codebuild';
 import * as codecommit from 'aws-cdk-lib/aws-codecommit';
 import * as ecr from 'aws-cdk-lib/aws-ecr';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as logs from 'aws-cdk-lib/aws-logs';
-import * as ssm from 'aws-cdk-lib/aws-ssm';
+import type * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { allowServices, allowUse, type EncryptionProps } from './encryption.ts';
-import { NO_IMAGE_YET } from './names.ts';
+import { imageParameter, imageParameterName, type WorkerImage } from './worker-image.ts';
 
 /** Options of {@link CanaryImage}. */
 export interface CanaryImageProps extends EncryptionProps {
@@ -79,7 +79,7 @@ export interface CanaryImageProps extends EncryptionProps {
  * The build gets `REPOSITORY_URI` and `CONTAINER_NAME`, tags the image with the commit, exports its digest as
  * `IMAGE_DIGEST` and leaves `imagedefinitions.json`. Tags are immutable, so a digest and a commit stay one thing.
  */
-export class CanaryImage extends Construct {
+export class CanaryImage extends Construct implements WorkerImage {
   /** Repository that holds the worker's source. */
   readonly codeRepository: codecommit.Repository;
   /** Repository that holds the built images. */
@@ -164,19 +164,8 @@ export class CanaryImage extends Construct {
     this.codeRepository.grantPull(this.buildRole);
     this.imageRepository.grantPullPush(this.buildRole);
 
-    const { stackName } = Stack.of(this);
-    if (Token.isUnresolved(stackName)) {
-      throw new Error(
-        'the image parameter is named after the stack, and the name of this one is known only when it is deployed: put CanaryImage into a stack that is not nested',
-      );
-    }
-    this.imageParameterName = `/queue-canary/${stackName}/${this.node.id}`;
-    // Changing any property of this parameter but its tags makes CloudFormation write its value again, which
-    // would forget the promoted image. Leave it alone.
-    this.imageParameter = new ssm.StringParameter(this, 'ImageParameter', {
-      parameterName: this.imageParameterName,
-      stringValue: NO_IMAGE_YET,
-    });
+    this.imageParameterName = imageParameterName(this);
+    this.imageParameter = imageParameter(this);
   }
 }
 

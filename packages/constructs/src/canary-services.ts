@@ -6,11 +6,11 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { BacklogScaling } from './backlog-scaling.ts';
-import type { CanaryImage } from './canary-image.ts';
 import type { EncryptionProps } from './encryption.ts';
 import { NO_IMAGE_YET } from './names.ts';
 import { TaskRoles } from './task-roles.ts';
 import type { WorkerCapacityProps } from './worker-capacity-props.ts';
+import type { WorkerImage } from './worker-image.ts';
 import type { IWorkerQueue } from './worker-queue.ts';
 import { WorkerService } from './worker-service.ts';
 
@@ -21,7 +21,7 @@ export interface CanaryServicesProps extends WorkerCapacityProps, EncryptionProp
   /** Name under which outcomes are reported. */
   readonly appName: string;
   /** Where the worker's image comes from. */
-  readonly image: CanaryImage;
+  readonly image: WorkerImage;
   /** Queue that both services consume. */
   readonly queue: IWorkerQueue;
   /** Network that the tasks run in. */

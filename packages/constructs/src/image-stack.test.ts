@@ -1,4 +1,4 @@
-import { IMAGE_OUTPUTS } from '@queue-canary/core';
+import { SOURCE_OUTPUTS } from '@queue-canary/core';
 import { RemovalPolicy } from 'aws-cdk-lib';
 import { Match } from 'aws-cdk-lib/assertions';
 import { BuildSpec } from 'aws-cdk-lib/aws-codebuild';
@@ -22,7 +22,7 @@ beforeAll(async () => {
 
 describe('ImageStack', () => {
   test('outputs what the command line needs, under the agreed names', () => {
-    for (const name of IMAGE_OUTPUTS) {
+    for (const name of SOURCE_OUTPUTS) {
       stacks.image.hasOutput(name, { Value: Match.anyValue() });
     }
   });

@@ -1,4 +1,4 @@
-import type { ImageOutputs } from '@queue-canary/core';
+import type { SourceOutputs } from '@queue-canary/core';
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { CanaryImage, type CanaryImageProps } from './canary-image.ts';
@@ -21,7 +21,7 @@ export class ImageStack extends Stack {
     super(scope, id, props);
     this.image = new CanaryImage(this, 'Image', { ...props, ...keyOf(this, props) });
     fixArchitecture(this, this.image.architecture);
-    const outputs: ImageOutputs = {
+    const outputs: SourceOutputs = {
       RepositoryCloneUrlHttp: this.image.codeRepository.repositoryCloneUrlHttp,
       RepositoryName: this.image.codeRepository.repositoryName,
       BuildProjectName: this.image.buildProject.projectName,

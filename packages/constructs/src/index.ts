@@ -12,6 +12,8 @@ export type { EncryptionProps, StackEncryptionProps } from './encryption.ts';
 export { ExistingQueue, type ExistingQueueProps } from './existing-queue.ts';
 export { ImageStack, type ImageStackProps } from './image-stack.ts';
 export { PipelineStack, type PipelineStackProps } from './pipeline-stack.ts';
+export { PublishedImage, type PublishedImageProps } from './published-image.ts';
+export { PublishedImageStack, type PublishedImageStackProps } from './published-image-stack.ts';
 export { QueueCanary, type QueueCanaryProps } from './queue-canary.ts';
 export { ReleaseController } from './release-controller.ts';
 export type { ReleaseControllerProps } from './release-controller-props.ts';
@@ -20,6 +22,7 @@ export { ReleasePipeline, type ReleasePipelineProps } from './release-pipeline.t
 export { ReleasePolicyError } from './release-policy.ts';
 export type { ReleasePolicyProps } from './release-policy-props.ts';
 export type { WorkerCapacityProps } from './worker-capacity-props.ts';
+export type { WorkerImage } from './worker-image.ts';
 export { WorkerNetwork, type WorkerNetworkProps } from './worker-network.ts';
 export { type IWorkerQueue, WorkerQueue, type WorkerQueueProps } from './worker-queue.ts';
 export { WorkerService, type WorkerServiceProps, type WorkerTaskProps } from './worker-service.ts';

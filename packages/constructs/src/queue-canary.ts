@@ -9,7 +9,6 @@ import type * as logs from 'aws-cdk-lib/aws-logs';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import type * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import type { CanaryImage } from './canary-image.ts';
 import { CanaryServices } from './canary-services.ts';
 import { allowServices, keyOf, type StackEncryptionProps } from './encryption.ts';
 import { ExistingQueue } from './existing-queue.ts';
@@ -19,13 +18,14 @@ import { ReleaseDashboard } from './release-dashboard.ts';
 import { ReleasePipeline } from './release-pipeline.ts';
 import type { ReleasePolicyProps } from './release-policy-props.ts';
 import type { WorkerCapacityProps } from './worker-capacity-props.ts';
+import type { WorkerImage } from './worker-image.ts';
 import { WorkerNetwork } from './worker-network.ts';
 import { type IWorkerQueue, WorkerQueue } from './worker-queue.ts';
 
 /** Options of {@link QueueCanary}. */
 export interface QueueCanaryProps extends WorkerCapacityProps, ReleasePolicyProps, StackEncryptionProps {
   /** What is released: a construct of another stack, since its image parameter must be there before this is deployed. */
-  readonly image: CanaryImage;
+  readonly image: WorkerImage;
 
   /**
    * Name under which the workers report outcomes (dimension `App`). Two systems in one account and

@@ -1,10 +1,10 @@
 import type * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type * as logs from 'aws-cdk-lib/aws-logs';
 import type * as sns from 'aws-cdk-lib/aws-sns';
-import type { CanaryImage } from './canary-image.ts';
 import type { CanaryServices } from './canary-services.ts';
 import type { EncryptionProps } from './encryption.ts';
 import type { ReleasePolicyProps } from './release-policy-props.ts';
+import type { WorkerImage } from './worker-image.ts';
 import type { IWorkerQueue } from './worker-queue.ts';
 
 /** Options of `ReleaseController`. */
@@ -14,7 +14,7 @@ export interface ReleaseControllerProps extends ReleasePolicyProps, EncryptionPr
   /** Pipeline that the controller watches. Its name, because the pipeline in turn invokes the controller. */
   readonly pipelineName: string;
   /** Image whose parameter a promotion writes. */
-  readonly image: CanaryImage;
+  readonly image: WorkerImage;
   /** Queue whose dead letters end a release. */
   readonly queue: IWorkerQueue;
   /**

@@ -1,18 +1,18 @@
 import { stages as names } from '@queue-canary/core';
 import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as codepipeline from 'aws-cdk-lib/aws-codepipeline';
-import * as events from 'aws-cdk-lib/aws-events';
-import * as targets from 'aws-cdk-lib/aws-events-targets';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import type * as sns from 'aws-cdk-lib/aws-sns';
 import type * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct, type IDependable } from 'constructs';
-import { ActionRoles, IMAGE, SOURCE } from './action-roles.ts';
-import type { CanaryImage } from './canary-image.ts';
+import { ActionRoles, IMAGE } from './action-roles.ts';
 import type { CanaryServices } from './canary-services.ts';
 import { allowUse, type EncryptionProps } from './encryption.ts';
+import { type Action, type Stage, stage } from './pipeline-stage.ts';
+import { allowBuild, isBuilt, sourceStages, startOnPush } from './release-source.ts';
+import type { WorkerImage } from './worker-image.ts';
 import type { WorkerService } from './worker-service.ts';
 
 const PIPELINE_NAME_LENGTH_MAX = 100;
@@ -22,8 +22,8 @@ const ECS_DEPLOYMENT_MINUTES_MAX = 60;
 export interface ReleasePipelineProps extends EncryptionProps {
   /** Name of the pipeline; the controller has to know it before the pipeline exists. */
   readonly pipelineName: string;
-  /** What is built. */
-  readonly image: CanaryImage;
+  /** Where the released images come from. */
+  readonly image: WorkerImage;
   /** Where it is deployed. */
   readonly services: CanaryServices;
   /**
@@ -51,7 +51,7 @@ export interface ReleasePipelineProps extends EncryptionProps {
   readonly deploymentTimeout?: Duration;
 
   /**
-   * How long source and build artifacts are kept.
+   * How long artifacts and release requests are kept.
    *
    * @default - 30 days
    */
@@ -67,7 +67,8 @@ export interface ReleasePipelineProps extends EncryptionProps {
 }
 
 /**
- * The release as a CodePipeline: source, build, canary, verdict, stable, record.
+ * The release as a CodePipeline: source, build, canary, verdict, stable, record. Images that somebody else has pushed
+ * are not built: the source is a release request, which names one.
  *
  * Every action has a role of its own, so the canary's deployment cannot touch the stable service and
  * the approval can do nothing but announce itself. The pipeline's role may only take on those roles.
@@ -109,62 +110,24 @@ export class ReleasePipeline extends Construct {
         location: this.artifactBucket.bucketName,
         ...(encryptionKey === undefined ? {} : { encryptionKey: { type: 'KMS', id: encryptionKey.keyArn } }),
       },
-      stages: stages(props, roles),
+      stages: stages(props, this.artifactBucket, roles),
     });
     this.pipelineName = props.pipelineName;
     this.pipelineArn = stack.formatArn({ service: 'codepipeline', resource: props.pipelineName });
 
-    const buildArtifacts = new iam.Policy(this, 'BuildArtifacts', {
-      statements: [
-        // CodeBuild asks less of a bucket than CodePipeline's actions do.
-        new iam.PolicyStatement({
-          actions: ['s3:GetBucketAcl', 's3:GetBucketLocation'],
-          resources: [this.artifactBucket.bucketArn],
-        }),
-        roles.objectAccess(SOURCE, 's3:GetObject', 's3:GetObjectVersion'),
-        roles.objectAccess(IMAGE, 's3:PutObject'),
-      ],
-    });
-    image.buildRole.attachInlinePolicy(buildArtifacts);
-
+    const permissions: IDependable[] = [pipelineRole, ...roles.all];
+    if (isBuilt(image)) {
+      permissions.push(allowBuild(this, image, this.artifactBucket, roles));
+      startOnPush(this, image, this.pipelineArn, props.undeliveredEvents);
+    }
     // The pipeline starts when it is created, so everything that its roles may do must be in force.
-    pipeline.node.addDependency(pipelineRole, ...roles.all, buildArtifacts, props.startsAfter);
-    this.#startOnPush(props);
-  }
-
-  #startOnPush({ image, undeliveredEvents }: ReleasePipelineProps): void {
-    const pushed = new events.Rule(this, 'Pushed', {
-      description: `A commit was pushed to ${image.branch}`,
-      eventPattern: {
-        source: ['aws.codecommit'],
-        detailType: ['CodeCommit Repository State Change'],
-        resources: [image.codeRepository.repositoryArn],
-        detail: {
-          event: ['referenceCreated', 'referenceUpdated'],
-          referenceType: ['branch'],
-          referenceName: [image.branch],
-        },
-      },
-      targets: [
-        new targets.CodePipeline(codepipeline.Pipeline.fromPipelineArn(this, 'Target', this.pipelineArn), {
-          deadLetterQueue: undeliveredEvents,
-        }),
-      ],
-    });
-    // CDK does this for functions as targets, but not for pipelines.
-    undeliveredEvents.addToResourcePolicy(
-      new iam.PolicyStatement({
-        principals: [new iam.ServicePrincipal('events.amazonaws.com')],
-        actions: ['sqs:SendMessage'],
-        resources: [undeliveredEvents.queueArn],
-        conditions: { ArnEquals: { 'aws:SourceArn': pushed.ruleArn } },
-      }),
-    );
+    pipeline.node.addDependency(...permissions, props.startsAfter);
   }
 }
 
 function artifactBucket(scope: Construct, props: ReleasePipelineProps): s3.Bucket {
   const { encryptionKey } = props;
+  const retention = props.artifactRetention ?? Duration.days(30);
   return new s3.Bucket(scope, 'Artifacts', {
     blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
     ...(encryptionKey === undefined
@@ -172,9 +135,12 @@ function artifactBucket(scope: Construct, props: ReleasePipelineProps): s3.Bucke
       : { encryption: s3.BucketEncryption.KMS, encryptionKey, bucketKeyEnabled: true }),
     enforceSSL: true,
     objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+    // CodePipeline takes sources from versioned buckets only.
+    ...(isBuilt(props.image) ? {} : { versioned: true }),
     lifecycleRules: [
       {
-        expiration: props.artifactRetention ?? Duration.days(30),
+        expiration: retention,
+        ...(isBuilt(props.image) ? {} : { noncurrentVersionExpiration: retention }),
         abortIncompleteMultipartUploadAfter: Duration.days(1),
       },
     ],
@@ -182,9 +148,7 @@ function artifactBucket(scope: Construct, props: ReleasePipelineProps): s3.Bucke
   });
 }
 
-type Stages = codepipeline.CfnPipeline.StageDeclarationProperty[];
-
-function stages(props: ReleasePipelineProps, roles: ActionRoles): Stages {
+function stages(props: ReleasePipelineProps, bucket: s3.Bucket, roles: ActionRoles): Stage[] {
   const { image, services } = props;
   const timeout = props.deploymentTimeout ?? Duration.minutes(30);
   if (timeout.toMinutes() > ECS_DEPLOYMENT_MINUTES_MAX) {
@@ -214,29 +178,7 @@ function stages(props: ReleasePipelineProps, roles: ActionRoles): Stages {
     role: roles.invoke(`${name}ActionRole`, props.controller),
   });
   return [
-    stage(names.source.stage, {
-      name: names.source.action,
-      category: 'Source',
-      provider: 'CodeCommit',
-      configuration: {
-        RepositoryName: image.codeRepository.repositoryName,
-        BranchName: image.branch,
-        PollForSourceChanges: false,
-      },
-      outputs: [SOURCE],
-      role: roles.source(image),
-    }),
-    stage(names.build.stage, {
-      name: names.build.action,
-      category: 'Build',
-      provider: 'CodeBuild',
-      configuration: { ProjectName: image.buildProject.projectName },
-      inputs: [SOURCE],
-      outputs: [IMAGE],
-      // The controller reads what the build exports of its image from the action's output variables.
-      namespace: 'build',
-      role: roles.build(image),
-    }),
+    ...sourceStages(image, bucket, roles),
     stage(names.canary.stage, {
       name: names.canary.action,
       ...deploy(services.canary),
@@ -263,35 +205,5 @@ function approval({ approvalTopic, evidenceUrl }: ReleasePipelineProps, roles: A
       ExternalEntityLink: evidenceUrl,
     },
     role: roles.approve(approvalTopic),
-  };
-}
-
-interface Action {
-  readonly name: string;
-  readonly category: string;
-  readonly provider: string;
-  readonly configuration: Record<string, string | boolean>;
-  readonly inputs?: string[];
-  readonly outputs?: string[];
-  /** Under which later actions find what this one reports. */
-  readonly namespace?: string;
-  readonly role: iam.Role;
-}
-
-/** A stage whose actions run one after the other. */
-function stage(name: string, ...actions: Action[]): codepipeline.CfnPipeline.StageDeclarationProperty {
-  const artifacts = (names: string[] = []) => names.map((artifact) => ({ name: artifact }));
-  return {
-    name,
-    actions: actions.map((action, index) => ({
-      name: action.name,
-      actionTypeId: { category: action.category, owner: 'AWS', provider: action.provider, version: '1' },
-      configuration: action.configuration,
-      inputArtifacts: artifacts(action.inputs),
-      outputArtifacts: artifacts(action.outputs),
-      ...(action.namespace === undefined ? {} : { namespace: action.namespace }),
-      roleArn: action.role.roleArn,
-      runOrder: index + 1,
-    })),
   };
 }

@@ -15,14 +15,14 @@ import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import type { CanaryImage } from './canary-image.ts';
 import { allowServices, type EncryptionProps } from './encryption.ts';
+import type { WorkerImage } from './worker-image.ts';
 import type { IWorkerQueue } from './worker-queue.ts';
 
 /** What both services of a pair have in common. */
 export interface WorkerTaskProps extends EncryptionProps {
   /** Where the image comes from. */
-  readonly image: CanaryImage;
+  readonly image: WorkerImage;
   /** The image that the stack's task definitions get. */
   readonly imageUri: string;
   /** Whether there is such an image. Without one the service has no task, and the first release starts it. */

@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { Template } from 'aws-cdk-lib/assertions';
 import { CfnFunction } from 'aws-cdk-lib/aws-lambda';
 import { bundleController } from '../../../tools/bundle-controller.ts';
-import { ImageStack, type ImageStackProps, PipelineStack, type PipelineStackProps } from '../src/index.ts';
+import {
+  ImageStack,
+  type ImageStackProps,
+  PipelineStack,
+  type PipelineStackProps,
+  PublishedImageStack,
+} from '../src/index.ts';
 import { quickApp } from './quick-app.ts';
 
 // The validator takes seconds; the example app's integration test runs it.
@@ -150,4 +156,14 @@ export function joined(value: unknown): string {
   if (join !== undefined) return join[1].map(joined).join(join[0]);
   if (imported !== undefined) return `\${import ${imported}}`;
   return Ref === undefined ? JSON.stringify(value).replaceAll('"', '') : `\${${Ref}}`;
+}
+
+/** The pipeline stack of a system whose images somebody else pushes, and its image stack. */
+export function synthesizePublished(
+  props: Omit<PipelineStackProps, 'image'> = {},
+): Record<'image' | 'pipeline', Template> {
+  const app = quickApp({ context: { '@aws-cdk/core:defaultCrossStackReferences': 'strong' } });
+  const imageStack = new PublishedImageStack(app, 'TestImage', { repositoryName: 'team/worker' });
+  const pipelineStack = new PipelineStack(app, 'TestPipeline', { image: imageStack.image, ...props });
+  return { image: Template.fromStack(imageStack), pipeline: Template.fromStack(pipelineStack) };
 }

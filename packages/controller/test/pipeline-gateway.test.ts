@@ -5,6 +5,7 @@ describe('the pipeline gateway', () => {
   const state = {
     pipelineName: 'p',
     stageStates: [
+      { stageName: 'Build' },
       {
         stageName: 'Canary',
         inboundTransitionState: { enabled: false, disabledReason: 'queue-canary release e1 is under way' },
@@ -94,6 +95,7 @@ describe('the pipeline gateway', () => {
         expect(await pipeline.read()).toEqual({
           name: 'p',
           stages: [
+            { name: 'Build', inboundExecutionIds: [], transitionEnabled: true },
             {
               name: 'Canary',
               latestExecutionId: 'e2',
@@ -155,6 +157,43 @@ describe('the pipeline gateway', () => {
             since: at(9) * 1000,
           },
         });
+      },
+    );
+  });
+
+  test('takes the summary of the source for the image that is asked for, where nothing is built', async () => {
+    const summary = (id: string, sourceRevisions?: object[]) => ({
+      pipelineExecutionId: id,
+      status: 'Succeeded',
+      startTime: at(5),
+      ...(sourceRevisions && { sourceRevisions }),
+    });
+    await talking(
+      ({ operation }) => {
+        switch (operation) {
+          case 'GetPipelineState':
+            return { pipelineName: 'p', stageStates: [{ stageName: 'Source' }, { stageName: 'Canary' }] };
+          case 'ListPipelineExecutions':
+            return {
+              pipelineExecutionSummaries: [
+                summary('e3'),
+                summary('e2', [{ actionName: 'Source', revisionId: 'v2' }]),
+                summary('e1', [
+                  { actionName: 'Source', revisionId: 'v1', revisionSummary: `repo@${digest}` },
+                ]),
+              ],
+            };
+          default:
+            return { actionExecutionDetails: [] };
+        }
+      },
+      async ({ pipeline }) => {
+        const { executions } = await pipeline.read();
+        expect(executions.map(({ image, commit }) => [image, commit])).toEqual([
+          [undefined, undefined],
+          ['', undefined],
+          [`repo@${digest}`, undefined],
+        ]);
       },
     );
   });

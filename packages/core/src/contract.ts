@@ -80,13 +80,18 @@ export function environmentOf<K extends string>(
   );
 }
 
-/** Outputs of the image stack. */
-export const IMAGE_OUTPUTS = [
+/** Where the source of a pipeline that builds nothing takes what it releases, in the artifact bucket. */
+export const RELEASE_REQUEST_KEY = 'requests/release.zip';
+
+/** Outputs of every image stack. */
+export const IMAGE_OUTPUTS = ['ImageRepositoryUri', 'ImageParameterName'] as const;
+
+/** Outputs of an image stack that builds its images from commits. */
+export const SOURCE_OUTPUTS = [
   'RepositoryCloneUrlHttp',
   'RepositoryName',
   'BuildProjectName',
-  'ImageRepositoryUri',
-  'ImageParameterName',
+  ...IMAGE_OUTPUTS,
 ] as const;
 
 /** Outputs of the pipeline stack. */
@@ -110,6 +115,8 @@ export const PIPELINE_OUTPUTS = [
 export const DEAD_LETTER_OUTPUTS = ['DeadLetterQueueUrl', 'DeadLetterAlarmName'] as const;
 
 export type ImageOutputs = Readonly<Record<(typeof IMAGE_OUTPUTS)[number], string>>;
+
+export type SourceOutputs = Readonly<Record<(typeof SOURCE_OUTPUTS)[number], string>>;
 
 export type PipelineOutputs = Readonly<
   Record<(typeof PIPELINE_OUTPUTS)[number], string> &

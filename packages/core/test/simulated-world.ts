@@ -12,6 +12,7 @@ import {
   type Job,
   known,
   type Observed,
+  type PendingApproval,
   type PipelineState,
   type Plan,
   parseRecord,
@@ -67,8 +68,9 @@ interface PipelineExecution extends Execution {
   status: ExecutionStatus;
   updatedAt: number;
   stopReason?: string;
-  /** What its build exports, and the image that its imagedefinitions.json names. */
+  /** What its build exports or its release request names, and the image that its imagedefinitions.json names. */
   readonly exports: Readonly<Record<string, string>>;
+  readonly requests: string;
   readonly deploys: string;
   /** The stage it is in or, with `waiting`, stands in front of. */
   position: number;
@@ -115,6 +117,7 @@ const order = [
   stages.stable,
   stages.record,
 ];
+const buildAt = order.indexOf(stages.build);
 const canaryAt = order.indexOf(stages.canary);
 const approvalAt = order.indexOf(stages.approval);
 const stableAt = order.indexOf(stages.stable);
@@ -145,6 +148,7 @@ export function imageOf(version: string): string {
 export class SimulatedWorld {
   now = Date.UTC(2026, 0, 1);
   readonly policy: ReleasePolicy;
+  readonly builds: boolean;
   readonly executions: PipelineExecution[] = [];
   readonly runs: Run[] = [];
   gate: { enabled: boolean; reason?: string } = { enabled: true };
@@ -186,9 +190,11 @@ export class SimulatedWorld {
   /**
    * @param runningMs for how long the tasks have run with which the services begin; they run `v1`
    * @param hasImage `false` for services of a stack that was made before there was an image: they have no tasks
+   * @param builds `false` for a pipeline without a Build stage, whose source is a release request
    */
-  constructor(policy: ReleasePolicy, runningMs = 20 * 60_000, hasImage = true) {
+  constructor(policy: ReleasePolicy, runningMs = 20 * 60_000, hasImage = true, builds = true) {
     this.policy = policy;
+    this.builds = builds;
     if (!hasImage) {
       this.image = noImage;
       this.services = {
@@ -215,15 +221,23 @@ export class SimulatedWorld {
 
   // What people and commits do
 
-  /** @param build what the version's build exports, and the image that it has the pipeline deploy. */
-  push(version: string, build: { exports?: Record<string, string>; deploys?: string } = {}): string {
+  /**
+   * A commit or, where the pipeline builds nothing, a release request.
+   *
+   * @param build what the version's build exports or its request names, and the image that the pipeline deploys.
+   */
+  push(
+    version: string,
+    build: { exports?: Record<string, string>; requests?: string; deploys?: string } = {},
+  ): string {
     const id = `e${this.#next()}-${version}`;
     this.executions.push({
       id,
       status: 'InProgress',
       startedAt: this.now,
       updatedAt: this.now,
-      commit: `commit-${version}`,
+      ...(this.builds && { commit: `commit-${version}` }),
+      requests: build.requests ?? imageOf(version),
       exports: build.exports ?? { IMAGE_DIGEST: digestOf(version) },
       deploys: build.deploys ?? imageOf(version),
       position: 0,
@@ -637,7 +651,7 @@ export class SimulatedWorld {
     return {
       // Judge and Approve are actions of one stage.
       stages: order.flatMap(({ stage }, position) => {
-        if (position === approvalAt) return [];
+        if (position === approvalAt || (position === buildAt && !this.builds)) return [];
         const latest = this.#latestIn(position);
         return {
           name: stage,
@@ -653,12 +667,13 @@ export class SimulatedWorld {
       approval: this.#pendingApproval(),
       executions: [...this.executions]
         .reverse()
-        .map(({ id, status, startedAt, updatedAt, commit, stopReason }) => ({
+        .map(({ id, status, startedAt, updatedAt, commit, requests, stopReason }) => ({
           id,
           status,
           startedAt,
           updatedAt,
           ...(commit !== undefined && { commit }),
+          ...(!this.builds && this.#hasSource(id) && { image: requests }),
           ...(stopReason !== undefined && { stopReason }),
         })),
       actions: this.runs.map((run) => ({ ...run })),
@@ -803,7 +818,7 @@ export class SimulatedWorld {
     } else if (execution.position === order.length - 1) {
       execution.status = 'Succeeded';
     } else {
-      execution.position += 1;
+      execution.position += execution.position + 1 === buildAt && !this.builds ? 2 : 1;
       execution.waiting = true;
     }
     this.#admit();
@@ -837,12 +852,13 @@ export class SimulatedWorld {
     return 'done';
   }
 
-  #pendingApproval(): { executionId: string; stage: string; action: string; token: string } | undefined {
+  #pendingApproval(): PendingApproval | undefined {
     const execution = this.#holder(approvalAt);
     const run = execution && this.#currentRun(execution);
     if (!execution || !run) return undefined;
     const { stage, action } = stages.approval;
-    return { executionId: execution.id, stage, action, token: `token-${execution.id}-${run.startedAt}` };
+    const token = `token-${execution.id}-${run.startedAt}`;
+    return { executionId: execution.id, stage, action, token, since: run.startedAt };
   }
 
   #holder(position: number): PipelineExecution | undefined {
@@ -859,6 +875,13 @@ export class SimulatedWorld {
     const step = order[execution.position];
     return this.runs.findLast(
       (run) => run.executionId === execution.id && run.action === step?.action && run.status === 'InProgress',
+    );
+  }
+
+  #hasSource(id: string): boolean {
+    return this.runs.some(
+      ({ executionId, stage, status }) =>
+        executionId === id && stage === stages.source.stage && status === 'Succeeded',
     );
   }
 

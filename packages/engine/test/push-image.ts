@@ -23,7 +23,7 @@ export async function registryLogin(config: TestEngine['client']): Promise<strin
 
 /** Pushes an image over the registry protocol and returns its name by digest. */
 export async function pushImage(
-  engine: TestEngine,
+  engine: Pick<TestEngine, 'client' | 'endpoint'>,
   repository: string,
   tag: string,
   image: TestImage,

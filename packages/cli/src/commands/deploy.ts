@@ -6,7 +6,7 @@ import { sleep } from '@queue-canary/engine';
 import type { Context } from '../context.ts';
 import { CDK_APP, NODE_OPTIONS, SAMPLE_APP } from '../examples.ts';
 import { runProgram } from '../run-program.ts';
-import { imageOutputs, stackNames } from '../stacks.ts';
+import { imageOutputs, isBuilt, sourceOutputs, stackNames } from '../stacks.ts';
 import { seconds } from '../terminal.ts';
 import { CliError } from '../user-error.ts';
 
@@ -116,8 +116,15 @@ async function deployStack(
 /** Deploys the image stack and says how to push the worker. */
 export async function deployImage(context: Context, options: DeployOptions): Promise<void> {
   await deployStack(context, 'image', options);
-  const outputs = await imageOutputs(context.clients.cloudformation, context.app);
   const { terminal } = context;
+  const { cloudformation } = context.clients;
+  if (!(await isBuilt(cloudformation, context.app))) {
+    const { ImageRepositoryUri } = await imageOutputs(cloudformation, context.app);
+    terminal.line(`releases will take their images from ${ImageRepositoryUri}`);
+    terminal.line('next: queue-canary deploy pipeline');
+    return;
+  }
+  const outputs = await sourceOutputs(cloudformation, context.app);
   terminal.line(
     `next: push your worker to branch main of ${outputs.RepositoryCloneUrlHttp}, for example with`,
   );
@@ -131,18 +138,24 @@ export async function deployImage(context: Context, options: DeployOptions): Pro
 
 /**
  * Deploys the pipeline stack. The first time it builds the first image before, by the CodeBuild project of
- * the image stack, since both services start with it.
+ * the image stack, since both services start with it. Where nothing is built, the first release starts them.
  */
 export async function deployPipeline(context: Context, options: DeployOptions): Promise<void> {
-  await ensureFirstImage(context);
+  const { cloudformation } = context.clients;
+  const built = await isBuilt(cloudformation, context.app);
+  if (built) await ensureFirstImage(context);
   await deployStack(context, 'pipeline', options);
-  context.terminal.line('next: queue-canary release watch shows the release; each push to main starts one');
+  context.terminal.line(
+    built
+      ? 'next: queue-canary release watch shows the release; each push to main starts one'
+      : `next: queue-canary release start --image ${(await imageOutputs(cloudformation, context.app)).ImageRepositoryUri}:TAG`,
+  );
 }
 
 /** Builds an image of branch main and writes it to the image parameter, unless the parameter names one. */
 export async function ensureFirstImage(context: Context): Promise<void> {
   const { clients, terminal, clock, signal } = context;
-  const outputs = await imageOutputs(clients.cloudformation, context.app);
+  const outputs = await sourceOutputs(clients.cloudformation, context.app);
   const { Parameter } = await clients.ssm.getParameter({ Name: outputs.ImageParameterName });
   if (Parameter?.Value !== undefined && Parameter.Value !== 'none') return;
   try {
@@ -183,7 +196,7 @@ export async function ensureFirstImage(context: Context): Promise<void> {
 
 /** The digest form of the image that a build pushed under its commit. */
 async function builtImage(context: Context, commit: string): Promise<string> {
-  const outputs = await imageOutputs(context.clients.cloudformation, context.app);
+  const outputs = await sourceOutputs(context.clients.cloudformation, context.app);
   const repositoryName = outputs.ImageRepositoryUri.slice(outputs.ImageRepositoryUri.indexOf('/') + 1);
   const { imageDetails } = await context.clients.ecr.describeImages({
     repositoryName,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { Context } from '../context.ts';
 import { runProgram } from '../run-program.ts';
-import { findOutputs, imageOutputs, stackNames } from '../stacks.ts';
+import { findOutputs, sourceOutputs, stackNames } from '../stacks.ts';
 import { CliError } from '../user-error.ts';
 
 /**
@@ -15,7 +15,7 @@ export async function push(context: Context, directory: string, message: string)
     throw new CliError(`${directory} does not exist: name the directory of your worker`);
   if (!statSync(directory).isDirectory())
     throw new CliError(`${directory} is a file: name the directory of your worker`);
-  const { RepositoryCloneUrlHttp: url } = await imageOutputs(context.clients.cloudformation, context.app);
+  const { RepositoryCloneUrlHttp: url } = await sourceOutputs(context.clients.cloudformation, context.app);
   if (existsSync(join(directory, '.git'))) {
     await git(context, directory, ['push', url, 'HEAD:refs/heads/main']);
     return pushed(context, await git(context, directory, ['rev-parse', 'HEAD']));

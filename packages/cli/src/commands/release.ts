@@ -1,8 +1,11 @@
 import { createObserver, type Observer } from '@queue-canary/controller';
 import {
   type Observed,
+  outcomeOf,
   type Plan,
   plan,
+  type Reading,
+  type ReleaseOutcome,
   type ReleaseView,
   renderStatus,
   stages,
@@ -19,6 +22,8 @@ export interface ReleaseStatus {
   readonly view: ReleaseView;
   readonly observed: Observed;
   readonly plan: Plan;
+  /** What became of an execution; undefined while it is open. */
+  outcomeOf(executionId: string): Reading<ReleaseOutcome | undefined>;
 }
 
 /** Looks at the release with the controller's own eyes; changes nothing. */
@@ -31,7 +36,12 @@ export async function releaseReader(
     const nowMs = context.clock.nowMs();
     const observed = await observe(nowMs);
     const planned = plan(observed, policy, nowMs);
-    return { view: viewRelease(observed, planned), observed, plan: planned };
+    return {
+      view: viewRelease(observed, planned),
+      observed,
+      plan: planned,
+      outcomeOf: (executionId) => outcomeOf(observed, policy, planned, executionId, nowMs),
+    };
   };
 }
 
@@ -44,24 +54,33 @@ export async function releaseStatus(context: Context, json: boolean): Promise<vo
 
 /** Shows the status again and again until Ctrl-C. */
 export async function releaseWatch(context: Context): Promise<void> {
-  const { terminal, clock, signal } = context;
+  const { clock, signal } = context;
   const read = await releaseReader(context);
-  let shown = '';
+  const show = statusPrinter(context);
   while (!signal.aborted) {
-    const { view, plan } = await read();
+    const status = await read();
+    show(status);
+    await sleep(clock, watchPauseMs(context.target.kind, status.plan), signal);
+  }
+}
+
+/** Shows the status in place of the last one; where there is no terminal, only when something happened. */
+export function statusPrinter(context: Context): (status: Pick<ReleaseStatus, 'view'>) => void {
+  const { terminal, clock } = context;
+  let shown = '';
+  return ({ view }) => {
     const lines = renderStatus(view, clock.nowMs(), terminal.style);
     if (terminal.interactive) {
       context.print(
         `\u001b[H\u001b[2J${lines.join('\n')}\n\n${terminal.style('quiet', 'Ctrl-C ends watching; the release goes on')}`,
       );
-    } else {
-      // Ages change all the time; a log wants a report only when something happened.
-      const now = renderStatus(view, view.since ?? 0).join('\n');
-      if (now !== shown) context.print(`${lines.join('\n')}\n`);
-      shown = now;
+      return;
     }
-    await sleep(clock, watchPauseMs(context.target.kind, plan), signal);
-  }
+    // Ages change all the time; a log wants a report only when something happened.
+    const now = renderStatus(view, view.since ?? 0).join('\n');
+    if (now !== shown) context.print(`${lines.join('\n')}\n`);
+    shown = now;
+  };
 }
 
 /** A person can wait this long for what an event reports to the controller at once. */

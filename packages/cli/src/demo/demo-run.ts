@@ -10,7 +10,7 @@ import { releaseReader } from '../commands/release.ts';
 import type { Context } from '../context.ts';
 import { SAMPLE_APP } from '../examples.ts';
 import { messagesIn } from '../messages-in.ts';
-import { imageOutputs, pipelineOutputs } from '../stacks.ts';
+import { pipelineOutputs, sourceOutputs } from '../stacks.ts';
 import { resolveTarget } from '../target.ts';
 import type { DemoOptions, DemoWorld } from './demo-options.ts';
 import type { EngineProcess } from './engine-process.ts';
@@ -199,7 +199,7 @@ export class DemoRun {
 }
 
 async function openRepository(context: Context): Promise<string> {
-  const { RepositoryCloneUrlHttp: url } = await imageOutputs(context.clients.cloudformation, context.app);
+  const { RepositoryCloneUrlHttp: url } = await sourceOutputs(context.clients.cloudformation, context.app);
   const directory = mkdtempSync(join(tmpdir(), 'queue-canary-source-'));
   context.terminal.line(`git clone ${url}`);
   await git(context, tmpdir(), ['clone', '--quiet', url, directory]);

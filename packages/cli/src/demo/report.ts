@@ -1,4 +1,11 @@
-import type { Approval, DecidedBy, Phase, Styler, Track } from '@queue-canary/core';
+import {
+  type Approval,
+  DECIDERS,
+  type DecidedBy,
+  type Phase,
+  type Styler,
+  type Track,
+} from '@queue-canary/core';
 import { table } from '../table.ts';
 import { seconds } from '../terminal.ts';
 import type { Outcome } from './outcomes.ts';
@@ -101,15 +108,6 @@ export function messagesReport(
     conserved: sent === processed + deadLettered + queued,
   };
 }
-
-/** Who decides, in words. */
-export const DECIDERS: Readonly<Record<DecidedBy, string>> = {
-  judge: 'the judge',
-  health: 'dead letters',
-  person: 'a person',
-  pipeline: 'the pipeline',
-  newerCommit: 'a newer commit',
-};
 
 /** The report as lines for people. */
 export function renderReport(report: DemoReport, style: Styler): string[] {

@@ -1,19 +1,55 @@
+import { CliError } from '../user-error.ts';
+import { notEmpty } from './arguments.ts';
 import type { Cli, Common } from './cli.ts';
+import { EXIT_STATUSES } from './exit-statuses.ts';
 
 type VerdictFlags = Common & { summary: string; token?: string };
 
-export function releaseCommand({ program, command, context, world }: Cli): void {
-  const release = program.command('release').description('show the release');
+const exitStatuses = [
+  '',
+  'Exit status with --wait and --until-done:',
+  ...EXIT_STATUSES.map(([status, meaning]) => `  ${String(status).padEnd(4)} ${meaning}`),
+].join('\n');
+
+export function releaseCommand({ program, command, context, world, exitWith }: Cli): void {
+  const release = program.command('release').description('start, show and follow releases');
+  command('start', 'release an image, or the newest commit again', release)
+    .option(
+      '--image <uri>',
+      'the image, as REPOSITORY@sha256:... or REPOSITORY:TAG, where your own CI pushes the images',
+      notEmpty,
+    )
+    .option('--wait', 'follow the release until it is decided or a person is asked')
+    .option('--json', 'the execution as JSON, or with --wait what became of it')
+    .addHelpText('after', exitStatuses)
+    .action(async (options: Common & { image?: string; wait?: boolean; json?: boolean }) => {
+      const { releaseStart } = await import('../commands/release-start.ts');
+      exitWith(await releaseStart(await context(options), options));
+    });
   command('status', 'show where the release is and why', release)
     .option('--json', 'as JSON')
     .action(async (options: Common & { json?: boolean }) => {
       const { releaseStatus } = await import('../commands/release.ts');
       await releaseStatus(await context(options), options.json ?? false);
     });
-  command('watch', 'follow the release until Ctrl-C', release).action(async (options: Common) => {
-    const { releaseWatch } = await import('../commands/release.ts');
-    await releaseWatch(await context(options));
-  });
+  command('watch', 'follow the release until Ctrl-C', release)
+    .option('--until-done', 'follow the newest release until it is decided or a person is asked')
+    .option('--json', 'with --until-done, what became of it as JSON')
+    .addHelpText('after', exitStatuses)
+    .action(async (options: Common & { untilDone?: boolean; json?: boolean }) => {
+      const { untilDone = false, json = false } = options;
+      if (json && !untilDone)
+        throw new CliError(
+          '--json is for --until-done: "queue-canary release status --json" shows the present state',
+        );
+      if (untilDone) {
+        const { followRelease } = await import('../commands/release-follow.ts');
+        exitWith(await followRelease(await context(options), { json }));
+        return;
+      }
+      const { releaseWatch } = await import('../commands/release.ts');
+      await releaseWatch(await context(options));
+    });
 
   const verdict = (name: string, description: string, summary: string, answer: 'Approved' | 'Rejected') =>
     command(name, description)

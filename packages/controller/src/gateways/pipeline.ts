@@ -12,6 +12,7 @@ import {
   PutApprovalResultCommand,
   PutJobFailureResultCommand,
   PutJobSuccessResultCommand,
+  type SourceRevision,
   StopPipelineExecutionCommand,
 } from '@aws-sdk/client-codepipeline';
 import {
@@ -59,6 +60,7 @@ export class AwsPipelineGateway implements PipelineGateway {
         ...(latest === undefined ? [] : [latest]),
         ...inboundExecutionIds,
       ]),
+      shown.some(({ name }) => name === stages.build.stage),
     );
     const onCanary = shown.find(({ name }) => name === stages.canary.stage)?.latestExecutionId;
     const wanted = executions.filter(
@@ -182,7 +184,7 @@ export class AwsPipelineGateway implements PipelineGateway {
   }
 
   /** Newest first, until the given ones are among them. */
-  async #executions(sought: readonly string[]): Promise<readonly Execution[]> {
+  async #executions(sought: readonly string[], built: boolean): Promise<readonly Execution[]> {
     const executions: Execution[] = [];
     const missing = new Set(sought);
     let nextToken: string | undefined;
@@ -194,7 +196,9 @@ export class AwsPipelineGateway implements PipelineGateway {
           ...(nextToken !== undefined && { nextToken }),
         }),
       );
-      executions.push(...(output.pipelineExecutionSummaries ?? []).flatMap(execution));
+      executions.push(
+        ...(output.pipelineExecutionSummaries ?? []).flatMap((summary) => execution(summary, built)),
+      );
       for (const { id } of executions) missing.delete(id);
       nextToken = output.nextToken;
       if (nextToken === undefined || missing.size === 0) break;
@@ -239,7 +243,7 @@ async function settle(
   }
 }
 
-function execution(summary: PipelineExecutionSummary): Execution[] {
+function execution(summary: PipelineExecutionSummary, built: boolean): Execution[] {
   const { pipelineExecutionId: id, status, startTime } = summary;
   if (id === undefined || status === undefined || startTime === undefined) return [];
   const source = summary.sourceRevisions?.find((revision) => revision.actionName === stages.source.action);
@@ -249,11 +253,20 @@ function execution(summary: PipelineExecutionSummary): Execution[] {
       status,
       startedAt: startTime.getTime(),
       updatedAt: (summary.lastUpdateTime ?? startTime).getTime(),
-      ...(source?.revisionId !== undefined && { commit: source.revisionId }),
-      ...(source?.revisionSummary !== undefined && { commitMessage: source.revisionSummary.trim() }),
+      ...(source && (built ? commitIn(source) : { image: source.revisionSummary?.trim() ?? '' })),
       ...(summary.stopTrigger?.reason !== undefined && { stopReason: summary.stopTrigger.reason }),
     },
   ];
+}
+
+function commitIn({
+  revisionId,
+  revisionSummary,
+}: SourceRevision): Pick<Execution, 'commit' | 'commitMessage'> {
+  return {
+    ...(revisionId !== undefined && { commit: revisionId }),
+    ...(revisionSummary !== undefined && { commitMessage: revisionSummary.trim() }),
+  };
 }
 
 function actionRun(detail: ActionExecutionDetail): ActionRun[] {

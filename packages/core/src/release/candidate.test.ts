@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { digestOf, imageOf, SimulatedWorld } from '../../test/simulated-world.ts';
 import { type Approval, defaultReleasePolicy } from '../policy/policy.ts';
+import { renderStatus } from '../view/render.ts';
 import { viewRelease } from '../view/view.ts';
 
 const policy = { ...defaultReleasePolicy, bakeMs: 120_000, watchMs: 120_000 };
@@ -148,6 +149,101 @@ describe('what the release is about', () => {
     const build = world.runs.find(({ action }) => action === 'Build');
     build!.status = 'InProgress';
     expect(world.wake().phase).toBe('deploying');
+  });
+});
+
+describe('what a release is about whose pipeline builds nothing', () => {
+  /** A world whose releases are asked for by naming an image. */
+  function requested(approval: Approval = 'automatic'): SimulatedWorld {
+    const world = new SimulatedWorld({ ...policy, approval }, 20 * 60_000, true, false);
+    world.wake();
+    world.pass(60_000);
+    return world;
+  }
+
+  /** A release that has come as far as its canary deployment. */
+  function asked(world: SimulatedWorld, ...pushed: Parameters<SimulatedWorld['push']>): string {
+    const id = world.push(...pushed);
+    world.advance();
+    world.pass(1_000);
+    return id;
+  }
+
+  test('is the image that its request names, as far as to its promotion', () => {
+    const world = requested('manual');
+    const id = asked(world, 'v2');
+    expect(world.plan().release?.image).toBe(imageOf('v2'));
+    expect(world.settle().phase).toBe('awaitingApproval');
+    world.approve();
+    expect(world.settle().phase).toBe('succeeded');
+    expect(world.record().lastGood).toMatchObject({ executionId: id, imageUri: imageOf('v2') });
+    expect(world.image).toBe(imageOf('v2'));
+    expect(world.violations).toEqual([]);
+  });
+
+  test('passes as unchanged when the request names the last good image', () => {
+    const world = requested();
+    asked(world, 'v1');
+    expect(world.settle().phase).toBe('succeeded');
+    expect(world.record().verdict?.code).toBe('unchanged');
+  });
+
+  test.each([
+    ['an image of another repository', `public.example/anything@${digestOf('v2')}`],
+    ['an image of a repository whose name begins alike', `${imageOf('v2').replace('@', '-2@')}`],
+    ['a tag', imageOf('v2').replace(/@.*/, ':v2')],
+    ['half a digest', imageOf('v2').slice(0, -1)],
+    ['nothing, so that S3 says its version', 'Amazon S3 version id: 3sL4kqtJlcpXroDTDmJ'],
+  ])('is refused when the request names %s', (_what, requests) => {
+    const world = requested();
+    const id = asked(world, 'v2', { requests });
+    world.wake();
+    expectEnded(
+      world,
+      id,
+      `the release request names "${requests}", which is no image of the application's repository by its digest`,
+    );
+    expect(world.record().decision?.reason).not.toContain('build');
+    expect(world.runs.some(({ action }) => action === 'DeployStable')).toBe(false);
+  });
+
+  test('is refused when the canary is set to run another image than the request names', () => {
+    const world = requested();
+    const id = asked(world, 'v2', { deploys: imageOf('other') });
+    world.wake();
+    expectEnded(
+      world,
+      id,
+      `canary runs ${imageOf('other')} instead of the candidate ${digestOf('v2')}, which its release request names`,
+    );
+  });
+
+  test('is waited for while the list of executions does not show the request yet', () => {
+    const world = requested();
+    asked(world, 'v2');
+    expect(world.wake(undefined, { executions: 1_000 }).phase).toBe('deploying');
+    expect(world.record().decision).toBeUndefined();
+  });
+
+  test('gives way to a newer request, and says so', () => {
+    const world = requested('manual');
+    const id = asked(world, 'v2');
+    expect(world.settle().phase).toBe('awaitingApproval');
+    asked(world, 'v3');
+    world.wake();
+    expect(world.record().decision).toMatchObject({ executionId: id, by: 'newerCommit' });
+    expect(world.record().decision?.reason).toMatch(/^a newer image is ready for the canary \(execution /);
+  });
+
+  test('is what a person sees, without a word of builds', () => {
+    const world = requested('manual');
+    asked(world, 'v2');
+    world.wake();
+    const view = viewRelease(world.observe(), world.plan());
+    expect(view.stages.map(({ name }) => name)).not.toContain('Build');
+    const text = renderStatus(view, world.now).join('\n');
+    expect(text).toContain(`worker@${digestOf('v2').slice(0, 15)}`);
+    expect(text).not.toMatch(/build/i);
   });
 });
 

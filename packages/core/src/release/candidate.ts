@@ -1,7 +1,7 @@
 import { stages, type Track, tracks } from '../contract.ts';
 import type { TaskLife } from '../measurement/measurement.ts';
 import { mayBeFromBefore } from './consistency.ts';
-import type { Journey } from './journey.ts';
+import { builds, type Journey } from './journey.ts';
 import { type ActionRun, known, type Reading, type ServiceState, unknown } from './observed.ts';
 import type { World } from './world.ts';
 
@@ -21,12 +21,17 @@ export const digestVariable = 'IMAGE_DIGEST';
 const exitsMax = 3;
 
 /**
- * The image that the release is about: the digest that its build has exported, in the application's own repository.
- * What the canary runs says nothing of it: ECS may have gone back, and imagedefinitions.json may name any image.
+ * The image that the release is about, in the application's own repository: what its build has exported or, where the
+ * pipeline builds nothing, what its release request names. What the canary runs says nothing of it: ECS may have gone
+ * back, and imagedefinitions.json may name any image.
  *
- * Undefined until the build is known to have succeeded.
+ * Undefined while that is not known yet.
  */
-export function candidateOf({ observed }: World, { build }: Journey): Reading<Candidate> | undefined {
+export function candidateOf(world: World, release: Journey): Reading<Candidate> | undefined {
+  return builds(world.pipeline) ? builtCandidate(world, release) : requestedCandidate(world, release);
+}
+
+function builtCandidate({ observed }: World, { build }: Journey): Reading<Candidate> | undefined {
   if (build === undefined) {
     return unknown(
       `the execution has no ${stages.build.action} action, so what it releases is not known. Release its commit again`,
@@ -34,13 +39,31 @@ export function candidateOf({ observed }: World, { build }: Journey): Reading<Ca
   }
   if (build.status !== 'Succeeded') return undefined;
   const imageDigest = build.variables?.[digestVariable];
-  if (imageDigest === undefined || !/^sha256:[0-9a-f]{64}$/.test(imageDigest)) {
+  if (imageDigest === undefined || !isDigest(imageDigest)) {
     const said = imageDigest === undefined ? 'no digest' : `"${imageDigest}"`;
     return unknown(
       `the build exported ${said} of the image that it pushed. Add "env: exported-variables: [${digestVariable}]" to buildspec.yml, and "export ${digestVariable}=sha256:..." to its commands`,
     );
   }
   return known({ imageUri: `${observed.imageRepository}@${imageDigest}`, imageDigest });
+}
+
+function requestedCandidate({ observed }: World, { execution }: Journey): Reading<Candidate> | undefined {
+  const { image } = execution;
+  // The list of executions may be an older answer than that of what they did.
+  if (image === undefined) return undefined;
+  const own = `${observed.imageRepository}@`;
+  const imageDigest = image.slice(own.length);
+  if (!image.startsWith(own) || !isDigest(imageDigest)) {
+    return unknown(
+      `the release request names "${image}", which is no image of the application's repository by its digest (${own}sha256:...). Ask for the release with "queue-canary release start --image"`,
+    );
+  }
+  return known({ imageUri: image, imageDigest });
+}
+
+function isDigest(text: string): boolean {
+  return /^sha256:[0-9a-f]{64}$/.test(text);
 }
 
 /** Whether the service is set to run the candidate, as an image of the application's own repository. */
@@ -108,7 +131,10 @@ function strayed(
   if (wasThere) {
     return `${runs}: ECS went back, or it was changed from outside, perhaps by a stack update. Release the change again`;
   }
-  return `${runs}, which its build has pushed to the application's repository: imagedefinitions.json names another image, ECS went back, or it was changed from outside`;
+  const said = builds(world.pipeline)
+    ? "its build has pushed to the application's repository"
+    : 'its release request names';
+  return `${runs}, which ${said}: imagedefinitions.json names another image, ECS went back, or it was changed from outside`;
 }
 
 /** Why the track's deployment, which the action waits for, will not complete. */

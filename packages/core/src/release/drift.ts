@@ -152,7 +152,7 @@ function leftSentence(world: World, track: Track, lastGood: LastGood): string {
     imageUri === lastGood.imageUri
       ? failedSentence(world, track)
       : `${track} runs ${imageUri} again, after it was brought back to ${lastGood.imageUri} ${restorationsMax} times`;
-  return `${what}: the last good release does not start any more, or somebody changes ${track} again and again. It is left as it is. Find out who changes it, or push a commit that starts`;
+  return `${what}: the last good release does not start any more, or somebody changes ${track} again and again. It is left as it is. Find out who changes it, or release a version that starts`;
 }
 
 function failedSentence(world: World, track: Track): string {

@@ -1,9 +1,11 @@
 import type { Verdict } from '../judge/evidence.ts';
+import type { ReleasePolicy } from '../policy/policy.ts';
 import { writeRecord } from './bookkeeping.ts';
 import { misdeployed } from './candidate.ts';
 import type { Effect } from './effect.ts';
 import type { Health } from './health.ts';
 import {
+  builds,
   hasReachedStable,
   intruders,
   isActive,
@@ -59,20 +61,20 @@ export function endOf(world: World, release: Journey, health: Health): End | und
     return {
       kind: onRequest,
       by: 'pipeline',
-      reason: `execution ${later.id} has used the canary since, so the canary no longer runs this release: it was retried too late. Release its commit again`,
+      reason: `execution ${later.id} has used the canary since, so the canary no longer runs this release: it was retried too late. Release it again`,
     };
   }
   const problem = misdeployed(world, release);
   if (problem !== undefined) return { kind: 'rollback', by: 'pipeline', reason: problem };
   // A release that promotes itself waits for nobody: ended here, none would ever be promoted where commits are frequent.
-  const waits = release.approval?.status === 'InProgress' && !promotesItself(world, release);
+  const waits = release.approval?.status === 'InProgress' && !promotesItself(policy, record, execution.id);
   if (policy.onNewerCommit === 'supersede' && waits) {
     const newer = waitingForCanary(world.pipeline, release)[0];
     if (newer !== undefined) {
       return {
         kind: 'abort',
         by: 'newerCommit',
-        reason: `a newer commit is ready for the canary (execution ${newer.id}${newer.commit ? `, commit ${newer.commit}` : ''})`,
+        reason: `a newer ${builds(world.pipeline) ? 'commit' : 'image'} is ready for the canary (execution ${newer.id}${newer.commit ? `, commit ${newer.commit}` : ''})`,
       };
     }
   }
@@ -80,9 +82,12 @@ export function endOf(world: World, release: Journey, health: Health): End | und
 }
 
 /** Whether the judge has passed the release, and the policy takes that for an approval. */
-export function promotesItself({ policy, record }: World, { execution }: Journey): boolean {
-  const { verdict } = record;
-  return policy.approval === 'automatic' && verdict?.executionId === execution.id && verdict.kind === 'pass';
+export function promotesItself(
+  { approval }: ReleasePolicy,
+  { verdict }: ReleaseRecord,
+  executionId: string,
+): boolean {
+  return approval === 'automatic' && verdict?.executionId === executionId && verdict.kind === 'pass';
 }
 
 /** The verdict that ends the release, where the policy lets the judge end it. */

@@ -21,7 +21,7 @@ export interface Journey {
 }
 
 /** Whether the execution can still change something by itself. */
-export function isActive(execution: Execution): boolean {
+export function isActive(execution: Pick<Execution, 'status'>): boolean {
   return execution.status === 'InProgress' || execution.status === 'Stopping';
 }
 
@@ -107,7 +107,18 @@ export function hasReachedStable(journey: Journey): boolean {
   return journey.stable !== undefined || journey.record !== undefined;
 }
 
-/** Newer executions that have been built and wait for the canary, newest first. */
+/** Whether the pipeline builds what it releases; otherwise a release request names an image. */
+export function builds(pipeline: PipelineState): boolean {
+  return stageNamed(pipeline, stages.build.stage) !== undefined;
+}
+
+/** Whether the execution has done all that comes before the canary. */
+function isReady(pipeline: PipelineState, executionId: string): boolean {
+  const last = builds(pipeline) ? 'build' : 'source';
+  return latestRun(pipeline, executionId, last)?.status === 'Succeeded';
+}
+
+/** Newer executions that are ready and wait for the canary, newest first. */
 export function waitingForCanary(pipeline: PipelineState, release: Journey): readonly Execution[] {
   const inbound = stageNamed(pipeline, stages.canary.stage)?.inboundExecutionIds ?? [];
   return pipeline.executions
@@ -117,8 +128,7 @@ export function waitingForCanary(pipeline: PipelineState, release: Journey): rea
         execution.id !== release.execution.id &&
         execution.startedAt >= release.execution.startedAt &&
         latestRun(pipeline, execution.id, 'canary') === undefined &&
-        (inbound.includes(execution.id) ||
-          latestRun(pipeline, execution.id, 'build')?.status === 'Succeeded'),
+        (inbound.includes(execution.id) || isReady(pipeline, execution.id)),
     )
     .sort((a, b) => b.startedAt - a.startedAt);
 }
@@ -140,8 +150,7 @@ export function mayBeEnteringCanary(pipeline: PipelineState, release: Journey | 
       execution.id !== release?.execution.id &&
       latestRun(pipeline, execution.id, 'canary') === undefined &&
       (stage?.latestExecutionId === execution.id ||
-        (stage?.transitionEnabled === true &&
-          latestRun(pipeline, execution.id, 'build')?.status === 'Succeeded')),
+        (stage?.transitionEnabled === true && isReady(pipeline, execution.id))),
   );
 }
 

@@ -35,6 +35,8 @@ export interface Execution {
   /** The commit that the Source action took; unknown until it has run. */
   readonly commit?: string;
   readonly commitMessage?: string;
+  /** What its release request names, where the pipeline builds nothing; unknown until the Source action has run. */
+  readonly image?: string;
   /** Why it was stopped, where somebody said so. */
   readonly stopReason?: string;
 }

@@ -44,6 +44,8 @@ export interface ReleaseSummary {
   readonly executionId: string;
   readonly commit?: string;
   readonly commitMessage?: string;
+  /** What its release request names, where the pipeline builds nothing. */
+  readonly image?: string;
   /** When its canary deployment began, epoch milliseconds. */
   readonly startedAt: number;
   /** When its present phase began, epoch milliseconds. */
@@ -78,6 +80,7 @@ export function summarise(release: Journey, health: Health, since: number): Rele
     executionId: execution.id,
     ...(execution.commit !== undefined && { commit: execution.commit }),
     ...(execution.commitMessage !== undefined && { commitMessage: execution.commitMessage }),
+    ...(execution.image !== undefined && { image: execution.image }),
     startedAt: release.canaryStartedAt,
     since,
     ...(health.deadLetters !== undefined && { deadLetters: health.deadLetters }),

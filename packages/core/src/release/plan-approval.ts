@@ -19,7 +19,9 @@ export function planApproval(
   const { record, pipeline } = world;
   const { id } = release.execution;
   const passed =
-    promotesItself(world, release) && !health.deadLettersPending && health.unmeasured.length === 0;
+    promotesItself(world.policy, world.record, release.execution.id) &&
+    !health.deadLettersPending &&
+    health.unmeasured.length === 0;
   const { approval } = pipeline;
   const effects = [...before];
   const ours = approval?.stage === stages.approval.stage && approval.action === stages.approval.action;

@@ -75,7 +75,7 @@ class History {
   readonly #held: (readonly Effect[])[] = [];
   #versions = 1;
 
-  constructor(onNewerCommit: 'supersede' | 'wait', approval: Approval) {
+  constructor(onNewerCommit: 'supersede' | 'wait', approval: Approval, builds: boolean) {
     const policy = {
       ...defaultReleasePolicy,
       bakeMs: 60_000,
@@ -85,7 +85,7 @@ class History {
       judge: { ...defaultReleasePolicy.judge, bakeMsMin: 60_000, warmUpMs: 60_000, deadlineMs: 180_000 },
     };
     // Little is known of before, so that there is little to judge.
-    this.world = new SimulatedWorld(policy, 60_000);
+    this.world = new SimulatedWorld(policy, 60_000, true, builds);
     this.world.wake();
     this.world.push('v1a');
   }
@@ -207,19 +207,22 @@ class History {
 const histories = fc.record({
   onNewerCommit: fc.constantFrom('supersede' as const, 'wait' as const),
   approval: fc.constantFrom('manual' as const, 'automatic' as const, 'automatic-then-manual' as const),
+  builds: fc.boolean(),
   happenings: fc.array(happening, { maxLength: 60, size: 'max' }),
 });
 
 function run({
   onNewerCommit,
   approval,
+  builds,
   happenings,
 }: {
   onNewerCommit: 'supersede' | 'wait';
   approval: Approval;
+  builds: boolean;
   happenings: Happening[];
 }): SimulatedWorld {
-  const history = new History(onNewerCommit, approval);
+  const history = new History(onNewerCommit, approval, builds);
   const unauthorised = happenings.flatMap((what) => {
     history.happen(what);
     return history.unauthorised();
@@ -287,8 +290,8 @@ describe('whatever happens, in whatever order', { timeout: 120_000 }, () => {
 
   test('has at most one active release whenever the controller looks in time', () => {
     fc.assert(
-      fc.property(histories, ({ onNewerCommit, approval, happenings }) => {
-        const history = new History(onNewerCommit, approval);
+      fc.property(histories, ({ onNewerCommit, approval, builds, happenings }) => {
+        const history = new History(onNewerCommit, approval, builds);
         const active = happenings.map((what) => {
           // A late plan may open the stage for a moment, and a person's retry enters it past the gate.
           if (what.kind === 'carryOutLate' || what.kind === 'retry') return 0;

@@ -33,7 +33,7 @@ export function requestRollback(
   if (record.value.record.lastGood?.executionId === id) {
     return {
       ok: false,
-      problem: `release ${id} is already the last good release, so there is nothing to return to; push a revert commit instead`,
+      problem: `release ${id} is already the last good release, so there is nothing to return to; release an earlier version instead`,
     };
   }
   if (record.value.record.decision?.executionId === id) return { ok: true, effects: [], executionId: id };

@@ -22,7 +22,7 @@ export function restoration(
       inPlace: false,
       restored: false,
       obstacles: [
-        'there is no last good release to return to: both services are left as they are. Push a commit that fixes the worker and approve its release, or deploy a task definition by hand',
+        'there is no last good release to return to: both services are left as they are. Release a version that fixes the worker and approve it, or deploy a task definition by hand',
       ],
     };
   }

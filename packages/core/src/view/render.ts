@@ -1,6 +1,7 @@
 import { stages } from '../contract.ts';
 import { amount, duration } from '../judge/required-sample.ts';
 import type { Phase } from '../release/phase.ts';
+import { initialExecutionId, type LastGood } from '../release/record.ts';
 import type { ExecutionView, ReleaseView, StageStatus, StageView, TrackView, VerdictView } from './view.ts';
 
 /** How a piece of text is meant; the terminal gives each a colour, a log none. */
@@ -106,17 +107,19 @@ export function renderStatus(view: ReleaseView, nowMs: number, style: Styler = p
   lines.push(
     `${label('Last good')}${
       view.lastGood
-        ? `${view.lastGood.commit === undefined ? style('quiet', 'as created') : short(view.lastGood.commit)}  ${style('quiet', shortImage(view.lastGood.imageUri))}`
+        ? `${goodName(view.lastGood, style)}  ${style('quiet', shortImage(view.lastGood.imageUri))}`
         : style('quiet', 'none recorded yet')
     }`,
   );
   for (const execution of view.waiting) lines.push(`${label('Waiting')}${name(execution, style)}`);
-  for (const execution of view.building) lines.push(`${label('Building')}${name(execution, style)}`);
+  const builds = view.stages.some((stage) => stage.name === stages.build.stage);
+  for (const execution of view.building)
+    lines.push(`${label(builds ? 'Building' : 'Starting')}${name(execution, style)}`);
   if (view.failedBuild) {
     const { stage, note = '' } = view.failedBuild;
     const cause = note === '' ? '' : `: ${note.replace(/\s+/g, ' ').trim()}`;
     lines.push(
-      `${label('Not built')}${name(view.failedBuild, style)}  ${style('bad', `${stage} failed${cause}`)}${stage === stages.build.stage ? '; its log: queue-canary logs build' : ''}`,
+      `${label(builds ? 'Not built' : 'Not started')}${name(view.failedBuild, style)}  ${style('bad', `${stage} failed${cause}`)}${stage === stages.build.stage ? '; its log: queue-canary logs build' : ''}`,
     );
   }
   if (view.approvalPending) {
@@ -190,18 +193,23 @@ function trackText(track: TrackView, style: Styler): string {
   return `${version}  ${style(track.runs === 'other' ? 'bad' : 'quiet', runs)}  ${tasks}  ${state}`;
 }
 
-function name(execution: ExecutionView, style: Styler): string {
-  const title = execution.commit === undefined ? execution.executionId.slice(0, 8) : short(execution.commit);
-  const message = execution.commitMessage?.split('\n', 1)[0];
+function name({ executionId, commit, commitMessage, image }: ExecutionView, style: Styler): string {
+  const title = short(commit ?? executionId);
+  const message = image === undefined ? commitMessage?.split('\n', 1)[0] : shortImage(image);
   return `${style('strong', title)}${message ? ` ${message}` : ''}`;
+}
+
+function goodName({ executionId, commit }: LastGood, style: Styler): string {
+  return executionId === initialExecutionId ? style('quiet', 'as created') : short(commit ?? executionId);
 }
 
 function label(text: string): string {
   return text.padEnd(14);
 }
 
-function short(commit: string): string {
-  return commit.slice(0, 8);
+/** Of a commit or an execution. */
+function short(id: string): string {
+  return id.slice(0, 8);
 }
 
 /** `repository@sha256:0123abcd`, without the registry's host and most of the digest. */

@@ -2,10 +2,11 @@ import { stages, type Track } from '../contract.ts';
 import type { Effects } from '../judge/effect.ts';
 import type { Concern, Evidence, Verdict } from '../judge/evidence.ts';
 import type { Lateness } from '../measurement/lateness.ts';
-import { currentRelease, isActive, type Journey, waitingForCanary } from '../release/journey.ts';
+import { builds, currentRelease, isActive, type Journey, waitingForCanary } from '../release/journey.ts';
 import type {
   ActionRun,
   AlarmValue,
+  Execution,
   Observed,
   PipelineState,
   Reading,
@@ -57,6 +58,8 @@ export interface ExecutionView {
   readonly executionId: string;
   readonly commit?: string;
   readonly commitMessage?: string;
+  /** What its release request names, where the pipeline builds nothing. */
+  readonly image?: string;
 }
 
 /** A verdict as a person reads it. */
@@ -94,7 +97,7 @@ export interface ReleaseView {
   readonly deadLetterDepth?: number;
   /** Whether somebody can approve or reject now. */
   readonly approvalPending: boolean;
-  /** Built and waiting for this release to end. */
+  /** Ready, and waiting for this release to end. */
   readonly waiting: readonly ExecutionView[];
   /** On its way through source and build. */
   readonly building: readonly ExecutionView[];
@@ -131,13 +134,16 @@ export function viewRelease(observed: Observed, planned: Plan): ReleaseView {
         executionId: summary.executionId,
         ...(summary.commit !== undefined && { commit: summary.commit }),
         ...(summary.commitMessage !== undefined && { commitMessage: summary.commitMessage }),
+        ...(summary.image !== undefined && { image: summary.image }),
         startedAt: summary.startedAt,
         ...(summary.deadLetters !== undefined && { deadLetters: summary.deadLetters }),
       },
     }),
     stages:
       pipeline && shown
-        ? shownStages.map(([name, step]) => stageView(pipeline, shown.id, name, stages[step]))
+        ? shownStages
+            .filter(([, step]) => step !== 'build' || builds(pipeline))
+            .map(([name, step]) => stageView(pipeline, shown.id, name, stages[step]))
         : [],
     tracks: [observed.canary, observed.stable].flatMap((reading) =>
       reading.known ? [trackView(reading.value, record, release)] : [],
@@ -172,11 +178,12 @@ export function viewRelease(observed: Observed, planned: Plan): ReleaseView {
   };
 }
 
-function executionView(execution: { id: string; commit?: string; commitMessage?: string }): ExecutionView {
+function executionView({ id, commit, commitMessage, image }: Execution): ExecutionView {
   return {
-    executionId: execution.id,
-    ...(execution.commit !== undefined && { commit: execution.commit }),
-    ...(execution.commitMessage !== undefined && { commitMessage: execution.commitMessage }),
+    executionId: id,
+    ...(commit !== undefined && { commit }),
+    ...(commitMessage !== undefined && { commitMessage }),
+    ...(image !== undefined && { image }),
   };
 }
 

@@ -2,6 +2,7 @@ import type { ArtifactStore } from '@aws-sdk/client-codepipeline';
 import { unzipSync } from 'fflate';
 import type { Engine } from '../../dispatch/service.ts';
 import type { Principal } from '../../iam/principal.ts';
+import { ActionFailure } from './actions/action.ts';
 import type { StoredArtifact } from './store.ts';
 
 /** S3 metadata that says to a build which commit its source is; on AWS the services know it internally. */
@@ -55,7 +56,21 @@ export async function readArtifactFile(
     Key: artifact.key,
   });
   if (!(Body instanceof Uint8Array)) throw new Error('S3 returned no body');
-  const files = unzipSync(Body, { filter: ({ name }) => name === fileName });
-  const file = files[fileName];
+  const file = unzipped(Body, artifact, fileName);
   return file === undefined ? undefined : Buffer.from(file).toString('utf8');
+}
+
+function unzipped(
+  zip: Uint8Array,
+  { bucket, key }: StoredArtifact,
+  fileName: string,
+): Uint8Array | undefined {
+  try {
+    return unzipSync(zip, { filter: ({ name }) => name === fileName })[fileName];
+  } catch (error) {
+    throw new ActionFailure(
+      'ConfigurationError',
+      `The input artifact is not a ZIP file (${(error as Error).message}): bucket: ${bucket} key: ${key}`,
+    );
+  }
 }

@@ -6,6 +6,7 @@ import { codeBuild } from './actions/build-codebuild.ts';
 import { ecsDeploy } from './actions/deploy-ecs.ts';
 import { lambdaInvoke } from './actions/invoke-lambda.ts';
 import { type CommitArchives, codeCommitSource } from './actions/source-codecommit.ts';
+import { s3Source } from './actions/source-s3.ts';
 import { executionOperations } from './execution-operations.ts';
 import { jobOperations } from './job-operations.ts';
 import { pipelineOperations } from './pipeline-operations.ts';
@@ -33,6 +34,7 @@ export function createCodePipeline(engine: Engine, parts: CodePipelineParts): Se
     principalOf: (accessKeyId, sessionToken) => parts.identity.principalOf(accessKeyId, sessionToken),
     executors: {
       'Source/AWS/CodeCommit/1': codeCommitSource(parts.archives),
+      'Source/AWS/S3/1': s3Source,
       'Build/AWS/CodeBuild/1': codeBuild,
       'Test/AWS/CodeBuild/1': codeBuild,
       'Deploy/AWS/ECS/1': ecsDeploy,

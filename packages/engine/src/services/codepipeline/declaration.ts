@@ -22,6 +22,13 @@ const ACTION_TYPES: Readonly<Record<string, ActionRule>> = {
     optional: ['PollForSourceChanges', 'OutputArtifactFormat'],
     timeoutMs: 60 * MINUTE_MS,
   },
+  'Source/AWS/S3/1': {
+    inputs: [0, 0],
+    outputs: [1, 1],
+    required: ['S3Bucket', 'S3ObjectKey'],
+    optional: ['PollForSourceChanges'],
+    timeoutMs: 60 * MINUTE_MS,
+  },
   'Build/AWS/CodeBuild/1': {
     inputs: [1, 1],
     outputs: [0, 1],
@@ -259,12 +266,15 @@ function checkConfiguration(
       throw invalid(`Action configuration contains unknown configuration '${key}'`);
     }
   }
+  if (
+    type.startsWith('Source/') &&
+    (configuration.PollForSourceChanges ?? 'true').toLowerCase() !== 'false'
+  ) {
+    throw invalid(
+      'PollForSourceChanges must be false: the local engine does not poll; start the pipeline with an EventBridge rule',
+    );
+  }
   if (type === 'Source/AWS/CodeCommit/1') {
-    if ((configuration.PollForSourceChanges ?? 'true').toLowerCase() !== 'false') {
-      throw invalid(
-        'PollForSourceChanges must be false: the local engine does not poll; start the pipeline with an EventBridge rule',
-      );
-    }
     const format = configuration.OutputArtifactFormat ?? 'CODE_ZIP';
     if (format !== 'CODE_ZIP')
       throw invalid(`OutputArtifactFormat ${format} is not supported by the local engine, only CODE_ZIP`);

@@ -86,7 +86,13 @@ function triggerOf(principal: Principal): { type: TriggerType; detail: string } 
   return { type: byEvent ? 'CloudWatchEvent' : 'StartPipelineExecution', detail: principal.arn };
 }
 
-/** Commit ids by source action. */
+/** By what each source lets the caller choose a revision. */
+const REVISION_TYPES: Readonly<Record<string, string>> = {
+  CodeCommit: 'COMMIT_ID',
+  S3: 'S3_OBJECT_VERSION_ID',
+};
+
+/** Commits and versions of objects, by source action. */
 function revisionOverrides(
   pipeline: StoredPipeline,
   sourceRevisions: NonNullable<Input<'codepipeline', 'StartPipelineExecution'>['sourceRevisions']>,
@@ -94,13 +100,15 @@ function revisionOverrides(
   const overrides: Record<string, string> = {};
   for (const { actionName, revisionType, revisionValue } of sourceRevisions) {
     const first = pipeline.declaration.stages?.[0]?.actions ?? [];
-    if (!first.some(({ name }) => name === actionName)) {
+    const source = first.find(({ name }) => name === actionName);
+    if (source === undefined) {
       throw new AwsFault('ValidationException', `The pipeline has no source action ${actionName}.`);
     }
-    if (revisionType !== 'COMMIT_ID') {
+    const provider = source.actionTypeId?.provider ?? '';
+    if (revisionType !== REVISION_TYPES[provider]) {
       throw new AwsFault(
         'ValidationException',
-        `revisionType ${revisionType} is not valid for a CodeCommit source: use COMMIT_ID.`,
+        `revisionType ${revisionType} is not valid for a source of ${provider}: the local engine takes ${REVISION_TYPES[provider]}.`,
       );
     }
     overrides[actionName ?? ''] = revisionValue ?? '';

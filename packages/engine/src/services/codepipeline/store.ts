@@ -50,7 +50,7 @@ export interface StoredExecution {
   readonly pipelineVersion: number;
   readonly trigger: { readonly type: TriggerType; readonly detail: string };
   readonly variables: Readonly<Record<string, string>>;
-  /** Commit ids by source action, where the caller chose them. */
+  /** Commits and versions of objects by source action, where the caller chose them. */
   readonly revisionOverrides: Readonly<Record<string, string>>;
   readonly clientRequestToken?: string;
   readonly rollbackTarget?: string;

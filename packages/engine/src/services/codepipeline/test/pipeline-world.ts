@@ -36,6 +36,9 @@ class Aws {
     taskDefinition: 'task-definition/canary:7',
     deployments: [{ id: 'ecs-svc/0', status: 'PRIMARY', taskDefinition: 'task-definition/canary:7' }],
   };
+  /** Whether the source bucket is. */
+  versioned = true;
+  readonly #versions = new Map<string, Array<Record<string, unknown>>>();
   failing = new Map<string, AwsFault>();
   /** Operations that answer only once their promise resolves. */
   held = new Map<string, Promise<void>>();
@@ -72,8 +75,10 @@ class Aws {
       case 's3:PutObject':
         this.objects.set(`${input.Bucket}/${input.Key}`, input.Body as Uint8Array);
         return {};
+      case 's3:GetBucketVersioning':
+        return this.versioned ? { Status: 'Enabled' } : {};
       case 's3:GetObject':
-        return { Body: this.objects.get(`${input.Bucket}/${input.Key}`) };
+        return this.#object(input);
       case 'ecs:DescribeServices':
         return { services: [this.service] };
       case 'ecs:DescribeTaskDefinition':
@@ -118,6 +123,25 @@ class Aws {
       default:
         throw new Error(`unexpected ${operation}`);
     }
+  }
+
+  /** Gives an object of the source bucket its next version; its id counts from v1. */
+  upload(key: string, Body: Uint8Array, Metadata?: Record<string, string>): void {
+    const versions = this.#versions.get(key) ?? [];
+    const VersionId = `v${versions.length + 1}`;
+    this.#versions.set(key, [...versions, { Body, VersionId, ETag: `"etag-${VersionId}"`, Metadata }]);
+  }
+
+  #object({ Bucket, Key, VersionId }: Record<string, unknown>): unknown {
+    const artifact = this.objects.get(`${Bucket}/${Key}`);
+    if (artifact !== undefined) return { Body: artifact };
+    const versions = this.#versions.get(String(Key));
+    if (versions === undefined) throw new AwsFault('NoSuchKey', 'The specified key does not exist.', 404);
+    const found =
+      VersionId === undefined ? versions.at(-1) : versions.find((each) => each.VersionId === VersionId);
+    if (found === undefined)
+      throw new AwsFault('NoSuchVersion', 'The specified version does not exist.', 404);
+    return found;
   }
 
   named(operation: string): Array<Record<string, unknown>> {
@@ -262,6 +286,20 @@ export const SOURCE: Stage = {
       namespace: 'Source',
       actionTypeId: actionType('Source', 'CodeCommit'),
       configuration: { RepositoryName: 'worker', BranchName: 'main', PollForSourceChanges: 'false' },
+      outputArtifacts: [{ name: 'Code' }],
+    },
+  ],
+};
+
+/** The source that takes an object of a bucket. */
+export const S3_SOURCE: Stage = {
+  name: 'Source',
+  actions: [
+    {
+      name: 'Request',
+      namespace: 'Source',
+      actionTypeId: actionType('Source', 'S3'),
+      configuration: { S3Bucket: 'sources', S3ObjectKey: 'release.zip', PollForSourceChanges: 'false' },
       outputArtifacts: [{ name: 'Code' }],
     },
   ],
