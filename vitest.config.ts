@@ -12,7 +12,7 @@ const isolate = false;
 
 /**
  * `unit`: next to the sources, no sockets beyond loopback, milliseconds each. `integration`: real SDK
- * clients, real processes, real git, `cdk deploy`.
+ * clients, real processes, real git, `cdk deploy`, and random histories that are played for many seconds.
  */
 export default defineConfig({
   test: {
@@ -36,7 +36,7 @@ export default defineConfig({
           testTimeout: 60_000,
           globalSetup: ['tools/test-directory.ts'],
           setupFiles: ['tools/property-seed.ts'],
-          include: ['{packages/*/src,tools,examples/sample-app}/**/*.test.ts', 'examples/app/*.test.ts'],
+          include: ['{packages/*/src,examples/sample-app}/**/*.test.ts', '{tools,examples/app}/*.test.ts'],
           exclude: ['**/node_modules/**'],
         },
       },
@@ -54,7 +54,7 @@ export default defineConfig({
           },
           globalSetup: ['tools/test-directory.ts'],
           setupFiles: ['tools/property-seed.ts'],
-          include: ['packages/*/test/**/*.test.ts', 'examples/app/test/**/*.test.ts', 'sim/*.test.ts'],
+          include: ['{packages/*,examples/app,tools}/test/**/*.test.ts', 'sim/*.test.ts'],
           exclude: ['**/node_modules/**'],
           testTimeout: 120_000,
           hookTimeout: 120_000,

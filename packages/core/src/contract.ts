@@ -1,4 +1,4 @@
-/** Names that several packages must agree on. The worker imports none of ours; `tools/contract.test.ts` compares. */
+/** Names that several packages must agree on. The worker imports none of ours; `tools/test/contract.test.ts` compares. */
 
 export type Track = 'canary' | 'stable';
 

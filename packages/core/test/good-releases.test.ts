@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { DisturbedApplication } from '../../test/disturbed-application.ts';
+import { DisturbedApplication } from './disturbed-application.ts';
 
 /** `npm run sim` releases hundreds, on the engine. */
 const RELEASES = 6;

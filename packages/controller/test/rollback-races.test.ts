@@ -1,9 +1,9 @@
 import { SSMClient } from '@aws-sdk/client-ssm';
 import { defaultReleasePolicy, parseRecord, stages, tracks } from '@queue-canary/core';
 import { describe, expect, test } from 'vitest';
-import { FakeGateways, imageOf } from '../test/fake-gateways.ts';
-import { AwsRecordGateway } from './gateways/record.ts';
-import { createHandler } from './handler.ts';
+import { AwsRecordGateway } from '../src/gateways/record.ts';
+import { createHandler } from '../src/handler.ts';
+import { FakeGateways, imageOf } from './fake-gateways.ts';
 
 const start = Date.UTC(2026, 0, 1);
 const policy = {

@@ -4,17 +4,17 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Template } from 'aws-cdk-lib/assertions';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { ensureControllerBundle, resources, synthesize } from '../packages/constructs/test/synthesize.ts';
-import { failureLinePattern, outcomeLinePattern } from '../packages/core/src/measurement/line.ts';
-import { readEmbeddedMetrics } from '../packages/engine/src/services/logs/embedded-metrics.ts';
-import { parseJsonPattern } from '../packages/engine/src/services/logs/json-pattern.ts';
-import { Metrics } from '../packages/worker/src/reporting/metrics.ts';
+import { ensureControllerBundle, resources, synthesize } from '../../packages/constructs/test/synthesize.ts';
+import { failureLinePattern, outcomeLinePattern } from '../../packages/core/src/measurement/line.ts';
+import { readEmbeddedMetrics } from '../../packages/engine/src/services/logs/embedded-metrics.ts';
+import { parseJsonPattern } from '../../packages/engine/src/services/logs/json-pattern.ts';
+import { Metrics } from '../../packages/worker/src/reporting/metrics.ts';
 
 // The worker may import nothing of the other packages, so names that they share are written twice.
-// `outcome-line.test.ts` compares the fields of a line with the judge's reader.
+// `tools/outcome-line.test.ts` compares the fields of a line with the judge's reader.
 
 const NOW = Date.UTC(2026, 0, 1);
-const root = join(import.meta.dirname, '..');
+const root = join(import.meta.dirname, '..', '..');
 
 /** A line with a value in every field, and as many values as a line can have. */
 function fullLine(count: (metrics: Metrics) => void = () => undefined): string {

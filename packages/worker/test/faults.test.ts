@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Trouble, TroubledOperations } from '../test/support/faults.ts';
-import { type LogLine, World } from '../test/support/world.ts';
-import { pause } from './clock.ts';
-import type { Outcome } from './index.ts';
+import { pause } from '../src/clock.ts';
+import type { Outcome } from '../src/index.ts';
+import { type Trouble, TroubledOperations } from './support/faults.ts';
+import { type LogLine, World } from './support/world.ts';
 
 /** The behaviour of a handler for one message, at each of its deliveries in turn and then successfully. */
 type Behaviour =

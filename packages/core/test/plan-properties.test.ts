@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Ages, type Answer, SimulatedWorld } from '../../test/simulated-world.ts';
-import { stages } from '../contract.ts';
-import { type Approval, defaultReleasePolicy } from '../policy/policy.ts';
-import type { Effect } from './effect.ts';
-import { plan } from './plan.ts';
+import { stages } from '../src/contract.ts';
+import { type Approval, defaultReleasePolicy } from '../src/policy/policy.ts';
+import type { Effect } from '../src/release/effect.ts';
+import { plan } from '../src/release/plan.ts';
+import { type Ages, type Answer, SimulatedWorld } from './simulated-world.ts';
 
 const track = fc.constantFrom('canary' as const, 'stable' as const);
 

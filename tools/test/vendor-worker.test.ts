@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { packPackage } from './packages.ts';
-import { readTarball, SAMPLE_APP, unpack } from './vendor-worker.ts';
+import { packPackage } from '../packages.ts';
+import { readTarball, SAMPLE_APP, unpack } from '../vendor-worker.ts';
 
 const run = promisify(execFile);
 const REFRESH = `The sample app vendors another worker than packages/worker is now.

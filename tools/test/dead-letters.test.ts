@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { defaultReleasePolicy } from '../packages/core/src/index.ts';
-import { good } from '../packages/core/test/judged-world.ts';
-import { SimulatedWorld } from '../packages/core/test/simulated-world.ts';
-import { SqsWorld } from '../packages/engine/test/sqs-world.ts';
+import { defaultReleasePolicy } from '../../packages/core/src/index.ts';
+import { good } from '../../packages/core/test/judged-world.ts';
+import { SimulatedWorld } from '../../packages/core/test/simulated-world.ts';
+import { SqsWorld } from '../../packages/engine/test/sqs-world.ts';
 
 /** What happens to a release, and how AWS shows it. */
 interface Given {
