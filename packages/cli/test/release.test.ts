@@ -122,7 +122,7 @@ test('after kill -9 in mid-release and up, messages are there, tasks run again a
   expect(end.tracks.map(({ commit }) => commit)).toEqual([after.release?.commit, after.release?.commit]);
   expect(end.deadLetterDepth).toBe(0);
   const shown = JSON.parse((await cli('release', 'status', '--json')).output) as ReleaseView;
-  expect(shown).toMatchObject({ phase: 'succeeded', tracks: end.tracks });
+  expect([shown.phase, digests(shown)]).toEqual([end.phase, digests(end)]);
 });
 
 test('a service that is put back to its first revision between releases is restored, and people are told once', async () => {
