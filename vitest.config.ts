@@ -56,8 +56,9 @@ export default defineConfig({
           setupFiles: ['tools/property-seed.ts'],
           include: ['{packages/*,examples/app,tools}/test/**/*.test.ts', 'sim/*.test.ts'],
           exclude: ['**/node_modules/**'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          // Ends what hangs, and nothing that is slow since the machine is busy.
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
         },
       },
     ],

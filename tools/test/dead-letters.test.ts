@@ -100,7 +100,7 @@ class Course {
 }
 
 test('no look into the dead-letter queue, late metric or approximate count ends a release', {
-  timeout: 120_000,
+  timeout: 600_000,
 }, async () => {
   await fc.assert(
     fc.asyncProperty(given, async (given) => {
@@ -114,7 +114,7 @@ test('no look into the dead-letter queue, late metric or approximate count ends 
   );
 });
 
-test('what the canary dead-letters ends it within two minutes', { timeout: 120_000 }, async () => {
+test('what the canary dead-letters ends it within two minutes', { timeout: 600_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(given, fc.nat(150_000), fc.nat(3), async (given, quietMs, more) => {
       const course = await Course.begin(given);

@@ -72,7 +72,7 @@ async function cdkDeployAll({ endpoint, region, accessKeyId, secretAccessKey }: 
 }
 
 test('cdk deploy --all on an empty account, a push, and the first release starts both services', {
-  timeout: 300_000,
+  timeout: 600_000,
 }, async () => {
   const state = mkdtempSync(join(tmpdir(), 'queue-canary-first-'));
   const engine = start(['up', '--state', state, '--port', '0', '--pace', '40']);

@@ -13,7 +13,7 @@ const QUEUE_NAME_MS = 60_000;
  * `cdk deploy --all` on an empty account, with everything at its default, so that what `Retain` would keep of a failed
  * attempt is in the way of the next.
  */
-test('can be repeated after a failure at any resource of either stack', { timeout: 180_000 }, async () => {
+test('can be repeated after a failure at any resource of either stack', { timeout: 600_000 }, async () => {
   const clock = new VirtualClock();
   const stacks = await DeployedStacks.start({ clock, pace: 1 });
   const { image, pipeline } = synthesize();

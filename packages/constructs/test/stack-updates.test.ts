@@ -47,7 +47,7 @@ const OTHERS: Props = {
 
 describe('a stack update after a promotion', () => {
   test('changes no image and replaces no service, whatever property it changes', {
-    timeout: 300_000,
+    timeout: 900_000,
   }, async () => {
     const stacks = await DeployedStacks.start({ pace: 60 });
     await firstImage(stacks);
@@ -73,7 +73,7 @@ describe('a stack update after a promotion', () => {
   });
 
   test('moves stable to and from Spot with the image that it runs, and deploys it again for nothing else', {
-    timeout: 120_000,
+    timeout: 600_000,
   }, async () => {
     const stacks = await DeployedStacks.start({ pace: 60 });
     await firstImage(stacks);
@@ -114,7 +114,7 @@ describe('a stack update after a promotion', () => {
 });
 
 describe('what a stack update does to the services after a promotion is undone by the controller', () => {
-  test('when it fails, and its rollback puts the first image back', { timeout: 120_000 }, async () => {
+  test('when it fails, and its rollback puts the first image back', { timeout: 600_000 }, async () => {
     const { stacks, first, promoted } = await promotedStacks();
     const { pipeline } = synthesize({ ...BEFORE, memoryLimitMiB: 2048 });
     const { StackStatus } = await stacks.deployStack(PIPELINE_STACK, failingLast(pipeline));
@@ -123,7 +123,7 @@ describe('what a stack update does to the services after a promotion is undone b
     await stacks.running(promoted);
   });
 
-  test('when it reads that there is no image, and stops all tasks', { timeout: 120_000 }, async () => {
+  test('when it reads that there is no image, and stops all tasks', { timeout: 600_000 }, async () => {
     const { stacks, promoted } = await promotedStacks();
     await stacks.write(await stacks.output(IMAGE_STACK, 'ImageParameterName'), 'none');
     expect((await stacks.deploy({ ...BEFORE, memoryLimitMiB: 2048 })).StackStatus).toBe('UPDATE_COMPLETE');
@@ -143,7 +143,7 @@ describe('what a stack update does to the services after a promotion is undone b
 });
 
 test('refuses another architecture in both stacks until it is asked for by the parameter', {
-  timeout: 120_000,
+  timeout: 600_000,
 }, async () => {
   const stacks = await DeployedStacks.start({ pace: 60 });
   await firstImage(stacks);
