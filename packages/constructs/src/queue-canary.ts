@@ -149,7 +149,7 @@ export interface QueueCanaryProps extends WorkerCapacityProps, ReleasePolicyProp
   readonly reservedConcurrentExecutions?: number;
 
   /**
-   * What happens to both queues, with their messages, when the stack is deleted.
+   * Whether both queues go, with their messages, when the stack is deleted.
    *
    * @default - the queues are retained
    */

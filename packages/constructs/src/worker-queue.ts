@@ -65,7 +65,7 @@ export interface WorkerQueueProps extends EncryptionProps {
   readonly alarmTopic?: sns.ITopic;
 
   /**
-   * What happens to both queues, and the messages in them, when the stack is deleted.
+   * Whether both queues go, with their messages, when the stack is deleted.
    *
    * @default - the queues are retained, but for what a failed first deployment made
    */

@@ -10,7 +10,7 @@ describe('the cost command', () => {
     expect(text).toMatch(/natGateways=1/);
   });
 
-  test('bills what it is told, and leaves the comparison at the defaults', () => {
+  test('bills the settings that it gets, and leaves the comparison at the defaults', () => {
     const text = cost({ stableTasks: 3, spot: false, natGateways: 1, containerInsights: true }).join('\n');
     expect(text).toMatch(/NAT gateways +32\.85/);
     expect(text).toMatch(/Container Insights +18\.\d\d/);

@@ -110,7 +110,7 @@ interface NamedImage {
 function parseImage(named: string): NamedImage {
   const [, repository, tag, digest] =
     /^(.+?)(?::([\w][\w.-]{0,127}))?(?:@(sha256:[0-9a-f]{64}))?$/.exec(named) ?? [];
-  // What follows a colon before a slash is a port.
+  // A colon before a slash begins a port.
   if (repository === undefined || repository.includes('@') || (tag ?? digest) === undefined) {
     throw new CliError(
       `--image must name an image as REPOSITORY@sha256:... (64 digits) or REPOSITORY:TAG, not "${named}"`,

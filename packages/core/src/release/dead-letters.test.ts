@@ -26,7 +26,7 @@ describe('dead letters', () => {
     const { phase, reasons } = world.wake();
     expect(phase).toBe('baking');
     expect(reasons.join('\n')).toMatch(
-      /6 messages reached the dead-letter queue .* stable fails such messages/,
+      /6 messages reached the dead-letter queue .* the last good release fails such messages/,
     );
   });
 
@@ -132,7 +132,7 @@ describe('dead letters', () => {
       expect(world.wake().phase).toBe('baking');
     }
     world.report(poisoned);
-    expect(world.wake().reasons.join('\n')).toMatch(/stable fails such messages/);
+    expect(world.wake().reasons.join('\n')).toMatch(/the last good release fails such messages/);
   });
 
   test('end it as soon as all has come that will, and stable has failed none', () => {
@@ -167,7 +167,7 @@ describe('dead letters', () => {
       world.deadLetterOn('canary', 6);
       const { phase, reasons } = world.wake();
       expect(phase).toBe('deploying');
-      expect(reasons.join('\n')).toMatch(/stable fails such messages/);
+      expect(reasons.join('\n')).toMatch(/the last good release fails such messages/);
     });
 
     test('are not held against it when the canary tasks that are being replaced fail as much', () => {
@@ -183,7 +183,7 @@ describe('dead letters', () => {
       world.report(good);
       const { phase, reasons } = world.wake();
       expect(phase).toBe('deploying');
-      expect(reasons.join('\n')).toMatch(/fails such messages/);
+      expect(reasons.join('\n')).toMatch(/the last good release fails such messages/);
     });
 
     test('end it when stable does not, after a moment for the reports', () => {
@@ -393,7 +393,7 @@ describe('dead letters', () => {
     world.deadLetterOn('canary', 6);
     const { phase, verdict, reasons } = world.wake();
     expect([phase, verdict?.code]).toEqual(['awaitingApproval', code]);
-    expect(reasons.join('\n')).toMatch(/stable fails such messages/);
+    expect(reasons.join('\n')).toMatch(/the last good release fails such messages/);
   });
 
   test('end a release that the judge would have failed but for the dry run, although stable fails some', () => {

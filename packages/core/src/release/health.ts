@@ -58,8 +58,8 @@ interface DeadLetters {
  * times add to it, and its counts are approximate and late. So it counts only while tasks of the release may have failed
  * more than they reported, and only if every look for a minute has seen it. Its alarm is a reason to look.
  *
- * This is a backstop for what the judge cannot see. While it sees both tracks and stable fails as much, dead letters are
- * not held against the release: then the messages are at fault.
+ * This is a backstop for what the judge cannot see. While it sees both tracks and the last good release fails as much,
+ * dead letters are not held against the release: then the messages are at fault.
  */
 export function assessHealth(
   observed: Observed,
@@ -122,7 +122,7 @@ function noteOn(state: DeadLetterState, words: string, promoted: boolean): strin
     case 'failing':
       return undefined;
     case 'excused':
-      return `${words}; ${promoted ? 'stable made as many before its promotion' : 'stable fails such messages as well'}, so they are not held against the release`;
+      return `${words}; ${promoted ? 'stable made as many before its promotion' : 'the last good release fails such messages as well'}, so they are not held against the release`;
     case 'awaitingReports':
       return `${words}; waiting for the workers' reports of them`;
     case 'unsettled':
@@ -169,7 +169,7 @@ function alarmsOf(
   };
 }
 
-/** Whether the messages are at fault: stable fails them as well, or did until it was promoted, or often does. */
+/** Whether the messages are at fault: the last good release fails them as well, or did until the promotion, or often does. */
 function isExcused(scene: Scene, count: number): boolean {
   const { observed, release, policy, judgement, nowMs } = scene;
   const accepted = baselineOf(scene)?.deadLettersAccepted;

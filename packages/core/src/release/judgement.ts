@@ -135,10 +135,10 @@ export function approvalMessage(verdict: Pick<Verdict, 'summary' | 'statements'>
 }
 
 /**
- * Whether dead letters are not the canary's doing: stable failed at least half as many messages while it ran the
- * last good release, and the judge, who saw both tracks, has not failed the canary. Poison does that.
+ * Whether dead letters are not the canary's doing: tasks of the last good release failed at least half as many messages,
+ * and the judge, who saw both tracks, has not failed the canary. Poison does that.
  *
- * Where messages are rare, nothing may have been measured for a while; what stable failed before still counts.
+ * Where messages are rare, nothing may have been measured for a while; what was failed before still counts.
  */
 export function excuses(judgement: Judgement, deadLetters: number): boolean {
   const sees = seesBoth(judgement) || judgement.verdict.code === 'no-data';
