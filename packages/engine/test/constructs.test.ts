@@ -47,7 +47,7 @@ const REFUSED = {
 /** What is said when the resource is to be made, after which the stack is rolled back. */
 const FAILED = {
   GithubPipeline: 'ActionType Source/AWS/CodeStarSourceConnection/1 is not available in the local engine',
-  S3Pipeline: 'ActionType Source/AWS/S3/1 is not available in the local engine',
+  S3Pipeline: 'PollForSourceChanges must be false: the local engine does not poll',
   Sidecar: 'the local engine runs one container per task; this definition has 2: worker, side',
   Volume: 'the local engine does not support volumes',
 };
