@@ -20,7 +20,12 @@ if (existsSync(new URL('../src', import.meta.url))) {
   // A checkout, whose packages are found as sources: nothing has to be built.
   module.registerHooks({
     resolve: (specifier, context, next) =>
-      next(specifier, { ...context, conditions: ['@queue-canary/source', ...context.conditions] }),
+      next(
+        specifier,
+        /^(#|@queue-canary\/)/.test(specifier)
+          ? { ...context, conditions: ['@queue-canary/source', ...context.conditions] }
+          : context,
+      ),
   });
 }
 await import('#command-line');

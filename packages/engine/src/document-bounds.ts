@@ -16,7 +16,7 @@ const PARAMETERS_MAX = 10_000;
 const MARKS_MAX = 150_000;
 
 /** As much as a document of this size can ask of its parser is no matter: most requests are smaller. */
-const SMALL_BYTES = 2_048;
+const SMALL_BYTES = 4_096;
 
 class Count {
   #containers = 0;

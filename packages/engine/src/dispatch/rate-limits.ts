@@ -123,6 +123,11 @@ export class TokenBucket {
   }
 }
 
+interface LimitedOperation {
+  readonly limit: RateLimit;
+  readonly bucket: TokenBucket;
+}
+
 /**
  * The account's rate limits.
  *
@@ -132,16 +137,16 @@ export class TokenBucket {
  */
 export class RateLimits {
   readonly #clock: Clock;
-  readonly #buckets = new Map<string, { readonly limit: RateLimit; readonly bucket: TokenBucket }>();
+  readonly #buckets = new Map<ServiceName, Map<string, LimitedOperation>>();
 
   constructor(clock: Clock, pace: Pace) {
     this.#clock = clock;
     for (const limit of RATE_LIMITS) {
       const perSecond = limit.perSecond * pace.factor;
       const bucket = new TokenBucket({ perSecond, burst: limit.burst }, clock.uptimeMs());
-      for (const operation of limit.operations) {
-        this.#buckets.set(`${limit.service}:${operation}`, { limit, bucket });
-      }
+      const ofService = this.#buckets.get(limit.service) ?? new Map<string, LimitedOperation>();
+      for (const operation of limit.operations) ofService.set(operation, { limit, bucket });
+      this.#buckets.set(limit.service, ofService);
     }
   }
 
@@ -151,7 +156,7 @@ export class RateLimits {
    */
   admit(principal: Principal, service: ServiceName, operation: string, external: boolean): void {
     if (principal.kind === 'service') return;
-    const limited = this.#buckets.get(`${service}:${operation}`);
+    const limited = this.#buckets.get(service)?.get(operation);
     if (limited === undefined) return;
     const admitted = limited.bucket.take(this.#clock.uptimeMs());
     if (!admitted && external) throw new AwsFault(limited.limit.code, 'Rate exceeded');

@@ -135,12 +135,15 @@ export const HARMLESS: Readonly<Partial<Record<ServiceName, HarmlessMembers>>> =
   sts: { AssumeRole: { ExternalId: "the role's trust policy is asked about it" } },
 };
 
-/** By `service:Operation`: members that its code does not read, with the values of each that may be given. */
-const UNREAD: ReadonlyMap<string, ReadonlyMap<string, readonly unknown[]>> = new Map(
-  Object.entries(table).flatMap(([service, operations]) =>
-    Object.entries(operations as Readonly<Record<string, string>>).map(
-      ([operation, members]): [string, Map<string, readonly unknown[]>] => [
-        `${service}:${operation}`,
+type MembersOfOperations = ReadonlyMap<string, ReadonlyMap<string, readonly unknown[]>>;
+
+/** By service and operation: members that its code does not read, with the values of each that may be given. */
+const UNREAD: ReadonlyMap<string, MembersOfOperations> = new Map(
+  Object.entries(table).map(([service, operations]): [string, MembersOfOperations] => [
+    service,
+    new Map(
+      Object.entries(operations as Readonly<Record<string, string>>).map(([operation, members]) => [
+        operation,
         new Map(
           members.split(' ').flatMap((member): Array<[string, readonly unknown[]]> => {
             const harmless = harmlessness(service as ServiceName, operation, member);
@@ -148,9 +151,9 @@ const UNREAD: ReadonlyMap<string, ReadonlyMap<string, readonly unknown[]>> = new
             return [[member, harmless?.only ?? []]];
           }),
         ),
-      ],
+      ]),
     ),
-  ),
+  ]),
 );
 
 function harmlessness(service: ServiceName, operation: string, member: string): Harmless | undefined {
@@ -167,7 +170,9 @@ export function refuseUnread(
   operation: string,
   input: Readonly<Record<string, unknown>>,
 ): void {
-  for (const [member, allowed] of UNREAD.get(`${service}:${operation}`) ?? []) {
+  const unread = UNREAD.get(service)?.get(operation);
+  if (!unread) return;
+  for (const [member, allowed] of unread) {
     const value = input[member];
     if (asksForNothing(value) || allowed.some((each) => isSame(each, value))) continue;
     const other = allowed.length > 0 ? ` other than ${allowed.map(shown).join(' or ')}` : '';

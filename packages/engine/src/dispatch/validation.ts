@@ -10,7 +10,7 @@ export function validate(
   input: Readonly<Record<string, unknown>>,
   known: Enumerations,
 ): void {
-  const found = mistake(shape, input, '', known);
+  const found = mistake(shape, input, known);
   if (!found) return;
   const { protocol, missingMemberCode } = SERVICES[service];
   if ('value' in found) {
@@ -34,34 +34,64 @@ type Mistake =
   | { readonly path: string }
   | { readonly path: string; readonly value: string; readonly allowed: readonly string[] };
 
-function mistake(shape: Shape, value: unknown, path: string, known: Enumerations): Mistake | undefined {
+/** What has to be looked at in a value of one shape. */
+interface Checks {
+  readonly required: readonly string[];
+  readonly enumerated: ReadonlyArray<readonly [name: string, allowed: readonly string[]]>;
+  /** Members of a structure that have something to look at themselves. */
+  readonly nested: ReadonlyArray<readonly [name: string, shape: Shape]>;
+  readonly element: Shape | undefined;
+}
+
+const checksOf = new WeakMap<Enumerations, WeakMap<Shape, Checks>>();
+
+function checks(shape: Shape, known: Enumerations): Checks {
+  const ofService = checksOf.get(known) ?? new WeakMap<Shape, Checks>();
+  checksOf.set(known, ofService);
+  const made = ofService.get(shape) ?? makeChecks(shape, known);
+  ofService.set(shape, made);
+  return made;
+}
+
+function makeChecks(shape: Shape, known: Enumerations): Checks {
+  const enumerated = [...(known.get(shape.name) ?? [])].filter(([name]) => shape.members.has(name));
+  const isNested = ({ kind }: Shape) => kind === 'struct' || kind === 'list';
+  const names = new Set(enumerated.map(([name]) => name));
+  return {
+    required: shape.required,
+    enumerated: shape.kind === 'struct' ? enumerated : [],
+    nested: [...shape.members].filter(([name, member]) => isNested(member) && !names.has(name)),
+    element: shape.kind === 'list' && shape.value && isNested(shape.value) ? shape.value : undefined,
+  };
+}
+
+function mistake(shape: Shape, value: unknown, known: Enumerations): Mistake | undefined {
   if (value === undefined || value === null) return undefined;
-  if (shape.kind === 'struct') {
-    const struct = value as Record<string, unknown>;
-    const at = (name: string) => (path ? `${path}.${name}` : name);
-    for (const name of shape.required) {
-      if (struct[name] === undefined || struct[name] === null) return { path: at(name) };
+  const { required, enumerated, nested, element } = checks(shape, known);
+  if (element) {
+    const items = value as readonly unknown[];
+    for (let index = 0; index < items.length; index++) {
+      const found = mistake(element, items[index], known);
+      if (found) return within(`${index + 1}.member`, found);
     }
-    const enumerated = known.get(shape.name);
-    for (const name of Object.keys(struct)) {
-      const member = shape.members.get(name);
-      if (!member) continue;
-      const allowed = enumerated?.get(name);
-      const found = allowed
-        ? foreign(struct[name], at(name), allowed)
-        : member.kind === 'struct' || member.kind === 'list'
-          ? mistake(member, struct[name], at(name), known)
-          : undefined;
-      if (found) return found;
-    }
-  } else if (shape.kind === 'list' && (shape.value?.kind === 'struct' || shape.value?.kind === 'list')) {
-    for (const [index, item] of (value as unknown[]).entries()) {
-      const found = mistake(shape.value, item, `${path}.${index + 1}.member`, known);
-      if (found) return found;
-    }
+    return undefined;
+  }
+  const struct = value as Record<string, unknown>;
+  for (const name of required) {
+    if (struct[name] === undefined || struct[name] === null) return { path: name };
+  }
+  for (const [name, allowed] of enumerated) {
+    const found = foreign(struct[name], name, allowed);
+    if (found) return found;
+  }
+  for (const [name, member] of nested) {
+    const found = mistake(member, struct[name], known);
+    if (found) return within(name, found);
   }
   return undefined;
 }
+
+const within = (outer: string, found: Mistake): Mistake => ({ ...found, path: `${outer}.${found.path}` });
 
 function foreign(value: unknown, path: string, allowed: readonly string[]): Mistake | undefined {
   const values: readonly unknown[] = Array.isArray(value) ? value : [value];

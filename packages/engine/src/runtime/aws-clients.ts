@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { createServer } from '../node-http.ts';
 
 /** Clients of AWS that a machine may have: its `aws`, and the boto3 of its `python3`. */
 export type AwsClient = 'aws' | 'boto3';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { request } from 'node:http';
 import type { Clock } from '../clock/clock.ts';
+import { request } from '../node-http.ts';
 import { servicesMissed, watchFor } from './aws-clients.ts';
 
 /** What the machine itself offers to builds. */

@@ -1,8 +1,8 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
-import { request as httpRequest } from 'node:http';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { UserError } from '../../errors.ts';
+import { request as httpRequest } from '../../node-http.ts';
 import type { BlobStore } from '../oci/blob-store.ts';
 import type { Descriptor, ImageManifest } from '../oci/image-format.ts';
 import { digestOf, isManifestList, MEDIA_TYPES } from '../oci/image-format.ts';

@@ -82,7 +82,8 @@ export function messageOperations(engine: Engine, queues: Queues) {
         const give = (deliveries: readonly Delivery[]) => {
           if (deliveries.length === 0) return {};
           call.ifAbandoned(() => queue.giveBack(deliveries));
-          return { Messages: deliveries.map((delivery) => messageOf(queue, delivery, input)) };
+          const wanted = wantedAttributes(input);
+          return { Messages: deliveries.map((delivery) => messageOf(queue, delivery, wanted)) };
         };
         const deliveries = receive(queue, input, call);
         return deliveries instanceof Promise ? deliveries.then(give) : give(deliveries);
@@ -140,10 +141,12 @@ function send(ids: MessageIds, queue: Queue, entry: Entry, principal: Principal)
   const delaySeconds = checkDelay(queue, entry.DelaySeconds);
   const body = entry.MessageBody ?? '';
   const fifo = checkFifoIds(queue, entry, body);
+  const bodyMd5 = md5OfBody(body);
   const { messageId, seq } = queue.send(
     {
       id: ids.next(),
       body,
+      bodyMd5,
       attributes: packAttributes(entry.MessageAttributes),
       sender: principal.roleArn ?? principal.accountId,
       groupId: fifo.groupId,
@@ -155,7 +158,7 @@ function send(ids: MessageIds, queue: Queue, entry: Entry, principal: Principal)
   queue.activity.sent(bytes);
   return {
     MessageId: messageId,
-    MD5OfMessageBody: md5OfBody(body),
+    MD5OfMessageBody: bodyMd5,
     MD5OfMessageAttributes: md5Of(entry.MessageAttributes),
     MD5OfMessageSystemAttributes: md5Of(entry.MessageSystemAttributes as MessageAttributes | undefined),
     SequenceNumber: queue.fifo ? sequenceNumber(seq) : undefined,
@@ -199,18 +202,28 @@ function changeVisibility(queue: Queue, handle: string | undefined, seconds: num
   queue.changeVisibility(readReceiptHandle(requireHandle(handle), queue.key), seconds * 1000);
 }
 
-function messageOf(queue: Queue, delivery: Delivery, input: Input<'sqs', 'ReceiveMessage'>): Message {
+/** Names of attributes that a receiver asks for. */
+interface WantedAttributes {
+  readonly system: readonly string[];
+  readonly message: readonly string[];
+}
+
+function wantedAttributes(input: Input<'sqs', 'ReceiveMessage'>): WantedAttributes {
+  return {
+    system: [...(input.AttributeNames ?? []), ...(input.MessageSystemAttributeNames ?? [])],
+    message: input.MessageAttributeNames ?? [],
+  };
+}
+
+function messageOf(queue: Queue, delivery: Delivery, wanted: WantedAttributes): Message {
   const { message, receipt } = delivery;
-  const attributes = unpackAttributes(message.attributes, input.MessageAttributeNames ?? []);
+  const attributes = unpackAttributes(message.attributes, wanted.message);
   return {
     MessageId: message.id,
     ReceiptHandle: writeReceiptHandle(receipt),
-    MD5OfBody: md5OfBody(message.body),
+    MD5OfBody: message.bodyMd5 ?? md5OfBody(message.body),
     Body: message.body,
-    Attributes: systemAttributes(queue, delivery, [
-      ...(input.AttributeNames ?? []),
-      ...(input.MessageSystemAttributeNames ?? []),
-    ]),
+    Attributes: systemAttributes(queue, delivery, wanted.system),
     MD5OfMessageAttributes: md5Of(attributes),
     MessageAttributes: attributes,
   };

@@ -4,6 +4,8 @@ export type MessageRow = {
   readonly seq: number;
   readonly id: string;
   readonly body: string;
+  /** MD5 of the body. @default - not known: only a message that was just sent has it in memory */
+  readonly bodyMd5?: string;
   /** Message attributes as JSON, binary values in base64. */
   readonly attributes: string | null;
   readonly sender: string;

@@ -301,12 +301,13 @@ export class QueueMessages {
     const uptimeMs = clock.uptimeMs();
     const expectedMs = this.#nowMs + uptimeMs - this.#uptimeMs;
     this.#uptimeMs = uptimeMs;
-    const setBackMs = Math.round(expectedMs - clock.nowMs());
+    const nowMs = clock.nowMs();
+    const setBackMs = Math.round(expectedMs - nowMs);
     if (setBackMs <= UNNOTICED_MS) {
-      this.#nowMs = Math.max(this.#nowMs, clock.nowMs());
+      this.#nowMs = Math.max(this.#nowMs, nowMs);
       return this.#nowMs;
     }
-    this.#nowMs = clock.nowMs();
+    this.#nowMs = nowMs;
     this.#parts.deduplication.setBack(setBackMs);
     this.#parts.approximate.forget();
     this.#parts.store.setBack(this.#parts.key, setBackMs);
