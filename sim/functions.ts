@@ -98,6 +98,8 @@ function load(
     require: (id: string) => modules(id) ?? own(id),
     process: { env: environment, stdout: { write: (text: string) => onLog(text.trimEnd()) } },
     setTimeout: (run: () => void, ms = 0) => clock.setTimer(ms, run),
+    // A connection that is kept open would keep virtual time from going on.
+    fetch: (url: string, init: RequestInit) => fetch(url, { ...init, headers: { connection: 'close' } }),
     Date: dateOf(() => clock.nowMs()),
   };
   try {

@@ -3,7 +3,7 @@ import type { RunningTask, Surroundings, TaskExit, TaskRunner, TaskSpec } from '
 import { InProcessTransport, type SqsOperations, Worker } from '@queue-canary/worker';
 import { Random } from '../bench/judge/random.ts';
 import { Life } from './life.ts';
-import { POISON, type Version, workOn } from './version.ts';
+import { BROKEN_DELAY_SECONDS, BROKEN_FAILING, POISON, type Version, workOn } from './version.ts';
 
 /** From the pull of an image to the program's first line on Fargate, milliseconds: evenly between these. */
 const START_MS = [15_000, 45_000] as const;
@@ -80,7 +80,9 @@ class InProcessTask implements RunningTask {
         this.#end({ reason, oom: false });
         return;
       }
-      this.#worker = workerOf(spec, version, { ...tasks, random }, surroundings, this.#life);
+      const isBroken = spec.environment.RETRY_DELAY_SECONDS === BROKEN_DELAY_SECONDS;
+      const behaving = isBroken ? { ...version, failing: BROKEN_FAILING } : version;
+      this.#worker = workerOf(spec, behaving, { ...tasks, random }, surroundings, this.#life);
       this.#worker.start();
       this.#start(true);
     });

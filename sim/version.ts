@@ -18,6 +18,11 @@ export interface Version extends Behaviour {
 /** The file of a commit that says which version it is. */
 export const VERSION_FILE = 'version.json';
 
+/** A configuration that no version can work with: of the sample app's variable for the delay before a retry. */
+export const BROKEN_DELAY_SECONDS = '43200';
+/** Of the messages, how many fail with it. */
+export const BROKEN_FAILING = 0.5;
+
 /** What no version can process. */
 export const POISON = 'poison';
 

@@ -77,6 +77,7 @@ export const SETTINGS: readonly SettingsGroup[] = [
         usual: "the worker's own, 1",
         meaning: 'Seconds before the first retry of a failed message (`RETRY_DELAY_SECONDS`).',
       },
+      pipeline('judgeConfiguration'),
       pipeline('containerInsights'),
     ],
   },

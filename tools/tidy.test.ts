@@ -119,7 +119,7 @@ test('the sample app stands alone: of ours, it imports the worker that it vendor
 
 /** Composition roots: programs that wire real time, randomness and the environment into the rest. */
 const ROOTS =
-  /^(packages\/engine\/src\/clock\/|packages\/engine\/src\/ids\.ts$|packages\/[^/]+\/src\/main\.ts$|packages\/worker\/src\/run-worker\.ts$|packages\/engine\/src\/runtime\/[^.]*program[^/]*$|bench\/|tools\/|examples\/)/;
+  /^(packages\/engine\/src\/clock\/|packages\/engine\/src\/ids\.ts$|packages\/[^/]+\/src\/(?:[^/]+\/)?main\.ts$|packages\/worker\/src\/run-worker\.ts$|packages\/engine\/src\/runtime\/[^.]*program[^/]*$|bench\/|tools\/|examples\/)/;
 
 test('time and randomness are ambient only in the clock and in composition roots', () => {
   const banned = /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bsetTimeout\(|\bsetInterval\(/;

@@ -28,6 +28,7 @@ describe('readSettings', () => {
       architecture: 'x86_64',
       removal: 'destroy',
       protectTasks: 'stable',
+      judgeConfiguration: 'true',
       user: '1000:1000',
       readonlyRootFilesystem: 'false',
       egressPorts: '443, 5432',
@@ -76,6 +77,7 @@ describe('readSettings', () => {
       imageCountMax: 200,
       pipeline: {
         protectTasks: 'stable',
+        judgeConfiguration: true,
         user: '1000:1000',
         readonlyRootFilesystem: false,
         egressPorts: [443, 5432],

@@ -35,6 +35,7 @@ export interface Settings {
     readonly spot?: boolean;
     readonly containerInsights?: boolean;
     readonly protectTasks?: 'stable' | 'all';
+    readonly judgeConfiguration?: boolean;
     readonly user?: string;
     readonly readonlyRootFilesystem?: boolean;
     readonly egressPorts?: readonly number[];
@@ -117,6 +118,7 @@ export function readSettings(node: Node): Settings {
     ...some('spot', context.flag('spot')),
     ...some('containerInsights', context.flag('containerInsights')),
     ...some('protectTasks', protectTasks === 'off' ? undefined : protectTasks),
+    ...some('judgeConfiguration', context.flag('judgeConfiguration')),
     ...some('user', context.text('user', /^[\w.-]+(:[\w.-]+)?$/, 'a user, or user:group, by id or name')),
     ...some('readonlyRootFilesystem', context.flag('readonlyRootFilesystem')),
     ...some('egressPorts', context.ports('egressPorts')),

@@ -28,6 +28,7 @@ const OPTIONS = {
   approval: ['manual', 'automatic', 'automatic-then-manual'],
   protectTasks: ['off', 'stable', 'all'],
   spot: ['false', 'true'],
+  judgeConfiguration: ['false', 'true'],
   removal: ['retain', 'destroy'],
   keyArn: ['-', 'arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab'],
   architecture: ['arm64', 'x86_64'],

@@ -129,6 +129,8 @@ export class CanaryServices extends Construct implements iam.IGrantable, ec2.ICo
       maxHealthyPercent: sizes.maxHealthyPercent,
       ...(spot === undefined ? {} : { spot }),
     });
+    // A configuration that does not start fails the update on the canary, before stable is touched.
+    this.stable.service.node.addDependency(this.canary.service);
     this.grantPrincipal = new TaskRoles([this.canary.taskRole, this.stable.taskRole]);
     this.scaling = new BacklogScaling(this, 'Scaling', {
       service: this.stable.service,

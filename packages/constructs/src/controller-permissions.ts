@@ -20,7 +20,7 @@ export function alarmsOf({ queue, alarms = [] }: ReleaseControllerProps): cloudw
 /** Everything that the controller may do but write its log and keep events that it failed on. */
 export function permissions(controller: Controller, props: ReleaseControllerProps): iam.PolicyStatement[] {
   const { releaseParameter, rollbackParameter } = controller;
-  const { services, image, queue, topic, pipelineName } = props;
+  const { services, image, queue, topic, pipelineName, updateParameter } = props;
   const { canary, stable } = services;
   const alarms = alarmsOf(props);
   const stack = Stack.of(controller);
@@ -66,7 +66,12 @@ export function permissions(controller: Controller, props: ReleaseControllerProp
       : []),
     allow(
       ['ssm:GetParameter', 'ssm:PutParameter'],
-      [releaseParameter.parameterArn, rollbackParameter.parameterArn, image.imageParameter.parameterArn],
+      [
+        releaseParameter,
+        rollbackParameter,
+        image.imageParameter,
+        ...(updateParameter ? [updateParameter] : []),
+      ].map(({ parameterArn }) => parameterArn),
     ),
     allow(['sns:Publish'], [topic.topicArn]),
   ];

@@ -10,6 +10,7 @@ import * as sns from 'aws-cdk-lib/aws-sns';
 import type * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { CanaryServices } from './canary-services.ts';
+import { ConfigurationCheckpoint } from './configuration-checkpoint.ts';
 import { allowServices, keyOf, type StackEncryptionProps } from './encryption.ts';
 import { ExistingQueue } from './existing-queue.ts';
 import { fixArchitecture } from './fixed-architecture.ts';
@@ -121,6 +122,15 @@ export interface QueueCanaryProps extends WorkerCapacityProps, ReleasePolicyProp
   readonly availabilityZones?: readonly string[];
 
   /**
+   * Whether a stack update that changes the tasks' configuration is judged: the canary gets it first, and stable when the
+   * judge has passed the canary; else the update fails and CloudFormation puts the canary back. Either way the canary is
+   * updated before stable. An update waits for the judge, at most an hour, and for the end of a release that is under way.
+   *
+   * @default - false: stable is updated when the canary is steady
+   */
+  readonly judgeConfiguration?: boolean;
+
+  /**
    * Time within which a service must reach steady state on a new version.
    *
    * @default - 30 minutes
@@ -177,6 +187,8 @@ export class QueueCanary extends Construct implements iam.IGrantable, ec2.IConne
   readonly workerQueue: IWorkerQueue;
   /** The canary and the stable service. */
   readonly services: CanaryServices;
+  /** Has stack updates judged; absent unless `judgeConfiguration`. */
+  readonly configurationCheckpoint?: ConfigurationCheckpoint;
   /** Shows both tracks side by side. */
   readonly dashboard: ReleaseDashboard;
   /** Decides about releases. */
@@ -220,6 +232,12 @@ export class QueueCanary extends Construct implements iam.IGrantable, ec2.IConne
       subnets,
       assignPublicIp,
     });
+    if (props.judgeConfiguration) {
+      this.configurationCheckpoint = new ConfigurationCheckpoint(this, 'Configuration', {
+        ...given,
+        services: this.services,
+      });
+    }
     this.grantPrincipal = this.services.grantPrincipal;
     this.connections = this.services.connections;
     this.dashboard = new ReleaseDashboard(this, 'Dashboard', {
@@ -235,6 +253,7 @@ export class QueueCanary extends Construct implements iam.IGrantable, ec2.IConne
       image,
       queue: this.workerQueue,
       services: this.services,
+      ...(this.configurationCheckpoint && { updateParameter: this.configurationCheckpoint.parameter }),
       topic: this.approvalTopic,
     });
     this.pipeline = new ReleasePipeline(this, 'Pipeline', {

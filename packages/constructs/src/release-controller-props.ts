@@ -1,6 +1,7 @@
 import type * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type * as logs from 'aws-cdk-lib/aws-logs';
 import type * as sns from 'aws-cdk-lib/aws-sns';
+import type * as ssm from 'aws-cdk-lib/aws-ssm';
 import type { CanaryServices } from './canary-services.ts';
 import type { EncryptionProps } from './encryption.ts';
 import type { ReleasePolicyProps } from './release-policy-props.ts';
@@ -25,6 +26,12 @@ export interface ReleaseControllerProps extends ReleasePolicyProps, EncryptionPr
   readonly alarms?: readonly cloudwatch.IAlarm[];
   /** The two services that are restored. */
   readonly services: CanaryServices;
+  /**
+   * Holds the stack update that waits for the controller's answer.
+   *
+   * @default - stack updates wait for nobody
+   */
+  readonly updateParameter?: ssm.IStringParameter;
   /** Where the controller announces that it waits for a person, and what became of a release. */
   readonly topic: sns.ITopic;
   /**

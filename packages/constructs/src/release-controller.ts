@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { CONTROLLER_VARIABLES, environmentOf, WORKER_CONTAINER } from '@queue-canary/core';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
@@ -12,14 +10,12 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
+import { CONTROLLER_BUNDLE, requireControllerBundle } from './controller-bundle.ts';
 import { permissions } from './controller-permissions.ts';
 import { wakeUps } from './controller-wake-ups.ts';
 import { allowServices, allowUse, queueEncryption } from './encryption.ts';
 import type { ReleaseControllerProps } from './release-controller-props.ts';
 import { renderPolicy } from './release-policy.ts';
-
-/** The bundle that the package ships; see `tools/bundle-controller.ts`. */
-const CONTROLLER_BUNDLE = join(import.meta.dirname, '..', 'assets', 'controller');
 
 const TIMEOUT = Duration.minutes(5);
 
@@ -43,11 +39,7 @@ export class ReleaseController extends Construct {
 
   constructor(scope: Construct, id: string, props: ReleaseControllerProps) {
     super(scope, id);
-    if (!existsSync(join(CONTROLLER_BUNDLE, 'index.js'))) {
-      throw new Error(
-        `the controller bundle is missing at ${CONTROLLER_BUNDLE}: in a checkout run "node tools/bundle-controller.ts", otherwise reinstall the package`,
-      );
-    }
+    requireControllerBundle();
 
     const { encryptionKey, reservedConcurrentExecutions: reserved } = props;
     if (reserved !== undefined && !(reserved >= 3)) {
@@ -123,7 +115,7 @@ export class ReleaseController extends Construct {
   }
 
   #environment(props: ReleaseControllerProps): Record<string, string> {
-    const { services, image, queue, topic, alarms = [] } = props;
+    const { services, image, queue, topic, alarms = [], updateParameter } = props;
     const { canary, stable, cluster, tasks } = services;
     return environmentOf(CONTROLLER_VARIABLES, {
       app: props.appName,
@@ -139,6 +131,7 @@ export class ReleaseController extends Construct {
       rollbackParameter: this.rollbackParameter.parameterName,
       imageParameter: image.imageParameter.parameterName,
       imageRepository: image.imageRepositoryUri,
+      ...(updateParameter && { updateParameter: updateParameter.parameterName }),
       ...(queue.deadLetterAlarm && { alarms: queue.deadLetterAlarm.alarmName }),
       ...(alarms.length > 0 && { stopAlarms: alarms.map(({ alarmName }) => alarmName).join('\n') }),
       ...(queue.deadLetterQueue && { deadLetterQueue: queue.deadLetterQueue.queueName }),

@@ -17,8 +17,8 @@ process.env.CDK_VALIDATION = 'false';
 
 /** Stacks synthesize only with the controller's bundle in place; a fresh checkout has none. */
 export async function ensureControllerBundle(): Promise<void> {
-  const bundle = join(import.meta.dirname, '..', 'assets', 'controller', 'index.js');
-  if (!existsSync(bundle)) await bundleController();
+  const bundle = join(import.meta.dirname, '..', 'assets', 'controller');
+  if (!existsSync(join(bundle, 'checkpoint.js'))) await bundleController();
 }
 
 /** Both stacks, whose templates are synthesized when they are looked at. */
@@ -72,6 +72,7 @@ export interface Resource {
   readonly type: string;
   readonly properties: Readonly<Record<string, unknown>>;
   readonly deletionPolicy: string | undefined;
+  readonly dependsOn: readonly string[];
 }
 
 /** All resources of a template, or those of one type. */
@@ -79,15 +80,16 @@ export function resources(template: Template, type?: string): Resource[] {
   const json: {
     Resources: Record<
       string,
-      { Type: string; Properties?: Record<string, unknown>; DeletionPolicy?: string }
+      { Type: string; Properties?: Record<string, unknown>; DeletionPolicy?: string; DependsOn?: string[] }
     >;
   } = JSON.parse(JSON.stringify(template.toJSON()));
   return Object.entries(json.Resources)
-    .map(([logicalId, { Type, Properties, DeletionPolicy }]) => ({
+    .map(([logicalId, { Type, Properties, DeletionPolicy, DependsOn }]) => ({
       logicalId,
       type: Type,
       properties: Properties ?? {},
       deletionPolicy: DeletionPolicy,
+      dependsOn: DependsOn ?? [],
     }))
     .filter((resource) => type === undefined || resource.type === type);
 }

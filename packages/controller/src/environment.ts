@@ -31,6 +31,7 @@ export function readEnvironment(environment: Readonly<Record<string, string | un
   // A name of an alarm may hold any character but those that control something.
   const list = (key: Key): string[] => (optional(key) ?? '').split('\n').filter((name) => name !== '');
   const deadLetterQueue = optional('deadLetterQueue');
+  const updateParameter = optional('updateParameter');
   const configuration = {
     names: {
       app: required('app'),
@@ -47,6 +48,7 @@ export function readEnvironment(environment: Readonly<Record<string, string | un
       releaseParameter: required('releaseParameter'),
       rollbackParameter: required('rollbackParameter'),
       imageParameter: required('imageParameter'),
+      ...(updateParameter !== undefined && { updateParameter }),
       imageRepository: required('imageRepository'),
       alarms: list('alarms'),
       stopAlarms: list('stopAlarms'),

@@ -1,5 +1,5 @@
 import { type Effect, isBarrier, stages } from '@queue-canary/core';
-import type { Gateways, Outcome } from './gateways.ts';
+import type { Gateways, Outcome, StackUpdateGateway } from './gateways.ts';
 import { messageOf } from './thrown.ts';
 
 /** What became of one effect. Carries no tokens, so that it can be logged whole. */
@@ -54,7 +54,7 @@ export async function execute(effects: readonly Effect[], gateways: Gateways): P
 }
 
 function carryOut(effect: Effect, gateways: Gateways): Promise<Outcome> {
-  const { pipeline, services, record, notifications } = gateways;
+  const { pipeline, services, record, notifications, stackUpdates } = gateways;
   switch (effect.kind) {
     case 'recordLastGood':
     case 'recordDecision':
@@ -88,7 +88,17 @@ function carryOut(effect: Effect, gateways: Gateways): Promise<Outcome> {
       return pipeline.failJob(effect.jobId, effect.reason);
     case 'notify':
       return notifications.publish(effect.subject, effect.message);
+    case 'answerStackUpdate':
+      return updatesOf(stackUpdates).answer(effect.update, effect);
+    case 'forgetStackUpdate':
+      return updatesOf(stackUpdates).forget(effect.update);
   }
+}
+
+/** Only what a gateway has read is acted upon. */
+function updatesOf(gateway: StackUpdateGateway | undefined): StackUpdateGateway {
+  if (gateway === undefined) throw new Error('no stack update can be answered here');
+  return gateway;
 }
 
 function targetOf(effect: Effect): { target?: string } {
@@ -103,6 +113,10 @@ function targetOf(effect: Effect): { target?: string } {
       return { target: effect.imageUri };
     case 'notify':
       return { target: effect.subject };
+    case 'answerStackUpdate':
+      return { target: `${effect.update.step}: ${effect.success ? 'go on' : 'roll back'}` };
+    case 'forgetStackUpdate':
+      return { target: effect.update.step };
     case 'openCanaryStage':
     case 'continueJob':
     case 'failJob':

@@ -9,6 +9,7 @@ import type {
   ReleaseRecord,
   RollbackRequest,
   ServiceState,
+  StackUpdate,
   TaskLife,
   Track,
   Unread,
@@ -51,6 +52,8 @@ export interface ServiceGateway {
   log(taskDefinitionArn: string): Promise<TaskLog>;
   /** Deploys the image with the configuration that the service has. */
   restore(restore: Restore): Promise<Outcome>;
+  /** Whether two task definitions differ at most in the image of the worker; one that does not exist is like no other. */
+  sameConfiguration(taskDefinitionArn: string, otherArn: string): Promise<boolean>;
   /** Brings a service that has no task to its size; stable's may change from then on. */
   start(track: Track): Promise<Outcome>;
 }
@@ -109,6 +112,17 @@ export interface NotificationGateway {
   publish(subject: string, message: string): Promise<Outcome>;
 }
 
+export interface StackUpdateGateway {
+  /** The stack update that has asked for the canary. */
+  read(): Promise<StackUpdate | undefined>;
+  /** Answers CloudFormation, and remembers `next` of the update. */
+  answer(
+    update: StackUpdate,
+    answer: { readonly success: boolean; readonly reason: string; readonly next?: StackUpdate },
+  ): Promise<Outcome>;
+  forget(update: StackUpdate): Promise<Outcome>;
+}
+
 /** Everything outside that the controller sees and touches. */
 export interface Gateways {
   /** Address of the application's own image repository, without a tag. */
@@ -120,4 +134,6 @@ export interface Gateways {
   readonly outcomes: OutcomeGateway;
   readonly record: RecordGateway;
   readonly notifications: NotificationGateway;
+  /** @default - stack updates do not ask */
+  readonly stackUpdates?: StackUpdateGateway;
 }

@@ -24,6 +24,8 @@ export interface Names {
   readonly releaseParameter: string;
   readonly rollbackParameter: string;
   readonly imageParameter: string;
+  /** Holds the stack update that has asked for the canary; absent where stack updates do not ask. */
+  readonly updateParameter?: string;
   /** Address of the application's image repository, without a tag. */
   readonly imageRepository: string;
   /** Alarms that are a reason to look. */

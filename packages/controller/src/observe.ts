@@ -2,13 +2,17 @@ import {
   currentRelease,
   isActive,
   type Job,
+  type Journey,
+  journeyOfUpdate,
   known,
   type Measurement,
   measuredFrom,
   type Observed,
   type PipelineState,
   type Reading,
+  type RecordReading,
   reportMs,
+  type SeenStackUpdate,
   type ServiceState,
   type Track,
   unknown,
@@ -39,8 +43,12 @@ export function observerOver(gateways: Gateways): Observer {
       reading('the release record', () => gateways.record.read()),
       reading('the image parameter', () => gateways.record.readImage()),
     ]);
+    const stackUpdate =
+      gateways.stackUpdates &&
+      (await reading('the stack update', () => seenStackUpdate(gateways, canary, record)));
+    const measured = judgedRelease(pipeline, canary, stackUpdate);
     const outcomes = await reading('the outcomes of the workers', () =>
-      measure(gateways, pipeline, { canary, stable }, nowMs),
+      measure(gateways, measured, { canary, stable }, nowMs),
     );
     return {
       pipeline,
@@ -52,19 +60,49 @@ export function observerOver(gateways: Gateways): Observer {
       outcomes,
       image,
       imageRepository: gateways.imageRepository,
+      ...(stackUpdate && { stackUpdate }),
       ...(job && { job }),
     };
+  };
+}
+
+/** What is judged: a stack update that waits for its verdict, or the current release. */
+function judgedRelease(
+  pipeline: Reading<PipelineState>,
+  canary: Reading<ServiceState>,
+  stackUpdate: Reading<SeenStackUpdate | undefined> | undefined,
+): Journey | undefined {
+  const update = stackUpdate?.known ? stackUpdate.value?.update : undefined;
+  if (update?.step === 'verdict' && update.answeredAt === undefined && canary.known) {
+    return journeyOfUpdate(update, canary.value);
+  }
+  return pipeline.known ? currentRelease(pipeline.value) : undefined;
+}
+
+async function seenStackUpdate(
+  { stackUpdates, services }: Gateways,
+  canary: Reading<ServiceState>,
+  record: Reading<RecordReading>,
+): Promise<SeenStackUpdate | undefined> {
+  const update = await stackUpdates?.read();
+  if (update === undefined) return undefined;
+  const good = record.known ? record.value.record.lastGood?.canaryTaskDefinitionArn : undefined;
+  const isGood = async (taskDefinitionArn: string) =>
+    good !== undefined && (await services.sameConfiguration(taskDefinitionArn, good));
+  return {
+    update,
+    changesConfiguration: !(await isGood(update.taskDefinitionArn)),
+    canaryIsChanged: canary.known && !(await isGood(canary.value.primary.taskDefinitionArn)),
   };
 }
 
 /** What both tracks did alongside each other, from the beginning of the canary's deployment on. */
 async function measure(
   gateways: Gateways,
-  pipeline: Reading<PipelineState>,
+  release: Journey | undefined,
   services: Readonly<Record<Track, Reading<ServiceState>>>,
   nowMs: number,
 ): Promise<Measurement | undefined> {
-  const release = pipeline.known ? currentRelease(pipeline.value) : undefined;
   if (release === undefined || !isActive(release.execution)) return undefined;
   const fromMs = measuredFrom(release);
   const [canaryLog, stableLog, canaryTasks, stableTasks] = await Promise.all([

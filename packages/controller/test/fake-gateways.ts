@@ -9,6 +9,7 @@ import {
   type ReleaseRecord,
   type RollbackRequest,
   type ServiceState,
+  type StackUpdate,
   stages,
   type TaskLife,
   type Track,
@@ -109,6 +110,7 @@ export class FakeGateways implements Gateways {
         this.images[arn] = imageUri;
         return done;
       }),
+    sameConfiguration: async (one, other) => one === other,
     start: (track) => this.#change(`start ${track}`, () => done),
   };
 
@@ -146,6 +148,26 @@ export class FakeGateways implements Gateways {
     writeImage: (imageUri) =>
       this.#change('image', () => {
         this.image = imageUri;
+        return done;
+      }),
+  };
+
+  /** The stack update that has asked for the canary. */
+  update: StackUpdate | undefined;
+  /** What CloudFormation was answered last. */
+  answer: { readonly success: boolean; readonly reason: string } | undefined;
+
+  readonly stackUpdates: NonNullable<Gateways['stackUpdates']> = {
+    read: async () => this.update,
+    answer: ({ step }, { success, reason, next }) =>
+      this.#change(`answer ${step}`, () => {
+        this.answer = { success, reason };
+        this.update = next;
+        return done;
+      }),
+    forget: () =>
+      this.#change('forget', () => {
+        this.update = undefined;
         return done;
       }),
   };

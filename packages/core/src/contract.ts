@@ -59,6 +59,7 @@ export const CONTROLLER_VARIABLES = {
   releaseParameter: 'QC_RELEASE_PARAMETER',
   rollbackParameter: 'QC_ROLLBACK_PARAMETER',
   imageParameter: 'QC_IMAGE_PARAMETER',
+  updateParameter: 'QC_UPDATE_PARAMETER',
   imageRepository: 'QC_IMAGE_REPOSITORY',
   alarms: 'QC_ALARM_NAMES',
   stopAlarms: 'QC_STOP_ALARM_NAMES',

@@ -57,6 +57,7 @@ export {
   currentRelease,
   isActive,
   type Journey,
+  journeyOfUpdate,
   judgedFrom,
   measuredFrom,
   unreadOf,
@@ -66,6 +67,7 @@ export * from './release/phase.ts';
 export { plan } from './release/plan.ts';
 export * from './release/record.ts';
 export { requestRollback } from './release/request-rollback.ts';
+export * from './release/stack-update.ts';
 export type { Form, Setting, SettingProblem } from './settings/setting.ts';
 export { DECIDERS, outcomeOf, type ReleaseOutcome, renderOutcome } from './view/outcome.ts';
 export { renderStatus, type Styler, type Tone } from './view/render.ts';

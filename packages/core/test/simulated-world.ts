@@ -509,6 +509,10 @@ export class SimulatedWorld {
         }
         return 'done';
       }
+      case 'answerStackUpdate':
+      case 'forgetStackUpdate':
+        this.violations.push('there is no stack update to answer');
+        return 'done';
       case 'recordImage':
         this.image = effect.imageUri;
         return 'done';

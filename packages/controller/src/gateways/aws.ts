@@ -8,6 +8,7 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import { SSMClient } from '@aws-sdk/client-ssm';
 import type { Gateways } from '../gateways.ts';
 import type { Names } from '../names.ts';
+import { putTo } from '../stack-update-answer.ts';
 import { AwsAlarmGateway } from './alarms.ts';
 import { AwsDeadLetterGateway } from './dead-letters.ts';
 import { LogReader } from './log-reader.ts';
@@ -16,6 +17,7 @@ import { AwsOutcomeGateway } from './outcomes.ts';
 import { AwsPipelineGateway } from './pipeline.ts';
 import { AwsRecordGateway } from './record.ts';
 import { AwsServiceGateway } from './services.ts';
+import { AwsStackUpdateGateway } from './stack-updates.ts';
 
 /** Where AWS is; what is left out comes from the environment, as for every SDK client. */
 export interface Connection {
@@ -61,6 +63,9 @@ export function createAwsGateways(
         : new AwsDeadLetterGateway(new SQSClient(connection), names.deadLetterQueue),
     outcomes: new AwsOutcomeGateway(new LogReader(new CloudWatchLogsClient(connection))),
     record: new AwsRecordGateway(new SSMClient(connection), names, sleep),
+    ...(names.updateParameter !== undefined && {
+      stackUpdates: new AwsStackUpdateGateway(new SSMClient(connection), names.updateParameter, putTo),
+    }),
     notifications: new AwsNotificationGateway(new SNSClient(connection), names.topicArn),
   };
 }

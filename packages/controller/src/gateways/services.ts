@@ -153,6 +153,15 @@ export class AwsServiceGateway implements ServiceGateway {
     return digestOf(image) === undefined ? this.start(restore.track) : done;
   }
 
+  async sameConfiguration(taskDefinitionArn: string, otherArn: string): Promise<boolean> {
+    if (taskDefinitionArn === otherArn) return true;
+    const [one, other] = await Promise.all([this.#revision(taskDefinitionArn), this.#revision(otherArn)]);
+    if (one === undefined || other === undefined) return false;
+    const comparable = ({ definition }: { readonly definition: TaskDefinition }) =>
+      JSON.stringify(inOrder(withImage(definition, this.#names.container, '')));
+    return comparable(one) === comparable(other);
+  }
+
   async start(track: Track): Promise<Outcome> {
     const { cluster, tasks } = this.#names;
     if (tasks === undefined) {
@@ -297,6 +306,20 @@ function withImage(
     containerDefinitions: definition.containerDefinitions?.map((each) =>
       each.name === container ? { ...each, image } : each,
     ),
+  };
+}
+
+/** ECS returns variables and secrets in any order. */
+function inOrder(definition: RegisterTaskDefinitionCommandInput): RegisterTaskDefinitionCommandInput {
+  const byName = <T extends { name?: string | undefined }>(list: readonly T[] = []) =>
+    [...list].sort((a, b) => ((a.name ?? '') < (b.name ?? '') ? -1 : 1));
+  return {
+    ...definition,
+    containerDefinitions: definition.containerDefinitions?.map((each) => ({
+      ...each,
+      environment: byName(each.environment),
+      secrets: byName(each.secrets),
+    })),
   };
 }
 

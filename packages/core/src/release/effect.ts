@@ -1,5 +1,6 @@
 import type { Track } from '../contract.ts';
 import type { ReleaseRecord, RollbackRequest } from './record.ts';
+import type { StackUpdate } from './stack-update.ts';
 
 /**
  * One thing to do to the world. Each is idempotent and names the release (or the state) that it is meant
@@ -61,6 +62,17 @@ export type Effect =
   /** Asks CodePipeline to call again, in about 30 seconds. */
   | { readonly kind: 'continueJob'; readonly jobId: string }
   | { readonly kind: 'failJob'; readonly jobId: string; readonly reason: string }
+  /** Answers CloudFormation, which goes on with the stack update or rolls it back; and then remembers `next` of it. */
+  | {
+      readonly kind: 'answerStackUpdate';
+      readonly update: StackUpdate;
+      readonly success: boolean;
+      readonly reason: string;
+      /** @default - nothing: the canary is free again */
+      readonly next?: StackUpdate;
+    }
+  /** The canary is free of a stack update again. */
+  | { readonly kind: 'forgetStackUpdate'; readonly update: StackUpdate }
   | { readonly kind: 'notify'; readonly subject: string; readonly message: string };
 
 /** A conditional write of the record: it takes place only at the parameter version that was observed. */

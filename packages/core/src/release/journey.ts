@@ -1,7 +1,8 @@
 import { stages, type Track } from '../contract.ts';
 import { reportMs } from '../measurement/line.ts';
 import type { Unread } from '../measurement/measurement.ts';
-import type { ActionRun, Execution, PipelineState, StageState } from './observed.ts';
+import type { ActionRun, Execution, PipelineState, ServiceState, StageState } from './observed.ts';
+import type { StackUpdate } from './stack-update.ts';
 
 type Step = keyof typeof stages;
 
@@ -18,6 +19,26 @@ export interface Journey {
   readonly approval?: ActionRun;
   readonly stable?: ActionRun;
   readonly record?: ActionRun;
+}
+
+/** The canary of a stack update as a release's: deployed, and judged from the moment at which the verdict was asked for. */
+export function journeyOfUpdate(update: StackUpdate, canary: ServiceState): Journey {
+  const askedAt = Date.parse(update.askedAt);
+  const startedAt = canary.primary.createdAt ?? askedAt;
+  const { requestId } = update;
+  return {
+    execution: { id: requestId, status: 'InProgress', startedAt, updatedAt: askedAt },
+    canaryStartedAt: startedAt,
+    canaryLastStartedAt: startedAt,
+    canary: {
+      executionId: requestId,
+      stage: 'stack update',
+      action: 'canary',
+      status: 'Succeeded',
+      startedAt,
+      updatedAt: askedAt,
+    },
+  };
 }
 
 /** Whether the execution can still change something by itself. */

@@ -1,6 +1,7 @@
 import type { Track } from '../contract.ts';
 import type { Measurement } from '../measurement/measurement.ts';
 import type { ReleaseRecord, RollbackRequest } from './record.ts';
+import type { SeenStackUpdate } from './stack-update.ts';
 
 /** What was read, or why it could not be: a failed look is never mistaken for an empty world. */
 export type Reading<T> =
@@ -167,5 +168,11 @@ export interface Observed {
   readonly image: Reading<string>;
   /** Address of the application's own image repository, without a tag: others' images are not released. */
   readonly imageRepository: string;
+  /**
+   * The stack update that has asked for the canary; `undefined` while there is none.
+   *
+   * @default - stack updates do not ask
+   */
+  readonly stackUpdate?: Reading<SeenStackUpdate | undefined>;
   readonly job?: Job;
 }

@@ -17,6 +17,7 @@ import type { Position } from './position.ts';
  * - `rollingBack`: the release was ended; both services are on their way to the last good release.
  * - `rolledBack`: the release was ended and both services run the last good release.
  * - `aborted`: the same, for a release that was ended on request before stable was touched.
+ * - `updating`: a stack update has the canary: its configuration is deployed there, judged, or put back.
  * - `drifted`: no release is under way, but a service was changed from outside; it returns to the last good release.
  * - `halted`: the controller cannot see, or has nothing to return to; a person must act.
  */
@@ -30,6 +31,7 @@ export type Phase =
   | 'rollingBack'
   | 'rolledBack'
   | 'aborted'
+  | 'updating'
   | 'drifted'
   | 'halted';
 

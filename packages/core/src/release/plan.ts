@@ -10,11 +10,12 @@ import { assessHealth, type Health } from './health.ts';
 import { answeringJob } from './jobs.ts';
 import { currentRelease, isActive, type Journey } from './journey.ts';
 import { judgementOf } from './judgement.ts';
-import type { Observed } from './observed.ts';
+import { known, type Observed } from './observed.ts';
 import { type Plan, summarise } from './phase.ts';
 import { planActive } from './plan-active.ts';
 import { planEnding } from './plan-ending.ts';
 import { planIdle } from './plan-idle.ts';
+import { planStackUpdate, waitingUpdate } from './plan-stack-update.ts';
 import { planSucceeded } from './plan-succeeded.ts';
 import { positionOf } from './position.ts';
 import { initialExecutionId, type ReleaseRecord } from './record.ts';
@@ -32,9 +33,11 @@ export function plan(observed: Observed, policy: ReleasePolicy, nowMs: number): 
 }
 
 function planWhatIsSeen(observed: Observed, policy: ReleasePolicy, nowMs: number): Plan {
-  const { pipeline, canary, stable, record } = observed;
-  if (!(pipeline.known && canary.known && stable.known && record.known)) {
-    const problems = [pipeline, canary, stable, record].flatMap((r) => (r.known ? [] : [r.problem]));
+  const { pipeline, canary, stable, record, stackUpdate = known(undefined) } = observed;
+  if (!(pipeline.known && canary.known && stable.known && record.known && stackUpdate.known)) {
+    const problems = [pipeline, canary, stable, record, stackUpdate].flatMap((r) =>
+      r.known ? [] : [r.problem],
+    );
     return {
       phase: 'halted',
       effects: observed.job ? [{ kind: 'continueJob', jobId: observed.job.id }] : [],
@@ -53,9 +56,12 @@ function planWhatIsSeen(observed: Observed, policy: ReleasePolicy, nowMs: number
     ...(record.value.rollbackRequest && { rollbackRequest: record.value.rollbackRequest }),
   };
   const release = currentRelease(seen.pipeline);
+  const update = stackUpdate.value;
+  const updating = update && planStackUpdate(seen, release, update);
+  if (updating) return answeringJob(seen, updating);
   const world = { ...seen, record: trueRecord(seen, release) };
   const planned = release === undefined ? planIdle(world) : planRelease(world, release);
-  const reasons = [...planned.reasons, ...heldByPeople(world.pipeline)];
+  const reasons = [...planned.reasons, ...waitingUpdate(update), ...heldByPeople(world.pipeline)];
   return answeringJob(world, writingRecord(seen, world, { ...planned, reasons }));
 }
 

@@ -22,6 +22,7 @@ const phaseTones: Readonly<Record<Phase, Tone>> = {
   rollingBack: 'bad',
   rolledBack: 'bad',
   aborted: 'bad',
+  updating: 'busy',
   drifted: 'bad',
   halted: 'bad',
 };
@@ -36,6 +37,7 @@ const phaseNames: Readonly<Record<Phase, string>> = {
   rollingBack: 'rolling back',
   rolledBack: 'rolled back',
   aborted: 'aborted',
+  updating: 'a stack update has the canary',
   drifted: 'changed from outside, being restored',
   halted: 'halted: a person must act',
 };

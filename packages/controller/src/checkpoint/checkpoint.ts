@@ -1,0 +1,55 @@
+import { formatStackUpdate, type StackUpdate } from '@queue-canary/core';
+import { answerTo } from '../stack-update-answer.ts';
+import { UserError } from '../user-error.ts';
+
+/** What CloudFormation asks of a custom resource, as far as it is read here. */
+interface Question {
+  readonly RequestType: 'Create' | 'Update' | 'Delete';
+  readonly RequestId: string;
+  readonly ResponseURL: string;
+  readonly StackId: string;
+  readonly LogicalResourceId: string;
+  readonly PhysicalResourceId?: string;
+  readonly ResourceProperties: { readonly Step?: string; readonly TaskDefinition?: string };
+}
+
+export interface CheckpointOptions {
+  /** Status of a stack, as CloudFormation names it. */
+  readonly statusOf: (stackId: string) => Promise<string>;
+  /** Writes the text that the controller reads. */
+  readonly remember: (text: string) => Promise<void>;
+  readonly put: (url: string, body: Uint8Array<ArrayBuffer>) => Promise<Response>;
+  /** Now, epoch milliseconds. */
+  readonly nowMs: () => number;
+}
+
+/**
+ * The checkpoints of a stack update as a function of CloudFormation's questions: an update waits for the controller, who
+ * reads what is remembered here. It is a function of its own, since the controller depends on the services that wait.
+ *
+ * What makes or deletes the resource waits for nobody. Nor does a rollback: it must not fail.
+ */
+export function createCheckpoint(options: CheckpointOptions): (event: unknown) => Promise<void> {
+  const { statusOf, remember, put, nowMs } = options;
+  return async (event) => {
+    const question = event as Question;
+    const { Step: step, TaskDefinition: taskDefinitionArn } = question.ResourceProperties;
+    if ((step !== 'hold' && step !== 'verdict') || taskDefinitionArn === undefined) {
+      throw new UserError('InvalidRequest', 'only the stack itself asks here; deploy it again');
+    }
+    const update: StackUpdate = {
+      step,
+      requestId: question.RequestId,
+      stackId: question.StackId,
+      logicalResourceId: question.LogicalResourceId,
+      physicalResourceId: question.PhysicalResourceId ?? question.LogicalResourceId,
+      responseUrl: question.ResponseURL,
+      taskDefinitionArn,
+      askedAt: new Date(nowMs()).toISOString(),
+    };
+    const waits =
+      question.RequestType === 'Update' && !(await statusOf(question.StackId)).includes('ROLLBACK');
+    if (waits) return remember(formatStackUpdate(update));
+    await answerTo(update, { success: true, reason: 'nothing waits' }, put);
+  };
+}
