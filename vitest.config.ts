@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
 const conditions = ['@queue-canary/source', 'node', 'import', 'default'];
 const shared = {
@@ -10,9 +10,49 @@ const shared = {
 /** A worker loads modules once, not once for each file: no test leaves anything behind that another one sees. */
 const isolate = false;
 
+/** What takes more than some ten seconds, by why it does. `npm test` leaves it out; `npm run test:all` and CI do not. */
+const system = [
+  // Whole applications on an engine: deployed by CDK, released, updated, deleted.
+  'packages/cli/test/{cli,doctor,env,first-release,release,release-start}.test.ts',
+  'packages/constructs/test/{first-deployment,stack-updates}.test.ts',
+  'examples/app/test/{app,combinations}.test.ts',
+  'sim/*.test.ts',
+  // The packages as users install them, and whatever the images of the machine's CodeBuild and CDK need.
+  'packages/cli/test/installed-packages.test.ts',
+  'packages/engine/test/{cdk,codebuild-image,constructs,runtime-build-shell}.test.ts',
+  // Every operation of every service, or as much of something as AWS allows.
+  'packages/engine/test/{fuzz,sqs-limits,unread-members}.test.ts',
+  'packages/controller/test/limits.test.ts',
+];
+
+function long(name: string, include: string[], exclude: string[]): TestProjectInlineConfiguration {
+  return {
+    ...shared,
+    test: {
+      name,
+      isolate,
+      env: {
+        // An engine asks the machine's `aws` what it can do before the first build, for seconds. Tests of that bring one.
+        PATH: `${join(import.meta.dirname, 'tools', 'no-aws')}:${process.env.PATH}`,
+        // Engines and commands that tests start compile their modules once.
+        NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules', '.cache', 'compiled'),
+        NODE_OPTIONS: `--require ${JSON.stringify(join(import.meta.dirname, 'tools', 'prompt-cdk.cjs'))}`,
+      },
+      globalSetup: ['tools/test-directory.ts'],
+      setupFiles: ['tools/property-seed.ts'],
+      include,
+      exclude: ['**/node_modules/**', ...exclude],
+      // Ends what hangs, and nothing that is slow since the machine is busy.
+      testTimeout: 600_000,
+      hookTimeout: 600_000,
+    },
+  };
+}
+
 /**
  * `unit`: next to the sources, no sockets beyond loopback, milliseconds each. `integration`: real SDK
- * clients, real processes, real git, `cdk deploy`, and random histories that are played for many seconds.
+ * clients, real processes, real git, `cdk deploy`, and random histories that are played for seconds. `system`: the long
+ * ones of these.
  */
 export default defineConfig({
   test: {
@@ -40,27 +80,8 @@ export default defineConfig({
           exclude: ['**/node_modules/**'],
         },
       },
-      {
-        ...shared,
-        test: {
-          name: 'integration',
-          isolate,
-          env: {
-            // An engine asks the machine's `aws` what it can do before the first build, for seconds. Tests of that bring one.
-            PATH: `${join(import.meta.dirname, 'tools', 'no-aws')}:${process.env.PATH}`,
-            // Engines and commands that tests start compile their modules once.
-            NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules', '.cache', 'compiled'),
-            NODE_OPTIONS: `--require ${JSON.stringify(join(import.meta.dirname, 'tools', 'prompt-cdk.cjs'))}`,
-          },
-          globalSetup: ['tools/test-directory.ts'],
-          setupFiles: ['tools/property-seed.ts'],
-          include: ['{packages/*,examples/app,tools}/test/**/*.test.ts', 'sim/*.test.ts'],
-          exclude: ['**/node_modules/**'],
-          // Ends what hangs, and nothing that is slow since the machine is busy.
-          testTimeout: 600_000,
-          hookTimeout: 600_000,
-        },
-      },
+      long('integration', ['{packages/*,examples/app,tools}/test/**/*.test.ts'], system),
+      long('system', system, []),
     ],
   },
 });

@@ -49,4 +49,4 @@ test('a configuration that breaks the worker reaches the canary alone and is put
   expect((await world.untilEnd(true)).promoted).toBe(true);
   expect(await delays(world)).toEqual({ canary: '2', stable: '2' });
   expect(await world.drain()).toMatchObject({ lost: [] });
-}, 600_000);
+});

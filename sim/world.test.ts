@@ -13,4 +13,4 @@ test('a good version is promoted, a bad one is rolled back by the judge, and no 
     isRight: true,
   });
   expect(await whole.drain()).toMatchObject({ lost: [] });
-}, 300_000);
+});

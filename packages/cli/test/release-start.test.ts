@@ -84,7 +84,7 @@ beforeAll(async () => {
   expect(pipeline.errors).toMatch(
     /next: queue-canary release start --image \d{12}\.dkr\.ecr\..*\/team\/worker:TAG/,
   );
-}, 600_000);
+});
 
 afterAll(async () => {
   engine.kill('SIGTERM');

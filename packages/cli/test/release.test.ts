@@ -98,7 +98,7 @@ beforeAll(async () => {
   await until(({ approvalPending }) => approvalPending);
   await cli('approve');
   await until(inPhase('succeeded'));
-}, 600_000);
+});
 
 afterAll(async () => {
   engine.kill('SIGTERM');

@@ -58,4 +58,4 @@ test('a canary is deployed next to the queue, cluster and network that a team ha
   expect(await stacks.world.resources('Own')).toEqual(before);
   const { Messages } = await client.receiveMessage({ QueueUrl: url });
   expect(Messages).toMatchObject([{ Body: 'kept' }]);
-}, 600_000);
+});

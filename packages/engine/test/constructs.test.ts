@@ -79,4 +79,4 @@ test('stacks of the constructs around ECS, queues and functions deploy, or are r
       .filter(({ detail }) => detail.stack === name && detail.status === 'CREATE_FAILED');
     expect(failures.map(({ detail }) => detail.reason).join('\n')).toContain(message);
   }
-}, 400_000);
+});

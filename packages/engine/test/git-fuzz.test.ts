@@ -156,4 +156,4 @@ test('no request for git, whole or not, is answered with a fault of the engine, 
   const type = { headers: ['content-type: application/x-git-receive-pack-request'] };
   await send(engine, { ...push, ...type, ending: 'gone' });
   expect(await send(engine, { ...push, ...type })).toMatch(/^HTTP\/1\.1 200 /);
-}, 300_000);
+});

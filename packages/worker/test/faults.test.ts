@@ -241,7 +241,7 @@ test('whatever happens to calls and handlers, a worker ends every message and ne
     }),
     runs,
   );
-}, 300_000);
+});
 
 test('stopped at any moment, a worker leaves nothing behind that the next one does not finish', async () => {
   await fc.assert(
@@ -263,7 +263,7 @@ test('stopped at any moment, a worker leaves nothing behind that the next one do
     }),
     runs,
   );
-}, 300_000);
+});
 
 test('killed at any moment, a worker repeats at most what it had in flight', async () => {
   await fc.assert(
@@ -291,7 +291,7 @@ test('killed at any moment, a worker repeats at most what it had in flight', asy
     }),
     runs,
   );
-}, 300_000);
+});
 
 test('without trouble, every message is handled exactly once and within the concurrency', async () => {
   await fc.assert(
@@ -308,7 +308,7 @@ test('without trouble, every message is handled exactly once and within the conc
     }),
     runs,
   );
-}, 300_000);
+});
 
 test('FIFO: a message begins only when all before it in its group are deleted, and other groups go on', async () => {
   await fc.assert(
@@ -338,7 +338,7 @@ test('FIFO: a message begins only when all before it in its group are deleted, a
     }),
     runs,
   );
-}, 300_000);
+});
 
 test('a message is handled twice at the same time only after its lease was lost', async () => {
   await fc.assert(
@@ -363,4 +363,4 @@ test('a message is handled twice at the same time only after its lease was lost'
     }),
     runs,
   );
-}, 300_000);
+});
