@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { quickApp } from '../../../packages/constructs/test/quick-app.ts';
 import { ensureControllerBundle } from '../../../packages/constructs/test/synthesize.ts';
 import { acknowledgeFindings, acknowledgements } from '../acknowledgements.ts';
 import { addQueueCanary } from '../queue-canary-app.ts';
 import { coveringArray } from './covering-array.ts';
+import { knownSettings } from './known-settings.ts';
 import { findings } from './template-validator.ts';
 
 let scratch: string;
@@ -49,16 +49,6 @@ const combinations = [
   ...coveringArray({ imageRepository: ['team/worker'], ...OPTIONS, imageCountMax: ['-'] }).slice(0, 3),
 ];
 
-/** Every context value that the app knows, which it lists to whoever gives another. */
-function settings(): string[] {
-  try {
-    addQueueCanary(quickApp({ context: { nothing: 'x' } }));
-  } catch (error) {
-    return (error as Error).message.split('the settings are ')[1]!.split(', ');
-  }
-  throw new Error('the app takes a context value that it does not know');
-}
-
 interface Report {
   readonly pluginReports?: readonly {
     readonly violations: readonly unknown[];
@@ -72,7 +62,7 @@ test('covers every option that the page on security names', async () => {
   const named = new Set(
     rows.flatMap((row) => [...row.matchAll(/`(\w+)(?:=\w+)?`/g)].map(([, name]) => name)),
   );
-  const options = settings().filter((name) => named.has(name));
+  const options = knownSettings().filter((name) => named.has(name));
   expect(options.length).toBeGreaterThan(10);
   expect(options.filter((name) => !(name in OPTIONS))).toEqual([]);
 });
