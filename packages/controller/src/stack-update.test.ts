@@ -1,4 +1,11 @@
-import { defaultReleasePolicy, pastMs, type StackUpdate, stages, type Track } from '@queue-canary/core';
+import {
+  defaultReleasePolicy,
+  pastMs,
+  type ReleasePolicy,
+  type StackUpdate,
+  stages,
+  type Track,
+} from '@queue-canary/core';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { TaskLines, type Work } from '../../core/test/task-lines.ts';
 import { FakeGateways, imageOf } from '../test/fake-gateways.ts';
@@ -7,7 +14,7 @@ import { createHandler } from './handler.ts';
 const start = Date.UTC(2026, 0, 1);
 const bakeMs = 60_000;
 const minuteMs = 60_000;
-const policy = {
+const usual: ReleasePolicy = {
   ...defaultReleasePolicy,
   bakeMs,
   judge: { ...defaultReleasePolicy.judge, warmUpMs: bakeMs },
@@ -15,6 +22,7 @@ const policy = {
 
 let fake: FakeGateways;
 let now: number;
+let policy: ReleasePolicy;
 
 const look = () =>
   createHandler({
@@ -30,6 +38,7 @@ const look = () =>
 /** Both services run image a, and the record says so. */
 beforeEach(async () => {
   fake = new FakeGateways();
+  policy = usual;
   now = start;
   await look();
   fake.changes.length = 0;
@@ -161,6 +170,19 @@ describe('a stack update', () => {
     expect(fake.answer).toEqual({
       success: false,
       reason: expect.stringMatching(/^the configuration could not be judged within 55 min: /),
+    });
+  });
+
+  test.each([
+    ['would have passed', { canary: { perSecond: 2 }, stable: { perSecond: 6 } }],
+    ['would have failed', { canary: { perSecond: 1, failing: 0.5 }, stable: { perSecond: 3 } }],
+  ])('goes on in a dry run, and says what the judge %s', async (says, work) => {
+    policy = { ...policy, judge: { ...policy.judge, dryRun: true } };
+    await judging(work);
+    expect(await untilAnswered()).toBeGreaterThanOrEqual(bakeMs);
+    expect(fake.answer).toEqual({
+      success: true,
+      reason: expect.stringMatching(new RegExp(`^Dry run: the judge ${says}`)),
     });
   });
 

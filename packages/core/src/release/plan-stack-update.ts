@@ -107,7 +107,9 @@ function planVerdict(world: World, seen: SeenStackUpdate, ageMs: number): Plan {
   if (verdict?.kind === 'fail') return { ...refused(world, update, verdict.summary), ...shown };
   if (health.failure !== undefined) return { ...refused(world, update, health.failure), ...shown };
   const bakedAt = Date.parse(update.askedAt) + policy.bakeMs;
-  if (nowMs >= bakedAt && verdict?.kind === 'pass' && !health.deadLettersPending && unmeasured.length === 0) {
+  // In a dry run the judge only says what it would have done.
+  const passes = verdict?.kind === 'pass' || verdict?.code === 'dry-run';
+  if (nowMs >= bakedAt && passes && !health.deadLettersPending && unmeasured.length === 0) {
     return { ...updating([answer(update, true, verdict.summary, undefined)], [verdict.summary]), ...shown };
   }
   const deadlineMs = Math.min(answerWithinMs, Math.max(policy.judge.deadlineMs, policy.bakeMs));
