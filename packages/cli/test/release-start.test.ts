@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ECR } from '@aws-sdk/client-ecr';
 import type { ReleaseOutcome } from '@queue-canary/core';
+import { readAccess } from '@queue-canary/engine';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bundleAction } from '../../../tools/bundle-action.ts';
@@ -208,7 +209,7 @@ test('the action releases an image, and says everywhere that it is promoted', as
 test.each([
   [{ image: 'team/worker' }, /^"team\/worker" is no image: name one as REPOSITORY@sha256:/],
   [{}, /^the input image is empty: name the image to release/],
-  [{ image: 'a@b', 'app-name': 'Absent' }, /^stack AbsentPipeline does not exist yet/],
+  [{ image: 'elsewhere/worker:v1' }, /^elsewhere\/worker:v1 is of another repository: /],
 ])('the action says in one error what is wrong with %j, and starts nothing', async (inputs, message) => {
   const before = await status();
   const end = await action({ token: 'a-token', ...inputs }).finished;
@@ -332,7 +333,7 @@ test('the action does not wait if it must not', async () => {
 test('a workflow that is cancelled leaves the release running, and says how to end it', async () => {
   const image = `${repository}@${await push('v5', sample)}`;
   const following = action({ image, token: 'a-token' });
-  await github.hears('in_progress');
+  await Promise.race([github.hears('in_progress'), following.finished]);
   following.kill('SIGINT');
   const end = await following.finished;
   expect(end.status).toBe(130);
@@ -346,6 +347,10 @@ test('a workflow that is cancelled leaves the release running, and says how to e
   expect(statesOnGithub()).toEqual(['in_progress', 'in_progress']);
   const goesOn = await cli('release', 'watch', '--until-done', '--json');
   expect(JSON.parse(goesOn.output)).toMatchObject({ image, executionId: end.outputs['execution-id'] });
+});
+
+test('what the action did needs no other permissions than the guide gives a CI', () => {
+  expect(readAccess(state).denied).toEqual([]);
 });
 
 test('Ctrl-C ends following and leaves the release running', async () => {
