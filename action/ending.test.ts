@@ -23,7 +23,7 @@ const ended = (outcome: ReleaseOutcome['outcome'], executionId = id) =>
   endingOf({ outcome: { executionId, outcome, reason: 'so it is' }, view: viewOf(id) }, 'Orders');
 
 const summary = (ending: Parameters<typeof summaryOf>[0]) =>
-  summaryOf(ending, { executionId: id }, { app: 'Orders', region: 'eu-west-1', pipeline: 'a b' }, 0);
+  summaryOf(ending, { executionId: id, app: 'Orders', region: 'eu-west-1', pipeline: 'a b' }, 0);
 
 describe('the ending of a release', () => {
   test.each([

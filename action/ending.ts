@@ -23,6 +23,8 @@ export interface Ending {
   readonly reason: string;
   /** What a person has to do, in Markdown. */
   readonly todo: string;
+  /** The image that was released, where it is known. */
+  readonly image?: string;
   /** What was seen of the release at its end; absent where it is another release that is seen. */
   readonly view?: ReleaseView;
 }
@@ -47,7 +49,7 @@ export function endingOf({ outcome: ended, view }: EndedRelease, app: string): E
     waiting: {
       level: 'warning',
       state: 'pending',
-      todo: `${command('approve', app)} promotes it, ${command('reject', app)} ends it, and so does the page of the pipeline. With \`execution-id: ${ended.executionId}\` instead of an image, this action follows it further.`,
+      todo: `${command('approve', app)} promotes it and ${command('reject', app)} ends it; so does the page of the pipeline. With \`execution-id: ${ended.executionId}\` instead of an image, this action follows it further.`,
     },
   };
   return {
@@ -57,6 +59,7 @@ export function endingOf({ outcome: ended, view }: EndedRelease, app: string): E
     title: outcomeTitle(ended),
     line: renderOutcome(ended),
     reason: ended.reason,
+    ...(ended.image !== undefined && { image: ended.image }),
     ...(view.release?.executionId === ended.executionId && { view }),
   };
 }
@@ -75,6 +78,7 @@ export function unfollowed(
     line: `${title}: ${image ?? `execution ${executionId}`}: ${reason}`,
     reason,
     todo: goesOn,
+    ...(image !== undefined && { image }),
   });
   if (why === 'started') {
     const reason = 'it is not waited for';

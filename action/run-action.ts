@@ -42,16 +42,16 @@ async function release(runner: Runner, inputs: Inputs): Promise<number> {
   const { PipelineName: pipeline } = await pipelineOutputs(cloudformation, app);
   const started: StartedRelease =
     'image' in inputs.release ? await startRelease(context, inputs.release.image) : inputs.release;
+  const { executionId, image } = started;
   // At once, so that later steps have them whatever becomes of this one.
-  write(runner, 'GITHUB_OUTPUT', output('execution-id', started.executionId));
-  if (started.image !== undefined) write(runner, 'GITHUB_OUTPUT', output('image', started.image));
+  writeOutputs(runner, { 'execution-id': executionId, image });
 
   const setState = wait ? await deploymentOf(runner, inputs) : undefined;
   const ending = wait ? await follow(context, started) : unfollowed('started', started, app);
   annotate(runner, ending.level, ending.line);
-  write(runner, 'GITHUB_OUTPUT', output('outcome', ending.outcome) + output('summary', ending.line));
-  const place = { app, pipeline, region: await codepipeline.config.region() };
-  write(runner, 'GITHUB_STEP_SUMMARY', summaryOf(ending, started, place, runner.clock.nowMs()));
+  writeOutputs(runner, { outcome: ending.outcome, summary: ending.line, image: ending.image });
+  const released = { executionId, app, pipeline, region: await codepipeline.config.region() };
+  write(runner, 'GITHUB_STEP_SUMMARY', summaryOf(ending, released, runner.clock.nowMs()));
   await onGitHub(runner, async () => setState?.(ending.state, `${ending.title}: ${ending.reason}`));
   return ending.status;
 }
@@ -107,6 +107,12 @@ async function onGitHub<T>(runner: Runner, call: () => Promise<T>): Promise<T | 
 
 function annotate({ print }: Runner, level: Level, text: string): void {
   print(annotation(level, text));
+}
+
+function writeOutputs(runner: Runner, values: Readonly<Record<string, string | undefined>>): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== undefined) write(runner, 'GITHUB_OUTPUT', output(name, value));
+  }
 }
 
 function write({ environment, append }: Runner, variable: string, text: string): void {

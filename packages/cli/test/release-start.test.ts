@@ -281,7 +281,7 @@ test('the action says that a person is needed, follows on after that, and never 
   const end = await action({ 'execution-id': id, token: 'a-token' }).finished;
   github.refusal = undefined;
   expect(end.status).toBe(0);
-  expect(end.outputs).toMatchObject({ outcome: 'promoted', 'execution-id': id });
+  expect(end.outputs).toMatchObject({ outcome: 'promoted', 'execution-id': id, image });
   expect(end.commands).toEqual([
     expect.stringMatching(/^::warning title=.* answered 403: no%0A::set-output .*itself is not affected\.$/),
     `::notice title=queue-canary::${end.outputs.summary}`,
