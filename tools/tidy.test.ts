@@ -93,6 +93,17 @@ test('the services of the engine do not import each other', () => {
   ).toEqual([]);
 });
 
+test('the action is made of the command and core', () => {
+  expect(
+    offenders(
+      /^action\//,
+      (specifier) =>
+        /^\.(\/|\.\/packages\/cli\/src\/)/.test(specifier) ||
+        /^(node:|@queue-canary\/(core|engine)$)/.test(specifier),
+    ),
+  ).toEqual([]);
+});
+
 test('the app is written against the public constructs', () => {
   expect(
     offenders(

@@ -10,16 +10,20 @@ import { SQS } from '@aws-sdk/client-sqs';
 import { SSM } from '@aws-sdk/client-ssm';
 import type { Target } from './target.ts';
 
-/** SDK clients of one target. */
-export interface Clients {
+/** What starts and follows a release. */
+export interface ReleaseClients {
   readonly cloudformation: CloudFormation;
-  readonly logs: CloudWatchLogs;
-  readonly codebuild: CodeBuild;
-  readonly codecommit: CodeCommit;
   readonly codepipeline: CodePipeline;
   readonly ecr: ECR;
   readonly lambda: Lambda;
   readonly s3: S3;
+}
+
+/** SDK clients of one target. */
+export interface Clients extends ReleaseClients {
+  readonly logs: CloudWatchLogs;
+  readonly codebuild: CodeBuild;
+  readonly codecommit: CodeCommit;
   readonly sqs: SQS;
   readonly ssm: SSM;
 }
@@ -27,16 +31,23 @@ export interface Clients {
 /** Reading days of a log asks more often than AWS allows in a second, so it is throttled, and must be patient. */
 const LOG_ATTEMPTS = 12;
 
-export function createClients({ connection }: Target): Clients {
+export function createReleaseClients({ connection }: Target): ReleaseClients {
   return {
     cloudformation: new CloudFormation(connection),
-    logs: new CloudWatchLogs({ ...connection, maxAttempts: LOG_ATTEMPTS }),
-    codebuild: new CodeBuild(connection),
-    codecommit: new CodeCommit(connection),
     codepipeline: new CodePipeline(connection),
     ecr: new ECR(connection),
     lambda: new Lambda(connection),
     s3: new S3(connection),
+  };
+}
+
+export function createClients(target: Target): Clients {
+  const { connection } = target;
+  return {
+    ...createReleaseClients(target),
+    logs: new CloudWatchLogs({ ...connection, maxAttempts: LOG_ATTEMPTS }),
+    codebuild: new CodeBuild(connection),
+    codecommit: new CodeCommit(connection),
     sqs: new SQS(connection),
     ssm: new SSM(connection),
   };

@@ -1,12 +1,12 @@
 import type { Clock } from '@queue-canary/engine';
-import type { Clients } from './clients.ts';
+import type { Clients, ReleaseClients } from './clients.ts';
 import type { Target } from './target.ts';
 import type { Terminal } from './terminal.ts';
 
-/** What every command works with. */
-export interface Context {
+/** What a release is started and followed with. */
+export interface ReleaseContext {
   readonly target: Target;
-  readonly clients: Clients;
+  readonly clients: ReleaseClients;
   /** Name of the application: prefix of its stacks. */
   readonly app: string;
   readonly clock: Clock;
@@ -14,8 +14,13 @@ export interface Context {
   readonly terminal: Terminal;
   /** Standard output, for data that other programs read. */
   readonly print: (text: string) => void;
-  /** The environment that programs run by a command inherit. */
-  readonly environment: Readonly<Record<string, string | undefined>>;
   /** Aborts when the user presses Ctrl-C. */
   readonly signal: AbortSignal;
+}
+
+/** What every command works with. */
+export interface Context extends ReleaseContext {
+  readonly clients: Clients;
+  /** The environment that programs run by a command inherit. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
 }

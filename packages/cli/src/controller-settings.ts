@@ -1,10 +1,12 @@
 import { type Configuration, readEnvironment, UserError } from '@queue-canary/controller';
-import type { Context } from './context.ts';
+import type { ReleaseContext } from './context.ts';
 import { pipelineOutputs } from './stacks.ts';
 import { CliError } from './user-error.ts';
 
 /** What the deployed controller works by, from its own environment: the names of the application's resources, and the policy. */
-export async function controllerSettings(context: Pick<Context, 'app' | 'clients'>): Promise<Configuration> {
+export async function controllerSettings(
+  context: Pick<ReleaseContext, 'app' | 'clients'>,
+): Promise<Configuration> {
   const { ControllerFunctionName } = await pipelineOutputs(context.clients.cloudformation, context.app);
   const { Environment } = await context.clients.lambda.getFunctionConfiguration({
     FunctionName: ControllerFunctionName,

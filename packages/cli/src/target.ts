@@ -33,16 +33,14 @@ interface EngineFile extends EngineAccess {
 
 /**
  * Finds the target. A state directory means the engine in it, and never silently AWS: if that engine does
- * not run, or the directory that was named is none, the command stops and says so. `AWS_ENDPOINT_URL` means
- * that endpoint. Otherwise it is AWS.
+ * not run, or the directory that was named is none, the command stops and says so. Otherwise the environment
+ * says where to go.
  */
 export async function resolveTarget(
   options: TargetOptions,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<Target> {
-  const { AWS_ENDPOINT_URL: endpoint } = environment;
-  const region = environment.AWS_REGION || environment.AWS_DEFAULT_REGION || undefined;
-  if (options.aws) return aws(region);
+  if (options.aws) return aws(regionIn(environment));
   const path = join(options.state, 'engine.json');
   if (existsSync(path)) {
     const engine = readEngineFile(options.state);
@@ -54,15 +52,19 @@ export async function resolveTarget(
     return local(engine, environment);
   }
   if (options.stateNamed) throw noEngine(options.state);
-  if (endpoint !== undefined && endpoint !== '') {
-    return {
-      kind: 'local',
-      description: `endpoint ${endpoint} (AWS_ENDPOINT_URL)`,
-      connection: {},
-      environment: {},
-    };
-  }
-  return aws(region);
+  return environmentTarget(environment);
+}
+
+/** The target of an environment: the endpoint that `AWS_ENDPOINT_URL` names, otherwise AWS. */
+export function environmentTarget(environment: Readonly<Record<string, string | undefined>>): Target {
+  const { AWS_ENDPOINT_URL: endpoint } = environment;
+  const target = aws(regionIn(environment));
+  if (endpoint === undefined || endpoint === '') return target;
+  return { ...target, kind: 'local', description: `endpoint ${endpoint} (AWS_ENDPOINT_URL)` };
+}
+
+function regionIn(environment: Readonly<Record<string, string | undefined>>): string | undefined {
+  return environment.AWS_REGION || environment.AWS_DEFAULT_REGION || undefined;
 }
 
 function aws(region: string | undefined): Target {

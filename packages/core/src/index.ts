@@ -69,6 +69,6 @@ export * from './release/record.ts';
 export { requestRollback } from './release/request-rollback.ts';
 export * from './release/stack-update.ts';
 export type { Form, Setting, SettingProblem } from './settings/setting.ts';
-export { DECIDERS, outcomeOf, type ReleaseOutcome, renderOutcome } from './view/outcome.ts';
-export { renderStatus, type Styler, type Tone } from './view/render.ts';
+export { DECIDERS, outcomeOf, outcomeTitle, type ReleaseOutcome, renderOutcome } from './view/outcome.ts';
+export { renderStatus, type StatusRow, type Styler, statusRows, type Tone } from './view/render.ts';
 export * from './view/view.ts';

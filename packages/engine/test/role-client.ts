@@ -11,7 +11,7 @@ export function policy(statements: readonly object[]): string {
 
 /** Makes a role that its account may assume, with these statements, and assumes it. */
 export async function roleClient(
-  engine: TestEngine,
+  engine: Pick<TestEngine, 'client' | 'accountId'>,
   statements: readonly object[],
   { roleName = 'worker', sessionName = 'tester', tags = {} as Readonly<Record<string, string>> } = {},
 ): Promise<RoleConfig> {

@@ -1,6 +1,6 @@
-import { type ReleaseOutcome, renderOutcome } from '@queue-canary/core';
+import { type ReleaseOutcome, type ReleaseView, renderOutcome } from '@queue-canary/core';
 import { sleep } from '@queue-canary/engine';
-import type { Context } from '../context.ts';
+import type { Context, ReleaseContext } from '../context.ts';
 import { CliError } from '../user-error.ts';
 import { type ReleaseStatus, releaseReader, statusPrinter, watchPauseMs } from './release.ts';
 
@@ -14,29 +14,55 @@ export const EXIT_STATUS: Readonly<Record<ReleaseOutcome['outcome'], number>> = 
 };
 
 /** As a shell has it for a program that Ctrl-C ended. */
-const INTERRUPTED_STATUS = 130;
+export const INTERRUPTED_STATUS = 130;
 
 /** For how long a release is followed without an answer that says anything of it. */
 const UNKNOWN_MS_MAX = 5 * 60_000;
 
-export interface FollowOptions {
+/** A release that is followed. */
+export interface FollowedRelease {
   /** Without it, the newest execution of the pipeline. */
   readonly executionId?: string;
   /** The image that was asked for: the execution of another one is somebody else's release. */
-  readonly image?: string | undefined;
-  /** Print the outcome alone, as JSON. */
-  readonly json: boolean;
+  readonly image?: string;
 }
 
 /**
- * Shows a release until it is decided or a person is asked. The last line says what became of it; resolves with the exit
- * status.
+ * Shows a release until it is decided or a person is asked. The last line says what became of it, or all that is printed
+ * is the outcome as JSON. Resolves with the exit status.
  */
-export async function followRelease(context: Context, options: FollowOptions): Promise<number> {
+export async function reportOutcome(
+  context: Context,
+  release: FollowedRelease,
+  json: boolean,
+): Promise<number> {
+  const ended = await followRelease(context, release, json ? () => {} : statusPrinter(context));
+  if (ended === undefined) {
+    context.terminal.line('interrupted: the release goes on; queue-canary release watch shows it');
+    return INTERRUPTED_STATUS;
+  }
+  context.print(json ? JSON.stringify(ended.outcome, null, 2) : renderOutcome(ended.outcome));
+  return EXIT_STATUS[ended.outcome.outcome];
+}
+
+/** What became of a release, and what was seen of it then. */
+export interface EndedRelease {
+  readonly outcome: ReleaseOutcome;
+  readonly view: ReleaseView;
+}
+
+/**
+ * Looks at a release until it is decided or a person is asked, and gives `show` what is seen. Resolves with undefined
+ * when it is interrupted.
+ */
+export async function followRelease(
+  context: ReleaseContext,
+  release: FollowedRelease,
+  show: (status: ReleaseStatus) => void,
+): Promise<EndedRelease | undefined> {
   const { clock, signal } = context;
   const read = await releaseReader(context);
-  const show = options.json ? () => {} : statusPrinter(context);
-  let { executionId } = options;
+  let { executionId } = release;
   let knownAtMs = clock.nowMs();
   while (!signal.aborted) {
     const status = await read();
@@ -47,15 +73,11 @@ export async function followRelease(context: Context, options: FollowOptions): P
     else if (clock.nowMs() - knownAtMs >= UNKNOWN_MS_MAX) {
       throw new CliError(`what became of the release cannot be found out: ${outcome.problem}`);
     }
-    const ended = outcome.known ? (replaced(status, executionId, options.image) ?? outcome.value) : undefined;
-    if (ended !== undefined) {
-      context.print(options.json ? JSON.stringify(ended, null, 2) : renderOutcome(ended));
-      return EXIT_STATUS[ended.outcome];
-    }
+    const ended = outcome.known ? (replaced(status, executionId, release.image) ?? outcome.value) : undefined;
+    if (ended !== undefined) return { outcome: ended, view: status.view };
     await sleep(clock, watchPauseMs(context.target.kind, status.plan), signal);
   }
-  context.terminal.line('interrupted: the release goes on; queue-canary release watch shows it');
-  return INTERRUPTED_STATUS;
+  return undefined;
 }
 
 function newestOf({ observed: { pipeline } }: ReleaseStatus): string {

@@ -1,9 +1,9 @@
 import { RELEASE_REQUEST_KEY, WORKER_CONTAINER } from '@queue-canary/core';
 import { strToU8, zipSync } from 'fflate';
-import type { Context } from '../context.ts';
+import type { Context, ReleaseContext } from '../context.ts';
 import { imageOutputs, isBuilt, pipelineOutputs } from '../stacks.ts';
 import { CliError } from '../user-error.ts';
-import { followRelease } from './release-follow.ts';
+import { reportOutcome } from './release-follow.ts';
 
 export interface StartOptions {
   /** The image to release, by digest or tag, where somebody else pushes the images. */
@@ -13,22 +13,39 @@ export interface StartOptions {
   readonly json?: boolean;
 }
 
-/**
- * Starts a release: of the image that is named or, where the pipeline builds its images, of the newest commit once more.
- * Resolves with the exit status.
- */
+/** Starts a release, and follows it if that is wanted; resolves with the exit status. */
 export async function releaseStart(context: Context, options: StartOptions): Promise<number> {
+  const started = await startRelease(context, options.image);
+  if (options.wait) return reportOutcome(context, started, options.json ?? false);
+  if (options.json) context.print(JSON.stringify(started, null, 2));
+  else context.terminal.line('next: queue-canary release watch shows it');
+  return 0;
+}
+
+/** A release that was started. */
+export interface StartedRelease {
+  /** Of the pipeline. */
+  readonly executionId: string;
+  /** By its digest; absent where the pipeline builds it. */
+  readonly image?: string;
+}
+
+/** Starts a release: of the image that is named or, where the pipeline builds its images, of the newest commit once more. */
+export async function startRelease(
+  context: ReleaseContext,
+  named: string | undefined,
+): Promise<StartedRelease> {
   const { cloudformation } = context.clients;
   const [built, { PipelineName }] = await Promise.all([
     isBuilt(cloudformation, context.app),
     pipelineOutputs(cloudformation, context.app),
   ]);
-  if (built && options.image !== undefined) {
+  if (built && named !== undefined) {
     throw new CliError(
       `${context.app} releases images that it builds from commits: push a commit, or leave --image out to release the newest one again`,
     );
   }
-  const image = built ? undefined : await requestRelease(context, options.image);
+  const image = built ? undefined : await requestRelease(context, named);
   // The SDK sends a token with it, so a call that it tries again starts nothing twice.
   const { pipelineExecutionId: executionId = '' } = await context.clients.codepipeline.startPipelineExecution(
     {
@@ -36,14 +53,11 @@ export async function releaseStart(context: Context, options: StartOptions): Pro
     },
   );
   context.terminal.line(`started: execution ${executionId} releases ${image ?? 'the newest commit'}`);
-  if (options.wait) return followRelease(context, { executionId, image, json: options.json ?? false });
-  if (options.json) context.print(JSON.stringify({ executionId, ...(image && { image }) }, null, 2));
-  else context.terminal.line('next: queue-canary release watch shows it');
-  return 0;
+  return { executionId, ...(image !== undefined && { image }) };
 }
 
 /** Writes the request to release an image, and resolves with the image by its digest. */
-async function requestRelease(context: Context, named: string | undefined): Promise<string> {
+async function requestRelease(context: ReleaseContext, named: string | undefined): Promise<string> {
   const { cloudformation, s3 } = context.clients;
   const { ImageRepositoryUri } = await imageOutputs(cloudformation, context.app);
   if (named === undefined) {
@@ -66,7 +80,7 @@ async function requestRelease(context: Context, named: string | undefined): Prom
 }
 
 /** The image by its digest; an error where it is not in the application's repository. */
-async function resolveImage(context: Context, named: string, repositoryUri: string): Promise<string> {
+async function resolveImage(context: ReleaseContext, named: string, repositoryUri: string): Promise<string> {
   const { repository, tag, digest } = parseImage(named);
   if (repository !== repositoryUri && !isLocalName(context, repository, repositoryUri)) {
     throw new CliError(
@@ -113,14 +127,14 @@ function parseImage(named: string): NamedImage {
   // A colon before a slash begins a port.
   if (repository === undefined || repository.includes('@') || (tag ?? digest) === undefined) {
     throw new CliError(
-      `--image must name an image as REPOSITORY@sha256:... (64 digits) or REPOSITORY:TAG, not "${named}"`,
+      `"${named}" is no image: name one as REPOSITORY@sha256:... (64 digits) or REPOSITORY:TAG`,
     );
   }
   return { repository, tag, digest };
 }
 
 /** Whether it is the name that the local engine's own `docker` gives the repository. */
-function isLocalName({ target }: Context, repository: string, repositoryUri: string): boolean {
+function isLocalName({ target }: ReleaseContext, repository: string, repositoryUri: string): boolean {
   const after = (uri: string) => uri.slice(uri.indexOf('/'));
   return (
     target.kind === 'local' &&

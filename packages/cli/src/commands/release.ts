@@ -12,7 +12,7 @@ import {
   viewRelease,
 } from '@queue-canary/core';
 import { sleep } from '@queue-canary/engine';
-import type { Context } from '../context.ts';
+import type { Context, ReleaseContext } from '../context.ts';
 import { controllerSettings } from '../controller-settings.ts';
 import { pipelineOutputs } from '../stacks.ts';
 import { CliError } from '../user-error.ts';
@@ -28,7 +28,7 @@ export interface ReleaseStatus {
 
 /** Looks at the release with the controller's own eyes; changes nothing. */
 export async function releaseReader(
-  context: Pick<Context, 'app' | 'clients' | 'clock' | 'target'>,
+  context: Pick<ReleaseContext, 'app' | 'clients' | 'clock' | 'target'>,
 ): Promise<() => Promise<ReleaseStatus>> {
   const { names, policy } = await controllerSettings(context);
   const observe: Observer = createObserver({ names, connection: context.target.connection });
@@ -65,7 +65,7 @@ export async function releaseWatch(context: Context): Promise<void> {
 }
 
 /** Shows the status in place of the last one; where there is no terminal, only when something happened. */
-export function statusPrinter(context: Context): (status: Pick<ReleaseStatus, 'view'>) => void {
+export function statusPrinter(context: ReleaseContext): (status: Pick<ReleaseStatus, 'view'>) => void {
   const { terminal, clock } = context;
   let shown = '';
   return ({ view }) => {

@@ -43,8 +43,8 @@ export function releaseCommand({ program, command, context, world, exitWith }: C
           '--json is for --until-done: "queue-canary release status --json" shows the present state',
         );
       if (untilDone) {
-        const { followRelease } = await import('../commands/release-follow.ts');
-        exitWith(await followRelease(await context(options), { json }));
+        const { reportOutcome } = await import('../commands/release-follow.ts');
+        exitWith(await reportOutcome(await context(options), {}, json));
         return;
       }
       const { releaseWatch } = await import('../commands/release.ts');

@@ -142,15 +142,21 @@ function isAsked(
   return !promotesItself(policy, record, executionId);
 }
 
-/** One line for people that says it all. */
-export function renderOutcome({ executionId, commit, image, outcome, by, reason }: ReleaseOutcome): string {
-  const what = image ?? (commit === undefined ? `execution ${executionId}` : `commit ${commit}`);
-  const became: Readonly<Record<ReleaseOutcome['outcome'], string>> = {
+/** What became of a release, in a few words. */
+export function outcomeTitle({ outcome, by }: Pick<ReleaseOutcome, 'outcome' | 'by'>): string {
+  const titles: Readonly<Record<ReleaseOutcome['outcome'], string>> = {
     promoted: 'promoted',
     rolledBack: `rolled back by ${DECIDERS[by ?? 'pipeline']}`,
     notReleased: 'not released',
     superseded: 'superseded',
     waiting: 'waiting for a person',
   };
-  return `${became[outcome]}: ${what}: ${reason}`;
+  return titles[outcome];
+}
+
+/** One line for people that says it all. */
+export function renderOutcome(ended: ReleaseOutcome): string {
+  const { executionId, commit, image, reason } = ended;
+  const what = image ?? (commit === undefined ? `execution ${executionId}` : `commit ${commit}`);
+  return `${outcomeTitle(ended)}: ${what}: ${reason}`;
 }

@@ -63,77 +63,84 @@ const verdictTones: Readonly<Record<VerdictView['kind'], Tone>> = {
  * Times are given as ages relative to `nowMs`, so the same view at the same instant always renders alike.
  */
 export function renderStatus(view: ReleaseView, nowMs: number, style: Styler = plain): string[] {
-  const lines: string[] = [];
+  return statusRows(view, nowMs, style).map(([label, text]) => `${label.padEnd(14)}${text}`);
+}
+
+/** A line of a status report: what it is about, empty if that is what the line before is about, and what it says. */
+export type StatusRow = readonly [label: string, text: string];
+
+/** What {@link renderStatus} shows, for what has columns of its own. */
+export function statusRows(view: ReleaseView, nowMs: number, style: Styler = plain): StatusRow[] {
+  const rows: StatusRow[] = [];
   const phase = style(phaseTones[view.phase], phaseNames[view.phase]);
-  lines.push(
-    `${label('Release')}${view.release ? `${name(view.release, style)}  ` : ''}${phase}${view.since === undefined ? '' : style('quiet', `  for ${age(nowMs - view.since)}`)}`,
-  );
+  rows.push([
+    'Release',
+    `${view.release ? `${name(view.release, style)}  ` : ''}${phase}${view.since === undefined ? '' : style('quiet', `  for ${age(nowMs - view.since)}`)}`,
+  ]);
   if (view.stages.length > 0) {
-    lines.push(`${label('Stages')}${view.stages.map((stage) => stageText(stage, nowMs, style)).join('  ')}`);
+    rows.push(['Stages', view.stages.map((stage) => stageText(stage, nowMs, style)).join('  ')]);
   }
   for (const stage of view.stages) {
     if (stage.status === 'failed' && stage.note !== undefined) {
-      lines.push(`${label('')}${style('bad', `${stage.name}: ${stage.note}`)}`);
+      rows.push(['', style('bad', `${stage.name}: ${stage.note}`)]);
     }
   }
   for (const track of view.tracks) {
-    lines.push(`${label(track.track === 'canary' ? 'Canary' : 'Stable')}${trackText(track, style)}`);
+    rows.push([track.track === 'canary' ? 'Canary' : 'Stable', trackText(track, style)]);
   }
   if (view.verdict !== undefined) {
     const { kind, summary, statements } = view.verdict;
-    lines.push(`${label('Verdict')}${style(verdictTones[kind], summary)}`);
+    rows.push(['Verdict', style(verdictTones[kind], summary)]);
     for (const statement of [...statements, ...furtherStatements(view.verdict)]) {
-      lines.push(`${label('')}${style('quiet', statement)}`);
+      rows.push(['', style('quiet', statement)]);
     }
   }
   if (view.lateness !== undefined) {
     const [usual, longest] = [view.lateness.medianMs, view.lateness.maxMs].map((ms) =>
       (ms / 1000).toFixed(1),
     );
-    lines.push(
-      `${label('Lines')}${style('quiet', `in the log ${usual} s after their interval, at most ${longest} s`)}`,
-    );
+    rows.push(['Lines', style('quiet', `in the log ${usual} s after their interval, at most ${longest} s`)]);
   }
   for (const alarm of view.alarms) {
     const tone: Tone = alarm.value === 'OK' ? 'good' : alarm.value === 'ALARM' ? 'bad' : 'quiet';
-    lines.push(
-      `${label('Alarm')}${alarm.name}  ${style(tone, alarm.value)}${style('quiet', `  for ${age(nowMs - alarm.since)}`)}`,
-    );
+    rows.push([
+      'Alarm',
+      `${alarm.name}  ${style(tone, alarm.value)}${style('quiet', `  for ${age(nowMs - alarm.since)}`)}`,
+    ]);
   }
   if (view.deadLetterDepth !== undefined) {
     const grown = view.release?.deadLetters;
-    lines.push(
-      `${label('Dead letters')}${view.deadLetterDepth}${grown === undefined ? '' : style(grown > 0 ? 'bad' : 'quiet', `  ${grown} during this release`)}`,
-    );
+    rows.push([
+      'Dead letters',
+      `${view.deadLetterDepth}${grown === undefined ? '' : style(grown > 0 ? 'bad' : 'quiet', `  ${grown} during this release`)}`,
+    ]);
   }
-  lines.push(
-    `${label('Last good')}${
-      view.lastGood
-        ? `${goodName(view.lastGood, style)}  ${style('quiet', shortImage(view.lastGood.imageUri))}`
-        : style('quiet', 'none recorded yet')
-    }`,
-  );
-  for (const execution of view.waiting) lines.push(`${label('Waiting')}${name(execution, style)}`);
+  rows.push([
+    'Last good',
+    view.lastGood
+      ? `${goodName(view.lastGood, style)}  ${style('quiet', shortImage(view.lastGood.imageUri))}`
+      : style('quiet', 'none recorded yet'),
+  ]);
+  for (const execution of view.waiting) rows.push(['Waiting', name(execution, style)]);
   const builds = view.stages.some((stage) => stage.name === stages.build.stage);
   for (const execution of view.building)
-    lines.push(`${label(builds ? 'Building' : 'Starting')}${name(execution, style)}`);
+    rows.push([builds ? 'Building' : 'Starting', name(execution, style)]);
   if (view.failedBuild) {
     const { stage, note = '' } = view.failedBuild;
     const cause = note === '' ? '' : `: ${note.replace(/\s+/g, ' ').trim()}`;
-    lines.push(
-      `${label(builds ? 'Not built' : 'Not started')}${name(view.failedBuild, style)}  ${style('bad', `${stage} failed${cause}`)}${stage === stages.build.stage ? '; its log: queue-canary logs build' : ''}`,
-    );
+    rows.push([
+      builds ? 'Not built' : 'Not started',
+      `${name(view.failedBuild, style)}  ${style('bad', `${stage} failed${cause}`)}${stage === stages.build.stage ? '; its log: queue-canary logs build' : ''}`,
+    ]);
   }
   if (view.approvalPending) {
-    lines.push(
-      `${label('Approval')}${style('strong', 'pending: queue-canary approve, or queue-canary reject')}`,
-    );
+    rows.push(['Approval', style('strong', 'pending: queue-canary approve, or queue-canary reject')]);
   }
-  for (const reason of view.reasons) lines.push(`${label('Because')}${reason}`);
+  for (const reason of view.reasons) rows.push(['Because', reason]);
   for (const problem of view.problems) {
-    if (!view.reasons.includes(problem)) lines.push(`${label('Unknown')}${style('bad', problem)}`);
+    if (!view.reasons.includes(problem)) rows.push(['Unknown', style('bad', problem)]);
   }
-  return lines;
+  return rows;
 }
 
 /** A factor of latency from which on a quantile is slower in a way that a person should read of. */
@@ -203,10 +210,6 @@ function name({ executionId, commit, commitMessage, image }: ExecutionView, styl
 
 function goodName({ executionId, commit }: LastGood, style: Styler): string {
   return executionId === initialExecutionId ? style('quiet', 'as created') : short(commit ?? executionId);
-}
-
-function label(text: string): string {
-  return text.padEnd(14);
 }
 
 /** Of a commit or an execution. */
