@@ -29,6 +29,7 @@ const CHANGES: Readonly<Record<string, string>> = {
   watchMinutes: '6',
   decideWithinMinutes: '100',
   onNewerCommit: 'wait',
+  releaseWindows: 'Mon-Fri 09:00-16:00 UTC',
   alarmThreshold: '3',
   dryRun: 'true',
   margin: '0.05',

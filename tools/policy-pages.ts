@@ -57,6 +57,8 @@ function propertyType(form: Form): string {
       return `boolean | readonly ${form.type}[]`;
     case 'some':
       return `readonly ${form.type}[]`;
+    case 'texts':
+      return 'readonly string[]';
     case 'counters':
       return 'Readonly<Record<string, CounterPolicy>>';
   }

@@ -35,6 +35,7 @@ export const SETTINGS: readonly SettingsGroup[] = [
       policy('watchMinutes', 'watchTime'),
       policy('decideWithinMinutes', 'decideWithin'),
       policy('onNewerCommit'),
+      policy('releaseWindows'),
       policy('alarmThreshold'),
       policy('dryRun'),
     ],

@@ -66,6 +66,7 @@ describe('readSettings', () => {
       counters: 'items shipped:less:0.25',
       dryRun: 'true',
       onNewerCommit: 'wait',
+      releaseWindows: 'Mon-Fri 09:00-16:00 UTC, Sat 10:00-12:00 UTC',
       retryDelaySeconds: '0',
     });
     expect(settings.architecture).toBe(CpuArchitecture.X86_64);
@@ -106,6 +107,7 @@ describe('readSettings', () => {
         counters: { 'items shipped': { worse: 'less', tolerance: 0.25 } },
         dryRun: true,
         onNewerCommit: 'wait',
+        releaseWindows: ['Mon-Fri 09:00-16:00 UTC', 'Sat 10:00-12:00 UTC'],
         environment: { RETRY_DELAY_SECONDS: '0' },
       },
     });

@@ -212,6 +212,8 @@ class Context {
         return this.flagOrSome(name, form.choices);
       case 'some':
         return this.some(name, form.choices);
+      case 'texts':
+        return this.texts(name, form);
       case 'counters':
         return this.counters(name);
     }
@@ -219,6 +221,17 @@ class Context {
 
   text(name: string, pattern: RegExp, expected: string): string | undefined {
     return this.#read(name, expected, (value) => (pattern.test(value) ? value : undefined));
+  }
+
+  /** What each may be exactly is for the constructs to say. */
+  texts(
+    name: string,
+    { pattern, expected }: { readonly pattern: RegExp; readonly expected: string },
+  ): readonly string[] | undefined {
+    return this.#read(name, expected, (value) => {
+      const texts = value.split(',').map((each) => each.trim());
+      return texts.every((text) => pattern.test(text)) ? texts : undefined;
+    });
   }
 
   choice<T extends string>(name: string, choices: readonly T[]): T | undefined {

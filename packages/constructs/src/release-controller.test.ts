@@ -66,6 +66,7 @@ describe('controller', () => {
       bakeMs: 600_000,
       watchMs: 300_000,
       onNewerCommit: 'supersede',
+      releaseWindows: [],
       alarmThreshold: 1,
       judge: {
         alpha: 0.01,
@@ -91,6 +92,7 @@ describe('controller', () => {
           bakeTime: Duration.seconds(5),
           watchTime: Duration.seconds(0),
           onNewerCommit: 'wait',
+          releaseWindows: ['Mon 09:00-16:00 UTC'],
           alarmThreshold: 3,
           visibilityTimeout: Duration.seconds(10),
           decideWithin: Duration.minutes(20),
@@ -111,6 +113,7 @@ describe('controller', () => {
       bakeMs: 5_000,
       watchMs: 0,
       onNewerCommit: 'wait',
+      releaseWindows: ['Mon 09:00-16:00 UTC'],
       alarmThreshold: 3,
       judge: {
         alpha: 0.001,
@@ -205,6 +208,10 @@ describe('controller', () => {
     [
       { approval: 'never' },
       /- approval must be "manual" or "automatic" or "automatic-then-manual", not "never"$/,
+    ],
+    [
+      { releaseWindows: ['Mon 09:00-16:00'] },
+      /- releaseWindows has "Mon 09:00-16:00", which must be days, hours and a time zone/,
     ],
     [{ onNewerCommit: 'panic' }, /- onNewerCommit must be "supersede" or "wait"/],
     [{ counters: { shipped: { worse: 'fewer', tolerance: 1 } } }, /- counters must give "shipped" as /],

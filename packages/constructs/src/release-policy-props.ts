@@ -45,6 +45,15 @@ export interface ReleasePolicyProps {
   readonly onNewerCommit?: OnNewerCommit;
 
   /**
+   * When releases may reach the canary: days, hours and a time zone, as in `Mon-Thu 09:00-16:00 Europe/Berlin`. At
+   * other times they wait in front of it, but for the first release of all. A release that has begun goes on to
+   * its end, and a rollback is always possible.
+   *
+   * @default - at any time
+   */
+  readonly releaseWindows?: readonly string[];
+
+  /**
    * Dead letters that end a release, counted from the start of the canary's deployment and caused by its own
    * tasks. As many new ones from one minute to the next raise the alarm, which makes the controller look.
    *

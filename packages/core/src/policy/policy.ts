@@ -5,7 +5,7 @@ import {
   OBSERVATION_MAX,
   parseJudgePolicy,
 } from '../judge/judge-policy.ts';
-import { duration, messages, oneOf } from '../settings/kinds.ts';
+import { duration, messages, oneOf, texts } from '../settings/kinds.ts';
 import {
   defaultsOf,
   isObject,
@@ -16,6 +16,7 @@ import {
   type Settings,
   type ValuesOf,
 } from '../settings/setting.ts';
+import { WINDOW_EXAMPLE, wrongWithWindow } from './release-window.ts';
 
 /** Who promotes a release once the canary has baked. `releaseSettings` says what each means. */
 export type Approval = 'manual' | 'automatic' | 'automatic-then-manual';
@@ -69,6 +70,18 @@ hours.`,
     property: 'onNewerCommit',
     text: `What happens to a release that waits for its verdict when a newer commit has been built: \`supersede\` ends it, \`wait\`
 keeps the newer commit in front of the canary until the release has ended.`,
+  },
+  releaseWindows: {
+    kind: texts(wrongWithWindow, {
+      pattern: /^\S+ \S+ \S+$/,
+      expected: `windows such as ${WINDOW_EXAMPLE}, with commas between them`,
+    }),
+    default: [],
+    defaultText: 'at any time',
+    property: 'releaseWindows',
+    text: `When releases may reach the canary: days, hours and a time zone, as in \`${WINDOW_EXAMPLE}\`. At other times they wait
+in front of it, but for the first release of all. A release that has begun goes on to its end, and a rollback is always
+possible.`,
   },
   alarmThreshold: {
     kind: messages,

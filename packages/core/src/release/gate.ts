@@ -1,6 +1,8 @@
 import { stages } from '../contract.ts';
+import { isReleaseTime } from '../policy/release-window.ts';
 import type { Effect } from './effect.ts';
 import { type Journey, mayBeEnteringCanary, stageNamed } from './journey.ts';
+import { initialExecutionId } from './record.ts';
 import type { World } from './world.ts';
 
 /**
@@ -23,9 +25,19 @@ export function holdGate(world: World, executionId: string, why: string): Effect
   return [{ kind: 'closeCanaryStage', executionId, reason: `${holdPrefix}${executionId} ${why}` }];
 }
 
+/** Opens the gate while releases may begin, and closes it when they may not any more. */
 export function openGate(world: World, release: Journey | undefined): Effect[] {
+  if (isBeyondWindows(world)) {
+    const id = release?.execution.id ?? world.record.lastGood?.executionId ?? initialExecutionId;
+    return holdGate(world, id, 'ended and the next waits for a window');
+  }
   const stage = stageNamed(world.pipeline, stages.canary.stage);
   if (stage === undefined || stage.transitionEnabled || mayBeEnteringCanary(world.pipeline, release))
     return [];
   return stage.transitionDisabledReason?.startsWith(holdPrefix) ? [{ kind: 'openCanaryStage' }] : [];
+}
+
+/** Whether the next release has to wait for a window. The first of all need not: until then nothing runs. */
+export function isBeyondWindows({ policy, record, nowMs }: World): boolean {
+  return record.lastGood !== undefined && !isReleaseTime(policy.releaseWindows, nowMs);
 }

@@ -19,7 +19,7 @@ import { planStackUpdate, waitingUpdate } from './plan-stack-update.ts';
 import { planSucceeded } from './plan-succeeded.ts';
 import { positionOf } from './position.ts';
 import { initialExecutionId, type ReleaseRecord } from './record.ts';
-import { heldByPeople } from './waits.ts';
+import { heldByPeople, heldByWindows } from './waits.ts';
 import type { World } from './world.ts';
 
 /**
@@ -61,7 +61,12 @@ function planWhatIsSeen(observed: Observed, policy: ReleasePolicy, nowMs: number
   if (updating) return answeringJob(seen, updating);
   const world = { ...seen, record: trueRecord(seen, release) };
   const planned = release === undefined ? planIdle(world) : planRelease(world, release);
-  const reasons = [...planned.reasons, ...waitingUpdate(update), ...heldByPeople(world.pipeline)];
+  const reasons = [
+    ...planned.reasons,
+    ...waitingUpdate(update),
+    ...heldByWindows(world),
+    ...heldByPeople(world.pipeline),
+  ];
   return answeringJob(world, writingRecord(seen, world, { ...planned, reasons }));
 }
 

@@ -1,4 +1,4 @@
-import { holdPrefix } from './gate.ts';
+import { holdPrefix, isBeyondWindows } from './gate.ts';
 import type { PipelineState } from './observed.ts';
 import type { World } from './world.ts';
 
@@ -15,6 +15,12 @@ export function heldByPeople({ name, stages }: PipelineState): string[] {
       `execution ${waiting.join(', ')} waits in front of stage ${stage.name}, whose transition somebody has disabled${why}: aws codepipeline enable-stage-transition --pipeline-name ${name} --stage-name ${stage.name} --transition-type Inbound`,
     ];
   });
+}
+
+/** That the next release waits for a window. */
+export function heldByWindows(world: World): string[] {
+  if (!isBeyondWindows(world)) return [];
+  return [`the next release waits for a release window: ${world.policy.releaseWindows.join(', ')}`];
 }
 
 /**

@@ -45,3 +45,23 @@ export function duration(
     form: { as: 'duration', unit, max: contextMax },
   };
 }
+
+/** A list of texts. `wrong` says what is wrong with one, as the end of a sentence about it. */
+export function texts(
+  wrong: (text: string) => string | undefined,
+  form: { readonly pattern: RegExp; readonly expected: string },
+): Kind<readonly string[]> {
+  return {
+    check: (value) => {
+      if (!Array.isArray(value) || !value.every((each) => typeof each === 'string')) {
+        return `must be a list of texts, not ${show(value)}`;
+      }
+      for (const text of value) {
+        const problem = wrong(text);
+        if (problem !== undefined) return `has ${show(text)}, which ${problem}`;
+      }
+      return undefined;
+    },
+    form: { as: 'texts', ...form },
+  };
+}

@@ -29,6 +29,8 @@ export type Form =
   | { readonly as: 'duration'; readonly unit: 'minutes' | 'seconds'; readonly max: number }
   | { readonly as: 'flagOrSome'; readonly type: string; readonly choices: readonly string[] }
   | { readonly as: 'some'; readonly type: string; readonly choices: readonly string[] }
+  /** A list of texts; commas separate them in a context value. `expected` says in words what matches the pattern. */
+  | { readonly as: 'texts'; readonly pattern: RegExp; readonly expected: string }
   | { readonly as: 'counters' };
 
 /** One table's settings by name. */
