@@ -18,6 +18,11 @@ describe('the cost command', () => {
     expect(text).toMatch(/\n {2}total +79\.83 +79\.83 +46\.17 /);
   });
 
+  test('bills no builds where a CI of your own makes the images', () => {
+    expect(cost({}).join('\n')).toMatch(/CodeBuild +\d\.\d\d +30 builds/);
+    expect(cost({ builds: false }).join('\n')).not.toMatch(/CodeBuild +\d\.\d\d +30 builds/);
+  });
+
   test('prints as JSON the same, with every price and its source', () => {
     const document = JSON.parse(cost({ json: true })[0]!);
     expect(document.totalUsd).toBeCloseTo(46.17, 2);

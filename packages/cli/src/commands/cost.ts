@@ -28,6 +28,7 @@ export interface CostOptions {
   readonly watchMinutes?: number;
   readonly approvalHours?: number;
   readonly internetGb?: number;
+  readonly builds?: boolean;
   readonly json?: boolean;
 }
 
@@ -131,6 +132,7 @@ function configurationOf(options: CostOptions): CostConfiguration {
     watchMinutes: options.watchMinutes,
     approvalHours: options.approvalHours,
     internetGbPerMonth: options.internetGb,
+    builds: options.builds,
   };
   const known = Object.entries(given).filter(([, value]) => value !== undefined);
   return { ...DEFAULT_CONFIGURATION, ...Object.fromEntries(known) };

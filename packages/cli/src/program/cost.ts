@@ -30,6 +30,7 @@ export function costCommand({ program, world }: Cli): void {
     .option('--watch-minutes <number>', 'minutes it is watched after the promotion', notNegative)
     .option('--approval-hours <number>', 'hours until a person approves', notNegative)
     .option('--internet-gb <number>', 'GB per month sent to the internet', notNegative)
+    .option('--no-builds', 'images that your own CI builds')
     .option('--json', 'as JSON')
     .action(async (options: CostOptions) => {
       const { cost } = await import('../commands/cost.ts');

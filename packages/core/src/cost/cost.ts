@@ -14,6 +14,8 @@ export interface CostConfiguration {
   readonly natGateways: number;
   readonly containerInsights: boolean;
   readonly pipelineType: 'V1' | 'V2';
+  /** Whether the stacks build the images; otherwise a CI of your own pushes them. */
+  readonly builds: boolean;
   /** Metrics that CloudWatch makes of the workers' lines, for each track. */
   readonly metricsPerTrack: number;
   readonly messagesPerMonth: number;
@@ -57,6 +59,7 @@ export const DEFAULT_CONFIGURATION: CostConfiguration = {
   natGateways: 0,
   containerInsights: false,
   pipelineType: 'V1',
+  builds: true,
   metricsPerTrack: 5,
   bakeMinutes: 10,
   watchMinutes: 5,
@@ -173,7 +176,6 @@ function network(configuration: CostConfiguration): CostLine[] {
 
 function delivery(configuration: CostConfiguration): CostLine[] {
   const { releasesPerMonth, architecture, pipelineType } = configuration;
-  const builds = releasesPerMonth * BUILD_MINUTES;
   const arm = architecture === 'arm64';
   const minutes = actionMinutes(configuration);
   const requests = sqsRequests(configuration) / 1e6;
@@ -181,9 +183,20 @@ function delivery(configuration: CostConfiguration): CostLine[] {
     estimate('SQS', `${requests.toFixed(2)} million requests, polls and the controller's among them`, [
       { price: PRICES.sqsMillion, count: requests },
     ]),
-    estimate('CodeBuild', `${releasesPerMonth} builds of ${BUILD_MINUTES} min, ${arm ? 'ARM' : 'x86'}`, [
-      { price: arm ? PRICES.buildMinuteArm : PRICES.buildMinuteX86, count: builds },
-    ]),
+    ...(configuration.builds
+      ? [
+          estimate(
+            'CodeBuild',
+            `${releasesPerMonth} builds of ${BUILD_MINUTES} min, ${arm ? 'ARM' : 'x86'}`,
+            [
+              {
+                price: arm ? PRICES.buildMinuteArm : PRICES.buildMinuteX86,
+                count: releasesPerMonth * BUILD_MINUTES,
+              },
+            ],
+          ),
+        ]
+      : []),
     pipelineType === 'V1'
       ? line('CodePipeline', '1 active pipeline, V1', [{ price: PRICES.pipelineV1, count: 1 }])
       : estimate('CodePipeline', `${minutes} action minutes, V2, invocations of the controller among them`, [
