@@ -21,7 +21,7 @@ export interface Declaration {
 }
 
 const DECLARATION =
-  /(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n)?export (interface|class) (\w+)(?:\s+extends\s+([^{]+?))? \{\n([\s\S]*?)\n\}/g;
+  /(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n)?export (?:abstract )?(interface|class) (\w+)(?:\s+extends\s+([^{]+?))? \{\n([\s\S]*?)\n\}/g;
 const MEMBER =
   /(?:^ {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n)?^ {2}readonly (\w+)(\?)?: ([\s\S]*?);(?=\n {2}[/\w#]|\n\n|\n?$(?![\s\S]))/gm;
 

@@ -150,6 +150,7 @@ const CONSTRUCTS_FILES = [
   'release-policy-props',
   'release-policy',
   'canary-image',
+  'worker-source',
   'published-image-stack',
   'published-image',
   'worker-image',

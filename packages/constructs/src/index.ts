@@ -26,3 +26,12 @@ export type { WorkerImage } from './worker-image.ts';
 export { WorkerNetwork, type WorkerNetworkProps } from './worker-network.ts';
 export { type IWorkerQueue, WorkerQueue, type WorkerQueueProps } from './worker-queue.ts';
 export { WorkerService, type WorkerServiceProps, type WorkerTaskProps } from './worker-service.ts';
+export {
+  type BucketSourceProps,
+  type CodeCommitSourceProps,
+  type ConnectionSourceProps,
+  WorkerSource,
+  type WorkerSourceBindOptions,
+  type WorkerSourceConfig,
+  type WorkerSourceEvent,
+} from './worker-source.ts';
