@@ -36,7 +36,10 @@ export default defineConfig({
           testTimeout: 60_000,
           globalSetup: ['tools/test-directory.ts'],
           setupFiles: ['tools/property-seed.ts'],
-          include: ['{packages/*/src,examples/sample-app}/**/*.test.ts', '{tools,examples/app}/*.test.ts'],
+          include: [
+            '{packages/*/src,examples/sample-app}/**/*.test.ts',
+            '{tools,examples/app,examples/adopt}/*.test.ts',
+          ],
           exclude: ['**/node_modules/**'],
         },
       },
