@@ -1,7 +1,9 @@
 export {
+  type Approval,
   type CounterPolicy,
   type Form,
   type JudgedMetric,
+  type OnNewerCommit,
   policySettings,
   type Track,
 } from '@queue-canary/core';

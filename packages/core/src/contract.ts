@@ -1,5 +1,6 @@
 /** Names that several packages must agree on. The worker imports none of ours; `tools/test/contract.test.ts` compares. */
 
+/** One of the two services. */
 export type Track = 'canary' | 'stable';
 
 /** Both tracks. The one that is restored first comes first. */

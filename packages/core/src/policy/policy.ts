@@ -17,7 +17,7 @@ import {
   type ValuesOf,
 } from '../settings/setting.ts';
 
-/** Who promotes a release once the canary has baked. `releaseSettings` says what each means. */
+/** Who promotes a release once the canary has baked: see the property `approval`. */
 export type Approval = 'manual' | 'automatic' | 'automatic-then-manual';
 
 /** What happens to a release that waits for its verdict when a newer commit is ready for the canary. */
