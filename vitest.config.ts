@@ -78,7 +78,7 @@ export default defineConfig({
           setupFiles: ['tools/property-seed.ts'],
           include: [
             '{packages/*/src,examples/sample-app}/**/*.test.ts',
-            '{action,tools,examples/app}/*.test.ts',
+            '{action,tools,examples/app,examples/adopt}/*.test.ts',
           ],
           exclude: ['**/node_modules/**'],
         },

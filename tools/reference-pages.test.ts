@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ensureControllerBundle } from '../packages/constructs/test/synthesize.ts';
+import { constructsDeclarations, exportedByConstructs, memberOf } from './constructs-page.ts';
 import { contextValues, referencePages } from './reference-pages.ts';
 import { SETTINGS } from './reference-texts.ts';
 
@@ -19,6 +20,23 @@ describe('the generated reference', () => {
       expect(committed).toBe(pages[name]);
     },
   );
+
+  test('has each export of the constructs, and says what it is', () => {
+    const declarations = constructsDeclarations();
+    expect([...declarations.keys()].toSorted()).toEqual(exportedByConstructs().toSorted());
+    expect([...declarations.values()].filter(({ text }) => text === '').map(({ name }) => name)).toEqual([]);
+  });
+
+  test('says of each property of the constructs what it means, and of each optional prop its default', () => {
+    const missing = [...constructsDeclarations().values()].flatMap(({ name, members }) =>
+      members.flatMap((member) => {
+        const { text } = memberOf(name, member.name);
+        const lacksDefault = name.endsWith('Props') && member.optional && member.default === undefined;
+        return text === '' || lacksDefault ? [`${name}.${member.name}`] : [];
+      }),
+    );
+    expect(missing).toEqual([]);
+  });
 
   test('has each context value that the app reads, and no other', () => {
     const documented = SETTINGS.flatMap(({ settings }) => settings.map(({ context }) => context));

@@ -149,9 +149,13 @@ export const STACK_TEXTS: Readonly<
 > = {
   imageOutputs: {
     RepositoryCloneUrlHttp:
-      'Address to push the source to. Only where the app builds the images, as the next two.',
+      'Address to push the source to. Only with a source in CodeCommit, as the next two.',
     RepositoryName: 'Name of the CodeCommit repository.',
-    BuildProjectName: 'CodeBuild project that builds a commit into an image.',
+    BranchName: 'Branch whose commits are released.',
+    SourceLocation:
+      'Where the source is, in words. Only with [another source](../how-to/use-your-own-source.md).',
+    BuildProjectName:
+      'CodeBuild project that builds a commit into an image. Only where the stacks build the images.',
     ImageRepositoryUri: 'ECR repository of the images.',
     ImageParameterName:
       'Parameter with the image that new task definitions start with, by digest; `none` at first.',
@@ -176,7 +180,7 @@ export const STACK_TEXTS: Readonly<
   },
   actions: {
     Source:
-      'CodeCommit, branch main. An EventBridge rule starts it; nothing polls. Where [your own CI builds](../how-to/release-your-own-images.md): S3, the release request.',
+      'CodeCommit, branch main. An EventBridge rule starts it; nothing polls. [Other sources](../how-to/use-your-own-source.md): a connection or S3. Where [your own CI builds](../how-to/release-your-own-images.md): S3, the release request.',
     Build: 'CodeBuild. Exports the image digest as `IMAGE_DIGEST`. Only where the app builds the images.',
     DeployCanary: 'ECS: the new image on the canary service.',
     Judge:

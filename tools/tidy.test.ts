@@ -104,10 +104,10 @@ test('the action is made of the command and core', () => {
   ).toEqual([]);
 });
 
-test('the app is written against the public constructs', () => {
+test('the apps are written against the public constructs', () => {
   expect(
     offenders(
-      /^examples\/app\//,
+      /^examples\/(app|adopt)\//,
       (specifier) =>
         own(specifier) ||
         /^(aws-cdk-lib|cdk-nag|constructs|node:|@queue-canary\/constructs$)/.test(specifier),
@@ -246,7 +246,8 @@ test.each([...workspaces, 'examples/sample-app'])(
 
 test('what tests, tools and benchmarks import is declared by their package or the workspace', () => {
   const undeclared = files.flatMap((file) => {
-    const directory = /^(packages|examples)\/[^/]+/.exec(file.path)?.[0] ?? '.';
+    // The examples of adopt stand for apps of others: they are no package.
+    const directory = /^(packages|examples)\/(?!adopt\/)[^/]+/.exec(file.path)?.[0] ?? '.';
     const { dependencies, peerDependencies } = manifest(directory);
     const declared = { ...dependencies, ...peerDependencies, ...devDependencies };
     return [...packagesOf([file])]

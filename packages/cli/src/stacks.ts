@@ -1,5 +1,7 @@
 import type { CloudFormation } from '@aws-sdk/client-cloudformation';
 import {
+  BUILD_OUTPUTS,
+  type BuildOutputs,
   DEAD_LETTER_OUTPUTS,
   IMAGE_OUTPUTS,
   type ImageOutputs,
@@ -38,10 +40,22 @@ export function imageOutputs(cloudformation: CloudFormation, app: string): Promi
 }
 
 /** Outputs of an image stack that builds its images; an error where somebody else does. */
-export async function sourceOutputs(cloudformation: CloudFormation, app: string): Promise<SourceOutputs> {
+export async function buildOutputs(cloudformation: CloudFormation, app: string): Promise<BuildOutputs> {
   if (!(await isBuilt(cloudformation, app))) {
     throw new CliError(
       `${app} releases images that you push yourself, so it has neither source nor builds: use "queue-canary release start --image"`,
+    );
+  }
+  const { image } = stackNames(app);
+  return requireOutputs(cloudformation, image, BUILD_OUTPUTS, 'image', [...SOURCE_OUTPUTS, 'SourceLocation']);
+}
+
+/** Outputs of an image stack whose source is a CodeCommit repository; an error where it is not. */
+export async function sourceOutputs(cloudformation: CloudFormation, app: string): Promise<SourceOutputs> {
+  const { SourceLocation } = await buildOutputs(cloudformation, app);
+  if (SourceLocation !== undefined) {
+    throw new CliError(
+      `the source of ${app} is ${SourceLocation}, where this command cannot write: put your worker there as you always do, and its release starts by itself`,
     );
   }
   return requireOutputs(cloudformation, stackNames(app).image, SOURCE_OUTPUTS, 'image');
@@ -50,7 +64,7 @@ export async function sourceOutputs(cloudformation: CloudFormation, app: string)
 /** Whether releases begin with a commit that is built; otherwise somebody names an image. */
 export async function isBuilt(cloudformation: CloudFormation, app: string): Promise<boolean> {
   const outputs = await findOutputs(cloudformation, stackNames(app).image);
-  return outputs?.ImageRepositoryUri === undefined || outputs.RepositoryName !== undefined;
+  return outputs?.ImageRepositoryUri === undefined || outputs.BuildProjectName !== undefined;
 }
 
 /** Outputs of the pipeline stack; an error that says what to run when it is not there. */

@@ -99,6 +99,7 @@ test('the templates say what they need', () => {
     builds: [{ type: 'ARM_CONTAINER', computeType: 'BUILD_GENERAL1_SMALL' }],
     reservedConcurrency: 0,
     repositories: 1,
+    codeCommit: true,
     imageAssets: 0,
     names: [
       { stack: 'QueueCanaryImage', type: 'AWS::CodeCommit::Repository', name: 'QueueCanaryImage' },
@@ -361,6 +362,16 @@ test('git that does not sign in at CodeCommit is a warning with the two commands
       'git config --global credential.https://git-codecommit.eu-central-1.amazonaws.com.UseHttpPath true',
     ),
   });
+});
+
+test('what is for CodeCommit is not asked where the source is elsewhere', async () => {
+  const stacks = { ...needs, repositories: 0, codeCommit: false };
+  await using account = await ScriptedAccount.start();
+  const context = contextAt(account.endpoint, { GIT_CONFIG_GLOBAL: '/dev/null' });
+  const checks = await diagnose(context, stacks);
+  const said = Object.fromEntries(checks.map(({ name, result }) => [name, result]));
+  expect(said).toMatchObject({ 'AWS CLI': 'skipped', 'git for CodeCommit': 'skipped', CodeCommit: 'ok' });
+  expect(account.operations).not.toContain('ListRepositories');
 });
 
 test('a machine without git, the AWS CLI and Docker hears of each', async () => {

@@ -10,6 +10,7 @@ import type { CanaryImage } from './canary-image.ts';
 import type { CanaryServices } from './canary-services.ts';
 import { allowUse } from './encryption.ts';
 import type { WorkerService } from './worker-service.ts';
+import { readObject } from './worker-source.ts';
 
 /** Artifacts: the commit, and what says which image is released. */
 export const SOURCE = 'Source';
@@ -30,34 +31,25 @@ export class ActionRoles {
     this.#key = key;
   }
 
-  source({ codeRepository }: CanaryImage): iam.Role {
+  source({ source }: CanaryImage): iam.Role {
     return this.#role('SourceActionRole', [
-      new iam.PolicyStatement({
-        actions: [
-          'codecommit:GetBranch',
-          'codecommit:GetCommit',
-          'codecommit:GetRepository',
-          'codecommit:UploadArchive',
-          'codecommit:GetUploadArchiveStatus',
-          'codecommit:CancelUploadArchive',
-        ],
-        resources: [codeRepository.repositoryArn],
-      }),
+      ...source.permissions,
       this.bucketAccess(),
-      this.objectAccess(SOURCE, 's3:GetObject', 's3:GetObjectVersion', 's3:PutObject'),
+      this.objectAccess(
+        SOURCE,
+        's3:GetObject',
+        's3:GetObjectVersion',
+        's3:PutObject',
+        // CDK grants its action of connections this as well: that one hands its artifact on with an access control list.
+        ...(source.provider === 'CodeStarSourceConnection' ? ['s3:PutObjectAcl'] : []),
+      ),
     ]);
   }
 
-  /** Reads release requests as CDK lets its S3 source read: with the tags, which a copy of the object would take along. */
+  /** Reads release requests. */
   request(): iam.Role {
     return this.#role('SourceActionRole', [
-      new iam.PolicyStatement({
-        actions: ['s3:GetObject', 's3:GetObjectVersion', 's3:GetObjectTagging', 's3:GetObjectVersionTagging'],
-        resources: [this.#bucket.arnForObjects(RELEASE_REQUEST_KEY)],
-      }),
-      // Without it, S3 answers "Access Denied" for a request that does not exist
-      // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html).
-      new iam.PolicyStatement({ actions: ['s3:ListBucket'], resources: [this.#bucket.bucketArn] }),
+      ...readObject(this.#bucket, RELEASE_REQUEST_KEY),
       this.bucketAccess(),
       this.objectAccess(IMAGE, 's3:GetObject', 's3:GetObjectVersion', 's3:PutObject'),
     ]);

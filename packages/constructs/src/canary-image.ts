@@ -1,7 +1,6 @@
 import { WORKER_CONTAINER } from '@queue-canary/core';
-import { Aws, Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import * as codebuild from 'aws-cdk-lib/aws-codebuild';
-import * as codecommit from 'aws-cdk-lib/aws-codecommit';
 import * as ecr from 'aws-cdk-lib/aws-ecr';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as iam from 'aws-cdk-lib/aws-iam';
@@ -10,22 +9,16 @@ import type * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { allowServices, allowUse, type EncryptionProps } from './encryption.ts';
 import { imageParameter, imageParameterName, type WorkerImage } from './worker-image.ts';
+import { WorkerSource, type WorkerSourceConfig } from './worker-source.ts';
 
 /** Options of {@link CanaryImage}. */
 export interface CanaryImageProps extends EncryptionProps {
   /**
-   * Name of the CodeCommit repository. CloudFormation cannot generate one.
+   * Where the worker's source comes from: CodeCommit, a connection to GitHub, GitLab, Bitbucket or Azure DevOps, or S3.
    *
-   * @default - the name of the stack, so that copies of the stack do not collide
+   * @default - a CodeCommit repository that is made, branch main
    */
-  readonly repositoryName?: string;
-
-  /**
-   * Branch whose commits are built and released.
-   *
-   * @default - main
-   */
-  readonly branch?: string;
+  readonly source?: WorkerSource;
 
   /**
    * CPU architecture of the image and of the tasks that run it. CodeBuild builds on the same
@@ -63,25 +56,24 @@ export interface CanaryImageProps extends EncryptionProps {
   readonly logRetention?: logs.RetentionDays;
 
   /**
-   * What happens to the code and image repositories when the stack is deleted. With `DESTROY` the
-   * commits and all images go with it.
+   * What happens to the repositories that are made, of images and of source, when the stack is deleted. With `DESTROY`
+   * all images and the commits go with it.
    *
-   * @default - both repositories are retained, but for what a failed first deployment made
+   * @default - they are retained, but for what a failed first deployment made
    */
   readonly removalPolicy?: RemovalPolicy;
 }
 
 /**
- * Where the worker's source becomes its image: a CodeCommit repository, a CodeBuild project that runs
- * its `buildspec.yml`, an ECR repository, and the parameter that names the image that
- * task definitions start with.
+ * Where the worker's source becomes its image: the source, by default a CodeCommit repository, a CodeBuild project that
+ * runs its `buildspec.yml`, an ECR repository, and the parameter that names the image that task definitions start with.
  *
  * The build gets `REPOSITORY_URI` and `CONTAINER_NAME`, tags the image with the commit, exports its digest as
  * `IMAGE_DIGEST` and leaves `imagedefinitions.json`. Tags are immutable, so a digest and a commit stay one thing.
  */
 export class CanaryImage extends Construct implements WorkerImage {
-  /** Repository that holds the worker's source. */
-  readonly codeRepository: codecommit.Repository;
+  /** The worker's source. */
+  readonly source: WorkerSourceConfig;
   /** Repository that holds the built images. */
   readonly imageRepository: ecr.Repository;
   /** Project that builds a commit into an image. */
@@ -92,8 +84,6 @@ export class CanaryImage extends Construct implements WorkerImage {
   readonly imageParameter: ssm.StringParameter;
   /** Its name, in letters: a stack whose parameter takes its value from Parameter Store must name it so. */
   readonly imageParameterName: string;
-  /** Branch whose commits are released. */
-  readonly branch: string;
   /** CPU architecture of the image. */
   readonly architecture: ecs.CpuArchitecture;
   /** Registry address of the image repository, as ECR itself reports it. */
@@ -103,14 +93,9 @@ export class CanaryImage extends Construct implements WorkerImage {
     super(scope, id);
     const { encryptionKey } = props;
     const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE;
-    this.branch = props.branch ?? 'main';
     this.architecture = props.architecture ?? ecs.CpuArchitecture.ARM64;
 
-    this.codeRepository = new codecommit.Repository(this, 'Code', {
-      repositoryName: props.repositoryName ?? Aws.STACK_NAME,
-      description: 'Source of the queue worker; a push starts a canary release',
-    });
-    this.codeRepository.applyRemovalPolicy(removalPolicy);
+    this.source = (props.source ?? WorkerSource.codeCommit()).bind(this, { removalPolicy });
 
     this.imageRepository = new ecr.Repository(this, 'Images', {
       imageTagMutability: ecr.TagMutability.IMMUTABLE,
@@ -137,11 +122,10 @@ export class CanaryImage extends Construct implements WorkerImage {
     this.buildRole = new iam.Role(this, 'BuildRole', {
       assumedBy: new iam.ServicePrincipal('codebuild.amazonaws.com'),
     });
-    this.buildProject = new codebuild.Project(this, 'Build', {
+    this.buildProject = buildProject(this, this.source, {
       description: 'Builds the queue worker',
       // Given its permissions below: CDK would add a log group that is not this project's.
       role: this.buildRole.withoutPolicyUpdates(),
-      source: codebuild.Source.codeCommit({ repository: this.codeRepository, branchOrRef: this.branch }),
       ...(props.buildSpec === undefined ? {} : { buildSpec: props.buildSpec }),
       environment: {
         ...buildMachine(this.architecture),
@@ -161,12 +145,26 @@ export class CanaryImage extends Construct implements WorkerImage {
       allowUse(encryptionKey, this.buildRole);
     }
     buildLogs.grantWrite(this.buildRole);
-    this.codeRepository.grantPull(this.buildRole);
+    this.source.codeRepository?.grantPull(this.buildRole);
     this.imageRepository.grantPullPush(this.buildRole);
 
     this.imageParameterName = imageParameterName(this);
     this.imageParameter = imageParameter(this);
   }
+}
+
+/** A project that takes the source from the pipeline, or from CodeCommit, where it can build the first image by itself. */
+function buildProject(
+  scope: Construct,
+  { codeRepository, branch }: WorkerSourceConfig,
+  props: codebuild.CommonProjectProps,
+): codebuild.Project {
+  if (codeRepository === undefined) return new codebuild.PipelineProject(scope, 'Build', props);
+  const source = codebuild.Source.codeCommit({
+    repository: codeRepository,
+    ...(branch === undefined ? {} : { branchOrRef: branch }),
+  });
+  return new codebuild.Project(scope, 'Build', { ...props, source });
 }
 
 function buildMachine(architecture: ecs.CpuArchitecture): codebuild.BuildEnvironment {

@@ -1,4 +1,4 @@
-import type { SourceOutputs } from '@queue-canary/core';
+import type { BuildOutputs } from '@queue-canary/core';
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { CanaryImage, type CanaryImageProps } from './canary-image.ts';
@@ -21,9 +21,15 @@ export class ImageStack extends Stack {
     super(scope, id, props);
     this.image = new CanaryImage(this, 'Image', { ...props, ...keyOf(this, props) });
     fixArchitecture(this, this.image.architecture);
-    const outputs: SourceOutputs = {
-      RepositoryCloneUrlHttp: this.image.codeRepository.repositoryCloneUrlHttp,
-      RepositoryName: this.image.codeRepository.repositoryName,
+    const { codeRepository, branch, location } = this.image.source;
+    const outputs: BuildOutputs = {
+      ...(codeRepository === undefined
+        ? { SourceLocation: location }
+        : {
+            RepositoryCloneUrlHttp: codeRepository.repositoryCloneUrlHttp,
+            RepositoryName: codeRepository.repositoryName,
+            BranchName: branch ?? 'main',
+          }),
       BuildProjectName: this.image.buildProject.projectName,
       ImageRepositoryUri: this.image.imageRepositoryUri,
       ImageParameterName: this.image.imageParameter.parameterName,

@@ -1,7 +1,9 @@
 export {
+  type Approval,
   type CounterPolicy,
   type Form,
   type JudgedMetric,
+  type OnNewerCommit,
   policySettings,
   type Track,
 } from '@queue-canary/core';
@@ -26,3 +28,12 @@ export type { WorkerImage } from './worker-image.ts';
 export { WorkerNetwork, type WorkerNetworkProps } from './worker-network.ts';
 export { type IWorkerQueue, WorkerQueue, type WorkerQueueProps } from './worker-queue.ts';
 export { WorkerService, type WorkerServiceProps, type WorkerTaskProps } from './worker-service.ts';
+export {
+  type BucketSourceProps,
+  type CodeCommitSourceProps,
+  type ConnectionSourceProps,
+  WorkerSource,
+  type WorkerSourceBindOptions,
+  type WorkerSourceConfig,
+  type WorkerSourceEvent,
+} from './worker-source.ts';

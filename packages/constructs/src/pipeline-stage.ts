@@ -8,7 +8,7 @@ export interface Action {
   readonly name: string;
   readonly category: string;
   readonly provider: string;
-  readonly configuration: Record<string, string | boolean>;
+  readonly configuration: Readonly<Record<string, string | boolean>>;
   readonly inputs?: string[];
   readonly outputs?: string[];
   /** Under which later actions find what this one reports. */

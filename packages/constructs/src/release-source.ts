@@ -27,12 +27,8 @@ function commitStage(image: CanaryImage, roles: ActionRoles): Stage {
   return stage(names.source.stage, {
     name: names.source.action,
     category: 'Source',
-    provider: 'CodeCommit',
-    configuration: {
-      RepositoryName: image.codeRepository.repositoryName,
-      BranchName: image.branch,
-      PollForSourceChanges: false,
-    },
+    provider: image.source.provider,
+    configuration: image.source.configuration,
     outputs: [SOURCE],
     role: roles.source(image),
   });
@@ -97,25 +93,16 @@ export function allowBuild(
   return buildArtifacts;
 }
 
-/** Starts the pipeline when a commit is pushed. */
+/** Starts the pipeline when there is something new, unless CodePipeline itself notices. */
 export function startOnPush(
   scope: Construct,
-  image: CanaryImage,
+  { source: { startedBy } }: CanaryImage,
   pipelineArn: string,
   undeliveredEvents: sqs.IQueue,
 ): void {
+  if (startedBy === undefined) return;
   const pushed = new events.Rule(scope, 'Pushed', {
-    description: `A commit was pushed to ${image.branch}`,
-    eventPattern: {
-      source: ['aws.codecommit'],
-      detailType: ['CodeCommit Repository State Change'],
-      resources: [image.codeRepository.repositoryArn],
-      detail: {
-        event: ['referenceCreated', 'referenceUpdated'],
-        referenceType: ['branch'],
-        referenceName: [image.branch],
-      },
-    },
+    ...startedBy,
     targets: [
       new targets.CodePipeline(codepipeline.Pipeline.fromPipelineArn(scope, 'Target', pipelineArn), {
         deadLetterQueue: undeliveredEvents,

@@ -120,7 +120,7 @@ export interface WorkerCapacityProps {
   readonly secrets?: Record<string, ecs.Secret>;
 
   /**
-   * How ECS tells whether a worker is healthy. A canary that never is ends its release.
+   * How ECS finds out whether a worker is healthy. A canary that never is ends its release.
    *
    * @default - none: the worker runs, or it has exited
    */

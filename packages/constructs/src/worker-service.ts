@@ -53,7 +53,7 @@ export interface WorkerTaskProps extends EncryptionProps {
   /** Settings that are kept secret. */
   readonly secrets: Record<string, ecs.Secret>;
   /**
-   * How ECS tells whether a worker is healthy.
+   * How ECS finds out whether a worker is healthy.
    *
    * @default - none
    */
@@ -115,6 +115,7 @@ export class WorkerService extends Construct implements iam.IGrantable {
   readonly taskDefinition: ecs.FargateTaskDefinition;
   /** What the worker itself may do: consume the queue. */
   readonly taskRole: iam.Role;
+  /** The tasks: what is granted to it, the worker may do. */
   readonly grantPrincipal: iam.IPrincipal;
   /** What ECS may do to start the worker: pull the image, write the log. */
   readonly executionRole: iam.Role;

@@ -161,6 +161,39 @@ describe('the pipeline gateway', () => {
     );
   });
 
+  test.each([
+    ['{"ProviderType":"GitHub","CommitMessage":"Fix the \\"retry\\"\\n"}', 'Fix the "retry"'],
+    ['Amazon S3 version id: 3.L4kqtJ', 'Amazon S3 version id: 3.L4kqtJ'],
+    ['{"ProviderType":"GitHub"}', '{"ProviderType":"GitHub"}'],
+    ['{"ProviderType": and so on', '{"ProviderType": and so on'],
+  ])('reads the message of a commit in the summary %s', async (revisionSummary, message) => {
+    await talking(
+      ({ operation }) => {
+        switch (operation) {
+          case 'GetPipelineState':
+            return { pipelineName: 'p', stageStates: [{ stageName: 'Source' }, { stageName: 'Build' }] };
+          case 'ListPipelineExecutions':
+            return {
+              pipelineExecutionSummaries: [
+                {
+                  pipelineExecutionId: 'e1',
+                  status: 'Succeeded',
+                  startTime: at(5),
+                  sourceRevisions: [{ actionName: 'Source', revisionId: 'commit1', revisionSummary }],
+                },
+              ],
+            };
+          default:
+            return { actionExecutionDetails: [] };
+        }
+      },
+      async ({ pipeline }) => {
+        const { executions } = await pipeline.read();
+        expect(executions).toMatchObject([{ commit: 'commit1', commitMessage: message }]);
+      },
+    );
+  });
+
   test('takes the summary of the source for the image that is asked for, where nothing is built', async () => {
     const summary = (id: string, sourceRevisions?: object[]) => ({
       pipelineExecutionId: id,

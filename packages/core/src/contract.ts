@@ -1,5 +1,6 @@
 /** Names that several packages must agree on. The worker imports none of ours; `tools/test/contract.test.ts` compares. */
 
+/** One of the two services. */
 export type Track = 'canary' | 'stable';
 
 /** Both tracks. The one that is restored first comes first. */
@@ -87,12 +88,15 @@ export const RELEASE_REQUEST_KEY = 'requests/release.zip';
 /** Outputs of every image stack. */
 export const IMAGE_OUTPUTS = ['ImageRepositoryUri', 'ImageParameterName'] as const;
 
-/** Outputs of an image stack that builds its images from commits. */
+/** Outputs of an image stack that builds its images from the worker's source. */
+export const BUILD_OUTPUTS = ['BuildProjectName', ...IMAGE_OUTPUTS] as const;
+
+/** Outputs of an image stack whose source is a CodeCommit repository. */
 export const SOURCE_OUTPUTS = [
   'RepositoryCloneUrlHttp',
   'RepositoryName',
-  'BuildProjectName',
-  ...IMAGE_OUTPUTS,
+  'BranchName',
+  ...BUILD_OUTPUTS,
 ] as const;
 
 /** Outputs of the pipeline stack. */
@@ -116,6 +120,12 @@ export const PIPELINE_OUTPUTS = [
 export const DEAD_LETTER_OUTPUTS = ['DeadLetterQueueUrl', 'DeadLetterAlarmName'] as const;
 
 export type ImageOutputs = Readonly<Record<(typeof IMAGE_OUTPUTS)[number], string>>;
+
+/** With where the source is, unless it is a CodeCommit repository. */
+export type BuildOutputs = Readonly<
+  Record<(typeof BUILD_OUTPUTS)[number], string> &
+    Partial<Record<(typeof SOURCE_OUTPUTS)[number] | 'SourceLocation', string>>
+>;
 
 export type SourceOutputs = Readonly<Record<(typeof SOURCE_OUTPUTS)[number], string>>;
 

@@ -6,7 +6,7 @@ import { sleep } from '@queue-canary/engine';
 import type { Context } from '../context.ts';
 import { CDK_APP, NODE_OPTIONS, SAMPLE_APP } from '../examples.ts';
 import { runProgram } from '../run-program.ts';
-import { imageOutputs, isBuilt, sourceOutputs, stackNames } from '../stacks.ts';
+import { buildOutputs, imageOutputs, isBuilt, sourceOutputs, stackNames } from '../stacks.ts';
 import { seconds } from '../terminal.ts';
 import { CliError } from '../user-error.ts';
 
@@ -124,53 +124,65 @@ export async function deployImage(context: Context, options: DeployOptions): Pro
     terminal.line('next: queue-canary deploy pipeline');
     return;
   }
+  const { SourceLocation } = await buildOutputs(cloudformation, context.app);
+  if (SourceLocation !== undefined) {
+    terminal.line(`releases will be built from ${SourceLocation}`);
+    terminal.line('next: queue-canary deploy pipeline');
+    return;
+  }
   const outputs = await sourceOutputs(cloudformation, context.app);
   terminal.line(
-    `next: push your worker to branch main of ${outputs.RepositoryCloneUrlHttp}, for example with`,
+    `next: push your worker to branch ${outputs.BranchName} of ${outputs.RepositoryCloneUrlHttp}, for example with`,
   );
   terminal.line(
     context.target.kind === 'local'
       ? `  queue-canary push ${SAMPLE_APP}`
-      : `  git push ${outputs.RepositoryCloneUrlHttp} HEAD:main   (git needs the AWS CLI's credential helper for CodeCommit)`,
+      : `  git push ${outputs.RepositoryCloneUrlHttp} HEAD:${outputs.BranchName}   (git needs the AWS CLI's credential helper for CodeCommit)`,
   );
   terminal.line('then: queue-canary deploy pipeline');
 }
 
 /**
  * Deploys the pipeline stack. The first time it builds the first image before, by the CodeBuild project of
- * the image stack, since both services start with it. Where nothing is built, the first release starts them.
+ * the image stack, since both services start with it. Only a project with CodeCommit can do so without the pipeline;
+ * with other sources, and where nothing is built, the first release starts the services.
  */
 export async function deployPipeline(context: Context, options: DeployOptions): Promise<void> {
   const { cloudformation } = context.clients;
-  const built = await isBuilt(cloudformation, context.app);
-  if (built) await ensureFirstImage(context);
+  const source = (await isBuilt(cloudformation, context.app))
+    ? await buildOutputs(cloudformation, context.app)
+    : undefined;
+  if (source !== undefined && source.SourceLocation === undefined) await ensureFirstImage(context);
   await deployStack(context, 'pipeline', options);
   context.terminal.line(
-    built
-      ? 'next: queue-canary release watch shows the release; each push to main starts one'
-      : `next: queue-canary release start --image ${(await imageOutputs(cloudformation, context.app)).ImageRepositoryUri}:TAG`,
+    source === undefined
+      ? `next: queue-canary release start --image ${(await imageOutputs(cloudformation, context.app)).ImageRepositoryUri}:TAG`
+      : `next: queue-canary release watch shows the release; each push to ${source.SourceLocation ?? source.BranchName} starts one`,
   );
 }
 
-/** Builds an image of branch main and writes it to the image parameter, unless the parameter names one. */
+/** Builds an image of the branch and writes it to the image parameter, unless the parameter names one. */
 export async function ensureFirstImage(context: Context): Promise<void> {
   const { clients, terminal, clock, signal } = context;
   const outputs = await sourceOutputs(clients.cloudformation, context.app);
   const { Parameter } = await clients.ssm.getParameter({ Name: outputs.ImageParameterName });
   if (Parameter?.Value !== undefined && Parameter.Value !== 'none') return;
   try {
-    await clients.codecommit.getBranch({ repositoryName: outputs.RepositoryName, branchName: 'main' });
+    await clients.codecommit.getBranch({
+      repositoryName: outputs.RepositoryName,
+      branchName: outputs.BranchName,
+    });
   } catch (error) {
     if ((error as Error).name !== 'BranchDoesNotExistException') throw error;
     throw new CliError(
-      `repository ${outputs.RepositoryName} has no branch main yet, so there is nothing to build: push your worker first ("queue-canary push DIRECTORY", or git push to ${outputs.RepositoryCloneUrlHttp})`,
+      `repository ${outputs.RepositoryName} has no branch ${outputs.BranchName} yet, so there is nothing to build: push your worker first ("queue-canary push DIRECTORY", or git push to ${outputs.RepositoryCloneUrlHttp})`,
     );
   }
   const startedAtMs = clock.nowMs();
   terminal.line(`building the first image with ${outputs.BuildProjectName}`);
   const { build } = await clients.codebuild.startBuild({
     projectName: outputs.BuildProjectName,
-    sourceVersion: 'refs/heads/main',
+    sourceVersion: `refs/heads/${outputs.BranchName}`,
   });
   for (;;) {
     if (signal.aborted) throw new CliError('interrupted');
@@ -196,7 +208,7 @@ export async function ensureFirstImage(context: Context): Promise<void> {
 
 /** The digest form of the image that a build pushed under its commit. */
 async function builtImage(context: Context, commit: string): Promise<string> {
-  const outputs = await sourceOutputs(context.clients.cloudformation, context.app);
+  const outputs = await imageOutputs(context.clients.cloudformation, context.app);
   const repositoryName = outputs.ImageRepositoryUri.slice(outputs.ImageRepositoryUri.indexOf('/') + 1);
   const { imageDetails } = await context.clients.ecr.describeImages({
     repositoryName,

@@ -1,6 +1,6 @@
 import { sleep } from '@queue-canary/engine';
 import type { Context } from '../context.ts';
-import { pipelineOutputs, sourceOutputs } from '../stacks.ts';
+import { buildOutputs, pipelineOutputs } from '../stacks.ts';
 import { logLine } from './log-line.ts';
 
 export type LogSource = 'canary' | 'stable' | 'controller' | 'build';
@@ -45,7 +45,7 @@ export async function logs(context: Context, source: LogSource, options: LogsOpt
 async function logGroupOf(context: Context, source: LogSource): Promise<string> {
   const { cloudformation } = context.clients;
   if (source === 'build') {
-    const { BuildProjectName } = await sourceOutputs(cloudformation, context.app);
+    const { BuildProjectName } = await buildOutputs(cloudformation, context.app);
     const { projects } = await context.clients.codebuild.batchGetProjects({ names: [BuildProjectName] });
     return projects?.[0]?.logsConfig?.cloudWatchLogs?.groupName ?? `/aws/codebuild/${BuildProjectName}`;
   }

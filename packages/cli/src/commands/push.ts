@@ -7,7 +7,7 @@ import { findOutputs, sourceOutputs, stackNames } from '../stacks.ts';
 import { CliError } from '../user-error.ts';
 
 /**
- * Pushes a directory to branch main of the repository with real git. A git work tree is pushed as it is
+ * Pushes a directory to the branch that is released with real git. A git work tree is pushed as it is
  * committed; a plain directory, such as the sample app, is committed on top of what is there.
  */
 export async function push(context: Context, directory: string, message: string): Promise<string> {
@@ -15,15 +15,18 @@ export async function push(context: Context, directory: string, message: string)
     throw new CliError(`${directory} does not exist: name the directory of your worker`);
   if (!statSync(directory).isDirectory())
     throw new CliError(`${directory} is a file: name the directory of your worker`);
-  const { RepositoryCloneUrlHttp: url } = await sourceOutputs(context.clients.cloudformation, context.app);
+  const { RepositoryCloneUrlHttp: url, BranchName: branch } = await sourceOutputs(
+    context.clients.cloudformation,
+    context.app,
+  );
   if (existsSync(join(directory, '.git'))) {
-    await git(context, directory, ['push', url, 'HEAD:refs/heads/main']);
-    return pushed(context, await git(context, directory, ['rev-parse', 'HEAD']));
+    await git(context, directory, ['push', url, `HEAD:refs/heads/${branch}`]);
+    return pushed(context, branch, await git(context, directory, ['rev-parse', 'HEAD']));
   }
   const work = mkdtempSync(join(tmpdir(), 'queue-canary-push-'));
   try {
     await git(context, tmpdir(), ['clone', '--quiet', url, work]);
-    await git(context, work, ['checkout', '--quiet', '-B', 'main']);
+    await checkOut(context, work, branch);
     copySource(directory, work);
     await git(context, work, ['add', '--all']);
     await git(context, work, [
@@ -37,11 +40,17 @@ export async function push(context: Context, directory: string, message: string)
       '--message',
       message,
     ]);
-    await git(context, work, ['push', '--quiet', 'origin', 'main']);
-    return pushed(context, await git(context, work, ['rev-parse', 'HEAD']));
+    await git(context, work, ['push', '--quiet', 'origin', branch]);
+    return pushed(context, branch, await git(context, work, ['rev-parse', 'HEAD']));
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+/** Checks out the branch in a fresh clone, also where there is none of that name yet. */
+async function checkOut(context: Context, work: string, branch: string): Promise<void> {
+  const known = await git(context, work, ['branch', '--remotes', '--list', `origin/${branch}`]);
+  await git(context, work, ['checkout', '--quiet', ...(known.trim() === '' ? ['-B', branch] : [branch])]);
 }
 
 /** Copies a worker's directory without its installed packages; the directory may itself lie in an installed package. */
@@ -50,12 +59,12 @@ export function copySource(from: string, to: string): void {
 }
 
 /** Says what the push has started, if anything yet. */
-async function pushed(context: Context, commit: string): Promise<string> {
+async function pushed(context: Context, branch: string, commit: string): Promise<string> {
   const { pipeline } = stackNames(context.app);
   const next = (await findOutputs(context.clients.cloudformation, pipeline))
     ? 'its release has started: queue-canary release watch'
     : 'next: queue-canary deploy pipeline';
-  context.terminal.line(`pushed ${commit.slice(0, 8)} to branch main; ${next}`);
+  context.terminal.line(`pushed ${commit.slice(0, 8)} to branch ${branch}; ${next}`);
   return commit;
 }
 

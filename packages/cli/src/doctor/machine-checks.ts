@@ -20,7 +20,7 @@ export async function machineChecks(
       'install git: https://git-scm.com/downloads; a push to the repository starts a release',
     ),
     await docker(context, needs),
-    ...(await forCodeCommit(context, region)),
+    ...(await forCodeCommit(context, needs, region)),
   ];
 }
 
@@ -69,8 +69,16 @@ async function docker(context: Context, needs: StackNeeds | undefined): Promise<
   }
 }
 
-async function forCodeCommit(context: Context, region: string | undefined): Promise<Check[]> {
+async function forCodeCommit(
+  context: Context,
+  needs: StackNeeds | undefined,
+  region: string | undefined,
+): Promise<Check[]> {
   const helper = 'git for CodeCommit';
+  if (needs?.codeCommit === false) {
+    const why = 'not needed: the source of these stacks is not CodeCommit';
+    return [skipped('AWS CLI', why), skipped(helper, why)];
+  }
   if (context.target.kind === 'local') {
     return [
       skipped('AWS CLI', 'not needed here'),

@@ -30,7 +30,10 @@ export interface StackNeeds {
   /** Environments of builds, by type and size. */
   readonly builds: ReadonlyArray<{ readonly type: string; readonly computeType: string }>;
   readonly reservedConcurrency: number;
+  /** Repositories of CodeCommit that the stacks make. */
   readonly repositories: number;
+  /** Whether the pipeline takes its source from CodeCommit. */
+  readonly codeCommit: boolean;
   /** Images that `cdk deploy` would build on this machine. */
   readonly imageAssets: number;
   readonly names: readonly FixedName[];
@@ -83,6 +86,7 @@ export function stackNeeds(assembly: string, stacks: readonly string[]): StackNe
       .filter(({ Type }) => Type === 'AWS::Lambda::Function')
       .reduce((sum, { Properties }) => sum + largest(Properties.ReservedConcurrentExecutions), 0),
     repositories: count('AWS::CodeCommit::Repository'),
+    codeCommit: resources.some(takesCommits),
     imageAssets: assets.reduce((sum, { properties }) => sum + imagesIn(assembly, properties?.file), 0),
     names: resources.flatMap(fixedName),
   };
@@ -125,6 +129,16 @@ function buildOf({ Properties }: Resource) {
     readonly ComputeType: string;
   };
   return { type, computeType };
+}
+
+function takesCommits({ Type, Properties }: Resource): boolean {
+  if (Type !== 'AWS::CodePipeline::Pipeline') return false;
+  const stages = Properties.Stages as readonly {
+    readonly Actions: readonly { readonly ActionTypeId: { readonly Provider: string } }[];
+  }[];
+  return stages.some(({ Actions }) =>
+    Actions.some(({ ActionTypeId }) => ActionTypeId.Provider === 'CodeCommit'),
+  );
 }
 
 function namedZone({ Type, Properties: { AvailabilityZone: zone } }: Resource): string[] {

@@ -265,8 +265,19 @@ function commitIn({
 }: SourceRevision): Pick<Execution, 'commit' | 'commitMessage'> {
   return {
     ...(revisionId !== undefined && { commit: revisionId }),
-    ...(revisionSummary !== undefined && { commitMessage: revisionSummary.trim() }),
+    ...(revisionSummary !== undefined && { commitMessage: messageIn(revisionSummary).trim() }),
   };
+}
+
+/** Of a commit that came by a connection CodePipeline gives JSON as the summary, in which the message is a field. */
+function messageIn(summary: string): string {
+  if (!summary.startsWith('{"ProviderType":')) return summary;
+  try {
+    const { CommitMessage } = JSON.parse(summary) as { readonly CommitMessage?: unknown };
+    return typeof CommitMessage === 'string' ? CommitMessage : summary;
+  } catch {
+    return summary;
+  }
 }
 
 function actionRun(detail: ActionExecutionDetail): ActionRun[] {

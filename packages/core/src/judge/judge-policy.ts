@@ -30,6 +30,7 @@ export const judgedMetrics: readonly JudgedMetric[] = [
 
 /** A counter of the team's own, per finished message: which way is worse, and how much worse is no reason yet. */
 export interface CounterPolicy {
+  /** Whether less or more of it is worse. */
   readonly worse: 'less' | 'more';
   /** Part by which the canary's may be worse than stable's: 0.25 tolerates a quarter. */
   readonly tolerance: number;

@@ -18,7 +18,7 @@ import {
 } from '../settings/setting.ts';
 import { WINDOW_EXAMPLE, wrongWithWindow } from './release-window.ts';
 
-/** Who promotes a release once the canary has baked. `releaseSettings` says what each means. */
+/** Who promotes a release once the canary has baked: see the property `approval`. */
 export type Approval = 'manual' | 'automatic' | 'automatic-then-manual';
 
 /** What happens to a release that waits for its verdict when a newer commit is ready for the canary. */
