@@ -13,13 +13,16 @@ const isolate = false;
 /** What takes more than some ten seconds, by why it does. `npm test` leaves it out; `npm run test:all` and CI do not. */
 const system = [
   // Whole applications on an engine: deployed by CDK, released, updated, deleted.
-  'packages/cli/test/{cli,doctor,env,first-release,release,release-start}.test.ts',
-  'packages/constructs/test/{first-deployment,stack-updates}.test.ts',
+  'packages/cli/test/{cli,doctor,env,first-release,own-source,release,release-start}.test.ts',
+  'packages/constructs/test/{first-deployment,stack-updates,worker-source}.test.ts',
   'examples/app/test/{app,combinations}.test.ts',
   'sim/*.test.ts',
   // The packages as users install them, and whatever the images of the machine's CodeBuild and CDK need.
   'packages/cli/test/installed-packages.test.ts',
-  'packages/engine/test/{cdk,codebuild-image,constructs,runtime-build-shell}.test.ts',
+  'packages/engine/test/{cdk,codebuild-image,constructs,runtime-docker}.test.ts',
+  'packages/engine/test/runtime-build-{shell,tools}.test.ts',
+  // Each moment at which something can be killed, or each thing that a custom resource can answer.
+  'packages/engine/test/{cloudformation-crash,custom-resources}.test.ts',
   // Every operation of every service, or as much of something as AWS allows.
   'packages/engine/test/{fuzz,sqs-limits,unread-members}.test.ts',
   'packages/controller/test/limits.test.ts',
