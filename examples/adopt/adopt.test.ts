@@ -26,6 +26,7 @@ const modules = {
   'existing-queue-and-network': () => import('./existing-queue-and-network.ts'),
   'ecr-image': () => import('./ecr-image.ts'),
   'fifo-queue': () => import('./fifo-queue.ts'),
+  'judged-configuration': () => import('./judged-configuration.ts'),
 };
 const examples = new Map<string, Example>();
 
@@ -119,6 +120,14 @@ test('a FIFO queue is consumed, and watched by its dead-letter queue', () => {
   expect(queues).toHaveLength(3);
   const { logicalId } = fifo.find(({ properties }) => 'RedrivePolicy' in properties)!;
   expect(queueUrls(there)).toEqual([{ Ref: logicalId }, { Ref: logicalId }]);
+});
+
+test('a judged configuration has checkpoints before the canary and before stable', () => {
+  const types = typesOf(example('judged-configuration').pipeline);
+  expect(types.filter((type) => type.startsWith('Custom::'))).toEqual([
+    'Custom::CanaryHold',
+    'Custom::CanaryVerdict',
+  ]);
 });
 
 test('examples/README.md counts lines and resources as they are', () => {
