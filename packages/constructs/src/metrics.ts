@@ -21,10 +21,15 @@ export function runningTasks(
   });
 }
 
+/** Which workers report. */
+export interface OutcomeSource {
+  readonly appName: string;
+  readonly track: Track;
+}
+
 /** One of the metrics that the workers of a track report, summed over its tasks unless told otherwise. */
 export function outcomes(
-  appName: string,
-  track: Track,
+  { appName, track }: OutcomeSource,
   metricName: WorkerMetric,
   options: cloudwatch.MetricOptions = {},
 ): cloudwatch.Metric {

@@ -247,6 +247,38 @@ describe('a canary for what a team has', () => {
     );
   });
 
+  test('has the metrics that its workers report, for alarms of a team', () => {
+    const { stack, canary } = stackWith(() => ({ appName: 'Orders' }));
+    const { services } = canary;
+    services.canary.metricFirstFailed().createAlarm(stack, 'Failing', { threshold: 5, evaluationPeriods: 1 });
+    services.stable.metricProcessingTime({ period: Duration.minutes(1) }).createAlarm(stack, 'Slow', {
+      threshold: 1_000,
+      evaluationPeriods: 3,
+    });
+    const alarm = (id: string) =>
+      resources(Template.fromStack(stack), 'AWS::CloudWatch::Alarm').find(({ logicalId }) =>
+        logicalId.startsWith(id),
+      )?.properties;
+    const dimensions = (Track: string) => [
+      { Name: 'App', Value: 'Orders' },
+      { Name: 'Track', Value: Track },
+    ];
+    const Namespace = 'QueueCanary';
+    expect(alarm('Failing')).toMatchObject({
+      Namespace,
+      MetricName: 'FirstFailed',
+      Statistic: 'Sum',
+      Dimensions: dimensions('canary'),
+    });
+    expect(alarm('Slow')).toMatchObject({
+      Namespace,
+      MetricName: 'ProcessingTimeMs',
+      ExtendedStatistic: 'p90',
+      Period: 60,
+      Dimensions: dimensions('stable'),
+    });
+  });
+
   test('comes twice in one stack under different names', () => {
     const template = templateOf(
       (stack) => ({ vpc: vpcOf(stack) }),

@@ -131,7 +131,7 @@ function widgetsOf(appName: string, services: CanaryServices) {
         }),
     );
   const reported = (track: Track, name: WorkerMetric, options: cloudwatch.MetricOptions = {}) =>
-    outcomes(appName, track, name, { period: WORKER_PERIOD, label: name, ...options });
+    outcomes({ appName, track }, name, { period: WORKER_PERIOD, label: name, ...options });
   const queried = (what: string, ...fields: readonly string[]) =>
     (['canary', 'stable'] as const).map(
       (track) =>

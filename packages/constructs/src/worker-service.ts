@@ -10,12 +10,14 @@ import {
   Stack,
   Token,
 } from 'aws-cdk-lib';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { allowServices, type EncryptionProps } from './encryption.ts';
+import { type OutcomeSource, outcomes, runningTasks } from './metrics.ts';
 import type { WorkerImage } from './worker-image.ts';
 import type { IWorkerQueue } from './worker-queue.ts';
 
@@ -123,9 +125,11 @@ export class WorkerService extends Construct implements iam.IGrantable {
   readonly protectedMinutesMax: number | undefined;
   /** The worker's log, with the outcome lines that releases are judged by. */
   readonly logGroup: logs.LogGroup;
+  readonly #outcomes: OutcomeSource;
 
   constructor(scope: Construct, id: string, props: WorkerServiceProps) {
     super(scope, id);
+    this.#outcomes = { appName: props.appName, track: props.track };
     this.protectedMinutesMax = props.protectedMinutesMax;
     this.logGroup = new logs.LogGroup(this, 'Logs', {
       retention: props.logRetention,
@@ -189,6 +193,36 @@ export class WorkerService extends Construct implements iam.IGrantable {
     // such failures trip the circuit breaker.
     const { internetConnectivityEstablished } = props.cluster.vpc.selectSubnets(props.subnets);
     this.service.node.addDependency(this.executionRole, internetConnectivityEstablished);
+  }
+
+  /** Deliveries that the workers of this track received. */
+  metricReceived(options?: cloudwatch.MetricOptions): cloudwatch.Metric {
+    return outcomes(this.#outcomes, 'Received', options);
+  }
+
+  /** First deliveries that ended for or against the version. */
+  metricFirstFinished(options?: cloudwatch.MetricOptions): cloudwatch.Metric {
+    return outcomes(this.#outcomes, 'FirstFinished', options);
+  }
+
+  /** First deliveries that ended against the version. */
+  metricFirstFailed(options?: cloudwatch.MetricOptions): cloudwatch.Metric {
+    return outcomes(this.#outcomes, 'FirstFailed', options);
+  }
+
+  /** Time that the handler took for a delivery, milliseconds; its 90th percentile unless told otherwise. */
+  metricProcessingTime(options?: cloudwatch.MetricOptions): cloudwatch.Metric {
+    return outcomes(this.#outcomes, 'ProcessingTimeMs', { statistic: cloudwatch.Stats.p(90), ...options });
+  }
+
+  /** Age of a message at its first delivery, milliseconds; the largest unless told otherwise. */
+  metricQueueAge(options?: cloudwatch.MetricOptions): cloudwatch.Metric {
+    return outcomes(this.#outcomes, 'QueueAgeMs', { statistic: cloudwatch.Stats.MAXIMUM, ...options });
+  }
+
+  /** Tasks that run; no value while none does. Periods must be one minute. */
+  metricRunningTasks(options?: cloudwatch.MetricOptions): cloudwatch.Metric {
+    return runningTasks(this.service, options);
   }
 
   #container(props: WorkerServiceProps): ecs.ContainerDefinitionOptions {
