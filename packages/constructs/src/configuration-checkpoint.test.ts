@@ -68,7 +68,7 @@ describe('a stack update', () => {
   });
 });
 
-test('who asks may write its parameter and read the status of its own stack, and no more', () => {
+test('who asks may read and write its parameter and read the status of its own stack, and no more', () => {
   const statements = statementsOf(
     judged.pipeline,
     resource(judged.pipeline, 'AWS::IAM::Role', 'ConfigurationRole').logicalId,
@@ -77,6 +77,7 @@ test('who asks may write its parameter and read the status of its own stack, and
     'cloudformation:DescribeStacks',
     'logs:CreateLogStream',
     'logs:PutLogEvents',
+    'ssm:GetParameter',
     'ssm:PutParameter',
   ]);
   expect(JSON.stringify(statements)).not.toContain('"*"');

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Stack, UpdateStackCommandInput } from '@aws-sdk/client-cloudformation';
 import { ECS, type Service, type TaskDefinition } from '@aws-sdk/client-ecs';
@@ -9,7 +9,7 @@ import { zipSync } from 'fflate';
 import { CloudFormationWorld, type StackTemplate } from '../../engine/test/cloudformation-world.ts';
 import { pushImage } from '../../engine/test/push-image.ts';
 import type { ImageStackProps, PipelineStackProps } from '../src/index.ts';
-import { ensureControllerBundle, resource, synthesize } from './synthesize.ts';
+import { ensureControllerBundle, resources, synthesize } from './synthesize.ts';
 
 export const IMAGE_STACK = 'TestImage';
 export const PIPELINE_STACK = 'TestPipeline';
@@ -218,15 +218,20 @@ export class DeployedStacks {
 
   /** Puts the controller's bundle where the template looks for it. */
   async #publish(template: Template): Promise<void> {
-    if (!JSON.stringify(template.toJSON()).includes('AWS::Lambda::Function')) return;
-    const { Code } = resource(template, 'AWS::Lambda::Function').properties as { Code: { S3Key: string } };
+    // The functions are of one asset.
+    const [fn] = resources(template, 'AWS::Lambda::Function');
+    if (fn === undefined) return;
+    const { Code } = fn.properties as { Code: { S3Key: string } };
     const { client, accountId, region } = this.world.engine;
-    const bundle = readFileSync(join(import.meta.dirname, '..', 'assets', 'controller', 'index.js'));
+    const directory = join(import.meta.dirname, '..', 'assets', 'controller');
+    const bundles = readdirSync(directory).map(
+      (file) => [file, readFileSync(join(directory, file))] as const,
+    );
     await new S3Client({ ...client, forcePathStyle: true }).send(
       new PutObjectCommand({
         Bucket: `cdk-hnb659fds-assets-${accountId}-${region}`,
         Key: Code.S3Key,
-        Body: zipSync({ 'index.js': bundle }),
+        Body: zipSync(Object.fromEntries(bundles)),
       }),
     );
   }

@@ -1,4 +1,4 @@
-import { parseStackUpdate } from '@queue-canary/core';
+import { parseStackUpdates } from '@queue-canary/core';
 import { expect, test } from 'vitest';
 import { createCheckpoint } from './checkpoint.ts';
 
@@ -16,6 +16,7 @@ function world(status: string) {
   const answers: unknown[] = [];
   const checkpoint = createCheckpoint({
     statusOf: async () => status,
+    recall: async () => kept.at(-1) ?? '{}',
     remember: async (text) => void kept.push(text),
     put: async (_url, body) => {
       answers.push(JSON.parse(new TextDecoder().decode(body)));
@@ -30,7 +31,7 @@ test('an update waits for the controller, who finds all that an answer needs', a
   const { checkpoint, kept, answers } = world('UPDATE_IN_PROGRESS');
   await checkpoint({ ...question, RequestType: 'Update' });
   expect(answers).toEqual([]);
-  expect(kept.map(parseStackUpdate)).toEqual([
+  expect(kept.map(parseStackUpdates)).toEqual([
     {
       ok: true,
       update: {
@@ -43,7 +44,24 @@ test('an update waits for the controller, who finds all that an answer needs', a
         taskDefinitionArn: 'canary:2',
         askedAt: '1970-01-01T00:00:00.000Z',
       },
+      earlier: [],
     },
+  ]);
+});
+
+test('a question that Lambda hands over again takes no place of a newer one, nor its own again', async () => {
+  const { checkpoint, kept } = world('UPDATE_IN_PROGRESS');
+  const verdict = {
+    ...question,
+    RequestId: 'later',
+    ResourceProperties: { Step: 'verdict', TaskDefinition: 'canary:2' },
+  };
+  for (const asked of [question, question, verdict, question, verdict]) {
+    await checkpoint({ ...asked, RequestType: 'Update' });
+  }
+  expect(kept.map((text) => parseStackUpdates(text))).toMatchObject([
+    { update: { requestId: 'request' }, earlier: [] },
+    { update: { requestId: 'later' }, earlier: ['request'] },
   ]);
 });
 
@@ -72,6 +90,7 @@ test('an answer that CloudFormation does not take fails the function, which Lamb
   const { checkpoint } = world('CREATE_IN_PROGRESS');
   const refusing = createCheckpoint({
     statusOf: async () => 'CREATE_IN_PROGRESS',
+    recall: async () => '{}',
     remember: async () => {},
     put: async () => new Response('', { status: 403 }),
     nowMs: () => 0,
@@ -93,5 +112,5 @@ test.each([
 });
 
 test.each(['', '[]x', '"text"', '{"step":"hold"}', '{"step":1}'])('%j is no stack update', (text) => {
-  expect(parseStackUpdate(text).ok).toBe(false);
+  expect(parseStackUpdates(text).ok).toBe(false);
 });

@@ -1,4 +1,10 @@
-import { formatStackUpdate, type StackUpdate } from '@queue-canary/core';
+import {
+  formatStackUpdates,
+  parseStackUpdates,
+  replaced,
+  type StackUpdate,
+  type StackUpdates,
+} from '@queue-canary/core';
 import { answerTo } from '../stack-update-answer.ts';
 import { UserError } from '../user-error.ts';
 
@@ -16,7 +22,9 @@ interface Question {
 export interface CheckpointOptions {
   /** Status of a stack, as CloudFormation names it. */
   readonly statusOf: (stackId: string) => Promise<string>;
-  /** Writes the text that the controller reads. */
+  /** The text that the controller reads. */
+  readonly recall: () => Promise<string>;
+  /** Writes it. */
   readonly remember: (text: string) => Promise<void>;
   readonly put: (url: string, body: Uint8Array<ArrayBuffer>) => Promise<Response>;
   /** Now, epoch milliseconds. */
@@ -27,10 +35,12 @@ export interface CheckpointOptions {
  * The checkpoints of a stack update as a function of CloudFormation's questions: an update waits for the controller, who
  * reads what is remembered here. It is a function of its own, since the controller depends on the services that wait.
  *
+ * Lambda hands a question over at least once: one that is known already changes nothing.
+ *
  * What makes or deletes the resource waits for nobody. Nor does a rollback: it must not fail.
  */
 export function createCheckpoint(options: CheckpointOptions): (event: unknown) => Promise<void> {
-  const { statusOf, remember, put, nowMs } = options;
+  const { statusOf, recall, remember, put, nowMs } = options;
   return async (event) => {
     const question = event as Question;
     const { Step: step, TaskDefinition: taskDefinitionArn } = question.ResourceProperties;
@@ -49,7 +59,12 @@ export function createCheckpoint(options: CheckpointOptions): (event: unknown) =
     };
     const waits =
       question.RequestType === 'Update' && !(await statusOf(question.StackId)).includes('ROLLBACK');
-    if (waits) return remember(formatStackUpdate(update));
+    if (waits) {
+      const parsed = parseStackUpdates(await recall());
+      const before: StackUpdates = parsed.ok ? parsed : { earlier: [] };
+      if ([...before.earlier, before.update?.requestId].includes(update.requestId)) return;
+      return remember(formatStackUpdates(replaced(before, update)));
+    }
     await answerTo(update, { success: true, reason: 'nothing waits' }, put);
   };
 }

