@@ -85,7 +85,7 @@ export interface GithubCall {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** GitHub's API, as far as deployments go. */
+/** The part of GitHub's API that makes deployments. */
 export interface Github {
   readonly calls: GithubCall[];
   /** The variables of a runner that belong to it. */

@@ -7,7 +7,7 @@ import { S3 } from '@aws-sdk/client-s3';
 import { zipSync } from 'fflate';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { local, readEngineFile } from '../src/target.ts';
-import { type Finished, run, type Started, start } from './program.ts';
+import { type Finished, run, type Started, start, succeed } from './program.ts';
 import { releaseView } from './release-view.ts';
 
 const APP = fileURLToPath(new URL('own-source-app.ts', import.meta.url));
@@ -22,11 +22,8 @@ function cli(...args: string[]): Promise<Finished> {
   return run([...args, '--state', state]);
 }
 
-async function done(...args: string[]): Promise<Finished> {
-  const end = await cli(...args);
-  if (end.status !== 0)
-    throw new Error(`queue-canary ${args.join(' ')} ended with ${end.status}:\n${end.errors}`);
-  return end;
+function done(...args: string[]): Promise<Finished> {
+  return succeed([...args, '--state', state]);
 }
 
 const connection = () => local(readEngineFile(state)).connection;

@@ -74,3 +74,10 @@ function withoutAws(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 export function run(args: readonly string[], options?: Parameters<typeof start>[1]): Promise<Finished> {
   return start(args, options).finished;
 }
+
+/** Runs the command to its end, which must be a good one. */
+export async function succeed(args: readonly string[]): Promise<Finished> {
+  const end = await run(args);
+  if (end.status === 0) return end;
+  throw new Error(`queue-canary ${args.join(' ')} ended with ${end.status}:\n${end.errors}`);
+}

@@ -12,7 +12,7 @@ import { pushImage } from '../../engine/test/push-image.ts';
 import { type RoleConfig, roleClient } from '../../engine/test/role-client.ts';
 import { readEngineFile } from '../src/target.ts';
 import { type ActionRun, type Github, startAction, startGithub } from './action-runner.ts';
-import { type Finished, run, type Started, start } from './program.ts';
+import { type Finished, run, type Started, start, succeed } from './program.ts';
 import { releaseView } from './release-view.ts';
 
 const GUIDE = fileURLToPath(new URL('../../../docs/how-to/release-your-own-images.md', import.meta.url));
@@ -44,11 +44,8 @@ function cli(...args: string[]): Promise<Finished> {
   return run([...args, '--state', state]);
 }
 
-async function done(...args: string[]): Promise<Finished> {
-  const end = await cli(...args);
-  if (end.status !== 0)
-    throw new Error(`queue-canary ${args.join(' ')} ended with ${end.status}:\n${end.errors}`);
-  return end;
+function done(...args: string[]): Promise<Finished> {
+  return succeed([...args, '--state', state]);
 }
 
 async function bundle(entry: string): Promise<string> {

@@ -224,7 +224,7 @@ describe('a bucket', () => {
     ]);
   });
 
-  test('of the same app is told to report uploads, and its key decrypts for the action', () => {
+  test('of the same app reports its uploads, and its key decrypts for the action', () => {
     const system = systemWith((own) =>
       WorkerSource.bucket({
         bucket: new s3.Bucket(own, 'Sources', {

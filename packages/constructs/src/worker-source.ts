@@ -51,7 +51,7 @@ export interface ConnectionSourceProps {
 /** Options of {@link WorkerSource.bucket}. */
 export interface BucketSourceProps {
   /**
-   * A versioned bucket, which reports uploads to EventBridge. One that is made in the same CDK app is told to report; an
+   * A versioned bucket, which reports uploads to EventBridge. CDK switches that on for a bucket of the same app; an
    * imported one must do so already.
    */
   readonly bucket: s3.IBucket;

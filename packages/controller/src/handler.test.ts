@@ -1,4 +1,4 @@
-import { defaultReleasePolicy, pastMs, type ReleasePolicy, stages, type Track } from '@queue-canary/core';
+import { defaultReleasePolicy, type ReleasePolicy, stages, type Track } from '@queue-canary/core';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { TaskLines, type Work } from '../../core/test/task-lines.ts';
 import { FakeGateways, imageOf } from '../test/fake-gateways.ts';
@@ -256,20 +256,7 @@ describe('a job of the Judge action', () => {
     run(stages.canary, 'Succeeded');
     run(stages.judge, 'InProgress');
     fake.openJobs.add('j1');
-    const startedAt = { canary: now, stable: now - pastMs };
-    const logs = {
-      canary: new TaskLines({ task: 'canary', track: 'canary', startedAt: startedAt.canary }),
-      stable: new TaskLines({ task: 'stable', track: 'stable', startedAt: startedAt.stable }),
-    };
-    fake.lives = {
-      canary: [{ id: 'canary', startedAt: startedAt.canary }],
-      stable: [{ id: 'stable', startedAt: startedAt.stable }],
-    };
-    fake.outcomes.read = async () => ({
-      canary: logs.canary.work(now, work.canary).written,
-      stable: logs.stable.work(now, work.stable).written,
-      starts: [],
-    });
+    fake.work(work, () => now);
     handle = handlerWith(judged);
     await handle({});
     fake.changes.length = 0;

@@ -1,13 +1,12 @@
 import {
   defaultReleasePolicy,
-  pastMs,
   type ReleasePolicy,
   type StackUpdate,
   stages,
   type Track,
 } from '@queue-canary/core';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { TaskLines, type Work } from '../../core/test/task-lines.ts';
+import type { Work } from '../../core/test/task-lines.ts';
 import { FakeGateways, imageOf } from '../test/fake-gateways.ts';
 import { createHandler } from './handler.ts';
 
@@ -65,20 +64,7 @@ async function judging(work: Readonly<Record<Track, Work>>): Promise<void> {
   fake.taskDefinitions.canary = 'canary:2';
   fake.images['canary:2'] = imageOf('a');
   now += minuteMs;
-  const startedAt = { canary: now, stable: now - pastMs };
-  const logs = {
-    canary: new TaskLines({ task: 'canary', track: 'canary', startedAt: startedAt.canary }),
-    stable: new TaskLines({ task: 'stable', track: 'stable', startedAt: startedAt.stable }),
-  };
-  fake.lives = {
-    canary: [{ id: 'canary', startedAt: startedAt.canary }],
-    stable: [{ id: 'stable', startedAt: startedAt.stable }],
-  };
-  fake.outcomes.read = async () => ({
-    canary: logs.canary.work(now, work.canary).written,
-    stable: logs.stable.work(now, work.stable).written,
-    starts: [],
-  });
+  fake.work(work, () => now);
   ask('verdict');
   fake.answer = undefined;
   fake.changes.length = 0;
@@ -206,6 +192,15 @@ describe('a stack update', () => {
     expect(fake.update).toBeUndefined();
     await look();
     expect(fake.transition.enabled).toBe(true);
+  });
+
+  test('that nobody could answer is forgotten, and releases go on', async () => {
+    ask('hold');
+    now += 4 * 60 * minuteMs;
+    const { phase, reasons } = await look();
+    expect(phase).toBe('idle');
+    expect(reasons).not.toContain('a stack update waits until the canary is free');
+    expect(fake.answer).toBeUndefined();
   });
 
   test('whose parameter cannot be read halts the controller, which says what to do', async () => {

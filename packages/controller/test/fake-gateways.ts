@@ -5,6 +5,7 @@ import {
   formatRecord,
   type PipelineState,
   parseRecord,
+  pastMs,
   type RecordReading,
   type ReleaseRecord,
   type RollbackRequest,
@@ -14,6 +15,7 @@ import {
   type TaskLife,
   type Track,
 } from '@queue-canary/core';
+import { TaskLines, type Work } from '../../core/test/task-lines.ts';
 import { done, type Gateways, type Outcome, type Outcomes } from '../src/gateways.ts';
 import { UserError } from '../src/user-error.ts';
 
@@ -175,6 +177,22 @@ export class FakeGateways implements Gateways {
   readonly notifications: Gateways['notifications'] = {
     publish: () => this.#change('notify', () => done),
   };
+
+  /** One task of each track works from now on, and reports it: stable's has worked before. */
+  work(work: Readonly<Record<Track, Work>>, nowMs: () => number): void {
+    const startedAt = { canary: nowMs(), stable: nowMs() - pastMs };
+    const linesOf = (track: Track) => new TaskLines({ task: track, track, startedAt: startedAt[track] });
+    const logs = { canary: linesOf('canary'), stable: linesOf('stable') };
+    this.lives = {
+      canary: [{ id: 'canary', startedAt: startedAt.canary }],
+      stable: [{ id: 'stable', startedAt: startedAt.stable }],
+    };
+    this.outcomes.read = async () => ({
+      canary: logs.canary.work(nowMs(), work.canary).written,
+      stable: logs.stable.work(nowMs(), work.stable).written,
+      starts: [],
+    });
+  }
 
   written(): ReleaseRecord {
     const parsed = parseRecord(this.recordText);

@@ -8,7 +8,7 @@ import {
 import { answerTo } from '../stack-update-answer.ts';
 import { UserError } from '../user-error.ts';
 
-/** What CloudFormation asks of a custom resource, as far as it is read here. */
+/** A question of CloudFormation about a custom resource: the part that is read here. */
 interface Question {
   readonly RequestType: 'Create' | 'Update' | 'Delete';
   readonly RequestId: string;

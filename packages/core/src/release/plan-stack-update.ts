@@ -28,7 +28,7 @@ const forgottenAfterMs = 3 * 60 * 60_000;
 const changesWithinMs = 5 * 60_000;
 
 /**
- * What to do for a stack update that is under way; undefined where it has to wait for a release, or is over.
+ * The plan for a stack update that is under way; undefined where it has to wait for a release, or is over.
  *
  * A release and an update want the same canary: whichever has it first keeps it until its end, and the other waits.
  */
@@ -38,7 +38,7 @@ export function planStackUpdate(
   seen: SeenStackUpdate,
 ): Plan | undefined {
   const { update } = seen;
-  const ageMs = world.nowMs - Date.parse(update.askedAt);
+  const ageMs = ageOf(seen, world.nowMs);
   if (ageMs > forgottenAfterMs) return undefined;
   if (update.answeredAt !== undefined) return planHeld(world, seen, Date.parse(update.answeredAt));
   if (update.step === 'verdict') return planVerdict(world, seen, ageMs);
@@ -50,9 +50,14 @@ export function planStackUpdate(
 }
 
 /** One sentence about an update that waits for the release. */
-export function waitingUpdate(seen: SeenStackUpdate | undefined): readonly string[] {
+export function waitingUpdate(seen: SeenStackUpdate | undefined, nowMs: number): readonly string[] {
   if (seen === undefined || seen.update.answeredAt !== undefined) return [];
+  if (ageOf(seen, nowMs) > forgottenAfterMs) return [];
   return ['a stack update waits until the canary is free'];
+}
+
+function ageOf({ update }: SeenStackUpdate, nowMs: number): number {
+  return nowMs - Date.parse(update.askedAt);
 }
 
 /** Lets CloudFormation change the canary, once nobody else can. */

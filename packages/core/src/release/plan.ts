@@ -63,7 +63,7 @@ function planWhatIsSeen(observed: Observed, policy: ReleasePolicy, nowMs: number
   const planned = release === undefined ? planIdle(world) : planRelease(world, release);
   const reasons = [
     ...planned.reasons,
-    ...waitingUpdate(update),
+    ...waitingUpdate(update, nowMs),
     ...heldByWindows(world),
     ...heldByPeople(world.pipeline),
   ];
